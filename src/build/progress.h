@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "common/util.h"
+
+/* Bytes copied of bytes to copy, as PROGRESS records a few times a second. */
+typedef struct Progress {
+        FILE *f; /* borrowed; NULL: not told */
+        uint64_t done, of;
+        uint64_t told_usec;
+} Progress;
+
+void progress_expect(Progress *p, uint64_t bytes);
+void progress_add(Progress *p, uint64_t bytes);

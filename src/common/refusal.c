@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Why a manifest is refused, in words. It quotes strangers, so it escapes. */
+
+#include "common/refusal.h"
+
+#include <stdarg.h>
+
+#include "common/escape.h"
+
+int refusal(char **reterr, const char *file, unsigned line, const char *format, ...) {
+        _cleanup_free_ char *why = NULL, *text = NULL;
+        va_list ap;
+        va_start(ap, format);
+        int n = vasprintf(&why, format, ap);
+        va_end(ap);
+        if (n < 0) {
+                why = NULL;
+                return -ENOMEM;
+        }
+        int r = line > 0 ? strprintf(&text, "%s:%u: %s", file, line, why)
+                         : strprintf(&text, "%s: %s", file, why);
+        char *printable = r < 0 ? NULL : escape_print(text);
+        if (!printable)
+                return -ENOMEM;
+        *reterr = printable;
+        return -EBADMSG;
+}

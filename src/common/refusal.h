@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "common/util.h"
+
+/* Sets *RETERR to "FILE:LINE: …" (LINE 0: "FILE: …") for people, with what could forge lines or is no UTF-8
+ * escaped. Returns -EBADMSG, or -ENOMEM with *RETERR as it was. */
+int refusal(char **reterr, const char *file, unsigned line, const char *format, ...) _printf_(4, 5);

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A command that runs while a lock is held. It is ours to end with, never ours to end: nothing but a signal
+ * from outside ends it early, and that reaches it, not us. What the terminal sends (Ctrl-C) goes to the whole
+ * process group, so the command has it already. Ctrl-Z stops both; the connection, and so the lock, stays. */
+
+#include "ctl/command.h"
+
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <systemd/sd-event.h>
+
+#include "common/escape.h"
+#include "common/log.h"
+
+#define CANNOT_START 126
+#define NOT_FOUND 127
+#define KILLED_BY 128
+
+static const int forwarded[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+
+typedef struct Command {
+        sd_bus *bus;
+        sd_event *event;
+        sd_bus_slot *owner, *disconnected;
+        sigset_t before;
+        const char *lock;
+        pid_t pid;
+        int status;
+        bool ended, lost;
+} Command;
+
+static void command_done(Command *c) {
+        (void) sd_bus_detach_event(c->bus);
+        sd_bus_slot_unref(c->owner);
+        sd_bus_slot_unref(c->disconnected);
+        sd_event_unref(c->event);
+        (void) sigprocmask(SIG_SETMASK, &c->before, NULL);
+}
+
+static void lose(Command *c, const char *gone) {
+        if (!c->lost)
+                log_warning("%s went away: %s is lost, the command goes on", gone, c->lock);
+        c->lost = true;
+}
+
+static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const char *name, *old, *new;
+
+        if (sd_bus_message_read(m, "sss", &name, &old, &new) >= 0 && !isempty(old))
+                lose(userdata, "bootkeepd");
+        return 0;
+}
+
+static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        lose(userdata, "the system bus");
+        return 0;
+}
+
+static int on_signal(sd_event_source *s, const struct signalfd_siginfo *info, void *userdata) {
+        const Command *c = userdata;
+
+        if (info->ssi_code != SI_KERNEL && (pid_t) info->ssi_pid != c->pid)
+                (void) kill(c->pid, (int) info->ssi_signo); /* not reaped yet: it is still this process */
+        return 0;
+}
+
+static int on_exit_of_command(sd_event_source *s, const siginfo_t *info, void *userdata) {
+        Command *c = userdata;
+
+        c->status = info->si_code == CLD_EXITED ? info->si_status : KILLED_BY + info->si_status;
+        c->ended = true;
+        return 0;
+}
+
+/* Nothing must be lost between here and the loop, so all is blocked. */
+static void take_signals(Command *c) {
+        sigset_t signals;
+
+        (void) sigemptyset(&signals);
+        for (size_t i = 0; i < ELEMENTSOF(forwarded); i++)
+                (void) sigaddset(&signals, forwarded[i]);
+        (void) sigaddset(&signals, SIGCHLD);
+        (void) sigprocmask(SIG_BLOCK, &signals, &c->before);
+        (void) signal(SIGCHLD, SIG_DFL); /* who ignores it has no exit status of a child */
+}
+
+static int prepare(Command *c) {
+        int r = sd_event_new(&c->event);
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(forwarded); i++)
+                r = sd_event_add_signal(c->event, NULL, forwarded[i], on_signal, c);
+        if (r >= 0)
+                r = sd_bus_add_match(c->bus, &c->owner,
+                                     "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',"
+                                     "arg0='" BOOTKEEP_BUS_NAME "'",
+                                     on_owner, c);
+        if (r >= 0)
+                r = sd_bus_match_signal(c->bus, &c->disconnected, "org.freedesktop.DBus.Local", NULL,
+                                        "org.freedesktop.DBus.Local", "Disconnected", on_disconnected, c);
+        return r < 0 ? r : sd_bus_attach_event(c->bus, c->event, SD_EVENT_PRIORITY_NORMAL);
+}
+
+/* Signals are taken as we take them only by us: the command finds them as they were for us. */
+static int spawn(Command *c, char *const *argv) {
+        _cleanup_(posix_spawnattr_destroy) posix_spawnattr_t attributes;
+
+        (void) posix_spawnattr_init(&attributes);
+        (void) posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+        (void) posix_spawnattr_setsigmask(&attributes, &c->before);
+        return -posix_spawnp(&c->pid, argv[0], NULL, &attributes, argv, environ);
+}
+
+static int complain(const char *name, int r) {
+        _cleanup_free_ char *printable = escape_print(name);
+
+        (void) log_errno(r, "cannot run %s", strempty(printable));
+        return r == -ENOENT ? NOT_FOUND : CANNOT_START;
+}
+
+/* It runs already: whatever fails here, its end is awaited. */
+static int wait_for_end(Command *c) {
+        int status, r = sd_event_add_child(c->event, NULL, c->pid, WEXITED, on_exit_of_command, c);
+
+        while (r >= 0 && !c->ended)
+                r = sd_event_run(c->event, UINT64_MAX); /* to exit the loop would close the bus */
+        if (r >= 0)
+                return c->status;
+        (void) log_errno(r, "cannot follow the command, only wait for it");
+        while (waitpid(c->pid, &status, 0) < 0)
+                if (errno != EINTR)
+                        return EXIT_FAILURE;
+        return WIFEXITED(status) ? WEXITSTATUS(status) : KILLED_BY + WTERMSIG(status);
+}
+
+int command_run(Ctl *ctl, char *const *argv, const char *lock, bool *ret_lost) {
+        _cleanup_(command_done) Command c = {.bus = ctl->bus, .lock = lock};
+        int r, status;
+
+        *ret_lost = false;
+        take_signals(&c);
+        r = prepare(&c);
+        if (r < 0) {
+                (void) log_errno(r, "cannot run a command");
+                return CANNOT_START;
+        }
+        r = spawn(&c, argv);
+        status = r < 0 ? complain(argv[0], r) : wait_for_end(&c);
+        *ret_lost = c.lost;
+        return status;
+}

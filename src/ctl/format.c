@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ctl/format.h"
+
+#include <inttypes.h>
+#include <time.h>
+
+const char *format_state_color(const char *state) {
+        static const struct {
+                const char *state, *color;
+        } colors[] = {
+                {"fresh", COLOR_GREEN},     {"new", COLOR_YELLOW},    {"settling", COLOR_YELLOW},
+                {"scanning", COLOR_YELLOW}, {"stale", COLOR_YELLOW},  {"building", COLOR_YELLOW},
+                {"failed", COLOR_RED},      {"given-up", COLOR_RED},  {"refused", COLOR_RED},
+                {"hung", COLOR_RED},        {"untrusted", COLOR_DIM}, {"plain", COLOR_DIM},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(colors); i++)
+                if (streq(state, colors[i].state))
+                        return colors[i].color;
+        return NULL;
+}
+
+char *format_bytes(uint64_t bytes, char buffer[static FORMAT_BYTES_MAX]) {
+        static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+        size_t unit = 0;
+        uint64_t tenths = bytes;
+
+        if (bytes < 1024) {
+                (void) snprintf(buffer, FORMAT_BYTES_MAX, "%" PRIu64 " B", bytes);
+                return buffer;
+        }
+        /* in tenths of a unit, without floating point and without overflow */
+        while (bytes >= 1024) {
+                tenths = bytes / 1024 * 10 + bytes % 1024 * 10 / 1024;
+                bytes /= 1024;
+                unit++;
+        }
+        (void) snprintf(buffer, FORMAT_BYTES_MAX, "%u.%u %s", (unsigned) (tenths / 10),
+                        (unsigned) (tenths % 10), units[unit]);
+        return buffer;
+}
+
+char *format_span(uint64_t usec, char buffer[static FORMAT_SPAN_MAX]) {
+        uint64_t s = usec / USEC_PER_SEC;
+
+        if (usec < USEC_PER_SEC)
+                (void) snprintf(buffer, FORMAT_SPAN_MAX, "%" PRIu64 " ms", usec / USEC_PER_MSEC);
+        else if (s < 60)
+                (void) snprintf(buffer, FORMAT_SPAN_MAX, "%" PRIu64 ".%" PRIu64 " s", s,
+                                usec % USEC_PER_SEC / (USEC_PER_SEC / 10));
+        else if (s < 3600)
+                (void) snprintf(buffer, FORMAT_SPAN_MAX, "%" PRIu64 " min %" PRIu64 " s", s / 60, s % 60);
+        else if (s < 2 * 86400)
+                (void) snprintf(buffer, FORMAT_SPAN_MAX, "%" PRIu64 " h %" PRIu64 " min", s / 3600,
+                                s % 3600 / 60);
+        else
+                (void) snprintf(buffer, FORMAT_SPAN_MAX, "%" PRIu64 " days", s / 86400);
+        return buffer;
+}
+
+char *format_time(uint64_t usec, char buffer[static FORMAT_TIME_MAX]) {
+        time_t t = (time_t) (usec / USEC_PER_SEC);
+        struct tm tm;
+
+        if (!localtime_r(&t, &tm) || strftime(buffer, FORMAT_TIME_MAX, "%a %Y-%m-%d %H:%M:%S %Z", &tm) == 0)
+                (void) snprintf(buffer, FORMAT_TIME_MAX, "-");
+        return buffer;
+}
+
+char *format_moment(uint64_t usec, char buffer[static FORMAT_TIME_MAX]) {
+        time_t t = (time_t) (usec / USEC_PER_SEC);
+        struct tm tm;
+
+        if (!localtime_r(&t, &tm) || strftime(buffer, FORMAT_TIME_MAX, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+                (void) snprintf(buffer, FORMAT_TIME_MAX, "-");
+        return buffer;
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ctl/monitorline.h"
+
+#include <stdarg.h>
+#include <time.h>
+
+#include "common/escape.h"
+#include "ctl/format.h"
+
+static uint64_t realtime_usec(void) {
+        struct timespec t;
+        (void) clock_gettime(CLOCK_REALTIME, &t);
+        return (uint64_t) t.tv_sec * USEC_PER_SEC + (uint64_t) t.tv_nsec / 1000;
+}
+
+/* "TIME SUBJECT  TEXT"; COLOR (or NULL) is of WORD, which comes first in the text. Everything is made
+ * harmless for a terminal. */
+static void print_line(const Ctl *ctl, const char *subject, const char *color, const char *word,
+                       const char *format, ...) _printf_(5, 6);
+static void print_line(const Ctl *ctl, const char *subject, const char *color, const char *word,
+                       const char *format, ...) {
+        _cleanup_free_ char *text = NULL, *harmless = NULL, *name = escape_print(subject);
+        char time[FORMAT_TIME_MAX];
+        va_list ap;
+
+        va_start(ap, format);
+        int r = vasprintf(&text, format, ap);
+        va_end(ap);
+        if (r < 0) {
+                text = NULL;
+                return;
+        }
+        harmless = escape_print(text);
+        if (!ctl->colors)
+                color = NULL;
+        (void) printf("%s  %s  %s%s%s%s\n", format_moment(realtime_usec(), time), strempty(name),
+                      strempty(color), word, color ? COLOR_OFF : "", strempty(harmless));
+        (void) fflush(stdout);
+}
+
+static Json open_event(const Ctl *ctl, const char *event, const char *volume) {
+        Json j = JSON_INIT(stdout, ctl->json);
+
+        json_object_open(&j, NULL);
+        json_unsigned(&j, "time", realtime_usec());
+        json_string(&j, "event", event);
+        if (volume)
+                json_string(&j, "volume", volume);
+        return j;
+}
+
+static void close_event(Json *j) {
+        json_object_close(j);
+        (void) fflush(stdout);
+}
+
+void monitor_line_daemon(const Ctl *ctl, bool running) {
+        if (ctl->json == JSON_OFF) {
+                print_line(ctl, "bootkeepd", running ? COLOR_GREEN : COLOR_RED,
+                           running ? "running" : "not running", "%s", "");
+                return;
+        }
+        Json j = open_event(ctl, "daemon", NULL);
+        json_bool(&j, "running", running);
+        close_event(&j);
+}
+
+static const char *colon(const char *reason) {
+        return isempty(reason) ? "" : ": ";
+}
+
+/* The state of V as the event EVENT, BEFORE it another (or NULL). */
+static void print_state(const Ctl *ctl, const char *event, const VolumeInfo *v, const char *before) {
+        if (ctl->json == JSON_OFF) {
+                print_line(ctl, v->name, format_state_color(v->state), v->state, "%s%s", colon(v->reason),
+                           v->reason);
+                return;
+        }
+        Json j = open_event(ctl, event, v->name);
+        json_string(&j, "state", v->state);
+        json_string(&j, "reason", v->reason);
+        if (before)
+                json_string(&j, "before", before);
+        close_event(&j);
+}
+
+void monitor_line_present(const Ctl *ctl, const VolumeInfo *v) {
+        print_state(ctl, "present", v, NULL);
+        monitor_line_changes(ctl, NULL, v);
+}
+
+void monitor_line_appeared(const Ctl *ctl, const VolumeInfo *v) {
+        if (ctl->json == JSON_OFF) {
+                print_line(ctl, v->name, NULL, "appeared", " on %s (%s)", v->mount_point, v->fs_type);
+                return;
+        }
+        Json j = open_event(ctl, "appeared", v->name);
+        json_string(&j, "state", v->state);
+        json_string(&j, "mount_point", v->mount_point);
+        json_string(&j, "device", v->device);
+        json_string(&j, "file_system_type", v->fs_type);
+        close_event(&j);
+}
+
+void monitor_line_gone(const Ctl *ctl, const VolumeInfo *v) {
+        if (ctl->json == JSON_OFF) {
+                print_line(ctl, v->name, COLOR_DIM, "gone", "%s", "");
+                return;
+        }
+        Json j = open_event(ctl, "gone", v->name);
+        close_event(&j);
+}
+
+void monitor_line_progress(const Ctl *ctl, const VolumeInfo *v) {
+        char done[FORMAT_BYTES_MAX], of[FORMAT_BYTES_MAX];
+
+        if (ctl->json == JSON_OFF) {
+                print_line(ctl, v->name, NULL, "copied", " %s of %s", format_bytes(v->progress_done, done),
+                           format_bytes(v->progress_of, of));
+                return;
+        }
+        Json j = open_event(ctl, "progress", v->name);
+        json_unsigned(&j, "done", v->progress_done);
+        json_unsigned(&j, "of", v->progress_of);
+        close_event(&j);
+}
+
+void monitor_line_build(const Ctl *ctl, const VolumeInfo *v, int status, const char *summary) {
+        bool well = status == BOOTKEEP_BUILD_SUCCESS;
+        uint64_t start = v->last_build_start,
+                 usec = v->last_build_end > start ? v->last_build_end - start : 0;
+        char span[FORMAT_SPAN_MAX];
+
+        if (ctl->json == JSON_OFF) {
+                print_line(ctl, v->name, well ? COLOR_GREEN : COLOR_RED, well ? "built" : "build failed",
+                           " in %s%s%s", format_span(usec, span), well ? "" : colon(summary),
+                           well ? "" : summary);
+                return;
+        }
+        Json j = open_event(ctl, "build", v->name);
+        json_signed(&j, "status", status);
+        json_string(&j, "summary", summary);
+        json_unsigned(&j, "duration", usec);
+        close_event(&j);
+}
+
+static void print_trust(const Ctl *ctl, const VolumeInfo *v) {
+        if (ctl->json == JSON_OFF) {
+                print_line(ctl, v->name, NULL, v->trusted ? "trusted" : "no longer trusted", "%s", "");
+                return;
+        }
+        Json j = open_event(ctl, "trust", v->name);
+        json_bool(&j, "trusted", v->trusted);
+        close_event(&j);
+}
+
+static void print_lock(const Ctl *ctl, const VolumeInfo *v) {
+        bool locked = !isempty(v->lock_holder);
+
+        if (ctl->json == JSON_OFF && locked) {
+                print_line(ctl, v->name, COLOR_YELLOW, "locked", " by PID %" PRIu32 " (%s)",
+                           v->lock_holder_pid, v->lock_holder);
+                return;
+        }
+        if (ctl->json == JSON_OFF) {
+                print_line(ctl, v->name, NULL, "unlocked", "%s", "");
+                return;
+        }
+        Json j = open_event(ctl, "lock", v->name);
+        json_string(&j, "lock_holder", v->lock_holder);
+        json_unsigned(&j, "lock_holder_pid", v->lock_holder_pid);
+        close_event(&j);
+}
+
+/* A cache or helper. */
+typedef struct Item {
+        const char *kind;          /* "cache", "helper" */
+        const char *name, *detail; /* initramfs 6.1.0; sda1 esp */
+        bool fresh;
+        const char *reason;
+} Item;
+
+static Item cache_item(const VolumeInfo *v, size_t i) {
+        const VolumeInfoCache *c = v->caches + i;
+        return (Item){"cache", c->name, c->instance, c->fresh, c->reason};
+}
+
+static Item helper_item(const VolumeInfo *v, size_t i) {
+        const VolumeInfoHelper *h = v->helpers + i;
+        return (Item){"helper", h->device, h->type, h->fresh, h->reason};
+}
+
+static void print_item(const Ctl *ctl, const char *volume, const Item *item) {
+        bool is_cache = streq(item->kind, "cache");
+
+        if (ctl->json == JSON_OFF) {
+                print_line(ctl, volume, item->fresh ? COLOR_GREEN : COLOR_YELLOW,
+                           item->fresh ? "fresh" : "stale", " %s %s%s%s%s%s", item->kind, item->name,
+                           *item->detail ? " " : "", item->detail, item->fresh ? "" : colon(item->reason),
+                           item->fresh ? "" : item->reason);
+                return;
+        }
+        Json j = open_event(ctl, item->kind, volume);
+        json_string(&j, is_cache ? "name" : "device", item->name);
+        json_string(&j, is_cache ? "instance" : "type", item->detail);
+        json_bool(&j, "fresh", item->fresh);
+        json_string(&j, "reason", item->reason);
+        close_event(&j);
+}
+
+/* Was ITEM known, and is it as it was? What was not known is worth a line only if it is stale. */
+static bool is_news(const Item *item, const Item *known, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (streq(known[i].name, item->name) && streq(known[i].detail, item->detail))
+                        return known[i].fresh != item->fresh ||
+                               (!item->fresh && !streq(known[i].reason, item->reason));
+        return !item->fresh;
+}
+
+/* COUNT and MAKE are of the caches or of the helpers. */
+static void print_items(const Ctl *ctl, const VolumeInfo *before, size_t n_before, const VolumeInfo *now,
+                        size_t n_now, Item (*make)(const VolumeInfo *v, size_t i)) {
+        _cleanup_free_ Item *known = calloc(n_before + 1, sizeof(Item));
+
+        if (!known)
+                return;
+        for (size_t i = 0; i < n_before; i++)
+                known[i] = make(before, i);
+        for (size_t i = 0; i < n_now; i++) {
+                Item item = make(now, i);
+                if (is_news(&item, known, n_before))
+                        print_item(ctl, now->name, &item);
+        }
+}
+
+void monitor_line_changes(const Ctl *ctl, const VolumeInfo *before, const VolumeInfo *now) {
+        if (before && (!streq(before->state, now->state) || !streq(before->reason, now->reason)))
+                print_state(ctl, "state", now, before->state);
+        if (before && before->trusted != now->trusted)
+                print_trust(ctl, now);
+        if (!streq(before ? before->lock_holder : "", now->lock_holder))
+                print_lock(ctl, now);
+        print_items(ctl, before, before ? before->n_caches : 0, now, now->n_caches, cache_item);
+        print_items(ctl, before, before ? before->n_helpers : 0, now, now->n_helpers, helper_item);
+}

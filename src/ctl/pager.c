@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ctl/pager.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+/* The command to give to sh, or NULL for none. */
+static const char *find_command(void) {
+        static const char *const variables[] = {"SYSTEMD_PAGER", "PAGER"};
+
+        for (size_t i = 0; i < ELEMENTSOF(variables); i++) {
+                const char *e = getenv(variables[i]);
+                if (e)
+                        return isempty(e) || streq(e, "cat") ? NULL : e;
+        }
+        return "less";
+}
+
+/* In the child: never returns. A pager that cannot be run must not swallow the text, so cat is the last
+ * resort. */
+__attribute__((__noreturn__)) static void run(const char *command, int input, pid_t parent) {
+        const char *options = getenv("SYSTEMD_LESS");
+
+        (void) prctl(PR_SET_PDEATHSIG, SIGTERM);
+        if (getppid() != parent)
+                _exit(EXIT_SUCCESS);
+        (void) setenv("LESS", options ? options : "FRX", 1);
+        (void) setenv("LESSSECURE", "1", 0);
+        if (dup2(input, STDIN_FILENO) < 0)
+                _exit(EXIT_FAILURE);
+        if (streq(command, "less"))
+                (void) execlp("less", "less", NULL);
+        else
+                (void) execl("/bin/sh", "sh", "-c", command, NULL);
+        (void) execlp("cat", "cat", NULL);
+        _exit(EXIT_FAILURE);
+}
+
+void pager_open(Pager *p) {
+        const char *command = find_command();
+        _cleanup_close_ int output = -EBADF, input = -EBADF;
+        int fds[2];
+
+        if (!command || pipe2(fds, O_CLOEXEC) < 0)
+                return;
+        input = fds[0];
+        output = fds[1];
+
+        pid_t parent = getpid(), pid = fork();
+        if (pid < 0)
+                return;
+        if (pid == 0)
+                run(command, input, parent);
+        if (dup2(output, STDOUT_FILENO) < 0)
+                return;
+        /* a person who quits the pager early has seen enough: no reason to die of it */
+        (void) signal(SIGPIPE, SIG_IGN);
+        p->pid = pid;
+}
+
+void pager_done(Pager *p) {
+        if (p->pid <= 0)
+                return;
+        (void) fflush(stdout);
+        (void) close(STDOUT_FILENO); /* the end of the pipe is the end of the text */
+        while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)
+                continue;
+        *p = PAGER_NULL;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* `bootkeepctl reboot-lock`: runs a command, such as one that takes the system down, when nothing is owed and
+ * while nothing new is begun. The lock ends with our connection. */
+
+#include "ctl/command.h"
+#include "ctl/waiting.h"
+
+int verb_reboot_lock(Ctl *ctl, char *const *command) {
+        bool lost;
+        int r = waiting_call(ctl, WAITING_FOR_BUSY, NULL, "LockReboot", NULL, "u",
+                             ctl->wait ? BOOTKEEP_LOCK_WAIT : 0U);
+
+        return r != EXIT_SUCCESS ? r : command_run(ctl, command, "the reboot lock", &lost);
+}

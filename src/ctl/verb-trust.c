@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* `bootkeepctl trust` and `distrust`: whose manifests are acted on is for the administrator to say. */
+
+#include "common/escape.h"
+#include "ctl/client.h"
+
+static int enrol(Ctl *ctl, const char *volume, const char *method, const char *said) {
+        _cleanup_free_ char *argument = client_volume_argument(volume), *name = escape_print(volume);
+        int r;
+
+        if (!argument || !name)
+                return client_complain_errno(-ENOMEM);
+        r = client_call(ctl, volume, method, NULL, "s", argument);
+        if (r == EXIT_SUCCESS && !ctl->quiet)
+                (void) printf("%s %s\n", name, said);
+        return r;
+}
+
+int verb_trust(Ctl *ctl, char *const *volumes) {
+        return enrol(ctl, volumes[0], "Trust", "is trusted: it is kept up to date from now on.");
+}
+
+int verb_distrust(Ctl *ctl, char *const *volumes) {
+        return enrol(ctl, volumes[0], "Distrust",
+                     "is no longer trusted: it is watched, but nothing is built.");
+}

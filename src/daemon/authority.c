@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/authority.h"
+
+#define ACTION "org.bootkeep1.manage"
+/* A person may need so long to find the password. */
+#define ANSWER_USEC (5 * 60 * USEC_PER_SEC)
+
+typedef struct Question {
+        sd_bus_message *call;
+        authority_answer_t answer;
+        void *userdata;
+} Question;
+
+static void question_free(void *p) {
+        Question *q = p;
+        sd_bus_message_unref(q->call);
+        free(q);
+}
+
+static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Question *q = userdata;
+        int authorised = 0, challenge;
+        if (!sd_bus_message_is_method_error(m, NULL) &&
+            (sd_bus_message_enter_container(m, 'r', "bba{ss}") < 0 ||
+             sd_bus_message_read(m, "bb", &authorised, &challenge) < 0))
+                authorised = 0;
+        q->answer(q->userdata, q->call, authorised);
+        return 1;
+}
+
+static int ask(Question *q) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        sd_bus *bus = sd_bus_message_get_bus(q->call);
+        bool interactive = sd_bus_message_get_allow_interactive_authorization(q->call) > 0;
+        sd_bus_slot *slot = NULL;
+
+        int r = sd_bus_message_new_method_call(bus, &m, "org.freedesktop.PolicyKit1",
+                                               "/org/freedesktop/PolicyKit1/Authority",
+                                               "org.freedesktop.PolicyKit1.Authority", "CheckAuthorization");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "(sa{sv})s", "system-bus-name", 1, "name", "s",
+                                          sd_bus_message_get_sender(q->call), ACTION);
+        if (r >= 0) /* no details; may it ask a person; not to be cancelled */
+                r = sd_bus_message_append(m, "a{ss}us", 0, interactive ? 1U : 0U, "");
+        if (r >= 0)
+                r = sd_bus_call_async(bus, &slot, m, on_answer, q, ANSWER_USEC);
+        if (r < 0)
+                return r;
+        (void) sd_bus_slot_set_destroy_callback(slot, question_free);
+        (void) sd_bus_slot_set_floating(slot, true); /* lives until answered, or the bus goes */
+        sd_bus_slot_unref(slot);
+        return 0;
+}
+
+int authority_ask(sd_bus_message *call, authority_answer_t answer, void *userdata) {
+        Question *q = calloc(1, sizeof(*q));
+        if (!q)
+                return -ENOMEM;
+        *q = (Question){.call = sd_bus_message_ref(call), .answer = answer, .userdata = userdata};
+        int r = ask(q);
+        if (r < 0)
+                question_free(q);
+        return r;
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/census.h"
+
+#include <sys/epoll.h>
+
+#include "common/log.h"
+#include "daemon/mount.h"
+
+struct Census {
+        Daemon *daemon;
+        MountTable *mounts;
+        DeviceMonitor *devices; /* NULL: no udev, so volumes have no UUID and cannot be enrolled */
+        sd_event_source *mount_source, *device_source;
+        sd_event_source *pause; /* until the mount table may be looked at again */
+        bool failing;           /* the last look did: look again without being told to */
+};
+
+/* A storm of mounts may take this part of a processor; between two looks is at least, and at most, so long.
+ */
+#define LOOK_SHARE 20
+#define PAUSE_MIN_USEC (20 * USEC_PER_MSEC)
+#define PAUSE_MAX_USEC USEC_PER_SEC
+
+bool census_is_volume(const MountEntry *e) {
+        return !e->read_only && (streq(e->root, "/") || streq(e->fstype, "btrfs") || streq(e->target, "/"));
+}
+
+static DeviceInfo look_up(Census *c, dev_t devno) {
+        DeviceInfo info = {};
+        int r = c->devices ? device_monitor_look_up(c->devices, devno, &info) : -ENODEV;
+        if (r < 0 && r != -ENODEV)
+                log_warning_errno(r, "Failed to ask udev for a device, ignoring");
+        return info;
+}
+
+static int mounted(Census *c, const MountEntry *e) {
+        _cleanup_free_ char *name = NULL;
+        int r = mount_entry_volume_name(e, &name);
+        if (r < 0)
+                return r;
+        _cleanup_(device_info_done) DeviceInfo info = look_up(c, e->devno);
+        return daemon_mounted(c->daemon, name, e, &info);
+}
+
+static void on_mount(MountChange change, const MountEntry *e, void *userdata) {
+        Census *c = userdata;
+        if (change == MOUNT_REMOVED || !census_is_volume(e)) {
+                daemon_unmounted(c->daemon, e->id);
+                return;
+        }
+        int r = mounted(c, e);
+        if (r < 0)
+                log_errno(r, "Failed to take up %s", e->target);
+}
+
+/* The first change is looked at once, the next ones in a storm together. */
+static int pause_after(Census *c, uint64_t cost) {
+        uint64_t pause = MIN(MAX(cost * LOOK_SHARE, PAUSE_MIN_USEC), PAUSE_MAX_USEC);
+        if (c->failing)
+                pause = PAUSE_MAX_USEC;
+        int r = sd_event_source_set_time(c->pause, now_usec() + pause);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(c->pause, SD_EVENT_ONESHOT);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(c->mount_source, SD_EVENT_OFF);
+        return r;
+}
+
+static int look(Census *c) {
+        uint64_t start = now_usec();
+        int r = mount_table_dispatch(c->mounts, on_mount, c);
+        if (r < 0 && !c->failing)
+                log_errno(r, "Failed to read the mount table, trying on");
+        c->failing = r < 0;
+        return pause_after(c, now_usec() - start);
+}
+
+static int on_pause_over(sd_event_source *s, uint64_t usec, void *userdata) {
+        Census *c = userdata;
+        return c->failing ? look(c) : sd_event_source_set_enabled(c->mount_source, SD_EVENT_ON);
+}
+
+static int on_mount_table(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        return look(userdata);
+}
+
+static bool is_on(const Record *r, dev_t devno) {
+        const MountEntry *m = record_mount(r);
+        return m && m->devno == devno;
+}
+
+/* DEVNO 0: any of them may have changed. */
+static void look_again(Census *c, dev_t devno) {
+        for (Record *r = daemon_next(c->daemon, NULL); r; r = daemon_next(c->daemon, r)) {
+                if (devno != 0 && !is_on(r, devno))
+                        continue;
+                _cleanup_(device_info_done) DeviceInfo info = look_up(c, record_mount(r)->devno);
+                daemon_device_changed(c->daemon, r, &info);
+        }
+}
+
+static void on_device(dev_t devno, const char *action, void *userdata) {
+        /* A device that was pulled stays a volume while it is mounted: its loss is the mount table's to tell.
+         */
+        if (!streq(action, "remove"))
+                look_again(userdata, devno);
+}
+
+static int on_devices(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Census *c = userdata;
+        int r = device_monitor_dispatch(c->devices, on_device, c);
+        if (r == -ENOBUFS) {
+                log_warning("Events of udev were lost, looking at all devices again");
+                look_again(c, 0);
+        } else if (r < 0)
+                log_errno(r, "Failed to read events of udev");
+        return 0;
+}
+
+void census_look(Census *c) {
+        int r = mount_table_dispatch(c->mounts, on_mount, c);
+        if (r < 0)
+                log_errno(r, "Failed to read the mount table");
+}
+
+static int follow_devices(Census *c) {
+        int r = device_monitor_new(&c->devices);
+        if (r < 0) {
+                log_warning_errno(r, "Cannot listen to udev, going on without UUIDs and labels");
+                return 0;
+        }
+        return sd_event_add_io(daemon_event_loop(c->daemon), &c->device_source,
+                               device_monitor_get_fd(c->devices), EPOLLIN, on_devices, c);
+}
+
+int census_new(Daemon *d, Census **ret) {
+        _cleanup_(census_freep) Census *c = calloc(1, sizeof(*c));
+        if (!c)
+                return -ENOMEM;
+        c->daemon = d;
+        int r = follow_devices(c);
+        if (r >= 0)
+                r = mount_table_new(NULL, &c->mounts);
+        if (r >= 0)
+                r = sd_event_add_io(daemon_event_loop(d), &c->mount_source, mount_table_get_fd(c->mounts),
+                                    EPOLLIN, on_mount_table, c);
+        if (r >= 0)
+                r = sd_event_add_time(daemon_event_loop(d), &c->pause, CLOCK_BOOTTIME, 0, 1000, on_pause_over,
+                                      c);
+        if (r >= 0)
+                r = mount_table_dispatch(c->mounts, on_mount, c);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(c);
+        return 0;
+}
+
+Census *census_free(Census *c) {
+        if (c) {
+                sd_event_source_disable_unref(c->mount_source);
+                sd_event_source_disable_unref(c->device_source);
+                sd_event_source_disable_unref(c->pause);
+                mount_table_free(c->mounts);
+                device_monitor_free(c->devices);
+        }
+        free(c);
+        return NULL;
+}

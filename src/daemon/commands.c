@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/commands.h"
+
+#include <systemd/sd-daemon.h>
+
+#include "bootkeep.h"
+#include "common/log.h"
+#include "daemon/locks.h"
+
+/* How long until a bus that went away, or was not there, is asked again. */
+#define RECONNECT_USEC (5 * USEC_PER_SEC)
+
+struct Commands {
+        Daemon *daemon;
+        Bus *bus;
+        Locks *locks;
+        sd_event_source *reconnect;
+        void (*ready)(void);
+        bool was_ready, complained;
+};
+
+int commands_reload(Daemon *d) {
+        _cleanup_(settings_done) Settings settings = {};
+        (void) sd_notify(false, "RELOADING=1");
+        int r = settings_load(daemon_options(d)->config, &settings, NULL);
+        if (r < 0)
+                (void) log_errno(r, "Failed to read the configuration, keeping the old one");
+        else {
+                daemon_set_settings(d, &settings);
+                log_info("Configuration read again");
+        }
+        (void) sd_notify(false, "READY=1");
+        return r;
+}
+
+static void *find(void *userdata, const char *name) {
+        return daemon_find(((Commands *) userdata)->daemon, name);
+}
+
+static void *next(void *userdata, void *volume) {
+        return daemon_next(((Commands *) userdata)->daemon, volume);
+}
+
+static void view(void *volume, BusVolume *ret) {
+        record_view(volume, ret);
+}
+
+static int manager(void *userdata, BusManager *ret) {
+        Daemon *d = ((Commands *) userdata)->daemon;
+        *ret = (BusManager){.watching = daemon_options(d)->watch};
+        locks_view(((Commands *) userdata)->locks, ret);
+        return daemon_busy(d, &ret->busy);
+}
+
+static void trust(Daemon *d, Record *r, bool trusted, BusCall *call) {
+        if (!trusted && r->volume.trusted && isempty(r->device.uuid)) {
+                bus_reply_error(call, SD_BUS_ERROR_INVALID_ARGS, "%s is trusted by RunningSystem=", r->name);
+                return;
+        }
+        int e = daemon_trust(d, r, trusted);
+        if (e == -EINVAL)
+                bus_reply_error(call, SD_BUS_ERROR_INVALID_ARGS,
+                                "%s has no file-system UUID that udev knows, so it cannot be enrolled",
+                                r->name);
+        else if (e == -ENOENT)
+                bus_reply_error(call, SD_BUS_ERROR_INVALID_ARGS, "%s is not enrolled%s", r->name,
+                                r->volume.trusted ? ", it is trusted by RunningSystem=" : "");
+        else if (e < 0)
+                bus_reply_error(call, SD_BUS_ERROR_FAILED, "Failed to keep the enrolment of %s: %s", r->name,
+                                strerror(-e));
+        else
+                bus_reply(call);
+}
+
+static void rebuild(Daemon *d, Record *r, uint32_t flags, BusCall *call) {
+        if (flags & ~BOOTKEEP_REBUILD_FORCE)
+                bus_reply_error(call, SD_BUS_ERROR_INVALID_ARGS, "Unknown flags 0x%x", flags);
+        else
+                daemon_request(d, r, BUS_REBUILD, flags & BOOTKEEP_REBUILD_FORCE, call);
+}
+
+static void prepare_unmount(Daemon *d, Record *r, BusCall *call) {
+        if (locks_is_locked(r) && !r->volume.build_runs) /* our own build holds it: that will end */
+                bus_reply_error(call, BOOTKEEP_ERROR_BUSY, "%s is locked by %s", r->name,
+                                strempty(r->lock_holder));
+        else if (r->volume.state == VOLUME_HUNG || r->volume.state == VOLUME_GIVEN_UP)
+                bus_reply(call); /* never busy: nothing is to be done for it */
+        else
+                daemon_request(d, r, BUS_PREPARE_UNMOUNT, false, call);
+}
+
+static void of_volume(Commands *c, Record *r, BusVerb verb, const BusArguments *a, const Peer *peer,
+                      BusCall *call) {
+        Daemon *d = c->daemon;
+        switch (verb) {
+        case BUS_SCAN:
+                daemon_request(d, r, verb, false, call);
+                return;
+        case BUS_REBUILD:
+                rebuild(d, r, a->flags, call);
+                return;
+        case BUS_TRUST:
+        case BUS_DISTRUST:
+                trust(d, r, verb == BUS_TRUST, call);
+                return;
+        case BUS_GET_VOLUME:
+                bus_reply_volume(call, r->name);
+                return;
+        case BUS_LOCK_VOLUME:
+                locks_lock_volume(c->locks, r, a->flags, peer, call);
+                return;
+        case BUS_UNLOCK_VOLUME:
+                locks_unlock_volume(c->locks, r, a->status, peer, call);
+                return;
+        case BUS_PREPARE_UNMOUNT:
+                prepare_unmount(d, r, call);
+                return;
+        case BUS_RELOAD:
+        case BUS_LOCK_REBOOT:
+        case BUS_FLUSH:
+                return; /* have no volume */
+        }
+}
+
+static void reload(Daemon *d, BusCall *call) {
+        int e = commands_reload(d);
+        if (e < 0)
+                bus_reply_error(call, SD_BUS_ERROR_FAILED, "Failed to read the configuration: %s",
+                                strerror(-e));
+        else
+                bus_reply(call);
+}
+
+static void command(void *userdata, BusVerb verb, const BusArguments *a, const Peer *peer, BusCall *call) {
+        Commands *c = userdata;
+        if (verb == BUS_RELOAD)
+                reload(c->daemon, call);
+        else if (verb == BUS_LOCK_REBOOT)
+                locks_lock_reboot(c->locks, a->flags, peer, call);
+        else if (verb == BUS_FLUSH)
+                locks_flush(c->locks, a->timeout, peer, call);
+        else {
+                Record *r = daemon_look_up(c->daemon, a->volume);
+                if (r)
+                        of_volume(c, r, verb, a, peer, call);
+                else
+                        bus_reply_error(call, BOOTKEEP_ERROR_NO_SUCH_VOLUME, "No such volume: %s", a->volume);
+        }
+}
+
+static void peer_gone(void *userdata, const Peer *peer) {
+        locks_peer_gone(((Commands *) userdata)->locks, peer);
+}
+
+static void ready(void *userdata) {
+        Commands *c = userdata;
+        if (c->complained)
+                log_notice("Connected to the system bus");
+        c->complained = false;
+        if (!c->was_ready)
+                c->ready();
+        c->was_ready = true;
+}
+
+static void lost(void *userdata, int error);
+
+static int on_reconnect(sd_event_source *s, uint64_t usec, void *userdata) {
+        Commands *c = userdata;
+        bus_close(c->bus);
+        int r = bus_open(c->bus, daemon_event_loop(c->daemon));
+        if (r < 0)
+                lost(c, r);
+        return 0;
+}
+
+/* Watching and building go on without a bus, which is complained of once; but never beside another bootkeepd.
+ */
+static void lost(void *userdata, int error) {
+        Commands *c = userdata;
+        uint64_t when = now_usec() + RECONNECT_USEC;
+        if (error == -EEXIST && !c->was_ready) {
+                log_error("Another bootkeepd runs already: it has the name " BOOTKEEP_BUS_NAME);
+                (void) sd_event_exit(daemon_event_loop(c->daemon), EXIT_FAILURE);
+                return;
+        }
+        if (!c->complained)
+                (void) log_warning_errno(
+                        error, "No system bus, or not our name on it; going on without, trying again");
+        c->complained = true;
+        int r = sd_event_source_set_time(c->reconnect, when);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(c->reconnect, SD_EVENT_ONESHOT);
+        if (r < 0)
+                (void) log_errno(r, "Failed to set the timer for the bus");
+}
+
+static const BusHandlers handlers = {
+        .find = find,
+        .next = next,
+        .view = view,
+        .manager = manager,
+        .command = command,
+        .peer_gone = peer_gone,
+        .ready = ready,
+        .lost = lost,
+};
+
+int commands_new(Daemon *d, void (*ready_handler)(void), void (*look_afresh)(void *userdata), void *userdata,
+                 Commands **ret) {
+        _cleanup_(commands_freep) Commands *c = calloc(1, sizeof(*c));
+        if (!c)
+                return -ENOMEM;
+        c->daemon = d;
+        c->ready = ready_handler;
+        int r = bus_new(&handlers, c, &c->bus);
+        if (r >= 0)
+                r = locks_new(d, c->bus, look_afresh, userdata, &c->locks);
+        if (r >= 0) /* the first try comes with the loop's first turn */
+                r = sd_event_add_time(daemon_event_loop(d), &c->reconnect, CLOCK_BOOTTIME, 0, 1000,
+                                      on_reconnect, c);
+        if (r < 0)
+                return r;
+        daemon_set_bus(d, c->bus);
+        *ret = TAKE_PTR(c);
+        return 0;
+}
+
+Commands *commands_free(Commands *c) {
+        if (c) {
+                daemon_set_bus(c->daemon, NULL);
+                sd_event_source_disable_unref(c->reconnect);
+                bus_close(c->bus); /* everybody on it is gone, and loses what they hold */
+                locks_free(c->locks);
+                bus_free(c->bus);
+        }
+        free(c);
+        return NULL;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Carries the calls of D-Bus clients to the daemon, keeps the connection to the bus alive, and reads the
+ * configuration again when asked to. */
+
+#include "daemon/daemon.h"
+
+typedef struct Commands Commands;
+
+/* Connects to the bus, now or when there is one. READY is called once, when calls can be answered;
+ * LOOK_AFRESH, with USERDATA, when somebody wants to take the system down and the mount table must not be
+ * behind. */
+int commands_new(Daemon *d, void (*ready)(void), void (*look_afresh)(void *userdata), void *userdata,
+                 Commands **ret);
+Commands *commands_free(Commands *c);
+DEFINE_CLEANUP(Commands *, commands_free);
+
+/* Reads the configuration again and looks at everything anew. Negative errno if it cannot be read: the old
+ * one stands. */
+int commands_reload(Daemon *d);

@@ -1,0 +1,761 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/daemon.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+#include "bootkeep.h"
+#include "common/log.h"
+#include "daemon/launch.h"
+#include "daemon/news.h"
+#include "daemon/orphans.h"
+#include "daemon/packages.h"
+#include "daemon/pending.h"
+#include "daemon/pin.h"
+
+/* A stopped daemon is gone within a second, whatever its children do. */
+#define STOP_USEC (700 * USEC_PER_MSEC)
+/* How often a package manager's lock is looked at, while work waits for it. */
+#define PACKAGES_USEC USEC_PER_SEC
+
+/* How long what is shown of a lock may be behind. */
+#define TELL_USEC (20 * USEC_PER_MSEC)
+
+struct Daemon {
+        sd_event *event;
+        const DaemonOptions *options;
+        Settings settings;
+        VolumeConfig config;
+        TrustStore *trust;
+        Bus *bus;
+        const DaemonHooks *hooks; /* may be NULL */
+        void *hooks_userdata;
+
+        Record **records; /* in order of appearance */
+        size_t n_records;
+        Orphans *orphans;
+
+        sd_event_source *settle_accounts; /* once behind each batch of events */
+        sd_event_source *hold_timer, *boot_timer, *stop_timer, *tell_timer;
+        char **busy;               /* as the bus was last told */
+        char *status;              /* as systemd was last told */
+        const char *packages_lock; /* what holds, borrowed from the settings */
+        bool telling;              /* `tell_timer` runs */
+        bool stopping;
+};
+
+static void feed(Daemon *d, Record *r, VolumeEvent event);
+
+/* A one-shot timer of the loop, made on first use. WHEN is CLOCK_BOOTTIME; USEC_INFINITY turns it off. */
+static int set_timer(Daemon *d, sd_event_source **source, uint64_t when, sd_event_time_handler_t handler,
+                     void *userdata) {
+        if (when == USEC_INFINITY)
+                return *source ? sd_event_source_set_enabled(*source, SD_EVENT_OFF) : 0;
+        if (!*source)
+                return sd_event_add_time(d->event, source, CLOCK_BOOTTIME, when, 1000, handler, userdata);
+        int r = sd_event_source_set_time(*source, when);
+        return r < 0 ? r : sd_event_source_set_enabled(*source, SD_EVENT_ONESHOT);
+}
+
+static uint64_t realtime_usec(void) {
+        struct timespec ts;
+        clock_gettime(CLOCK_REALTIME, &ts);
+        return (uint64_t) ts.tv_sec * USEC_PER_SEC + (uint64_t) ts.tv_nsec / 1000;
+}
+
+/* Children */
+
+static LaunchOptions launch_options(const Daemon *d) {
+        return (LaunchOptions){
+                .libexec = d->options->libexec,
+                .builders = d->options->builders,
+                .trust_ctime = d->settings.trust_ctime,
+        };
+}
+
+static int on_scan_output(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Record *r = userdata;
+        (void) running_read(&r->scan);
+        if (r->scan.garbled) /* it is not what it should be, and has failed anyway */
+                (void) job_kill(r->scan.job, SIGKILL);
+        return 0;
+}
+
+static int on_build_output(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        static const char *const progress[] = {"Progress", NULL};
+        Record *r = userdata;
+        uint64_t before = r->build.report->progress_done;
+        (void) running_read(&r->build);
+        if (r->build.report->progress_done != before)
+                news_tell_properties(((Daemon *) r->owner)->bus, r, progress);
+        return 0;
+}
+
+static VolumeEvent verdict_of(const Record *r, int status) {
+        switch (status) {
+        case BOOTKEEP_SCAN_FRESH:
+                return VOLUME_SCAN_FRESH;
+        case BOOTKEEP_SCAN_STALE:
+                return r->built_from && streq_ptr(r->built_from, r->report->sources) ? VOLUME_SCAN_STALE_AGAIN
+                                                                                     : VOLUME_SCAN_STALE;
+        case BOOTKEEP_SCAN_NO_MANIFEST:
+                return VOLUME_SCAN_NONE;
+        case BOOTKEEP_SCAN_REFUSED:
+                return VOLUME_SCAN_REFUSED;
+        }
+        return VOLUME_SCAN_ERROR;
+}
+
+static const char *verdict_text(const Record *r, VolumeEvent verdict) {
+        if (r->volume.state != VOLUME_SETTLING)
+                return volume_state_to_string(r->volume.state);
+        return verdict == VOLUME_SCAN_FRESH     ? "fresh"
+               : verdict == VOLUME_SCAN_NONE    ? "plain"
+               : verdict == VOLUME_SCAN_REFUSED ? "refused"
+                                                : "stale";
+}
+
+/* Where the kernel does not tell of all changes the volume is scanned on a timer, and says so. */
+static void note_watching(const Daemon *d, Record *r) {
+        _cleanup_free_ char *no_instance = NULL;
+        LogFields fields = news_fields(r, NULL);
+        if (!r->watch)
+                (void) strprintf(
+                        &no_instance,
+                        "no inotify instance is left; fs.inotify.max_user_instances (or the limit of open "
+                        "files) must be over %zu",
+                        d->n_records);
+        const char *why = r->watch ? r->report->unwatched : strempty(no_instance);
+        if (why && !r->unwatched)
+                log_send(LOG_WARNING, &fields, "not watched, scanned on a timer: %s", why);
+        else if (!why && r->unwatched)
+                log_send(LOG_NOTICE, &fields, "watched again");
+        (void) free_and_strdup(&r->unwatched, why);
+        r->volume.unwatched = why;
+}
+
+static void scan_ended(Daemon *d, Record *r, int status) {
+        static const char *const properties[] = {"Caches", "Helpers", NULL};
+        note_watching(d, r);
+        VolumeEvent verdict = verdict_of(r, status);
+        if (verdict == VOLUME_SCAN_ERROR)
+                r->volume.unwatched = true; /* who knows how far it came with arming */
+        r->scans_ended = r->scans_begun;
+        news_tell_properties(d->bus, r, properties); /* before the state: whoever sees "fresh" sees why */
+        feed(d, r, verdict);
+        if (r->volume.scan_runs)
+                return; /* asked for again: the answer is still to come */
+        pending_answer_scans(r, verdict_text(r, verdict));
+        if (r->volume.state != VOLUME_STALE)
+                pending_answer_rebuilds(r, UINT64_MAX, verdict == VOLUME_SCAN_FRESH);
+}
+
+static int on_scan_exit(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Record *r = userdata;
+        _cleanup_free_ char *problem = NULL;
+        int status = running_conclude(&r->scan, "bootkeep-scan", &problem);
+        if (problem && status != BOOTKEEP_SCAN_STALE) {
+                free(r->problem);
+                r->problem = TAKE_PTR(problem);
+                r->built_badly = false;
+        }
+        report_free(r->report);
+        r->report = TAKE_PTR(r->scan.report);
+        running_done(&r->scan);
+        scan_ended(r->owner, r, status);
+        return 0;
+}
+
+static int on_watch(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Record *r = userdata;
+        (void) watch_look(r->watch); /* what is there now is this change; more is another */
+        feed(r->owner, r, VOLUME_CHANGED);
+        return 0;
+}
+
+/* Tried again before each scan: the limit may have been raised. Where it fails note_watching() says so. */
+static void start_watch(Daemon *d, Record *r) {
+        int e = r->watch ? 0 : watch_new(&r->watch);
+        if (e >= 0 && !r->watch_source)
+                e = sd_event_add_io(d->event, &r->watch_source, watch_get_fd(r->watch), EPOLLIN, on_watch, r);
+        LogFields fields = news_fields(r, NULL);
+        if (e < 0 && e != -EMFILE)
+                (void) log_send_errno(LOG_ERR, &fields, e, "Failed to watch");
+        if (e < 0)
+                r->watch = watch_free(r->watch);
+}
+
+static int start_scan(Daemon *d, Record *r) {
+        r->scans_begun++;
+        const LaunchOptions o = launch_options(d);
+        const MountEntry *m = record_mount(r);
+        Job *job = NULL;
+
+        start_watch(d, r);
+        /* What was queued is covered by the look that follows. */
+        int e = r->watch ? watch_drain(r->watch) : 0;
+        LogFields fields = news_fields(r, NULL);
+        if (e < 0)
+                (void) log_send_errno(LOG_WARNING, &fields, e, "Failed to empty the watch");
+        e = launch_scan(&o, m->target, m->id, r->watch ? watch_get_fd(r->watch) : -EBADF, &job);
+        if (e >= 0)
+                e = running_listen(&r->scan, d->event, job, on_scan_output, on_scan_exit, r);
+        return e;
+}
+
+/* Tells everybody of the build that ended, or could not even be started. */
+static void tell_build_ended(Daemon *d, Record *r, int status) {
+        static const char *const properties[] = {"LastBuildEnd", "LastBuildStatus", "Progress", NULL};
+        LogFields fields = news_fields(r, BOOTKEEP_MESSAGE_BUILD_SUCCEEDED);
+        bool well = status == BOOTKEEP_BUILD_SUCCESS;
+        r->last_build_end = realtime_usec();
+        r->last_build_status = status;
+        r->built_badly = !well;
+        if (well)
+                log_send(LOG_NOTICE, &fields, "built in %.1f s",
+                         (double) (r->last_build_end - r->last_build_start) / (double) USEC_PER_SEC);
+        news_tell_properties(d->bus, r, properties);
+        if (d->bus)
+                bus_build_finished(d->bus, r->name, status, well ? "success" : strempty(r->problem));
+}
+
+static void build_ended(Daemon *d, Record *r, int status) {
+        bool well = status == BOOTKEEP_BUILD_SUCCESS;
+        tell_build_ended(d, r, status);
+        feed(d, r,
+             well                                ? VOLUME_BUILD_SUCCESS
+             : status == BOOTKEEP_BUILD_TEMPFAIL ? VOLUME_BUILD_NOT_NOW
+                                                 : VOLUME_BUILD_FAILURE);
+        pending_answer_rebuilds(r, r->builds, well);
+}
+
+static int on_build_exit(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Record *r = userdata;
+        _cleanup_free_ char *problem = NULL;
+        int status = running_conclude(&r->build, "bootkeep-build", &problem);
+        free(r->problem);
+        r->problem = TAKE_PTR(problem);
+        running_done(&r->build);
+        build_ended(r->owner, r, status);
+        return 0;
+}
+
+static int start_build(Daemon *d, Record *r, bool force) {
+        static const char *const properties[] = {"LastBuildStart", NULL};
+        const LaunchOptions o = launch_options(d);
+        const MountEntry *m = record_mount(r);
+        Job *job = NULL;
+
+        r->builds++;
+        r->last_build_start = realtime_usec();
+        (void) free_and_strdup(&r->built_from, r->report ? r->report->sources : NULL);
+        news_tell_properties(d->bus, r, properties);
+        int e = launch_build(&o, m->target, m->id, force, &job);
+        if (e >= 0)
+                e = running_listen(&r->build, d->event, job, on_build_output, on_build_exit, r);
+        r->build_pid = e >= 0 ? job_get_pid(r->build.job) : 0;
+        return e;
+}
+
+/* Events in, actions out */
+
+static int on_volume_timer(sd_event_source *s, uint64_t usec, void *userdata) {
+        Record *r = userdata;
+        Daemon *d = r->owner;
+        r->timer_set = USEC_INFINITY; /* it has gone off */
+
+        if (r->volume.state == VOLUME_SETTLING && r->watch && watch_look(r->watch) != 0)
+                feed(d, r, VOLUME_CHANGED);
+        feed(d, r, VOLUME_TIMER);
+        return 0;
+}
+
+/* Starts what the machine asked for. Where that fails the outcome is fed back as if the child had failed. */
+static VolumeEvent act(Daemon *d, Record *r, unsigned actions) {
+        int e = 0;
+        if (actions == 0 || d->stopping)
+                return _VOLUME_EVENT_MAX;
+        bool scan = actions & VOLUME_ACT_SCAN;
+        e = scan ? start_scan(d, r) : start_build(d, r, actions & VOLUME_ACT_FORCE);
+        if (e >= 0)
+                return _VOLUME_EVENT_MAX;
+        const char *program = scan ? "bootkeep-scan" : "bootkeep-build";
+        if (scan)
+                r->scans_ended = r->scans_begun;
+        r->volume.unwatched = r->volume.unwatched || scan;
+        r->built_badly = r->built_badly && !scan;
+        free(r->problem);
+        r->problem = NULL;
+        (void) strprintf(&r->problem, "Failed to start %s/%s: %s", d->options->libexec, program,
+                         strerror(-e));
+        if (scan)
+                return VOLUME_SCAN_ERROR;
+        tell_build_ended(d, r, e);
+        pending_answer_rebuilds(r, r->builds, false);
+        return VOLUME_BUILD_FAILURE;
+}
+
+/* A busy volume is held, so that nobody pulls it from under the work that it is owed; an idle one never is.
+ */
+static void hold_mount(const Daemon *d, Record *r) {
+        const MountEntry *m = record_mount(r);
+        bool want =
+                d->settings.pin_busy_volumes && volume_busy(&r->volume) && now_usec() >= r->unpinned_until;
+        if (want && r->pin < 0 && m)
+                (void) pin_mount(m->target, m->id, &r->pin);
+        else if (!want && r->pin >= 0)
+                close(TAKE_FD(r->pin));
+}
+
+static void follow(Daemon *d, Record *r) {
+        hold_mount(d, r);
+        if (r->watch_source)
+                (void) sd_event_source_set_enabled(r->watch_source,
+                                                   volume_listens(&r->volume) ? SD_EVENT_ON : SD_EVENT_OFF);
+        int e = r->timer && r->timer_set == r->volume.timer
+                        ? 0
+                        : set_timer(d, &r->timer, r->volume.timer, on_volume_timer, r);
+        r->timer_set = r->volume.timer;
+        LogFields fields = news_fields(r, NULL);
+        if (e < 0)
+                (void) log_send_errno(LOG_ERR, &fields, e, "Failed to set the timer");
+        if (r->volume.state != VOLUME_STALE)
+                r->stale_since = 0;
+        else if (r->stale_since == 0)
+                r->stale_since = now_usec();
+        (void) sd_event_source_set_enabled(d->settle_accounts, SD_EVENT_ONESHOT);
+}
+
+static void feed(Daemon *d, Record *r, VolumeEvent event) {
+        while (event != _VOLUME_EVENT_MAX)
+                event = act(d, r, volume_event(&r->volume, &d->config, event, now_usec()));
+        follow(d, r);
+        news_tell(d->bus, r);
+        pending_answer_resting(r);
+}
+
+/* Behind each batch of events: holds, slots, what the manager shows */
+
+static int on_hold_timer(sd_event_source *s, uint64_t usec, void *userdata) {
+        Daemon *d = userdata;
+        return sd_event_source_set_enabled(d->settle_accounts, SD_EVENT_ONESHOT);
+}
+
+static void hold_all(Daemon *d, VolumeHold hold, bool on) {
+        for (size_t i = 0; i < d->n_records; i++) {
+                Record *r = d->records[i];
+                if (!!(r->volume.holds & (unsigned) hold) == on)
+                        continue;
+                volume_hold(&r->volume, hold, on);
+                news_tell(d->bus, r);
+        }
+}
+
+/* Only looked at while something is stale: a quiet machine has no timer for it. */
+static void look_at_packages(Daemon *d) {
+        bool stale = false;
+        for (size_t i = 0; i < d->n_records; i++)
+                stale = stale ||
+                        (d->records[i]->volume.state == VOLUME_STALE && d->records[i]->volume.trusted);
+        const char *held = stale ? packages_locked(d->settings.hold_while_locked) : NULL;
+        if (held && !d->packages_lock)
+                log_info("Builds are held back: %s is locked", held);
+        if (!held && d->packages_lock)
+                log_info("Builds are no longer held back");
+        d->packages_lock = held;
+        hold_all(d, VOLUME_HOLD_PACKAGES, held);
+        (void) set_timer(d, &d->hold_timer, held ? now_usec() + PACKAGES_USEC : USEC_INFINITY, on_hold_timer,
+                         d);
+}
+
+static unsigned builds_running(const Daemon *d) {
+        unsigned n = 0;
+        for (size_t i = 0; i < d->n_records; i++)
+                n += d->records[i]->volume.build_runs;
+        return n;
+}
+
+/* Whoever has waited longest comes first. */
+static Record *next_to_build(const Daemon *d) {
+        Record *first = NULL;
+        for (size_t i = 0; i < d->n_records; i++) {
+                Record *r = d->records[i];
+                if (volume_wants_build(&r->volume) && (!first || r->stale_since < first->stale_since))
+                        first = r;
+        }
+        return first;
+}
+
+static bool strv_equal(char **a, char **b) {
+        size_t n = strv_length(a);
+        if (n != strv_length(b))
+                return false;
+        for (size_t i = 0; i < n; i++)
+                if (!streq(a[i], b[i]))
+                        return false;
+        return true;
+}
+
+static void show_busy(Daemon *d) {
+        _cleanup_free_ char *status = NULL;
+        char **busy = NULL;
+        if (daemon_busy(d, &busy) < 0)
+                return;
+        if (!strv_equal(busy, d->busy) && d->bus)
+                bus_manager_changed(d->bus, "BusyVolumes");
+        strv_free(d->busy);
+        d->busy = busy;
+        if (strprintf(&status, "STATUS=%zu volumes, %zu busy", d->n_records, strv_length(busy)) >= 0 &&
+            free_and_strdup(&d->status, status) > 0)
+                (void) sd_notify(false, status);
+}
+
+static bool anything_runs(const Daemon *d) {
+        for (size_t i = 0; i < d->n_records; i++)
+                if (d->records[i]->scan.job || d->records[i]->build.job)
+                        return true;
+        return orphans_any(d->orphans);
+}
+
+static int on_tell_timer(sd_event_source *s, uint64_t usec, void *userdata) {
+        Daemon *d = userdata;
+        d->telling = false;
+        for (size_t i = 0; i < d->n_records; i++) {
+                if (d->records[i]->untold)
+                        news_tell(d->bus, d->records[i]);
+                d->records[i]->untold = false;
+        }
+        show_busy(d);
+        return 0;
+}
+
+/* A lock may come and go a thousand times a second: what is shown of it, and of who is busy, follows at its
+ * own pace. R: whose lock, or NULL. */
+static void tell_soon(Daemon *d, Record *r) {
+        if (r)
+                r->untold = true;
+        if (d->telling)
+                return;
+        d->telling = set_timer(d, &d->tell_timer, now_usec() + TELL_USEC, on_tell_timer, d) >= 0;
+        if (!d->telling)
+                (void) on_tell_timer(NULL, 0, d);
+}
+
+static int on_settle_accounts(sd_event_source *s, void *userdata) {
+        Daemon *d = userdata;
+        if (!d->stopping) {
+                look_at_packages(d);
+                Record *r;
+                while (builds_running(d) < d->settings.max_builds && (r = next_to_build(d)))
+                        feed(d, r, VOLUME_SLOT);
+                (void) sd_event_source_set_enabled(d->settle_accounts, SD_EVENT_OFF);
+        } else if (!anything_runs(d))
+                return sd_event_exit(d->event, 0);
+        if (d->hooks)
+                d->hooks->settled(d->hooks_userdata);
+        tell_soon(d, NULL);
+        return 0;
+}
+
+/* Volumes */
+
+Record *daemon_find(Daemon *d, const char *name) {
+        for (size_t i = 0; i < d->n_records; i++)
+                if (streq(d->records[i]->name, name))
+                        return d->records[i];
+        return NULL;
+}
+
+Record *daemon_look_up(Daemon *d, const char *argument) {
+        for (size_t i = 0; i < d->n_records; i++)
+                if (record_matches(d->records[i], argument))
+                        return d->records[i];
+        return NULL;
+}
+
+Record *daemon_next(Daemon *d, const Record *r) {
+        for (size_t i = 0; i < d->n_records; i++)
+                if (!r || d->records[i] == r)
+                        return r ? (i + 1 < d->n_records ? d->records[i + 1] : NULL) : d->records[i];
+        return NULL;
+}
+
+int daemon_busy(Daemon *d, char ***ret) {
+        _cleanup_strv_free_ char **busy = NULL;
+        for (size_t i = 0; i < d->n_records; i++)
+                if (volume_busy(&d->records[i]->volume) && strv_extend(&busy, d->records[i]->name) < 0)
+                        return -ENOMEM;
+        *ret = TAKE_PTR(busy);
+        return 0;
+}
+
+static bool is_running_system(const Record *r) {
+        for (size_t i = 0; i < r->n_mounts; i++)
+                if (streq(r->mounts[i].target, "/"))
+                        return true;
+        return false;
+}
+
+static bool is_trusted(const Daemon *d, const Record *r) {
+        return (d->settings.running_system && is_running_system(r)) ||
+               trust_store_has(d->trust, r->device.uuid, r->device.serial);
+}
+
+static void look_at_trust(Daemon *d, Record *r) {
+        bool trusted = is_trusted(d, r);
+        if (trusted != r->volume.trusted)
+                feed(d, r, trusted ? VOLUME_TRUST : VOLUME_DISTRUST);
+}
+
+static bool shortly_after_boot(const Daemon *d) {
+        return now_usec() < d->settings.boot_delay;
+}
+
+static int add_record(Daemon *d, const char *name, const MountEntry *mount, DeviceInfo *device) {
+        _cleanup_(record_freep) Record *r = NULL;
+        int e = record_new(d, name, false, &r);
+        if (e >= 0)
+                e = record_set_mount(r, mount);
+        if (e < 0)
+                return e;
+        if (grow(d->records, d->n_records) < 0)
+                return -ENOMEM;
+        r->device = *device;
+        *device = (DeviceInfo){};
+        r->volume.trusted = is_trusted(d, r);
+        volume_hold(&r->volume, VOLUME_HOLD_BOOT, shortly_after_boot(d));
+        Record *added = d->records[d->n_records++] = TAKE_PTR(r);
+        LogFields fields = news_fields(added, BOOTKEEP_MESSAGE_VOLUME_APPEARED);
+        log_send(LOG_INFO, &fields, "found on %s (%s)", mount->target, mount->fstype);
+        _cleanup_strv_free_ char **all = NULL;
+        (void) record_changes(added, &all); /* shown as a whole, not as changes */
+        if (d->bus)
+                bus_volume_added(d->bus, added->name);
+        feed(d, added, VOLUME_APPEARED);
+        return 0;
+}
+
+int daemon_mounted(Daemon *d, const char *name, const MountEntry *mount, DeviceInfo *device) {
+        Record *r = daemon_find(d, name);
+        if (!r)
+                return add_record(d, name, mount, device);
+        int e = record_set_mount(r, mount);
+        if (e < 0)
+                return e;
+        daemon_device_changed(d, r, device);
+        return 0;
+}
+
+static void remove_record(Daemon *d, size_t i) {
+        Record *r = d->records[i];
+        LogFields fields = news_fields(r, BOOTKEEP_MESSAGE_VOLUME_GONE);
+
+        log_send(LOG_INFO, &fields, "gone");
+        if (d->bus) /* while it can still be found: sd-bus asks what interfaces it has */
+                bus_volume_removed(d->bus, r->name);
+        memmove(d->records + i, d->records + i + 1, (d->n_records - i - 1) * sizeof(*d->records));
+        d->n_records--;
+        orphans_take(d->orphans, &r->scan, SIGKILL);
+        orphans_take(d->orphans, &r->build, SIGTERM);
+        pending_answer_gone(r);
+        if (d->hooks)
+                d->hooks->removed(d->hooks_userdata, r);
+        record_free(r);
+        (void) sd_event_source_set_enabled(d->settle_accounts, SD_EVENT_ONESHOT);
+}
+
+void daemon_unmounted(Daemon *d, uint64_t id) {
+        for (size_t i = 0; i < d->n_records; i++) {
+                Record *r = d->records[i];
+                if (!record_drop_mount(r, id))
+                        continue;
+                if (r->n_mounts == 0)
+                        remove_record(d, i);
+                else {
+                        look_at_trust(d, r);
+                        news_tell(d->bus, r);
+                }
+                return;
+        }
+}
+
+void daemon_device_changed(Daemon *d, Record *r, DeviceInfo *info) {
+        device_info_done(&r->device);
+        r->device = *info;
+        *info = (DeviceInfo){};
+        look_at_trust(d, r);
+        news_tell(d->bus, r);
+}
+
+int daemon_trust(Daemon *d, Record *r, bool trusted) {
+        if (isempty(r->device.uuid))
+                return -EINVAL;
+        int e = trusted ? trust_store_add(d->trust, r->device.uuid, r->device.serial)
+                        : trust_store_remove(d->trust, r->device.uuid);
+        if (e < 0)
+                return e;
+        LogFields fields = news_fields(r, NULL);
+        log_send(LOG_NOTICE, &fields, "%s", trusted ? "trusted from now on" : "no longer trusted");
+        for (size_t i = 0; i < d->n_records; i++)
+                look_at_trust(d, d->records[i]);
+        return 0;
+}
+
+void daemon_feed(Daemon *d, Record *r, VolumeEvent event) {
+        feed(d, r, event);
+}
+
+void daemon_set_hooks(Daemon *d, const DaemonHooks *hooks, void *userdata) {
+        d->hooks = hooks;
+        d->hooks_userdata = userdata;
+}
+
+void daemon_settle_accounts(Daemon *d) {
+        (void) sd_event_source_set_enabled(d->settle_accounts, SD_EVENT_ONESHOT);
+}
+
+void daemon_set_locked(Daemon *d, Record *r, bool locked, bool held) {
+        r->volume.locked = locked;
+        volume_hold(&r->volume, VOLUME_HOLD_LOCK, held);
+        follow(d, r);
+        tell_soon(d, r);
+}
+
+/* What was given up stays so, and a package manager is not raced. */
+void daemon_hurry(Daemon *d, Record *r) {
+        bool build = r->volume.trusted && r->volume.state != VOLUME_GIVEN_UP &&
+                     !(r->volume.holds & (VOLUME_HOLD_PACKAGES | VOLUME_HOLD_LOCK));
+        feed(d, r, build ? VOLUME_BUILD_WANTED : VOLUME_SCAN_WANTED);
+        bool later = r->volume.again || r->volume.build_runs;
+        r->look_target = r->scans_begun + (later ? 1 : 0);
+}
+
+bool daemon_has_looked(const Record *r) {
+        return r->volume.state == VOLUME_HUNG || r->scans_ended >= r->look_target;
+}
+
+void daemon_request(Daemon *d, Record *r, BusVerb verb, bool force, BusCall *call) {
+        if (r->volume.state == VOLUME_HUNG) {
+                bus_reply_error(call, BOOTKEEP_ERROR_NOT_READY, "%s does not answer", r->name);
+                return;
+        }
+        if (pending_add(r, verb, call) < 0) {
+                bus_reply_error(call, SD_BUS_ERROR_NO_MEMORY, "Out of memory");
+                return;
+        }
+        bool scan = verb == BUS_SCAN || (verb == BUS_PREPARE_UNMOUNT && !r->volume.trusted);
+        feed(d, r, scan ? VOLUME_SCAN_WANTED : force ? VOLUME_FORCE_WANTED : VOLUME_BUILD_WANTED);
+}
+
+/* The whole */
+
+static int on_boot_timer(sd_event_source *s, uint64_t usec, void *userdata) {
+        Daemon *d = userdata;
+        hold_all(d, VOLUME_HOLD_BOOT, false);
+        return sd_event_source_set_enabled(d->settle_accounts, SD_EVENT_ONESHOT);
+}
+
+static int apply_settings(Daemon *d) {
+        d->config = settings_volume_config(&d->settings);
+        d->packages_lock = NULL;
+        hold_all(d, VOLUME_HOLD_BOOT, shortly_after_boot(d));
+        return set_timer(d, &d->boot_timer, shortly_after_boot(d) ? d->settings.boot_delay : USEC_INFINITY,
+                         on_boot_timer, d);
+}
+
+int daemon_new(sd_event *event, const DaemonOptions *options, Settings *settings, Daemon **ret) {
+        _cleanup_(daemon_freep) Daemon *d = calloc(1, sizeof(*d));
+        if (!d)
+                return -ENOMEM;
+        d->event = sd_event_ref(event);
+        d->options = options;
+        d->settings = *settings;
+        *settings = (Settings){};
+        _cleanup_free_ char *trusted = NULL;
+        int r = strprintf(&trusted, "%s/trusted", options->state);
+        if (r >= 0)
+                r = trust_store_new(trusted, &d->trust);
+        if (r < 0)
+                return log_errno(r, "Failed to read what is trusted from %s/trusted", options->state);
+        r = orphans_new(event, &d->orphans);
+        if (r >= 0)
+                r = sd_event_add_defer(event, &d->settle_accounts, on_settle_accounts, d);
+        if (r >= 0) /* behind everything that is ready now */
+                r = sd_event_source_set_priority(d->settle_accounts, SD_EVENT_PRIORITY_IDLE);
+        if (r >= 0)
+                r = apply_settings(d);
+        if (r < 0)
+                return log_errno(r, "Failed to prepare the event loop");
+        *ret = TAKE_PTR(d);
+        return 0;
+}
+
+Daemon *daemon_free(Daemon *d) {
+        if (!d)
+                return NULL;
+        for (size_t i = 0; i < d->n_records; i++)
+                record_free(d->records[i]);
+        free(d->records);
+        sd_event_source_disable_unref(d->settle_accounts);
+        sd_event_source_disable_unref(d->hold_timer);
+        sd_event_source_disable_unref(d->boot_timer);
+        sd_event_source_disable_unref(d->stop_timer);
+        sd_event_source_disable_unref(d->tell_timer);
+        orphans_free(d->orphans);
+        trust_store_free(d->trust);
+        settings_done(&d->settings);
+        strv_free(d->busy);
+        free(d->status);
+        sd_event_unref(d->event);
+        free(d);
+        return NULL;
+}
+
+sd_event *daemon_event_loop(Daemon *d) {
+        return d->event;
+}
+
+const DaemonOptions *daemon_options(const Daemon *d) {
+        return d->options;
+}
+
+void daemon_set_bus(Daemon *d, Bus *bus) {
+        d->bus = bus;
+}
+
+/* The builders, the defaults of a scan or who is trusted may be others now: everything is looked at again. */
+void daemon_set_settings(Daemon *d, Settings *settings) {
+        settings_done(&d->settings);
+        d->settings = *settings;
+        *settings = (Settings){};
+        int r = apply_settings(d);
+        if (r < 0)
+                log_errno(r, "Failed to set the timer");
+        for (size_t i = 0; i < d->n_records; i++) {
+                look_at_trust(d, d->records[i]);
+                feed(d, d->records[i], VOLUME_SCAN_WANTED);
+        }
+}
+
+static int on_stop_timer(sd_event_source *s, uint64_t usec, void *userdata) {
+        Daemon *d = userdata;
+        return sd_event_exit(d->event, 0);
+}
+
+void daemon_stop(Daemon *d) {
+        d->stopping = true;
+        for (size_t i = 0; i < d->n_records; i++) {
+                Record *r = d->records[i];
+                if (r->scan.job)
+                        (void) job_kill(r->scan.job, SIGKILL); /* it writes nothing */
+                if (r->build.job)
+                        (void) job_kill(r->build.job, SIGTERM);
+        }
+        int r = anything_runs(d) ? set_timer(d, &d->stop_timer, now_usec() + STOP_USEC, on_stop_timer, d)
+                                 : -ENOENT;
+        if (r < 0)
+                (void) sd_event_exit(d->event, 0);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Owns the volumes: carries events into their state machines and actions out to the adapters, gives out the
+ * build slots, tells the bus and the log. The only part that knows all others; census.c brings volumes in,
+ * commands.c brings calls. */
+
+#include <systemd/sd-event.h>
+
+#include "daemon/record.h"
+#include "daemon/settings.h"
+#include "daemon/trust.h"
+
+typedef struct DaemonOptions { /* of the command line; borrowed for ever */
+        const char *config;    /* --config=, or NULL */
+        const char *builders;  /* --builders=, or NULL */
+        const char *libexec;
+        const char *state;
+        bool watch;
+} DaemonOptions;
+
+typedef struct Daemon Daemon;
+
+/* Takes over SETTINGS (left empty). */
+int daemon_new(sd_event *event, const DaemonOptions *options, Settings *settings, Daemon **ret);
+Daemon *daemon_free(Daemon *d);
+DEFINE_CLEANUP(Daemon *, daemon_free);
+
+sd_event *daemon_event_loop(Daemon *d);
+const DaemonOptions *daemon_options(const Daemon *d);
+/* The bus that is told what happens; owned by the caller, may be NULL. */
+void daemon_set_bus(Daemon *d, Bus *bus);
+/* The configuration was read again; takes it over. */
+void daemon_set_settings(Daemon *d, Settings *settings);
+
+/* Volumes. */
+Record *daemon_find(Daemon *d, const char *name);
+/* By whatever a person may call it. */
+Record *daemon_look_up(Daemon *d, const char *argument);
+/* In order of appearance; behind NULL comes the first. */
+Record *daemon_next(Daemon *d, const Record *r);
+
+/* A mount of the volume NAME came or changed: the volume is made if it is new. DEVICE is taken over. */
+int daemon_mounted(Daemon *d, const char *name, const MountEntry *mount, DeviceInfo *device);
+/* The mount with this id is gone or can no longer be built on; with its last one the volume goes. */
+void daemon_unmounted(Daemon *d, uint64_t id);
+/* What udev knows of its device changed. INFO is taken over. */
+void daemon_device_changed(Daemon *d, Record *r, DeviceInfo *info);
+
+/* Enrols or forgets, and tells all volumes of that file system. -EINVAL: it has no UUID; -ENOENT: was not
+ * enrolled. */
+int daemon_trust(Daemon *d, Record *r, bool trusted);
+
+/* Gives the machine of R an event. */
+void daemon_feed(Daemon *d, Record *r, VolumeEvent event);
+/* Its lock, or the reboot lock, was taken or given back: holds it, or lets it go. */
+void daemon_set_locked(Daemon *d, Record *r, bool locked, bool held);
+/* Asks for everything that R may owe to be found and done now, settling nothing; done when
+ * daemon_has_looked(). */
+void daemon_hurry(Daemon *d, Record *r);
+bool daemon_has_looked(const Record *r);
+
+/* What stands above the daemon is told: behind each batch of events, and before a volume goes. */
+typedef struct DaemonHooks {
+        void (*settled)(void *userdata);
+        void (*removed)(void *userdata, Record *r);
+} DaemonHooks;
+void daemon_set_hooks(Daemon *d, const DaemonHooks *hooks, void *userdata);
+/* Has `settled` called also if no volume had anything to do. */
+void daemon_settle_accounts(Daemon *d);
+
+/* Puts the call in line; it is answered when the volume has come so far. */
+void daemon_request(Daemon *d, Record *r, BusVerb verb, bool force, BusCall *call);
+
+/* Names of the busy volumes, as a strv of the caller's. */
+int daemon_busy(Daemon *d, char ***ret);
+
+/* Tells running children to end, and ends the loop when they have, or soon. */
+void daemon_stop(Daemon *d);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/launch.h"
+
+#include <inttypes.h>
+
+static int start(const LaunchOptions *o, char ***argv, const char *mount_point, uint64_t mount_id,
+                 int inherit, Job **ret) {
+        int r = strv_extendf(argv, "--mount-id=%" PRIu64, mount_id);
+        if (r >= 0 && o->builders)
+                r = strv_extendf(argv, "--builders=%s", o->builders);
+        if (r >= 0)
+                r = strv_extendf(argv, "--trust-ctime=%s", o->trust_ctime ? "yes" : "no");
+        if (r >= 0)
+                r = strv_extend(argv, "--");
+        if (r >= 0)
+                r = strv_extend(argv, mount_point);
+        if (r < 0)
+                return r;
+        return job_start(*argv, inherit, ret);
+}
+
+int launch_scan(const LaunchOptions *o, const char *mount_point, uint64_t mount_id, int inotify_fd,
+                Job **ret) {
+        _cleanup_strv_free_ char **argv = NULL;
+        int r = strv_extendf(&argv, "%s/bootkeep-scan", o->libexec);
+        if (r >= 0 && inotify_fd >= 0)
+                r = strv_extendf(&argv, "--inotify-fd=%i", JOB_INHERITED_FD);
+        if (r >= 0)
+                r = strv_extend(&argv, "--quiet"); /* what it reports is logged by us */
+        return r < 0 ? r : start(o, &argv, mount_point, mount_id, inotify_fd, ret);
+}
+
+int launch_build(const LaunchOptions *o, const char *mount_point, uint64_t mount_id, bool force, Job **ret) {
+        _cleanup_strv_free_ char **argv = NULL;
+        int r = strv_extendf(&argv, "%s/bootkeep-build", o->libexec);
+        if (r >= 0 && force)
+                r = strv_extend(&argv, "--force");
+        return r < 0 ? r : start(o, &argv, mount_point, mount_id, -EBADF, ret);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Starts bootkeep-scan and bootkeep-build for one mount: the only place that knows their options. */
+
+#include "daemon/job.h"
+#include "daemon/settings.h"
+
+typedef struct LaunchOptions {
+        const char *libexec;  /* where the two programs are */
+        const char *builders; /* --builders= for them, or NULL */
+        bool trust_ctime;
+} LaunchOptions;
+
+/* INOTIFY_FD < 0: nothing is armed. */
+int launch_scan(const LaunchOptions *o, const char *mount_point, uint64_t mount_id, int inotify_fd,
+                Job **ret);
+int launch_build(const LaunchOptions *o, const char *mount_point, uint64_t mount_id, bool force, Job **ret);

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/locks.h"
+
+#include <sys/queue.h>
+
+#include "bootkeep.h"
+#include "daemon/news.h"
+
+/* A call that waits in the line of a lock. */
+typedef struct Wait {
+        LockRequest request; /* first, so that one is the other */
+        BusCall *call;
+        bool patient; /* LockReboot: waits until nothing is busy */
+} Wait;
+
+/* A call of Flush. */
+typedef struct Flushing {
+        Locks *locks;
+        BusCall *call;
+        LockClient client;
+        sd_event_source *timer;
+        TAILQ_ENTRY(Flushing) all;
+} Flushing;
+
+struct Locks {
+        Daemon *daemon;
+        Bus *bus;
+        Lock reboot;
+        char *reboot_holder; /* its unique name */
+        TAILQ_HEAD(FlushingList, Flushing) flushing;
+        void (*look_afresh)(void *userdata);
+        void *userdata;
+};
+
+static void wait_free(Wait *w) {
+        sd_bus_message_unref(w->call);
+        free(w);
+}
+
+static Wait *wait_of(LockRequest *request) {
+        return (Wait *) request;
+}
+
+static Wait *wait_new(BusCall *call, bool patient) {
+        Wait *w = calloc(1, sizeof(*w));
+        if (w)
+                *w = (Wait){.call = sd_bus_message_ref(call), .patient = patient};
+        return w;
+}
+
+static void refuse_reboot(BusCall *call) {
+        bus_reply_error(call, BOOTKEEP_ERROR_REBOOT_IN_PROGRESS, "The system is about to go down");
+}
+
+bool locks_is_locked(const Record *r) {
+        return r->lock.holder != 0;
+}
+
+/* Brings what is shown and what is held back in line with the locks. */
+static void follow(Locks *l, Record *r) {
+        const Peer *holder = bus_find_peer(l->bus, r->lock.holder);
+        (void) free_and_strdup(&r->lock_holder, holder ? holder->name : NULL);
+        r->lock_holder_pid = holder ? (uint32_t) holder->pid : 0;
+        daemon_set_locked(l->daemon, r, locks_is_locked(r), locks_is_locked(r) || l->reboot.holder != 0);
+}
+
+/* The next in line has the lock, if there is one and it may. */
+static void grant_next(Locks *l, Record *r) {
+        LockRequest *next = lock_next(&r->lock, &l->reboot);
+        follow(l, r); /* before the answer: whoever has that finds the rest in place */
+        if (!next)
+                return;
+        bus_reply(wait_of(next)->call);
+        wait_free(wait_of(next));
+}
+
+void locks_lock_volume(Locks *l, Record *r, uint32_t flags, const Peer *peer, BusCall *call) {
+        if (flags & ~BOOTKEEP_LOCK_WAIT) {
+                bus_reply_error(call, SD_BUS_ERROR_INVALID_ARGS, "Unknown flags 0x%x", flags);
+                return;
+        }
+        Wait *w = flags & BOOTKEEP_LOCK_WAIT ? wait_new(call, true) : NULL;
+        int a = flags & BOOTKEEP_LOCK_WAIT && !w
+                        ? -ENOMEM
+                        : lock_ask(&r->lock, &l->reboot, peer->id, w ? &w->request : NULL);
+        if (a == LOCK_GRANTED || a == LOCK_WAITS)
+                follow(l, r);
+        if (a == LOCK_GRANTED)
+                bus_reply(call);
+        else if (a == LOCK_ALREADY)
+                bus_reply_error(call, BOOTKEEP_ERROR_ALREADY_LOCKED, "You hold %s, or wait for it, already",
+                                r->name);
+        else if (a == LOCK_REBOOT_IN_PROGRESS)
+                refuse_reboot(call);
+        else if (a == LOCK_BUSY)
+                bus_reply_error(call, BOOTKEEP_ERROR_BUSY, "%s is locked by %s", r->name,
+                                strempty(r->lock_holder));
+        else if (a < 0)
+                bus_reply_error(call, SD_BUS_ERROR_NO_MEMORY, "Out of memory");
+        if (w && a != LOCK_WAITS)
+                wait_free(w);
+}
+
+static VolumeEvent event_of(int status) {
+        return status == 0                         ? VOLUME_UNLOCKED_SUCCESS
+               : status == BOOTKEEP_BUILD_TEMPFAIL ? VOLUME_UNLOCKED
+                                                   : VOLUME_UNLOCKED_FAILURE;
+}
+
+/* The lock is free: the next in line has it, and what was done under it is looked at. */
+static void released(Locks *l, Record *r, VolumeEvent how) {
+        LogFields fields = news_fields(r, NULL);
+        grant_next(l, r); /* first: somebody waits for it */
+        if (how == VOLUME_UNLOCKED_SUCCESS && r->volume.failures > 0 && !r->volume.build_runs)
+                log_send(LOG_NOTICE, &fields, "succeeded, after %u failure%s", r->volume.failures,
+                         r->volume.failures == 1 ? "" : "s");
+        daemon_feed(l->daemon, r, how);
+}
+
+void locks_unlock_volume(Locks *l, Record *r, int status, const Peer *peer, BusCall *call) {
+        switch (lock_give_back(&r->lock, peer->id)) {
+        case LOCK_FREED:
+                bus_reply(call);
+                released(l, r, event_of(status));
+                return;
+        case LOCK_NOT_LOCKED:
+                bus_reply_error(call, BOOTKEEP_ERROR_NOT_LOCKED, "%s is not locked", r->name);
+                return;
+        case LOCK_NOT_HOLDER:
+                bus_reply_error(call, BOOTKEEP_ERROR_NOT_HOLDER, "%s is locked by %s, not by you", r->name,
+                                strempty(r->lock_holder));
+                return;
+        case LOCK_GRANTED:
+        case LOCK_WAITS:
+        case LOCK_BUSY:
+        case LOCK_ALREADY:
+        case LOCK_REBOOT_IN_PROGRESS:
+                return;
+        }
+}
+
+/* The reboot lock */
+
+static void tell_reboot(Locks *l) {
+        const Peer *holder = bus_find_peer(l->bus, l->reboot.holder);
+        static const char *const properties[] = {"RebootLocked", "RebootLockHolder", "RebootWaiters"};
+        (void) free_and_strdup(&l->reboot_holder, holder ? holder->name : NULL);
+        for (size_t i = 0; i < ELEMENTSOF(properties); i++)
+                bus_manager_changed(l->bus, properties[i]);
+}
+
+/* What holds a reboot up and will not pass by itself in a moment, as a scan does. */
+static const Record *known_busy(const Locks *l) {
+        for (Record *r = daemon_next(l->daemon, NULL); r; r = daemon_next(l->daemon, r))
+                if (volume_busy(&r->volume) && (locks_is_locked(r) || r->volume.state != VOLUME_SCANNING))
+                        return r;
+        return NULL;
+}
+
+static bool all_quiet(const Locks *l) {
+        for (Record *r = daemon_next(l->daemon, NULL); r; r = daemon_next(l->daemon, r))
+                if (volume_busy(&r->volume) || !daemon_has_looked(r))
+                        return false;
+        return true;
+}
+
+static void leave_reboot(Locks *l, Wait *w) {
+        lock_leave(&l->reboot, &w->request);
+        wait_free(w);
+}
+
+/* Whoever would not wait is told as soon as it is known that there is something to wait for. */
+static void turn_away(Locks *l) {
+        const Record *busy = known_busy(l);
+        LockRequest *next;
+        if (!busy && l->reboot.holder == 0)
+                return;
+        for (LockRequest *r = l->reboot.line; r; r = next) {
+                next = r->hh.next;
+                Wait *w = wait_of(r);
+                if (w->patient)
+                        continue;
+                if (busy)
+                        bus_reply_error(w->call, BOOTKEEP_ERROR_BUSY, "%s is %s", busy->name,
+                                        locks_is_locked(busy) ? "locked"
+                                                              : volume_state_to_string(busy->volume.state));
+                else
+                        bus_reply_error(w->call, BOOTKEEP_ERROR_BUSY, "%s holds the reboot lock",
+                                        strempty(l->reboot_holder));
+                leave_reboot(l, w);
+        }
+}
+
+/* Whoever waits for a volume that is not busy (nothing is built there) waits in vain now. */
+static void turn_away_from_volumes(Locks *l) {
+        LockRequest *first;
+        for (Record *r = daemon_next(l->daemon, NULL); r; r = daemon_next(l->daemon, r)) {
+                while ((first = lock_first(&r->lock))) {
+                        lock_leave(&r->lock, first);
+                        refuse_reboot(wait_of(first)->call);
+                        wait_free(wait_of(first));
+                }
+                follow(l, r);
+        }
+}
+
+static void grant_reboot(Locks *l) {
+        LockRequest *first = lock_first(&l->reboot);
+        if (!first || l->reboot.holder != 0 || !all_quiet(l))
+                return;
+        (void) lock_next(&l->reboot, NULL);
+        turn_away_from_volumes(l);
+        tell_reboot(l);
+        log_notice("%s may take the system down: nothing is owed", strempty(l->reboot_holder));
+        bus_reply(wait_of(first)->call);
+        wait_free(wait_of(first));
+}
+
+void locks_lock_reboot(Locks *l, uint32_t flags, const Peer *peer, BusCall *call) {
+        if (flags & ~BOOTKEEP_LOCK_WAIT) {
+                bus_reply_error(call, SD_BUS_ERROR_INVALID_ARGS, "Unknown flags 0x%x", flags);
+                return;
+        }
+        Wait *w = wait_new(call, flags & BOOTKEEP_LOCK_WAIT);
+        int a = w ? lock_wait(&l->reboot, peer->id, &w->request) : -ENOMEM;
+        if (a == LOCK_WAITS) {
+                l->look_afresh(l->userdata);
+                for (Record *r = daemon_next(l->daemon, NULL); r; r = daemon_next(l->daemon, r))
+                        daemon_hurry(l->daemon, r);
+                daemon_settle_accounts(l->daemon); /* where there is no volume, too */
+                tell_reboot(l);
+                return;
+        }
+        if (a == LOCK_ALREADY)
+                bus_reply_error(call, BOOTKEEP_ERROR_ALREADY_LOCKED,
+                                "You hold the reboot lock, or wait for it, already");
+        else
+                bus_reply_error(call, SD_BUS_ERROR_NO_MEMORY, "Out of memory");
+        if (w)
+                wait_free(w);
+}
+
+/* The system did not go down: what is owed goes on. */
+static void reboot_released(Locks *l) {
+        log_warning("%s held the reboot lock and is gone; the system should have gone down",
+                    strempty(l->reboot_holder));
+        (void) lock_give_back(&l->reboot, l->reboot.holder);
+        tell_reboot(l);
+        for (Record *r = daemon_next(l->daemon, NULL); r; r = daemon_next(l->daemon, r))
+                grant_next(l, r);
+}
+
+/* Flush */
+
+static void flushing_free(Flushing *f) {
+        TAILQ_REMOVE(&f->locks->flushing, f, all);
+        sd_event_source_disable_unref(f->timer);
+        sd_bus_message_unref(f->call);
+        free(f);
+}
+
+static void flushing_answer(Flushing *f) {
+        _cleanup_strv_free_ char **busy = NULL;
+        if (daemon_busy(f->locks->daemon, &busy) < 0)
+                bus_reply_error(f->call, SD_BUS_ERROR_NO_MEMORY, "Out of memory");
+        else
+                bus_reply_strings(f->call, busy);
+        flushing_free(f);
+}
+
+static int on_flush_timeout(sd_event_source *s, uint64_t usec, void *userdata) {
+        flushing_answer(userdata);
+        return 0;
+}
+
+void locks_flush(Locks *l, uint64_t timeout, const Peer *peer, BusCall *call) {
+        uint64_t now = now_usec(),
+                 end = timeout > USEC_INFINITY - 1 - now ? USEC_INFINITY - 1 : now + timeout;
+        Flushing *f = calloc(1, sizeof(*f));
+        int r = f ? sd_event_add_time(daemon_event_loop(l->daemon), &f->timer, CLOCK_BOOTTIME, end, 1000,
+                                      on_flush_timeout, f)
+                  : -ENOMEM;
+        if (r < 0) {
+                free(f);
+                bus_reply_error(call, SD_BUS_ERROR_FAILED, "Failed to wait: %s", strerror(-r));
+                return;
+        }
+        f->locks = l;
+        f->call = sd_bus_message_ref(call);
+        f->client = peer->id;
+        TAILQ_INSERT_TAIL(&l->flushing, f, all);
+        for (Record *v = daemon_next(l->daemon, NULL); v; v = daemon_next(l->daemon, v))
+                if (volume_busy(&v->volume))
+                        daemon_hurry(l->daemon, v);
+        daemon_settle_accounts(l->daemon); /* where none is busy, too */
+}
+
+static void answer_flushing(Locks *l) {
+        if (TAILQ_EMPTY(&l->flushing) || !all_quiet(l))
+                return;
+        while (!TAILQ_EMPTY(&l->flushing))
+                flushing_answer(TAILQ_FIRST(&l->flushing));
+}
+
+/* What the daemon and the bus tell */
+
+static void on_settled(void *userdata) {
+        Locks *l = userdata;
+        answer_flushing(l);
+        turn_away(l);
+        grant_reboot(l);
+}
+
+static void on_removed(void *userdata, Record *r) {
+        LockRequest *first;
+        while ((first = lock_first(&r->lock))) {
+                lock_leave(&r->lock, first);
+                bus_reply_error(wait_of(first)->call, BOOTKEEP_ERROR_NO_SUCH_VOLUME, "%s is gone", r->name);
+                wait_free(wait_of(first));
+        }
+}
+
+static void leave_line(Lock *lock, LockClient client) {
+        LockRequest *request = lock_find(lock, client);
+        if (!request)
+                return;
+        lock_leave(lock, request);
+        wait_free(wait_of(request));
+}
+
+/* Our own build may have been seen to end, and counted, before the bus tells that it is gone. */
+static bool is_own_build(const Record *r, const Peer *peer) {
+        return r->volume.build_runs || (peer->pid != 0 && peer->pid == r->build_pid);
+}
+
+static void lose_volume(Locks *l, Record *r, const Peer *peer) {
+        LogFields fields = news_fields(r, NULL);
+        leave_line(&r->lock, peer->id);
+        if (lock_give_back(&r->lock, peer->id) != LOCK_FREED) {
+                follow(l, r);
+                return;
+        }
+        if (is_own_build(r, peer)) {
+                grant_next(l, r);
+                return;
+        }
+        released(l, r, VOLUME_UNLOCKED_FAILURE);
+        log_send(LOG_WARNING, &fields, "%s vanished and lost its lock", peer->name);
+}
+
+void locks_peer_gone(Locks *l, const Peer *peer) {
+        Flushing *next;
+        for (Flushing *f = TAILQ_FIRST(&l->flushing); f; f = next) {
+                next = TAILQ_NEXT(f, all);
+                if (f->client == peer->id)
+                        flushing_free(f);
+        }
+        for (Record *r = daemon_next(l->daemon, NULL); r; r = daemon_next(l->daemon, r))
+                if (r->lock.holder == peer->id || lock_find(&r->lock, peer->id))
+                        lose_volume(l, r, peer);
+        if (lock_find(&l->reboot, peer->id)) {
+                leave_line(&l->reboot, peer->id);
+                tell_reboot(l);
+        }
+        if (l->reboot.holder == peer->id)
+                reboot_released(l);
+}
+
+void locks_view(const Locks *l, BusManager *ret) {
+        ret->reboot_locked = l->reboot.holder != 0;
+        ret->reboot_lock_holder = l->reboot_holder;
+        ret->reboot_waiters = lock_waiters(&l->reboot);
+}
+
+int locks_new(Daemon *d, Bus *bus, void (*look_afresh)(void *userdata), void *userdata, Locks **ret) {
+        static const DaemonHooks hooks = {.settled = on_settled, .removed = on_removed};
+        Locks *l = calloc(1, sizeof(*l));
+        if (!l)
+                return -ENOMEM;
+        l->daemon = d;
+        l->bus = bus;
+        l->look_afresh = look_afresh;
+        l->userdata = userdata;
+        TAILQ_INIT(&l->flushing);
+        daemon_set_hooks(d, &hooks, l);
+        *ret = l;
+        return 0;
+}
+
+Locks *locks_free(Locks *l) {
+        if (l) {
+                daemon_set_hooks(l->daemon, NULL, NULL);
+                while (!TAILQ_EMPTY(&l->flushing))
+                        flushing_free(TAILQ_FIRST(&l->flushing));
+                for (Record *r = daemon_next(l->daemon, NULL); r; r = daemon_next(l->daemon, r))
+                        on_removed(l, r);
+                while (lock_first(&l->reboot))
+                        leave_reboot(l, wait_of(lock_first(&l->reboot)));
+                free(l->reboot_holder);
+        }
+        free(l);
+        return NULL;
+}

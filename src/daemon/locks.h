@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Who may change a volume, and who may take the system down: joins the calls of D-Bus clients, the lock of
+ * each volume, the reboot lock and the machines of the volumes. The decisions are lock.c's and volume.c's. */
+
+#include "daemon/daemon.h"
+
+typedef struct Locks Locks;
+
+/* Hooks itself into D. LOOK_AFRESH is called when somebody wants the reboot lock: so that no mount is
+ * overlooked. */
+int locks_new(Daemon *d, Bus *bus, void (*look_afresh)(void *userdata), void *userdata, Locks **ret);
+Locks *locks_free(Locks *l);
+DEFINE_CLEANUP(Locks *, locks_free);
+
+/* Each answers CALL, now or later. */
+void locks_lock_volume(Locks *l, Record *r, uint32_t flags, const Peer *peer, BusCall *call);
+void locks_unlock_volume(Locks *l, Record *r, int status, const Peer *peer, BusCall *call);
+void locks_lock_reboot(Locks *l, uint32_t flags, const Peer *peer, BusCall *call);
+void locks_flush(Locks *l, uint64_t timeout, const Peer *peer, BusCall *call);
+
+/* Is R locked by somebody, so that it cannot be prepared for its unmount? */
+bool locks_is_locked(const Record *r);
+
+/* A client has vanished: loses what it held, leaves every line. */
+void locks_peer_gone(Locks *l, const Peer *peer);
+
+/* What the manager shows of the reboot lock. */
+void locks_view(const Locks *l, BusManager *ret);

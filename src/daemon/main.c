@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* bootkeepd: options, signals, and the loop. */
+
+#include <getopt.h> /* optind */
+#include <signal.h>
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+
+#include "bootkeep.h"
+#include "common/builder.h"
+#include "common/log.h"
+#include "common/options.h"
+#include "config.h"
+#include "daemon/census.h"
+#include "daemon/commands.h"
+
+typedef struct Arguments {
+        DaemonOptions options;
+        bool check_config;
+} Arguments;
+
+static int parse_arguments(int argc, char **argv, Arguments *a) {
+        DaemonOptions *o = &a->options;
+        const Option options[] = {
+                {"config", "FILE", "Read this configuration instead of the standard places", option_string,
+                 &o->config},
+                {"builders", "DIR", "Take builder definitions from here alone", option_string, &o->builders},
+                {"libexec", "DIR", "Where bootkeep-scan and bootkeep-build are", option_string, &o->libexec},
+                {"state", "DIR", "Where is kept which volumes are trusted", option_string, &o->state},
+                {"no-watch", NULL, "Watch nothing", option_clear, &o->watch},
+                {"check-config", NULL, "Check configuration and builders, and exit", option_set,
+                 &a->check_config},
+        };
+        static const OptionsHelp help = {
+                .program = "bootkeepd",
+                .purpose = "Keeps the boot caches of every mounted volume, and their copies on its helper\n"
+                           "partitions, up to date.",
+                .footer = "See the bootkeepd(8) man page for details.",
+        };
+        int r = options_parse(argc, argv, options, ELEMENTSOF(options), &help);
+        if (r > 0 && optind < argc) {
+                log_error("Unexpected argument: %s", argv[optind]);
+                return -EINVAL;
+        }
+        return r;
+}
+
+static int check_config(const DaemonOptions *o, unsigned problems) {
+        _cleanup_(builder_set_freep) BuilderSet *builders = NULL;
+        const char *dirs[] = {o->builders, NULL};
+        unsigned of_builders = 0;
+        int r = builder_set_load(o->builders ? (char *const *) (const void *) dirs : NULL, &builders,
+                                 &of_builders);
+        if (r < 0)
+                return log_errno(r, "Failed to read the builder definitions");
+        problems += of_builders;
+        if (problems > 0)
+                log_error("%u problems in the configuration", problems);
+        return problems > 0 ? -EINVAL : 0;
+}
+
+static int on_terminate(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata) {
+        log_info("Stopping");
+        (void) sd_notify(false, "STOPPING=1");
+        daemon_stop(userdata);
+        return 0;
+}
+
+static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata) {
+        (void) commands_reload(userdata);
+        return 0;
+}
+
+static int handle_signals(sd_event *event, Daemon *d) {
+        sigset_t signals;
+        sigemptyset(&signals);
+        sigaddset(&signals, SIGTERM);
+        sigaddset(&signals, SIGINT);
+        sigaddset(&signals, SIGHUP);
+        if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
+                return -errno;
+        (void) signal(SIGPIPE, SIG_IGN);
+        int r = sd_event_add_signal(event, NULL, SIGTERM, on_terminate, d);
+        if (r >= 0)
+                r = sd_event_add_signal(event, NULL, SIGINT, on_terminate, d);
+        if (r >= 0)
+                r = sd_event_add_signal(event, NULL, SIGHUP, on_hangup, d);
+        return r;
+}
+
+/* An inotify instance for each volume, four descriptors for each running child. */
+static void raise_descriptor_limit(void) {
+        struct rlimit l;
+        if (getrlimit(RLIMIT_NOFILE, &l) >= 0 && l.rlim_cur < l.rlim_max) {
+                l.rlim_cur = l.rlim_max;
+                (void) setrlimit(RLIMIT_NOFILE, &l);
+        }
+}
+
+static void say_ready(void) {
+        (void) sd_notify(false, "READY=1");
+        log_info("Ready");
+}
+
+/* Without --no-watch there is a census as soon as there is a call. */
+static void look_afresh(void *userdata) {
+        Census **census = userdata;
+        if (*census)
+                census_look(*census);
+}
+
+static int run(const DaemonOptions *o, Settings *settings) {
+        _cleanup_(sd_event_unrefp) sd_event *event = NULL;
+        _cleanup_(daemon_freep) Daemon *d = NULL;
+        _cleanup_(commands_freep) Commands *commands = NULL;
+        _cleanup_(census_freep) Census *census = NULL;
+
+        raise_descriptor_limit();
+        int r = sd_event_default(&event);
+        if (r < 0)
+                return log_errno(r, "Failed to make an event loop");
+        (void) sd_event_set_watchdog(event, true);
+        r = daemon_new(event, o, settings, &d);
+        if (r < 0)
+                return r; /* logged */
+        r = handle_signals(event, d);
+        if (r < 0)
+                return log_errno(r, "Failed to handle signals");
+        r = commands_new(d, say_ready, look_afresh, &census, &commands);
+        if (r < 0)
+                return log_errno(r, "Failed to prepare the bus");
+        if (o->watch) {
+                r = census_new(d, &census);
+                if (r < 0)
+                        return log_errno(r, "Failed to read the mount table");
+        }
+        r = sd_event_loop(event);
+        return r < 0 ? log_errno(r, "The event loop failed") : r;
+}
+
+int main(int argc, char **argv) {
+        Arguments a = {
+                .options = {.libexec = BOOTKEEP_LIBEXECDIR, .state = BOOTKEEP_VOLUME_STATE, .watch = true}};
+        _cleanup_(settings_done) Settings settings = {};
+        unsigned problems = 0;
+
+        log_setup("bootkeepd");
+        int r = parse_arguments(argc, argv, &a);
+        if (r <= 0)
+                return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        r = settings_load(a.options.config, &settings, &problems);
+        if (r < 0)
+                log_errno(r, "Failed to read %s", a.options.config ? a.options.config : "the configuration");
+        else if (a.check_config)
+                r = check_config(&a.options, problems);
+        else
+                r = run(&a.options, &settings);
+        return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

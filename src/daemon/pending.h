@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The D-Bus calls that wait until a volume has come so far, and their answers. */
+
+#include "daemon/record.h"
+
+/* VERB is BUS_SCAN, BUS_REBUILD or BUS_PREPARE_UNMOUNT: answered by a scan, a build, or the scan behind that,
+ * which begins from now on. -ENOMEM. */
+int pending_add(Record *r, BusVerb verb, BusCall *call);
+
+/* A scan ended with this verdict, in the words of State. */
+void pending_answer_scans(Record *r, const char *verdict);
+/* The build of this number ended, WELL or not; UINT64_MAX: there turned out to be nothing to build. */
+void pending_answer_rebuilds(Record *r, uint64_t build, bool well);
+/* To be called whenever the volume came to a state: where nothing more will come of it by itself (it rests,
+ * it hangs, a child could not even be started, it is no longer trusted) nobody may be left waiting. */
+void pending_answer_resting(Record *r);
+/* The volume is gone. */
+void pending_answer_gone(Record *r);

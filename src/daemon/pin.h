@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "common/util.h"
+
+/* Holds a mount: while the descriptor in *RET is open, umount(8) says "target is busy". Neither a lazy umount
+ * nor a remount is stopped. MOUNT_ID is that of mountinfo; -ESTALE: TARGET leads to another mount by now.
+ * Opens no file (O_PATH). */
+int pin_mount(const char *target, uint64_t mount_id, int *ret);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A child of the daemon, with what the loop listens to and what it has reported so far. */
+
+#include <systemd/sd-event.h>
+
+#include "common/report.h"
+#include "daemon/job.h"
+
+typedef struct Running {
+        Job *job; /* NULL: none runs */
+        sd_event_source *output, *exit;
+        Report *report;
+        bool garbled;   /* it said something that is no record, or without end */
+        unsigned lines; /* so far */
+} Running;
+
+/* Leaves it empty, ready for another child. One that still runs goes on alone. */
+void running_done(Running *r);
+
+/* Listens to JOB and takes it in any case (on failure it is killed). OUTPUT is called when there is something
+ * for running_read(), END, behind all of it, for running_conclude(). */
+int running_listen(Running *r, sd_event *event, Job *job, sd_event_io_handler_t output,
+                   sd_event_io_handler_t end, void *userdata);
+
+/* Takes up what it printed. 1: that was its end, output is no longer listened to; 0; negative errno likewise.
+ */
+int running_read(Running *r);
+
+/* Reads what is left and says how it ended: its exit status (128 + signal), -EBADMSG: it printed what is no
+ * record, other negative errno. Unless it ended well, *RET_PROBLEM says why, in its own words where it gave
+ * any. */
+int running_conclude(Running *r, const char *program, char **ret_problem);

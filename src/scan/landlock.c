@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A Landlock ruleset without a rule: what it handles is forbidden everywhere. Reading is not handled, so it
+ * stays as it was, also in mounts that no path leads to. The device right of ioctl(2) is not handled either:
+ * libblkid asks block devices for their size; seccomp.c says by which calls.
+ *
+ * The rights by their numbers, because the kernel's header of the machine that builds may be older than the
+ * kernel that runs. landlock(7). */
+
+#include "landlock.h"
+
+#include <linux/landlock.h>
+#include <sys/syscall.h>
+
+#include "common/util.h"
+
+/* as the kernel has it since version 6; older ones take the beginning of it */
+typedef struct Ruleset {
+        uint64_t handled_fs, handled_net, scoped;
+} Ruleset;
+
+#define BIT(n) (UINT64_C(1) << (n))
+
+/* What each version of the interface can forbid. */
+static const struct {
+        int since;
+        Ruleset rights;
+} table[] = {
+        {1, {.handled_fs = BIT(0) | BIT(1)}},                   /* run, write a file */
+        {1, {.handled_fs = BIT(4) | BIT(5)}},                   /* remove a directory, a file */
+        {1, {.handled_fs = BIT(6) | BIT(7) | BIT(8) | BIT(9)}}, /* make a device, directory, file, socket */
+        {1, {.handled_fs = BIT(10) | BIT(11) | BIT(12)}},       /* make a fifo, block device, symbolic link */
+        {2, {.handled_fs = BIT(13)}},                           /* rename or link between directories */
+        {3, {.handled_fs = BIT(14)}},                           /* truncate */
+        {4, {.handled_net = BIT(0) | BIT(1)}},                  /* bind, connect by TCP */
+        {6, {.scoped = BIT(0) | BIT(1)}},                       /* abstract Unix sockets, signals to others */
+};
+
+/* 0: this kernel has no Landlock, or it is switched off. */
+static int supported_version(void) {
+        long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+        return version < 0 ? 0 : (int) version;
+}
+
+static size_t ruleset_size(int version) {
+        return version >= 6   ? sizeof(Ruleset)
+               : version >= 4 ? offsetof(Ruleset, scoped)
+                              : offsetof(Ruleset, handled_net);
+}
+
+int landlock_enter(void) {
+        Ruleset all = {};
+        int version = supported_version();
+        if (version == 0)
+                return 0;
+        for (size_t i = 0; i < ELEMENTSOF(table); i++)
+                if (version >= table[i].since) {
+                        all.handled_fs |= table[i].rights.handled_fs;
+                        all.handled_net |= table[i].rights.handled_net;
+                        all.scoped |= table[i].rights.scoped;
+                }
+        _cleanup_close_ int fd = (int) syscall(SYS_landlock_create_ruleset, &all, ruleset_size(version), 0);
+        if (fd < 0)
+                return -errno;
+        return syscall(SYS_landlock_restrict_self, fd, 0) < 0 ? -errno : 0;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The arming hand of a scan. It never reads an event and never removes a watch: who owns the instance asks
+ * only whether anything came. Masks are chosen so that nothing that a scan does itself (open, list, read a
+ * link) is an event.
+ *
+ * Where the kernel gives no more watches it goes on counting: only so can it say how many are needed. */
+
+#include "watcher.h"
+
+#include <fcntl.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <xxhash.h>
+
+#define HASH_NONFATAL_OOM 1
+#define HASH_FUNCTION(key, size, hash) (hash) = (unsigned) XXH3_64bits((key), (size))
+#include <uthash.h>
+
+typedef struct WatchKey {
+        uint64_t device, inode;
+} WatchKey;
+
+struct Watch {
+        WatchKey key;
+        bool armed;
+        UT_hash_handle hh;
+};
+
+#define MASK_SELF (IN_MOVE_SELF | IN_DELETE_SELF)
+
+static const uint32_t masks[] = {
+        [ARM_ANCESTOR] = MASK_SELF,
+        [ARM_MISSING] = MASK_SELF | IN_CREATE | IN_MOVED_TO,
+        [ARM_NODE] = MASK_SELF | IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE,
+        [ARM_TREE] = MASK_SELF | IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE | IN_CREATE | IN_DELETE |
+                     IN_MOVED_FROM | IN_MOVED_TO,
+};
+
+void watcher_init(Watcher *w, int inotify_fd) {
+        *w = (Watcher){.inotify_fd = inotify_fd};
+}
+
+void watcher_done(Watcher *w) {
+        Watch *watch, *next;
+        HASH_ITER (hh, w->watches, watch, next) {
+                HASH_DEL(w->watches, watch);
+                free(watch);
+        }
+        watcher_init(w, -EBADF);
+}
+
+static WatchKey key_of(const struct statx *stx) {
+        return (WatchKey){makedev(stx->stx_dev_major, stx->stx_dev_minor), stx->stx_ino};
+}
+
+/* The one of the place that FD names: it counts once, however many ways lead to it. */
+static int watcher_get(Watcher *w, int fd, bool directory, Watch **ret) {
+        struct statx stx = {};
+        Watch *watch = NULL;
+        if (statx(fd, "", AT_EMPTY_PATH, STATX_INO, &stx) < 0)
+                return -errno;
+        WatchKey key = key_of(&stx);
+        HASH_FIND(hh, w->watches, &key, sizeof key, watch);
+        if (watch) {
+                *ret = watch;
+                return 0;
+        }
+        if (directory && w->n_directories >= WATCHER_DIRECTORIES_MAX)
+                return -E2BIG;
+        watch = malloc(sizeof(Watch));
+        if (!watch)
+                return -ENOMEM;
+        *watch = (Watch){.key = key};
+        HASH_ADD(hh, w->watches, key, sizeof key, watch);
+        if (!watch->hh.tbl) {
+                free(watch);
+                return -ENOMEM;
+        }
+        w->n_watches++;
+        w->n_directories += directory;
+        *ret = watch;
+        return 0;
+}
+
+int watcher_arm(void *userdata, int fd, ArmKind kind) {
+        Watcher *w = userdata;
+        char path[sizeof "/proc/self/fd/" + 3 * sizeof(int)];
+        Watch *watch = NULL;
+        int r = watcher_get(w, fd, kind != ARM_NODE, &watch);
+        if (r < 0 || w->inotify_fd < 0)
+                return r;
+        /* inotify_add_watch(2) takes no descriptor; this names the very inode, a symbolic link too */
+        (void) snprintf(path, sizeof path, "/proc/self/fd/%i", fd);
+        if (inotify_add_watch(w->inotify_fd, path, masks[kind] | IN_MASK_ADD) < 0)
+                return errno == ENOSPC ? 0 : -errno;
+        w->n_armed += !watch->armed;
+        watch->armed = true;
+        return 0;
+}

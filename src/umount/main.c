@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* umount.bootkeep: what umount(8) runs for a mount with the option helper=bootkeep. It unmounts when
+ * bootkeepd has nothing left to do there, and refuses where the daemon does. All else is libmount's, as if
+ * there were no helper. It must never end with success while the mount is there: libmount would forget its
+ * options. */
+
+#include <getopt.h>
+#include <libmount.h>
+#include <sys/stat.h>
+
+#include "common/escape.h"
+#include "common/log.h"
+#include "config.h"
+#include "umount/prepare.h"
+
+typedef struct Options {
+        const char *target;
+        const char *namespace; /* NULL: ours */
+        bool force, lazy, no_mtab, read_only, verbose;
+} Options;
+
+DEFINE_CLEANUP(struct libmnt_context *, mnt_free_context);
+
+static void help(void) {
+        (void) puts("umount.bootkeep DIRECTORY|DEVICE [-flnrv] [-N NAMESPACE] [-t TYPE]\n\n"
+                    "What umount(8) runs for mounts with the option helper=bootkeep: has bootkeepd\n"
+                    "finish what it owes there, then unmounts.\n\n"
+                    "  -f            Force, see umount(8)\n"
+                    "  -l            Detach now, clean up later\n"
+                    "  -n            Do not write to the user-space mount table\n"
+                    "  -r            Remount read-only where it cannot be unmounted\n"
+                    "  -v            Say what is done\n"
+                    "  -N NAMESPACE  In this mount namespace\n"
+                    "  -t TYPE       Ignored\n"
+                    "  -h, -V        Show this help, or the version\n\n"
+                    "See umount.bootkeep(8).");
+}
+
+/* 1: go on; 0: all was said; -EINVAL: getopt said what is wrong. */
+static int take_option(Options *o, int c) {
+        switch (c) {
+        case 'f':
+                o->force = true;
+                return 1;
+        case 'l':
+                o->lazy = true;
+                return 1;
+        case 'n':
+                o->no_mtab = true;
+                return 1;
+        case 'r':
+                o->read_only = true;
+                return 1;
+        case 'v':
+                o->verbose = true;
+                return 1;
+        case 'N':
+                o->namespace = optarg;
+                return 1;
+        case 't': /* of the file system, which is not what we are the helper of */
+                return 1;
+        case 'h':
+                help();
+                return 0;
+        case 'V':
+                (void) puts("umount.bootkeep " BOOTKEEP_VERSION);
+                return 0;
+        default:
+                return -EINVAL;
+        }
+}
+
+static int parse_options(int argc, char *argv[], Options *o) {
+        static const struct option long_options[] = {
+                {"help", no_argument, NULL, 'h'},
+                {"version", no_argument, NULL, 'V'},
+                {},
+        };
+        int c, r = 1;
+
+        while (r > 0 && (c = getopt_long(argc, argv, "flnrvN:t:hV", long_options, NULL)) >= 0)
+                r = take_option(o, c);
+        if (r <= 0)
+                return r;
+        if (optind + 1 != argc) {
+                log_error("Exactly one directory or device is expected, see --help");
+                return -EINVAL;
+        }
+        o->target = argv[optind];
+        return 1;
+}
+
+/* Paths mean other things in another mount namespace, and the daemon lives in one alone. umount(8) names
+ * ours, too, where it was told to. */
+static bool in_other_namespace(const Options *o) {
+        struct stat a, b;
+
+        return o->namespace && (stat(o->namespace, &a) < 0 || stat("/proc/self/ns/mnt", &b) < 0 ||
+                                a.st_dev != b.st_dev || a.st_ino != b.st_ino);
+}
+
+static int configure(struct libmnt_context *c, const Options *o) {
+        int r = mnt_context_disable_helpers(c, true); /* or we would be run again */
+
+        if (r == 0)
+                r = mnt_context_enable_force(c, o->force);
+        if (r == 0)
+                r = mnt_context_enable_lazy(c, o->lazy);
+        if (r == 0)
+                r = mnt_context_disable_mtab(c, o->no_mtab);
+        if (r == 0)
+                r = mnt_context_enable_rdonly_umount(c, o->read_only);
+        if (r == 0)
+                r = mnt_context_enable_verbose(c, o->verbose);
+        if (r == 0 && o->namespace)
+                r = mnt_context_set_target_ns(c, o->namespace);
+        return r == 0 ? mnt_context_set_target(c, o->target) : r;
+}
+
+static int unmount(const Options *o, const char *printable) {
+        _cleanup_(mnt_free_contextp) struct libmnt_context *c = mnt_new_context();
+        char text[BUFSIZ] = "";
+        int r = c ? configure(c, o) : -ENOMEM;
+
+        if (r != 0) {
+                (void) log_errno(r < 0 ? r : -r, "%s", printable);
+                return MNT_EX_SYSERR;
+        }
+        r = mnt_context_umount(c);
+        int status = mnt_context_get_excode(c, r, text, sizeof(text));
+        if (*text)
+                log_error("%s: %s", printable, text);
+        else if (o->verbose && status == MNT_EX_SUCCESS)
+                (void) printf("%s unmounted\n", printable);
+        return status;
+}
+
+int main(int argc, char *argv[]) {
+        _cleanup_free_ char *printable = NULL, *real = NULL, *why = NULL;
+        Options o = {};
+
+        log_setup("umount.bootkeep");
+        int r = parse_options(argc, argv, &o);
+        if (r <= 0)
+                return r < 0 ? MNT_EX_USAGE : MNT_EX_SUCCESS;
+        printable = escape_print(o.target);
+        if (!printable) {
+                (void) log_oom();
+                return MNT_EX_SYSERR;
+        }
+        real = realpath(o.target, NULL); /* umount(8) names it so; by hand it may be relative */
+        if (!in_other_namespace(&o) && prepare_unmount(real ? real : o.target, &why) < 0) {
+                log_error("%s stays mounted: %s (umount -i unmounts it all the same)", printable,
+                          strempty(why));
+                return MNT_EX_FAIL;
+        }
+        return unmount(&o, printable);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "umount/prepare.h"
+
+#include <systemd/sd-bus.h>
+
+#include "bootkeep.h"
+#include "common/log.h"
+
+/* Only a daemon that lives and says no may keep a volume mounted. */
+static bool is_refusal(const sd_bus_error *e) {
+        static const char *const others[] = {
+                BOOTKEEP_ERROR_NO_SUCH_VOLUME, /* it is nothing to the daemon */
+                SD_BUS_ERROR_SERVICE_UNKNOWN,  SD_BUS_ERROR_NAME_HAS_NO_OWNER,
+                SD_BUS_ERROR_NO_REPLY, /* it went away, and with it what it held */
+                SD_BUS_ERROR_DISCONNECTED,     SD_BUS_ERROR_UNKNOWN_METHOD,
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(others); i++)
+                if (sd_bus_error_has_name(e, others[i]))
+                        return false;
+        return sd_bus_error_is_set(e);
+}
+
+static int call(sd_bus *bus, const char *target, sd_bus_error *error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r = sd_bus_message_new_method_call(bus, &m, BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH,
+                                               BOOTKEEP_MANAGER_INTERFACE, "PrepareUnmount");
+
+        if (r >= 0) /* a daemon that does not run holds nothing */
+                r = sd_bus_message_set_auto_start(m, false);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", target);
+        return r < 0 ? r : sd_bus_call(bus, m, UINT64_MAX, error, NULL);
+}
+
+int prepare_unmount(const char *target, char **ret_why) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        int r = sd_bus_open_system(&bus);
+
+        if (r >= 0)
+                r = call(bus, target, &error);
+        if (r >= 0)
+                return 0;
+        if (!is_refusal(&error)) {
+                log_debug("Nobody to ask: %s", isempty(error.message) ? strerror(-r) : error.message);
+                return 0;
+        }
+        *ret_why = strdup(isempty(error.message) ? strempty(error.name) : error.message);
+        return -EBUSY;
+}

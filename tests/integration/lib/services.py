@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The services that bootkeep stands on: udevd and the system bus."""
+
+import os
+import subprocess
+import tempfile
+
+from . import sandbox
+
+SOURCE = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
+
+# As the distribution's system bus: nobody may call or own anything, but what a policy allows; ours is the
+# installed one, so it is tested too.
+BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>system</type>
+  <listen>unix:path={path}</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow user="*"/>
+    <deny own="*"/>
+    <deny send_type="method_call"/>
+    <allow send_type="signal"/>
+    <allow send_requested_reply="true" send_type="method_return"/>
+    <allow send_requested_reply="true" send_type="error"/>
+    <allow receive_type="method_call"/>
+    <allow receive_type="method_return"/>
+    <allow receive_type="error"/>
+    <allow receive_type="signal"/>
+    <allow send_destination="org.freedesktop.DBus"/>
+  </policy>
+  <!-- what polkit's own package would bring, for the test that stands in for it -->
+  <policy user="root"><allow own="org.freedesktop.PolicyKit1"/></policy>
+  <policy context="default"><allow send_destination="org.freedesktop.PolicyKit1"/></policy>
+  <include>{policy}</include>
+</busconfig>
+"""
+
+
+class Udevd:
+    """The machine's udevd where one runs, else one of our own, which nobody outside can hear."""
+
+    def __enter__(self):
+        self.process = None
+        if sandbox.own_udev():
+            self.process = subprocess.Popen(["/lib/systemd/systemd-udevd"], stderr=subprocess.DEVNULL)
+            # `settle` and `--ping` need its socket, which is there when the file is: inotify would be more
+            # code than the few tries that this takes
+            while subprocess.run(["udevadm", "control", "--ping", "--timeout=10"], stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.DEVNULL).returncode != 0:
+                if self.process.poll() is not None:
+                    raise RuntimeError("systemd-udevd ended at once")
+        return self
+
+    def __exit__(self, *_):
+        if self.process:
+            self.process.terminate()
+            self.process.wait()
+
+
+def udev_settle():
+    subprocess.run(["udevadm", "settle", "--timeout=30"], check=True)
+
+
+def udev_look(node):
+    """udevd looks at NODE now. What was written while it looked for the last time it may not have heard of."""
+    udev_settle()
+    subprocess.run(["udevadm", "trigger", "--settle", "--action=change", node], check=True, timeout=60)
+
+
+class Bus:
+    """A private dbus-daemon that plays the system bus."""
+
+    def __init__(self, folder):
+        self.path = os.path.join(folder, "bus")
+        self.address = "unix:path=" + self.path
+        self.config = os.path.join(folder, "bus.conf")
+
+    def text(self):
+        """The configuration."""
+        return BUS_CONFIG.format(path=self.path, policy=os.path.join(SOURCE, "dbus", "org.bootkeep1.conf"))
+
+    def __enter__(self):
+        with open(self.config, "w", encoding="utf-8") as f:
+            f.write(self.text())
+        self.errors = tempfile.TemporaryFile()  # pylint: disable=consider-using-with
+        # it prints its address when it listens, not before
+        self.process = subprocess.Popen(["dbus-daemon", "--config-file", self.config, "--nofork", "--nopidfile",
+                                         "--nosyslog", "--print-address=1"], stdout=subprocess.PIPE,
+                                        stderr=self.errors, text=True)
+        if not self.process.stdout.readline():
+            self.errors.seek(0)
+            raise RuntimeError("dbus-daemon does not start: " + self.errors.read().decode())
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+        self.process.stdout.close()
+        self.errors.close()

@@ -1,0 +1,239 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""bootkeepctl: what it shows, what it does, and its exit statuses."""
+
+import json
+import os
+import re
+import shutil
+
+from lib import main, test
+from lib.content import MANIFEST, PACK
+from lib.programs import NOBODY, environment, program
+
+OK, NO, USAGE, UNREACHABLE, DENIED = range(5)
+
+
+def expect(process, status):
+    shown = f"status {process.returncode}, expected {status}\n{process.stdout}{process.stderr}"
+    assert process.returncode == status, shown
+    return process
+
+
+def row(process, name):
+    found = [line for line in process.stdout.splitlines() if name in line.split()]
+    assert len(found) == 1, f"{len(found)} lines of {name} in:\n{process.stdout}"
+    return found[0]
+
+
+@test
+def without_a_daemon_it_says_so(world):
+    for verb in (["status"], ["check"], ["rebuild"], ["trust", "sda1"]):
+        process = expect(world.programs.ctl(*verb), UNREACHABLE)
+        assert process.stderr.startswith("bootkeepctl: ") and process.stderr.count("\n") <= 2, process.stderr
+
+
+@test
+def without_a_bus_it_says_so(world):
+    env = environment(DBUS_SYSTEM_BUS_ADDRESS="unix:path=/nowhere")
+    expect(world.programs.run([program("bootkeepctl")], env=env), UNREACHABLE)
+
+
+@test
+def wrong_usage_is_status_2(world):
+    world.daemon()
+    for arguments in (["nonsense"], ["--nonsense"], ["trust"], ["trust", "a", "b"], ["distrust"], ["--json=yaml"],
+                      ["status", "a", "b"]):
+        process = expect(world.programs.ctl(*arguments), USAGE)
+        assert process.stderr, arguments
+    assert "0.1" in expect(world.programs.ctl("--version"), OK).stdout
+    for verb in ("status", "check", "rebuild", "monitor", "trust", "distrust"):
+        assert verb in expect(world.programs.ctl("--help"), OK).stdout
+
+
+@test
+def status_is_the_default_and_shows_every_volume(world):
+    volume = world.volume(name="one")
+    plain = world.disk(name="two", esps=0)
+    plain.mount()
+    daemon = world.daemon()
+    daemon.trusted(volume)
+    daemon.volume(plain.volume.name).wait_state("plain")
+    process = expect(world.programs.ctl(), OK)
+    assert "fresh" in row(process, volume.name) and volume.root in row(process, volume.name)
+    assert "plain" in row(process, plain.volume.name)
+    assert process.stdout == expect(world.programs.ctl("status"), OK).stdout
+    assert "\x1b" not in process.stdout
+
+
+@test
+def status_is_1_when_a_trusted_volume_is_not_fresh(world):
+    volume = world.volume()
+    daemon = world.daemon(config={"Build": {"RetrySec": "60"}})
+    view = daemon.trusted(volume)
+    volume.builder("pack", "exit 1", "%r", "%i", "%o")
+    volume.write("/etc/initramfs.conf", "another\n")
+    view.wait_state("failed")
+    process = expect(world.programs.ctl("status"), NO)
+    assert "failed" in row(process, volume.name)
+    expect(world.programs.ctl("status", volume.name), NO)
+
+
+@test
+def an_untrusted_volume_is_no_failure_and_the_next_step_is_named(world):
+    volume = world.volume()
+    world.daemon().volume(volume.name).wait_state("untrusted")
+    expect(world.programs.ctl("status"), OK)
+    process = world.programs.ctl("status", volume.name)
+    assert f"bootkeepctl trust {volume.name}" in process.stdout + process.stderr, process.stdout
+
+
+@test
+def status_of_one_volume_shows_everything(world):
+    volume = world.volume()
+    world.daemon().trusted(volume)
+    process = expect(world.programs.ctl("status", volume.name), OK)
+    for word in (volume.name, volume.root, "ext4", MANIFEST, "fresh", "initramfs", "6.1.0",
+                 volume.disk.volume.uuid, *[h.name for h in volume.disk.helpers]):
+        assert word in process.stdout, f"no {word!r} in:\n{process.stdout}"
+    by_mountpoint = world.programs.ctl("status", volume.root)
+    assert by_mountpoint.stdout.splitlines()[0] == process.stdout.splitlines()[0]
+
+
+@test
+def a_volume_that_is_not_there_is_named(world):
+    world.daemon()
+    process = world.programs.ctl("status", "sda99")
+    assert process.returncode == NO and "sda99" in process.stderr, (process.returncode, process.stderr)
+
+
+@test
+def json_is_json(world):
+    volume = world.volume()
+    world.daemon().trusted(volume)
+    for option in ("--json", "--json=short", "--json=pretty"):
+        for verb in (["status"], ["status", volume.name], ["check", volume.name]):
+            process = expect(world.programs.ctl(option, *verb), OK)
+            assert volume.name in json.dumps(json.loads(process.stdout)), process.stdout
+    short = world.programs.ctl("--json=short", "status").stdout
+    assert short.count("\n") == 1, short
+    assert world.programs.ctl("--json=off", "status").stdout == world.programs.ctl("status").stdout
+
+
+@test
+def colours_come_when_asked_for(world):
+    volume = world.volume()
+    world.daemon().trusted(volume)
+    assert "\x1b[" in world.programs.ctl("status", SYSTEMD_COLORS="1").stdout
+    assert "\x1b[" not in world.programs.ctl("status", NO_COLOR="1").stdout
+
+
+@test
+def no_legend_leaves_the_rows_alone(world):
+    volume = world.volume()
+    world.daemon().trusted(volume)
+    lines = world.programs.ctl("--no-legend", "status").stdout.splitlines()
+    assert lines and not any(line.startswith("VOLUME") for line in lines), lines
+    assert all(volume.name in line or "plain" in line for line in lines), lines
+
+
+@test
+def check_says_what_is_stale_and_why(world):
+    volume = world.volume()
+    daemon = world.daemon(config={"Watch": {"SettleSec": "60", "SettleMaxSec": "120"}})
+    daemon.trusted(volume)
+    expect(world.programs.ctl("check"), OK)
+    expect(world.programs.ctl("check", volume.name), OK)
+    daemon.call("Distrust", "s", volume.name)
+    volume.write("/etc/initramfs.conf", "another\n")
+    process = expect(world.programs.ctl("check", volume.name), NO)
+    since = r"cache initramfs 6\.1\.0 +stale +/etc/initramfs\.conf changed \(size, mtime, \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\)"
+    assert re.search(since, process.stdout), process.stdout
+
+
+@test
+def check_of_a_refused_manifest_says_the_line(world):
+    volume = world.volume()
+    volume.write(MANIFEST, "\n\nbroken")
+    world.daemon().volume(volume.name).wait_state("refused")
+    process = expect(world.programs.ctl("check", volume.name), NO)
+    assert f"{MANIFEST}:" in process.stdout + process.stderr, process.stdout
+
+
+@test
+def rebuild_builds_and_says_what_became_of_it(world):
+    volume = world.volume()
+    daemon = world.daemon(config={"Watch": {"SettleSec": "60", "SettleMaxSec": "120"}})
+    daemon.trusted(volume)
+    expect(world.programs.ctl("rebuild"), OK)
+    assert volume.runs() == 1
+    volume.write("/etc/initramfs.conf", "another\n")
+    process = expect(world.programs.ctl("rebuild", volume.name), OK)
+    assert volume.runs() == 2 and volume.name in process.stdout + process.stderr
+    expect(world.programs.ctl("rebuild", "--force", volume.name), OK)
+    assert volume.runs() == 3
+
+
+@test
+def a_rebuild_that_fails_is_status_1_and_says_why(world):
+    volume = world.volume()
+    world.daemon(config={"Build": {"RetrySec": "60"}}).trusted(volume)
+    volume.builder("pack", "exit 1", "%r", "%i", "%o")
+    process = expect(world.programs.ctl("rebuild", "--force", volume.name), NO)
+    assert volume.name in process.stderr and "initramfs" in process.stderr, process.stderr
+    assert process.stderr.count("\n") <= 3, process.stderr
+
+
+@test
+def trust_and_distrust(world):
+    volume = world.volume()
+    view = world.daemon().volume(volume.name).wait_state("untrusted")
+    expect(world.programs.ctl("trust", volume.name), OK)
+    view.wait_state("fresh", timeout=60)
+    expect(world.programs.ctl("distrust", volume.root), OK)
+    view.wait_state("untrusted")
+    assert world.programs.ctl("trust", "nonesuch").returncode == NO
+
+
+@test
+def quiet_is_quiet(world):
+    volume = world.volume()
+    world.daemon().volume(volume.name).wait_state("untrusted")
+    process = expect(world.programs.ctl("-q", "trust", volume.name), OK)
+    assert process.stdout == "" and process.stderr == "", (process.stdout, process.stderr)
+    process = expect(world.programs.ctl("-q", "rebuild", volume.name), OK)
+    assert process.stdout == "", process.stdout
+
+
+@test
+def another_user_sees_and_is_denied_the_rest(world):
+    volume = world.volume()
+    view = world.daemon().volume(volume.name).wait_state("untrusted")
+    copy = world.path("bootkeepctl")  # the build folder may be root's alone
+    shutil.copy(program("bootkeepctl"), copy)
+    os.chmod(copy, 0o755)
+    env = environment(DBUS_SYSTEM_BUS_ADDRESS=world.bus.address)
+
+    def nobody(*arguments):
+        return world.programs.run([*NOBODY, copy, *arguments], env=env)
+
+    expect(nobody("status"), OK)
+    for verb in ("trust", "distrust", "rebuild", "check"):
+        process = expect(nobody(verb, volume.name), DENIED)
+        assert process.stderr.count("\n") <= 2, process.stderr
+    assert view["Trusted"] is False
+
+
+@test
+def hostile_names_on_a_volume_do_no_harm_to_a_terminal(world):
+    volume = world.volume()
+    volume.kernel("6.\x1b[31m\n2")
+    volume.builder("pack", PACK, "%r", "%i", "%o")
+    volume.write("/usr/lib/modules/6.1.0/\x1b[2J\nevil", "x")
+    world.daemon().volume(volume.name).wait_state("untrusted")
+    for arguments in (["status"], ["status", volume.name], ["check", volume.name], ["--json", "status"]):
+        process = world.programs.ctl(*arguments, NO_COLOR="1")
+        assert "\x1b" not in process.stdout + process.stderr, process.stdout
+
+
+main()

@@ -1,0 +1,228 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Volumes come, change and go with the mount table, and nothing else is taken for one."""
+
+import os
+import subprocess
+
+from lib import Skip, main, test
+from lib.content import MANIFEST, Volume
+from lib.disk import kernel_has, run
+
+
+def settled(daemon, world, name="probe"):
+    """Awaits that the daemon has seen the mount table as it is now: a volume mounted last has appeared."""
+    probe = world.disk(name=name, esps=0)
+    probe.mount()
+    daemon.volume(probe.volume.name).wait("there", bool)
+
+
+@test
+def what_is_mounted_at_start_is_found(world):
+    volume = world.volume()
+    daemon = world.daemon()
+    view = daemon.volume(volume.name).wait_state("untrusted")
+    assert view["MountPoint"] == volume.root, view.properties
+    assert view["Device"] == volume.disk.volume.node, view.properties
+    assert view["FileSystemType"] == "ext4", view.properties
+    assert view["UUID"] == volume.disk.volume.uuid, view.properties
+    assert view["Manifest"] == MANIFEST, view.properties
+
+
+@test
+def what_is_mounted_later_is_found_and_goes_with_its_umount(world):
+    daemon = world.daemon()
+    disk = world.disk()
+    disk.mount()
+    view = daemon.volume(disk.volume.name).wait_state("plain")
+    disk.umount()
+    view.wait_gone()
+    disk.mount()
+    view.wait_state("plain")
+
+
+@test
+def a_watched_volume_can_be_unmounted_at_once(world):
+    volume = world.volume()
+    daemon = world.daemon()
+    view = daemon.trusted(volume)
+    volume.disk.umount()
+    view.wait_gone()
+
+
+@test
+def a_volume_mounted_elsewhere_in_between_is_the_same_one(world):
+    volume = world.volume()
+    daemon = world.daemon()
+    view = daemon.trusted(volume)
+    runs = volume.runs()
+    volume.disk.umount()
+    view.wait_gone()
+    other = world.path("elsewhere")
+    os.mkdir(other)
+    volume.disk.mount(at=other)
+    world.later(lambda: volume.disk.umount(at=other))
+    view.wait_state("fresh")
+    assert view["MountPoint"] == other
+    assert volume.runs() == runs
+
+
+@test
+def a_change_made_while_it_was_away_is_found(world):
+    volume = world.volume()
+    daemon = world.daemon()
+    view = daemon.trusted(volume)
+    volume.disk.umount()
+    view.wait_gone()
+    volume.disk.volume.shell("echo changed >etc/initramfs.conf")
+    builds = len(view.builds)
+    volume.disk.mount()
+    view.wait_build(builds)
+    view.wait_state("fresh")
+    assert b"changed" in volume.read("/boot/initrd-6.1.0")
+
+
+@test
+def remounted_read_only_it_is_left_alone_until_it_is_writable_again(world):
+    volume = world.volume()
+    daemon = world.daemon()
+    view = daemon.trusted(volume)
+    volume.disk.remount("ro")
+    view.wait_gone()
+    volume.disk.remount("rw")
+    view.wait_state("fresh")
+    runs = volume.runs()
+    volume.write("/etc/initramfs.conf", "after the remount\n")
+    view.wait("built", lambda p: volume.runs() > runs and p.get("State") == "fresh")
+
+
+@test
+def a_moved_mount_is_followed(world):
+    volume = world.volume()
+    daemon = world.daemon()
+    view = daemon.trusted(volume)
+    other = world.path("moved")
+    os.mkdir(other)
+    run("mount", "--move", volume.root, other)
+    world.later(lambda: run("umount", other))
+    view.wait("at its new place", lambda p: p.get("MountPoint") == other)
+    view.wait_state("fresh")
+    volume.root = other
+    builds = len(view.builds)
+    volume.write("/etc/initramfs.conf", "after the move\n")
+    view.wait_build(builds)
+    view.wait_state("fresh")  # nobody holds it any more
+
+
+@test
+def read_only_and_pseudo_file_systems_are_left_alone(world):
+    daemon = world.daemon()
+    read_only = world.disk(name="ro", esps=0)
+    read_only.mount("ro")
+    for name, kind in (("tmp", "tmpfs"), ("proc", "proc")):
+        os.mkdir(world.path(name))
+        run("mount", "-t", kind, "none", world.path(name))
+        world.later(lambda n=name: run("umount", world.path(n)))
+    settled(daemon, world)
+    places = [v.get("MountPoint") for v in daemon.objects.values()]
+    assert not {read_only.mountpoint, world.path("tmp"), world.path("proc")} & set(places), places
+
+
+@test
+def overlay_file_systems_are_left_alone(world):
+    if not kernel_has("overlay"):
+        raise Skip("this kernel has no overlay")
+    disk = world.disk(name="layers", esps=0)
+    disk.mount()
+    for part in ("lower", "upper", "work", "merged"):
+        os.mkdir(os.path.join(disk.mountpoint, part))
+    at = disk.mountpoint
+    run("mount", "-t", "overlay", "none", "-o", f"lowerdir={at}/lower,upperdir={at}/upper,workdir={at}/work",
+        f"{at}/merged")
+    daemon = world.daemon()
+    places = [v.get("MountPoint") for v in daemon.objects.values()]
+    assert f"{at}/merged" not in places, places
+
+
+@test
+def subvolumes_are_volumes_of_their_own(world):
+    if not kernel_has("btrfs"):
+        raise Skip("this kernel has no btrfs")
+    disk = world.disk(fs="btrfs", volume_mib=128)
+    disk.mount()
+    for name in ("one", "two"):
+        run("btrfs", "subvolume", "create", f"{disk.mountpoint}/@{name}")
+    disk.umount()
+    disk.mount("subvol=@one")
+    daemon = world.daemon()
+    daemon.volume(f"{disk.volume.name}[/@one]").wait_state("plain")
+    other = world.path("two")
+    os.mkdir(other)
+    disk.mount("subvol=@two", at=other)
+    world.later(lambda: disk.umount(at=other))
+    daemon.volume(f"{disk.volume.name}[/@two]").wait_state("plain")
+
+
+@test
+def a_subvolume_is_built_like_any_other_volume(world):
+    if not kernel_has("btrfs"):
+        raise Skip("this kernel has no btrfs")
+    disk = world.disk(fs="btrfs", volume_mib=128)
+    disk.mount()
+    run("btrfs", "subvolume", "create", f"{disk.mountpoint}/@")
+    disk.umount()
+    disk.mount("subvol=@")
+    volume = Volume(world, disk)
+    volume.name = f"{disk.volume.name}[/@]"
+    volume.populate()
+    daemon = world.daemon()
+    view = daemon.trusted(volume)
+    builds = len(view.builds)
+    volume.write("/etc/initramfs.conf", "another\n")
+    assert view.wait_build(builds)[0] == 0
+
+
+@test
+def xfs_is_watched_and_built(world):
+    if not kernel_has("xfs"):
+        raise Skip("this kernel has no xfs")
+    volume = world.volume(fs="xfs", volume_mib=320)
+    daemon = world.daemon()
+    view = daemon.trusted(volume)
+    builds = len(view.builds)
+    volume.write("/etc/initramfs.conf", "another\n")
+    assert view.wait_build(builds)[0] == 0
+
+
+@test
+def a_second_mount_of_a_volume_does_not_make_a_second_volume(world):
+    volume = world.volume()
+    daemon = world.daemon()
+    view = daemon.trusted(volume)
+    other = world.path("again")
+    os.mkdir(other)
+    run("mount", "--bind", volume.root, other)
+    settled(daemon, world)
+    run("umount", other)
+    settled(daemon, world, "probe2")
+    names = [v.get("Name") for v in daemon.objects.values()]
+    assert names.count(volume.name) == 1, names
+    builds = len(view.builds)
+    volume.write("/etc/initramfs.conf", "after the bind\n")
+    assert view.wait_build(builds)[0] == 0
+
+
+@test
+def many_volumes_mounted_and_unmounted_at_once_are_all_seen(world):
+    daemon = world.daemon()
+    disks = [world.disk(name=f"d{i}", esps=0, volume_mib=8) for i in range(6)]
+    for disk in disks:
+        disk.mount()
+    for disk in disks:
+        daemon.volume(disk.volume.name).wait_state("plain")
+    subprocess.run(["umount", *[d.mountpoint for d in disks]], check=True)
+    for disk in disks:
+        daemon.volume(disk.volume.name).wait_gone()
+
+
+main()

@@ -1,0 +1,234 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What holds builds back, and for how long: package managers, the time shortly after boot, change that goes on."""
+
+import fcntl
+import os
+import struct
+import subprocess
+import threading
+import time
+
+from lib import Skip, main, test
+from lib.content import PACK, Gate
+
+F_OFD_SETLK = 37
+
+
+def lock_fcntl(fd):
+    fcntl.lockf(fd, fcntl.LOCK_EX)
+
+
+def lock_ofd(fd):
+    fcntl.fcntl(fd, F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+
+
+def lock_flock(fd):
+    fcntl.flock(fd, fcntl.LOCK_EX)
+
+
+def uptime():
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def hold(world, lock):
+    """A package manager's lock file, and the descriptor that has it locked."""
+    path = world.path("frontend.lock")
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    lock(fd)
+    return path, fd
+
+
+def holding_daemon(world, path, **watch):
+    return world.daemon(config={"Watch": {"HoldWhileLocked": path, **watch}})
+
+
+def is_held(lock):
+    """A test of one kind of lock: builds are held back, that is said, and ends soon behind its release."""
+    def run(world):
+        volume = world.volume()
+        path = world.path("frontend.lock")
+        daemon = holding_daemon(world, f"/nowhere/else {path}")
+        view = daemon.trusted(volume)
+        builds = len(view.builds)
+        path, fd = hold(world, lock)
+        mark = daemon.mark()
+        volume.write("/etc/initramfs.conf", "another\n")
+        view.wait("held back", lambda p: "package manager" in p.get("StateReason", ""))
+        daemon.wait_for(f"held back: {path} is locked", mark)
+        said = world.programs.ctl("status", volume.name).stdout
+        assert "held back while a package manager works" in said, said
+        assert "/etc/initramfs.conf changed" in said, said  # why it is stale is still told
+        assert len(view.builds) == builds and view["State"] == "stale"
+        released = time.monotonic()
+        os.close(fd)
+        view.wait_state("building", "scanning", "fresh")
+        assert time.monotonic() - released < 1.6, "that took more than a second"
+        view.wait_build(builds)
+        view.wait_state("fresh")
+        assert volume.read("/boot/initrd-6.1.0") == volume.packed()
+    return run
+
+
+@test
+def a_fcntl_lock_holds_builds_back(world):
+    is_held(lock_fcntl)(world)
+
+
+@test
+def an_ofd_lock_holds_builds_back(world):
+    is_held(lock_ofd)(world)
+
+
+@test
+def a_flock_lock_holds_builds_back(world):
+    is_held(lock_flock)(world)
+
+
+@test
+def a_file_that_is_open_but_not_locked_holds_nothing(world):
+    volume = world.volume()
+    path, fd = hold(world, lambda fd: None)
+    holding_daemon(world, path).trusted(volume)
+    os.close(fd)
+
+
+@test
+def the_lock_is_looked_at_once_a_second_and_only_while_work_waits(world):
+    if subprocess.run(["sh", "-c", "command -v strace"], stdout=subprocess.DEVNULL).returncode != 0:
+        raise Skip("no strace")
+    volume = world.volume()
+    path, fd = hold(world, lock_flock)
+    daemon = holding_daemon(world, path)
+    view = daemon.volume(volume.name)
+    view.wait_state("untrusted")
+    command = ["strace", "-qq", "-ttt", "-e", "trace=openat", "-p", str(daemon.process.pid)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as strace:
+        daemon.call("Trust", "s", volume.name)
+        looks = []
+        for line in strace.stderr:
+            if "/proc/locks" in line and view["State"] == "stale":
+                looks.append(float(next(w for w in line.split() if "." in w and w[0].isdigit())))
+            if len(looks) == 6:
+                break
+        # what else happens may have it looked at too, so not each step counts, but all together
+        assert looks[-1] - looks[0] >= 0.95 * 4, looks
+        assert looks[-1] - looks[0] < 8, looks
+        os.close(fd)
+        view.wait_state("fresh", timeout=60)
+        volume.write("/etc/initramfs.conf", "another\n")  # something to do, for an end of what is traced
+        view.wait("changed", lambda p: p["State"] != "fresh")
+        strace.terminate()
+        strace.stderr.read()
+
+
+@test
+def a_rebuild_that_is_asked_for_does_not_wait(world):
+    volume = world.volume()
+    path = world.path("frontend.lock")
+    daemon = holding_daemon(world, path)
+    view = daemon.trusted(volume)
+    _, fd = hold(world, lock_flock)
+    volume.write("/etc/initramfs.conf", "another\n")
+    view.wait("held back", lambda p: "package manager" in p.get("StateReason", ""))
+    assert world.programs.ctl("rebuild", volume.name).returncode == 0
+    assert volume.read("/boot/initrd-6.1.0") == volume.packed()
+    os.close(fd)
+
+
+@test
+def what_changes_while_it_is_held_is_built_once_behind_it(world):
+    volume = world.volume()
+    path = world.path("frontend.lock")
+    daemon = holding_daemon(world, path)
+    view = daemon.trusted(volume)
+    runs = volume.runs()
+    _, fd = hold(world, lock_fcntl)
+    for i in range(3):
+        volume.write("/etc/initramfs.conf", f"{i}\n" * (i + 1))
+        view.wait("held back", lambda p: "package manager" in p.get("StateReason", ""))
+    os.close(fd)
+    view.wait("built", lambda p: volume.runs() > runs and p.get("State") == "fresh")
+    assert volume.read("/boot/initrd-6.1.0") == volume.packed()
+    assert volume.runs() == runs + 1, volume.runs() - runs
+
+
+@test
+def shortly_after_boot_builds_wait(world):
+    volume = world.volume()
+    end = int(uptime()) + 7
+    daemon = world.daemon(config={"Watch": {"BootDelaySec": str(end)}})
+    view = daemon.volume(volume.name).wait_state("untrusted")
+    daemon.call("Trust", "s", volume.name)
+    view.wait("held back", lambda p: "shortly after boot" in p.get("StateReason", ""))
+    assert "held back shortly after boot" in world.programs.ctl("status", volume.name).stdout
+    view.wait_state("building", "fresh")
+    assert end <= uptime() < end + 2, (end, uptime())
+    view.wait_state("fresh")
+
+
+@test
+def a_mere_restart_is_no_boot(world):
+    volume = world.volume()
+    passed = str(int(uptime()))
+    daemon = world.daemon(config={"Watch": {"BootDelaySec": passed}})
+    daemon.trusted(volume)
+    daemon.stop()
+    volume.write("/etc/initramfs.conf", "another\n")
+    daemon.start()
+    view = daemon.volume(volume.name)
+    view.wait("built", lambda p: volume.runs() == 2 and p.get("State") == "fresh", 20)
+    assert not daemon.logged("after boot")
+
+
+@test
+def a_file_that_is_still_being_written_is_not_built_from(world):
+    """The kernel makes one event of equal ones that follow each other: a queue that does not grow is not quiet."""
+    volume = world.volume()
+    daemon = world.daemon(config={"Watch": {"SettleSec": "1", "SettleMaxSec": "60"}})
+    view = daemon.trusted(volume)
+    builds = len(view.builds)
+    written = threading.Event()
+
+    def write():
+        with open(volume.path("/etc/initramfs.conf"), "wb", buffering=0) as f:
+            end = time.monotonic() + 4
+            while not written.wait(0.05) and time.monotonic() < end:
+                f.write(b"another line\n")
+        written.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        with daemon.changed:
+            daemon.changed.wait_for(lambda: len(view._builds()) > builds or written.is_set(), 30)
+            assert len(view._builds()) == builds, "built while it was being written"
+    finally:
+        written.set()
+        writer.join()
+    view.wait_build(builds)
+    view.wait_state("fresh")
+    assert volume.read("/boot/initrd-6.1.0") == volume.packed()
+
+
+@test
+def each_change_during_a_build_leads_to_another(world):
+    volume = world.volume()
+    gate = Gate(world)
+    view = world.daemon().trusted(volume)
+    volume.builder("pack", PACK + gate.script, "%r", "%i", "%o")
+    runs = volume.runs()
+    for i in range(3):
+        volume.write("/etc/initramfs.conf", f"{i}\n" * (i + 1))
+        if i == 0:
+            gate.await_builder()
+        volume.write(f"/usr/lib/modules/6.1.0/new{i}", "x")  # while it is built
+        gate.open()
+        gate.await_builder()  # another build, for that
+    gate.open()
+    view.wait_state("fresh")
+    assert volume.read("/boot/initrd-6.1.0") == volume.packed()
+    assert volume.runs() == runs + 4, volume.runs() - runs
+
+
+main()

@@ -1,0 +1,136 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A scan that hangs, on a disk that does not answer or for any other reason, holds up its own volume alone."""
+
+import os
+import signal
+import time
+
+from lib import Skip, main, test
+from lib.content import KERNEL, OUTPUT, Volume
+from lib.deaf import DeafDisk
+from lib.disk import run
+
+CONFIG = {"Watch": {"SettleSec": "1", "SettleMaxSec": "5", "ScanTimeoutSec": "2"}}
+SANITIZER_TAX = 2  # LeakSanitizer looks through all memory at the end
+
+
+def assert_served(daemon, other, view):
+    """D-Bus is answered at once, and OTHER is watched and built."""
+    slowest = 0.0
+    for _ in range(50):
+        began = time.monotonic()
+        daemon.property("BusyVolumes")
+        slowest = max(slowest, time.monotonic() - began)
+    assert slowest < 0.1, f"D-Bus was answered after {slowest:.3f} s"
+    builds = len(view.builds)
+    other.write("/etc/initramfs.conf", f"changed for the time {builds}\n")
+    assert view.wait_build(builds)[0] == 0
+    view.wait_state("fresh")
+
+
+def assert_stops_quickly(daemon):
+    began = time.monotonic()
+    daemon.signal(signal.SIGTERM)
+    assert daemon.process.wait(20) == 0
+    took = time.monotonic() - began
+    daemon.stop(timeout=1)  # its log stays open for as long as the scan that hangs has it
+    assert took < 1 + SANITIZER_TAX, f"it stopped after {took:.1f} s"
+
+
+def scan_of(daemon, volume):
+    """The running scan of VOLUME, awaited from its very beginning on, which nothing else would tell of."""
+    deadline = time.monotonic() + 10
+    children = f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children"
+    while time.monotonic() < deadline:
+        with open(children, encoding="ascii") as f:
+            for pid in map(int, f.read().split()):
+                try:
+                    with open(f"/proc/{pid}/cmdline", "rb") as line:
+                        words = line.read().split(b"\0")
+                except OSError:
+                    continue
+                if b"bootkeep-scan" in words[0] and volume.root.encode() in words:
+                    return pid
+    raise AssertionError("no scan")
+
+
+@test
+def a_disk_that_does_not_answer_holds_up_nothing_but_its_volume(world):
+    if not os.path.exists("/dev/fuse"):
+        raise Skip("no FUSE")
+    disk = DeafDisk(world)
+    disk.mount()
+    volume = Volume(world, disk)
+    volume.populate()
+    other = world.volume(esps=0)
+    # it has to go deaf before the scan begins
+    daemon = world.daemon(config={"Watch": {"SettleSec": "4", "SettleMaxSec": "10", "ScanTimeoutSec": "2"}})
+    view, other_view = daemon.trusted(volume), daemon.trusted(other)
+    runs = volume.runs()
+
+    def go_deaf(words):
+        volume.write("/etc/initramfs.conf", words)
+        disk.forget()
+        disk.go_deaf()
+        view.wait_state("hung")
+        assert not view["Busy"], "it would hold up a reboot"
+
+    go_deaf("written before the disk went deaf\n")
+    assert_served(daemon, other, other_view)
+    disk.answer_again()
+    view.wait("taken back and built", lambda p: p.get("State") == "fresh" and volume.runs() > runs)
+    assert volume.read(OUTPUT) == volume.packed()
+
+    go_deaf("written before it went deaf again\n")
+    assert_stops_quickly(daemon)
+    daemon.start()
+    view.wait_state("hung")
+    other_view.wait_state("fresh")
+    assert_served(daemon, other, other_view)
+    disk.answer_again()
+    view.wait("taken back and built", lambda p: p.get("State") == "fresh" and volume.read(OUTPUT) == volume.packed())
+
+
+@test
+def a_scan_that_is_stopped_holds_up_nothing_but_its_volume(world):
+    volume, other = world.volume(name="slow", esps=0), world.volume(name="other", esps=0)
+    for i in range(3000):
+        volume.mkdir(f"/usr/lib/modules/{KERNEL}/d{i}")
+    daemon = world.daemon(config=CONFIG)
+    view, other_view = daemon.trusted(volume), daemon.trusted(other)
+    volume.write("/etc/initramfs.conf", "written before\n")
+    scan = scan_of(daemon, volume)
+    os.kill(scan, signal.SIGSTOP)
+    view.wait_state("hung")
+    assert_served(daemon, other, other_view)
+    volume.write(f"/usr/lib/modules/{KERNEL}/d1500/file", "written while it was stopped\n")
+    os.kill(scan, signal.SIGCONT)
+    view.wait("taken back and built", lambda p: p.get("State") == "fresh" and volume.read(OUTPUT) == volume.packed())
+
+    volume.write("/etc/initramfs.conf", "written before it is stopped again\n")
+    scan = scan_of(daemon, volume)
+    os.kill(scan, signal.SIGSTOP)
+    view.wait_state("hung")
+    assert_stops_quickly(daemon)
+    daemon.start()
+    view.wait("built", lambda p: p.get("State") == "fresh" and volume.read(OUTPUT) == volume.packed())
+
+
+@test
+def a_hung_volume_that_is_unmounted_is_gone(world):
+    volume = world.volume(esps=0)
+    for i in range(3000):
+        volume.mkdir(f"/usr/lib/modules/{KERNEL}/d{i}")
+    daemon = world.daemon(config=CONFIG)
+    view = daemon.trusted(volume)
+    volume.write("/etc/initramfs.conf", "written\n")
+    os.kill(scan_of(daemon, volume), signal.SIGSTOP)
+    view.wait_state("hung")
+    run("umount", "-l", volume.root)
+    view.wait_gone()
+    volume.disk.mount()
+    view.wait("built", lambda p: p.get("State") == "fresh" and volume.read(OUTPUT) == volume.packed())
+
+
+main()

@@ -1,0 +1,289 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The mount table, whatever happens to it, and however often: the volumes in it are followed, and nothing else."""
+
+import contextlib
+import ctypes
+import os
+import subprocess
+import threading
+import time
+
+from lib import main, test
+from lib.content import KERNEL, Volume
+from lib.disk import run
+from lib.services import udev_settle
+
+STORM = 5000
+LIBC = ctypes.CDLL(None, use_errno=True)
+MNT_DETACH = 2
+
+
+def mount_tmpfs(place):
+    if LIBC.mount(b"storm", place.encode(), b"tmpfs", 0, b"size=4k") < 0:
+        raise OSError(ctypes.get_errno(), "mount", place)
+
+
+def umount(place, flags=0):
+    if LIBC.umount2(place.encode(), flags) < 0:
+        raise OSError(ctypes.get_errno(), "umount", place)
+
+
+class Storm(threading.Thread):
+    """Mounts one tmpfs after another, STORM of them, and unmounts them again."""
+
+    def __init__(self, world):
+        super().__init__()
+        self.folder = world.path("storm")
+        self.half = threading.Event()  # all of them are there
+        self.failure = None
+        os.mkdir(self.folder)
+        run("mount", "-t", "tmpfs", "none", self.folder)
+        # whatever is left goes with it, at once
+        world.later(lambda: umount(self.folder, MNT_DETACH))
+        self.places = [os.path.join(self.folder, str(i)) for i in range(STORM)]
+        for place in self.places:
+            os.mkdir(place)
+
+    def run(self):
+        try:
+            for place in self.places:
+                mount_tmpfs(place)
+            self.half.set()
+            for place in reversed(self.places):
+                umount(place)
+        except OSError as e:
+            self.failure = e
+        self.half.set()
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/schedstat", encoding="ascii") as f:
+        return int(f.read().split()[0]) / 1e9
+
+
+class Image:
+    """A file with a whole-disk ext4 of its own UUID."""
+
+    def __init__(self, world, name):
+        self.world = world
+        self.file = world.path(name + ".img")
+        with open(self.file, "wb") as f:
+            f.truncate(32 << 20)
+        run("mkfs.ext4", "-q", "-F", "-m0", self.file)
+        self.uuid = run("blkid", "-p", "-o", "value", "-s", "UUID", self.file, text=True).stdout.strip()
+
+
+class Loop:
+    """A loop device that holds one image after another. Stands in for the Disk of a content.Volume."""
+
+    def __init__(self, world, image):
+        self.node = run("losetup", "--find", "--show", image.file, text=True).stdout.strip()
+        self.name = os.path.basename(self.node)
+        self.volume = self
+        self.mountpoint = world.path("mnt")
+        os.mkdir(self.mountpoint)
+        world.later(self.remove)
+        udev_settle()
+
+    def mount(self):
+        run("mount", self.node, self.mountpoint)
+
+    def hold_another(self, image):
+        """Unmounts, puts IMAGE in, and mounts that in the same place, as fast as it goes."""
+        subprocess.run(["sh", "-euc", 'umount "$1"; losetup -d "$2"; losetup "$2" "$3"; mount "$2" "$1"', "sh",
+                        self.mountpoint, self.node, image.file], check=True)
+
+    def remove(self):
+        subprocess.run(["umount", "-q", self.mountpoint], stderr=subprocess.DEVNULL, check=False)
+        udev_settle()
+        run("losetup", "-d", self.node)
+
+
+@contextlib.contextmanager
+def udev_held():
+    """udevd looks at nothing new meanwhile."""
+    run("udevadm", "control", "--stop-exec-queue")
+    try:
+        yield
+    finally:
+        run("udevadm", "control", "--start-exec-queue")
+
+
+@test
+def a_storm_of_mounts_beside_a_watched_volume_holds_nothing_up(world):
+    volume = world.volume()
+    daemon = world.daemon(config={"Watch": {"SettleSec": "100ms"}})
+    view = daemon.trusted(volume)
+    builds = len(view.builds)
+    storm = Storm(world)
+    start, cpu = time.monotonic(), cpu_seconds(daemon.process.pid)
+    storm.start()
+    answers = []
+    changed = False
+    while storm.is_alive():
+        asked = time.monotonic()
+        daemon.property("Version")
+        answers.append(time.monotonic() - asked)
+        if storm.half.is_set() and not changed:
+            volume.write("/etc/initramfs.conf", "changed in the storm\n")
+            changed = True
+        storm.join(0.02)
+    took, used = time.monotonic() - start, cpu_seconds(daemon.process.pid) - cpu
+    world.note(f"{STORM} mounts and umounts took {took:.2f} s, of them bootkeepd's CPU {used:.3f} s, "
+               f"slowest answer {max(answers):.3f} s")
+    assert not storm.failure, storm.failure
+    assert max(answers) < 1
+    assert used < 0.25 * took + 0.25
+    assert view.wait_build(builds)[0] == 0
+    view.wait_state("fresh")
+    assert b"in the storm" in volume.read(f"/boot/initrd-{KERNEL}")
+
+
+@test
+def among_thousands_of_mounts_volumes_come_and_go(world):
+    storm = Storm(world)
+    for place in storm.places:
+        mount_tmpfs(place)
+    daemon = world.daemon()
+    disk = world.disk(esps=0)
+    for _ in range(3):
+        disk.mount()
+        view = daemon.volume(disk.volume.name).wait_state("plain")
+        disk.umount()
+        view.wait_gone()
+
+
+@test
+def a_volume_mounted_and_unmounted_in_a_storm_is_not_missed(world):
+    disk = world.disk(esps=0)
+    daemon = world.daemon()
+    storm = Storm(world)
+    storm.start()
+    disk.mount()
+    view = daemon.volume(disk.volume.name).wait_state("plain")
+    storm.half.wait()
+    disk.umount()
+    view.wait_gone()
+    storm.join()
+    assert not storm.failure, storm.failure
+
+
+def held_by_loop(world):
+    """A trusted, fresh volume on a loop device, and an image to replace it by, with the same content."""
+    loop = Loop(world, Image(world, "one"))
+    loop.mount()
+    volume = Volume(world, loop)
+    volume.populate()
+    daemon = world.daemon()
+    return loop, volume, daemon, daemon.trusted(volume)
+
+
+@test
+def a_device_reused_at_once_by_another_file_system_is_another_volume(world):
+    loop, volume, daemon, view = held_by_loop(world)
+    other = Image(world, "two")
+    runs, uuid = volume.runs(), view["UUID"]
+    loop.hold_another(other)
+    view.wait("another", lambda p: p.get("UUID") == other.uuid and p.get("Trusted") is False)
+    assert uuid != other.uuid
+    volume.populate()
+    view.wait_state("untrusted", "plain")
+    assert volume.runs() == runs
+
+
+@test
+def what_udev_knew_of_the_medium_before_is_not_believed(world):
+    loop, volume, daemon, view = held_by_loop(world)
+    other = Image(world, "two")
+    seen = len(view.states)
+    with udev_held():
+        loop.hold_another(other)
+        view.wait("another", lambda p: p.get("UUID") == "" and p.get("Trusted") is False)
+    view.wait("known", lambda p: p.get("UUID") == other.uuid)
+    assert "building" not in view.states[seen:], view.states
+
+
+@test
+def the_medium_put_back_is_the_volume_that_it_was(world):
+    loop, volume, daemon, view = held_by_loop(world)
+    uuid = view["UUID"]
+    one = Image(world, "two")
+    loop.hold_another(one)
+    view.wait("another", lambda p: p.get("UUID") == one.uuid)
+    one.file = world.path("one.img")
+    loop.hold_another(one)
+    view.wait("the first", lambda p: p.get("UUID") == uuid and p.get("State") == "fresh")
+
+
+@test
+def what_is_mounted_in_another_namespace_is_not_taken_up(world):
+    daemon = world.daemon()
+    disk = world.disk(esps=0)
+    disk.volume.shell("true")  # mounts it where nobody else sees it
+    probe = world.disk(name="probe", esps=0)
+    probe.mount()
+    daemon.volume(probe.volume.name).wait_state("plain")
+    assert disk.volume.name not in [v.get("Name") for v in daemon.objects.values()]
+    assert not [line for line in daemon.lines if disk.volume.name in line], daemon.lines
+
+
+@test
+def volumes_at_odd_places_are_watched_and_built(world):
+    for i, name in enumerate(("with space", "new\nline", "t\u00e4st\u2713", "back\\slash\ttab")):
+        disk = world.disk(name=f"d{i}", esps=0, volume_mib=32)
+        disk.mountpoint = world.path(name)
+        os.mkdir(disk.mountpoint)
+        disk.mount()
+        volume = Volume(world, disk)
+        volume.populate()
+    daemon = world.daemon()
+    assert sorted(v["MountPoint"] for v in daemon.objects.values()
+                  if v.get("MountPoint", "").startswith(world.folder)) == sorted(
+        world.path(name) for name in ("with space", "new\nline", "t\u00e4st\u2713", "back\\slash\ttab"))
+    for path in [v["Name"] for v in daemon.objects.values() if v.get("MountPoint", "").startswith(world.folder)]:
+        view = daemon.volume(path)
+        daemon.call("Trust", "s", path)
+        view.wait_state("fresh", timeout=60)
+
+
+@test
+def a_covered_volume_is_left_alone_until_it_is_uncovered(world):
+    volume = world.volume()
+    daemon = world.daemon()
+    view = daemon.trusted(volume)
+    mount_tmpfs(volume.root)
+    view.wait_gone()
+    umount(volume.root)
+    view.wait_state("fresh")
+    builds = len(view.builds)
+    volume.write("/etc/initramfs.conf", "uncovered\n")
+    assert view.wait_build(builds)[0] == 0
+
+
+@test
+def a_lazily_unmounted_volume_is_gone_though_somebody_holds_it(world):
+    volume = world.volume()
+    daemon = world.daemon()
+    view = daemon.trusted(volume)
+    fd = os.open(volume.path("/etc"), os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        umount(volume.root, MNT_DETACH)
+        view.wait_gone()
+    finally:
+        os.close(fd)
+
+
+@test
+def without_the_right_to_mount_events_the_table_is_read(world):
+    daemon = world.daemon(level="debug", prefix=("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"))
+    assert any("mount table by mountinfo: yes" in line for line in daemon.lines), daemon.lines
+    disk = world.disk(esps=0)
+    view = daemon.volume(disk.volume.name)
+    for change, there in ((disk.mount, True), (lambda: disk.remount("ro"), False),
+                          (lambda: disk.remount("rw"), True), (disk.umount, False)):
+        change()
+        view.wait("there" if there else "gone", lambda p, there=there: bool(p) == there)
+
+
+main()

@@ -1,0 +1,410 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""bootkeepd as a service: readiness, signals, configuration, log lines, ends and restarts."""
+
+import os
+import signal
+import subprocess
+import time
+
+from lib import main, test
+from lib.content import MANIFEST, PACK, Gate, assert_carries, booted
+from lib.daemon import Daemon, config_text
+from lib.programs import environment, program
+
+
+def check_config(world, text, builders=None):
+    """bootkeepd --check-config on TEXT: (status, stderr)."""
+    path = world.path("checked.conf")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+    os.makedirs(world.path("builders"), exist_ok=True)
+    command = [program("bootkeepd"), "--check-config", f"--config={path}",
+               f"--builders={builders or world.path('builders')}"]
+    process = world.programs.run(command)
+    return process.returncode, process.stderr
+
+
+@test
+def ready_is_said_once_and_the_bus_name_is_there_by_then(world):
+    volume = world.volume()
+    daemon = Daemon(world)
+    daemon.launch()
+    daemon.wait_ready()
+    daemon.connect()
+    daemon.volume(volume.name).wait_state("untrusted")
+    assert daemon.said.count("READY=1") == 1, daemon.said
+
+
+@test
+def a_life_of_a_volume_reads_as_a_story(world):
+    volume = world.volume()
+    daemon = world.daemon()
+    name = volume.name
+    daemon.wait_for(rf"{name}: found on {volume.root} \(ext4\)")
+    daemon.wait_for(rf"{name}: not trusted")
+    daemon.trusted(volume)
+    mark = daemon.mark()
+    volume.write("/etc/initramfs.conf", "another and longer\n")
+    for text in ("changed, settling", r"stale: .*initramfs.*/etc/initramfs\.conf changed", "building", "built",
+                 "fresh"):
+        daemon.wait_for(rf"{name}: {text}", mark)
+    volume.disk.umount()
+    daemon.wait_for(rf"{name}: gone", mark)
+
+
+@test
+def sigterm_ends_it_within_a_second(world):
+    volume = world.volume()
+    daemon = world.daemon()
+    daemon.trusted(volume)
+    began = time.monotonic()
+    assert daemon.stop() == 0
+    assert time.monotonic() - began < 1 + sanitizer_tax()
+
+
+@test
+def sigterm_during_a_build_leaves_the_old_set(world):
+    volume = world.volume()
+    gate = Gate(world)
+    daemon = world.daemon()
+    view = daemon.trusted(volume)
+    before = [booted(h.files()) for h in volume.disk.helpers]
+    volume.builder("pack", gate.script + PACK, "%r", "%i", "%o")
+    volume.write("/etc/initramfs.conf", "another\n")
+    view.wait_state("building")
+    gate.await_builder()
+    began = time.monotonic()
+    assert daemon.stop() == 0
+    assert time.monotonic() - began < 1 + sanitizer_tax()
+    assert [booted(h.files()) for h in volume.disk.helpers] == before
+
+
+@test
+def sigint_ends_it_too(world):
+    daemon = world.daemon()
+    daemon.signal(signal.SIGINT)
+    assert daemon.process.wait(10) == 0
+
+
+def sanitizer_tax():
+    """LeakSanitizer looks through all memory at the end of every process."""
+    return 2
+
+
+@test
+def after_a_restart_nothing_is_rebuilt(world):
+    volume = world.volume()
+    daemon = world.daemon()
+    daemon.trusted(volume)
+    daemon.stop()
+    daemon.start()
+    view = daemon.volume(volume.name).wait_state("fresh")
+    assert view["Trusted"] is True
+    assert volume.runs() == 1 and "building" not in view.states, view.states
+
+
+@test
+def what_changed_while_it_was_down_is_built_at_its_start(world):
+    volume = world.volume()
+    daemon = world.daemon()
+    daemon.trusted(volume)
+    daemon.stop()
+    volume.write("/etc/initramfs.conf", "changed in between\n")
+    daemon.start()
+    view = daemon.volume(volume.name)
+    view.wait("built", lambda p: volume.runs() == 2 and p.get("State") == "fresh")
+    for helper in volume.disk.helpers:
+        assert_carries(volume, helper)
+
+
+@test
+def killed_during_a_build_it_mends_all_after_a_restart(world):
+    volume = world.volume()
+    gate = Gate(world)
+    daemon = world.daemon()
+    daemon.trusted(volume)
+    volume.builder("pack", gate.script + PACK, "%r", "%i", "%o")
+    volume.write("/etc/initramfs.conf", "another\n")
+    gate.await_builder()
+    daemon.kill()
+    gate.open()  # for the orphan, should it live on
+    volume.builder("pack", PACK, "%r", "%i", "%o")
+    daemon.start()
+    daemon.volume(volume.name).wait_state("fresh", timeout=60)
+    for helper in volume.disk.helpers:
+        assert_carries(volume, helper)
+
+
+@test
+def killed_while_idle_it_knows_everything_after_a_restart(world):
+    volume = world.volume()
+    daemon = world.daemon()
+    daemon.trusted(volume)
+    daemon.kill()
+    daemon.start()
+    daemon.volume(volume.name).wait_state("fresh")
+    assert volume.runs() == 1
+
+
+@test
+def sighup_reads_the_configuration_again(world):
+    volume = world.volume()
+    daemon = world.daemon(config={"Watch": {"SettleSec": "30", "SettleMaxSec": "60"}})
+    view = daemon.trusted(volume)
+    daemon.configure({"Watch": {"SettleSec": "100ms"}})
+    daemon.signal(signal.SIGHUP)
+    daemon.wait_said("RELOADING=1")
+    daemon.said.clear()
+    daemon.wait_said("READY=1")
+    builds = len(view.builds)
+    volume.write("/etc/initramfs.conf", "another\n")
+    view.wait_build(builds, timeout=20)
+
+
+@test
+def sighup_with_a_bad_file_warns_and_serves_on(world):
+    volume = world.volume()
+    daemon = world.daemon()
+    daemon.trusted(volume)
+    with open(daemon.config, "w", encoding="utf-8") as f:
+        f.write(config_text() + "[Watch]\nSettelSec=7\n")
+    daemon.signal(signal.SIGHUP)
+    daemon.wait_for("SettelSec")
+    assert daemon.call("Scan", "s", volume.name) == ["fresh"]
+
+
+@test
+def a_builder_that_is_changed_is_taken_up_by_reload(world):
+    volume = world.volume()
+    daemon = world.daemon()
+    view = daemon.trusted(volume)
+    builds = len(view.builds)
+    volume.builder("pack", PACK, "%r", "%i", "%o", "--more")
+    daemon.call("Reload")
+    daemon.call("Scan", "s", volume.name)
+    assert view.wait_build(builds)[0] == 0
+
+
+@test
+def a_good_configuration_is_status_0(world):
+    assert check_config(world, config_text()) == (0, "")
+    assert check_config(world, "") == (0, "")
+
+
+@test
+def the_vendors_configuration_and_builders_are_good(world):
+    source = os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "..", "profiles")
+    with open(os.path.join(source, "bootkeep.conf"), encoding="utf-8") as f:
+        assert check_config(world, f.read(), os.path.join(source, "builders.d")) == (0, "")
+
+
+@test
+def bad_configuration_is_named_with_file_and_line(world):
+    bad = {
+        "[Watch]\nSettelSec=5\n": (":2:", "SettelSec"),
+        "[Wtach]\nSettleSec=5\n": (":", "Wtach"),
+        "[Watch]\nSettleSec=soon\n": (":2:", "SettleSec"),
+        "[Watch]\n\n# a comment\nSettleSec=-5\n": (":4:", "SettleSec"),
+        "[Watch]\nTrustCTime=perhaps\n": (":2:", "TrustCTime"),
+        "[Watch]\nHoldWhileLocked=relative/path\n": (":2:", "HoldWhileLocked"),
+        "[Build]\nMaxBuilds=0\n": (":2:", "MaxBuilds"),
+        "[Build]\nMaxBuilds=many\n": (":2:", "MaxBuilds"),
+        "[Build]\nMaxFailures=99999999999999999999\n": (":2:", "MaxFailures"),
+        "SettleSec=5\n": (":1:",),
+        "[Watch\nSettleSec=5\n": (":",),
+        "[Watch]\nno equals sign\n": (":2:",),
+    }
+    for text, words in bad.items():
+        status, said = check_config(world, text)
+        assert status == 1, f"{text!r}: status {status}, {said}"
+        for word in ("checked.conf" + words[0], *words[1:]):
+            assert word in said, f"{text!r}: no {word!r} in {said!r}"
+
+
+@test
+def bad_builder_files_are_named_with_file_and_line(world):
+    folder = world.path("bad-builders")
+    bad = {
+        "[Builder]\nExec=relative %o\n": (":2:", "Exec"),
+        "[Builder]\nDescription=x\n": ("Exec",),
+        "[Builder]\nExec=/bin/true \"open\n": (":2:",),
+        "[Builder]\nExec=/bin/true %x\n": (":2:", "%x"),
+        "[Builder]\nExec=/bin/true\nRoot=jail\n": (":3:", "Root"),
+        "[Builder]\nExec=/bin/true\nTimeoutSec=never mind\n": (":3:", "TimeoutSec"),
+        "[Builder]\nExec=/bin/true\nUser=root\n": (":3:", "User"),
+        "nonsense": (":1:",),
+        "": ("Exec",),
+    }
+    for text, words in bad.items():
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, "bad.conf"), "w", encoding="utf-8") as f:
+            f.write(text)
+        status, said = check_config(world, "", folder)
+        assert status == 1, f"{text!r}: status {status}, {said}"
+        for word in ("bad.conf", *words):
+            assert word in said, f"{text!r}: no {word!r} in {said!r}"
+
+
+@test
+def bad_values_leave_the_defaults_and_the_daemon_running(world):
+    volume = world.volume()
+    path = world.path("bad.conf")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(config_text({"Build": {"MaxBuilds": "lots", "Colour": "red"}}))
+    daemon = world.daemon(config_file=path)
+    daemon.wait_for(r"bad\.conf:\d+: .*MaxBuilds")
+    daemon.wait_for(r"bad\.conf:\d+: .*Colour")
+    daemon.trusted(volume)
+
+
+@test
+def two_volumes_are_kept_apart(world):
+    one = world.volume(name="one")
+    two = world.volume(name="two")
+    daemon = world.daemon()
+    first, second = daemon.trusted(one), daemon.trusted(two)
+    builds = len(second.builds)
+    one.write(MANIFEST, "broken")
+    first.wait_state("refused")
+    two.write("/etc/initramfs.conf", "another\n")
+    assert second.wait_build(builds)[0] == 0
+    second.wait_state("fresh")
+    assert first["State"] == "refused"
+
+
+@test
+def max_builds_bounds_what_runs_at_once(world):
+    volumes = [world.volume(name=f"v{i}") for i in range(2)]
+    gate = Gate(world)
+    daemon = world.daemon(config={"Build": {"MaxBuilds": "1"}})
+    views = [daemon.trusted(v) for v in volumes]
+    for volume in volumes:
+        volume.builder("pack", gate.script + PACK, "%r", "%i", "%o")
+        volume.write("/etc/initramfs.conf", "another\n")
+    gate.await_builder()
+    building = next(v for v in views if v["State"] == "building")
+    waiting = next(v for v in views if v is not building)
+    waiting.wait_state("stale")
+    gate.open()
+    gate.await_builder()
+    gate.open()
+    for view in views:
+        view.wait_state("fresh")
+
+
+@test
+def a_scan_that_hangs_is_told_and_its_answer_still_counts(world):
+    volume = world.volume()
+    daemon = world.daemon(config={"Watch": {"ScanTimeoutSec": "1"}})
+    view = daemon.trusted(volume)
+    real = os.readlink(world.path("libexec/bootkeep-scan"))
+    gate = Gate(world)
+    os.unlink(world.path("libexec/bootkeep-scan"))
+    with open(world.path("libexec/bootkeep-scan"), "w", encoding="ascii") as f:
+        f.write(f'#!/bin/sh\n{gate.script}exec {real} "$@"\n')
+    os.chmod(world.path("libexec/bootkeep-scan"), 0o755)
+    volume.write("/etc/initramfs.conf", "another\n")
+    gate.await_builder()
+    view.wait_state("hung")
+    assert view["Busy"] is False
+    os.unlink(world.path("libexec/bootkeep-scan"))
+    os.symlink(real, world.path("libexec/bootkeep-scan"))
+    gate.open()
+    view.wait("built", lambda p: volume.runs() == 2 and p.get("State") == "fresh")
+
+
+@test
+def a_scan_that_talks_nonsense_is_no_danger(world):
+    volume = world.volume()
+    daemon = world.daemon()
+    view = daemon.trusted(volume)
+    real = os.readlink(world.path("libexec/bootkeep-scan"))
+    script = world.path("libexec/bootkeep-scan")
+    bad = ("head -c 1000000 /dev/zero; exit 0", "yes CACHE a b fresh | head -n 100000; exit 0", "kill -SEGV $$",
+           "printf 'RESULT \\\\xzz\\n\\377\\376\\nCACHE\\n'; exit 1", "exit 77", "echo RESULT fresh; exit 3")
+    for text in bad:
+        os.unlink(script)
+        with open(script, "w", encoding="ascii") as f:
+            f.write(f"#!/bin/sh\n{text}\n")
+        os.chmod(script, 0o755)
+        try:
+            daemon.call("Scan", "s", volume.name)
+        except Exception as e:  # pylint: disable=broad-except
+            world.note(f"{text}: {e}")
+    os.unlink(script)
+    os.symlink(real, script)
+    daemon.call("Scan", "s", volume.name)
+    view.wait_state("fresh")
+
+
+@test
+def without_the_programs_it_depends_on_it_says_so(world):
+    volume = world.volume()
+    empty = world.path("nothing")
+    os.mkdir(empty)
+    daemon = world.daemon(arguments=[f"--libexec={empty}"])
+    daemon.wait_for("bootkeep-scan")
+    assert daemon.volume(volume.name).wait("there", bool)
+
+
+@test
+def without_a_bus_it_still_keeps_the_caches(world):
+    volume = world.volume()
+    daemon = world.daemon()
+    daemon.trusted(volume)
+    daemon.stop()
+    command = daemon.command()
+    env = environment(DBUS_SYSTEM_BUS_ADDRESS="unix:path=" + world.path("nobus"))
+    volume.write("/etc/initramfs.conf", "another\n")
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=env) as process:
+        for line in process.stderr:
+            world.note(line.rstrip())
+            if f"{volume.name}: fresh" in line:
+                break
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=10)
+    assert volume.runs() == 2
+
+
+@test
+def a_second_daemon_does_not_start(world):
+    world.daemon()
+    second = Daemon(world)
+    process = world.programs.run(second.command(), timeout=20)
+    assert process.returncode != 0 and "org.bootkeep1" in process.stderr, process.stderr
+
+
+@test
+def wrong_usage_is_refused_with_a_message(world):
+    daemon = program("bootkeepd")
+    for arguments in (["--nonsense"], ["surplus"], ["--config"]):
+        process = world.programs.run([daemon, *arguments])
+        assert process.returncode != 0 and process.stderr, arguments
+    assert "0.1" in world.programs.run([daemon, "--version"]).stdout
+    assert "--check-config" in world.programs.run([daemon, "--help"]).stdout
+
+
+@test
+def it_waits_for_events_alone_when_all_is_fresh(world):
+    volume = world.volume()
+    daemon = world.daemon()
+    daemon.trusted(volume)
+    with daemon.changed:  # the machine's own volumes too
+        quiet = daemon.changed.wait_for(
+            lambda: all(v.get("State") in ("fresh", "plain", "untrusted") for v in daemon.objects.values()), 30)
+    assert quiet, daemon.objects
+    folder = f"/proc/{daemon.process.pid}/fdinfo"
+    deadline = time.monotonic() + 5  # what is shown of who is busy is some milliseconds behind
+    while True:
+        daemon.property("Version")  # once through its loop, so that what it disarmed is disarmed
+        armed = []
+        for fd in os.listdir(folder):
+            with open(f"{folder}/{fd}", encoding="ascii") as f:
+                armed += [line for line in f if line.startswith("it_value:") and line.split(":")[1].strip() != "(0, 0)"]
+        if not armed or time.monotonic() > deadline:
+            break
+    assert not armed, f"timers run on: {armed}"
+
+
+main()

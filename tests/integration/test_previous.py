@@ -1,0 +1,89 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The set that the machine was booted from stays on the helper until the new one has booted. The builds here run in
+a chroot on the volume, so that it is the root of the running system to them; a boot is another id in the stamp."""
+
+import os
+import re
+import subprocess
+
+from lib import main, test
+from lib.content import ENTRY, KERNEL, assert_carries, booted
+from lib.programs import environment, program
+
+PREVIOUS = ENTRY.replace(".conf", "-previous.conf")
+PROGRAM = "/opt/bootkeep-build"
+
+
+def running_system(world, **options):
+    """A volume that can be the root of bootkeep-build: it has the program, its libraries, /proc, /sys and /dev."""
+    volume = world.volume(esps=1, volume_mib=128, **options)
+    binary = program("bootkeep-build")
+    ldd = subprocess.run(["ldd", binary], stdout=subprocess.PIPE, text=True, check=True).stdout
+    for source in re.findall(r"(/\S+) \(", ldd):
+        with open(source, "rb") as f:
+            volume.write(source, f.read(), 0o755)
+    with open(binary, "rb") as f:
+        volume.write(PROGRAM, f.read(), 0o755)
+    for folder in ("/proc", "/sys", "/dev", "/builders"):
+        volume.mkdir(folder)
+    for folder in ("/proc", "/sys", "/dev"):
+        subprocess.run(["mount", "--rbind", folder, volume.path(folder)], check=True)
+        world.later(lambda at=volume.path(folder): subprocess.run(["umount", "-l", at], check=True))
+    world.programs.build(volume, "--caches-only").expect(0)
+    volume.write("/builders/pack.conf", "[Builder]\nExec=/bin/false\nRoot=host\n")
+    return volume
+
+
+def update(volume, words):
+    """A new initrd and kernel, brought to the helper by a build that runs on the volume."""
+    volume.write(f"/boot/initrd-{KERNEL}", f"initrd {words}\n" * 100)
+    volume.write(f"/boot/vmlinuz-{KERNEL}", f"kernel {words}\n" * 100)
+    command = ["chroot", volume.root, PROGRAM, "--helpers-only", "--builders=/builders", "/"]
+    process = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+                             env=environment())
+    assert process.returncode == 0, process.stdout
+    helper = volume.disk.esp[0]
+    assert_carries(volume, helper)
+    return helper.files()
+
+
+def reboot(volume):
+    folder = volume.path("/var/lib/bootkeep/helpers")
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as f:
+        now = f.read().strip()
+    for name in os.listdir(folder):
+        with open(os.path.join(folder, name), "r+", encoding="ascii") as f:
+            text = f.read()
+            f.seek(0)
+            f.write(text.replace(now, "0" * 8 + now[8:]))
+
+
+@test
+def what_was_booted_stays_until_another_boot(world):
+    volume = running_system(world)
+    first = update(volume, "first")
+    assert PREVIOUS not in first
+    reboot(volume)
+
+    second = update(volume, "second")
+    assert booted(second, PREVIOUS) == booted(first), "the set that was booted does not boot any more"
+    third = update(volume, "third")
+    assert booted(third, PREVIOUS) == booted(first), "the set that was booted went with a second build"
+    assert len([p for p in third if "/initrd-" in p]) == 2, "the second set, which never booted, is still there"
+
+    reboot(volume)
+    fourth = update(volume, "fourth")
+    assert booted(fourth, PREVIOUS) == booted(third)
+    assert len([p for p in fourth if "/initrd-" in p]) == 2, "the first set is still there"
+
+
+@test
+def what_was_never_booted_is_not_kept(world):
+    volume = running_system(world)
+    update(volume, "first")
+    files = update(volume, "second")
+    assert PREVIOUS not in files and len([p for p in files if "/initrd-" in p]) == 1, sorted(files)
+
+
+main()

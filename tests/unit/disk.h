@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A real disk in a loop device, for tests that need root. The device is that of the scratch folder's own
+ * image, never one that was there. */
+
+#include <sys/sysmacros.h>
+
+#include "scratch.h"
+
+typedef struct Disk {
+        char node[32]; /* /dev/loop7 */
+        char name[16]; /* loop7 */
+        bool partitioned;
+} Disk;
+
+/* Reads the first line that COMMAND prints. */
+static inline void shell_line(const char *command, char *ret, size_t size) {
+        FILE *f = popen(command, "re");
+        assert_non_null(f);
+        assert_non_null(fgets(ret, (int) size, f));
+        ret[strcspn(ret, "\n")] = 0;
+        assert_int_equal(pclose(f), 0);
+}
+
+/* Attaches an image of SIZE (as truncate writes it). TABLE is for sfdisk, NULL: no partitions. With KNOWN the
+ * kernel is told of them. */
+static inline void disk_attach(Disk *d, const Scratch *s, const char *size, const char *table, bool known) {
+        char command[128];
+        *d = (Disk){};
+        if (geteuid() != 0)
+                skip();
+        shell("truncate -s %s %s/disk", size, s->path);
+        if (table)
+                shell("printf '%s' | sfdisk -q %s/disk", table, s->path);
+        (void) snprintf(command, sizeof(command), "losetup -f --show %s/disk", s->path);
+        shell_line(command, d->node, sizeof(d->node));
+        assert_non_null(startswith(d->node, "/dev/loop"));
+        (void) snprintf(d->name, sizeof(d->name), "%s", d->node + strlen("/dev/"));
+        d->partitioned = table && known;
+        if (d->partitioned)
+                shell("partx -a %s", d->node);
+}
+
+static inline void disk_detach(Disk *d) {
+        /* whoever probes new disks on this machine may hold one for a moment: that is no fault of the test */
+        if (d->partitioned)
+                shell("for i in 1 2 3 4 5 6 7 8 9; do partx -d %s 2>/dev/null && exit; sleep 0.2; done; "
+                      "partx -d %s",
+                      d->node, d->node);
+        if (*d->node)
+                shell("losetup -d %s", d->node);
+        *d = (Disk){};
+}
+
+static inline dev_t disk_devno(const char *node) {
+        struct stat st;
+        assert_int_equal(stat(node, &st), 0);
+        return st.st_rdev;
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Builder definitions: whole or not at all, the most important folder first, and the command lines they make.
+ */
+
+#include "fixture.h"
+
+#include "common/builder.h"
+#include "common/log.h"
+
+/* The definitions in the folders /etc and /usr of S; the log in *RET_LOG. */
+static BuilderSet *load(const Scratch *s, unsigned *ret_problems, char **ret_log) {
+        _cleanup_strv_free_ char **dirs = NULL;
+        BuilderSet *set = NULL;
+        assert_int_equal(strv_push(&dirs, outer_path(s, "etc")), 0);
+        assert_int_equal(strv_push(&dirs, outer_path(s, "usr")), 0);
+        Capture c = capture_begin();
+        int r = builder_set_load(dirs, &set, ret_problems);
+        *ret_log = capture_end(&c);
+        assert_int_equal(r, 0);
+        return set;
+}
+
+/* TEXT as the definition `x` is left out, with WORDS in the log. */
+static void left_out(const Scratch *s, const char *text, const char *words) {
+        _cleanup_free_ char *log = NULL;
+        unsigned problems = 0;
+        scratch_write(s, "etc/x.conf", text);
+        _cleanup_(builder_set_freep) BuilderSet *set = load(s, &problems, &log);
+        if (builder_set_find(set, "x") || set->n != 0)
+                fail_msg("accepted: %s", text);
+        if (!strstr(log, words))
+                fail_msg("\"%s\" is not in the log: %s", words, log);
+        assert_true(problems > 0);
+}
+
+static BuilderSet *good(const Scratch *s, const char *text) {
+        _cleanup_free_ char *log = NULL;
+        unsigned problems = 1;
+        scratch_write(s, "etc/x.conf", text);
+        BuilderSet *set = load(s, &problems, &log);
+        assert_string_equal(log, "");
+        assert_int_equal(problems, 0);
+        assert_non_null(builder_set_find(set, "x"));
+        return set;
+}
+
+static void a_definition_is_read_in_full(void **state) {
+        const Scratch *s = *state;
+        _cleanup_(builder_set_freep) BuilderSet *set =
+                good(s, "[Builder]\nDescription=initramfs by x\nExec=/usr/bin/x --kver \"%i\" %o # always\n"
+                        "Root=host    # on the host\nTimeoutSec=2min\n");
+        const Builder *b = builder_set_find(set, "x");
+        assert_string_equal(b->name, "x");
+        assert_non_null(strstr(b->file, "/etc/x.conf"));
+        assert_string_equal(b->description, "initramfs by x");
+        assert_int_equal(strv_length(b->exec), 4);
+        assert_string_equal(b->exec[2], "%i");
+        assert_int_equal(b->root, BUILDER_HOST);
+        assert_int_equal(b->timeout_usec, 120 * USEC_PER_SEC);
+}
+
+static void what_is_not_said_has_defaults(void **state) {
+        _cleanup_(builder_set_freep) BuilderSet *set = good(*state, "[Builder]\nExec=/bin/true\n");
+        const Builder *b = builder_set_find(set, "x");
+        assert_int_equal(b->root, BUILDER_CHROOT);
+        assert_int_equal(b->timeout_usec, 600 * USEC_PER_SEC);
+}
+
+static void whatever_is_wrong_leaves_it_out(void **state) {
+        static const struct {
+                const char *text, *words;
+        } bad[] = {
+                {"", "no Exec="},
+                {"[Builder]\n", "no Exec="},
+                {"[Builder]\nDescription=x\n", "no Exec="},
+                {"Exec=/bin/true\n", "no Exec="},
+                {"[Builder]\nExec=\n", "x.conf:2: bad value \"\" for Exec=: a command is needed"},
+                {"[Builder]\n\nExec=true\n",
+                 "x.conf:3: bad value \"true\" for Exec=: the command must be an absolute"},
+                {"[Builder]\nExec=%r/bin/true\n", "absolute path without specifiers"},
+                {"[Builder]\nExec=/bin/%i\n", "absolute path without specifiers"},
+                {"[Builder]\nExec=/bin/sh -c \"x\n",
+                 "x.conf:2: bad value \"/bin/sh -c \"x\" for Exec=: a quote"},
+                {"[Builder]\nExec=/bin/sh \\q\n", "an unknown escape"},
+                {"[Builder]\nExec=/bin/x %z\n", "the specifiers are"},
+                {"[Builder]\nExec=/bin/x 100%\n", "the specifiers are"},
+                {"[Builder]\nExec=/bin/x --all=%O\n", "%O must be a word of its own"},
+                {"[Builder]\nExec=/bin/true\nRoot=jail\n",
+                 "x.conf:3: bad value \"jail\" for Root=: expected chroot or host"},
+                {"[Builder]\nExec=/bin/true\nTimeoutSec=soon\n",
+                 "x.conf:3: bad value \"soon\" for TimeoutSec="},
+                {"[Builder]\nExec=/bin/true\nTimeoutSec=0\n", "every build must end"},
+                {"[Builder]\nExec=/bin/true\nTimeoutSec=infinity\n", "every build must end"},
+                {"[Builder\nExec=/bin/true\n", "x.conf:1: "},
+                {"no ini file at all\n", "x.conf:1: "},
+        };
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++)
+                left_out(*state, bad[i].text, bad[i].words);
+}
+
+static void an_unknown_key_is_only_a_warning(void **state) {
+        const Scratch *s = *state;
+        _cleanup_free_ char *log = NULL;
+        unsigned problems = 0;
+        scratch_write(s, "etc/x.conf", "[Builder]\nExec=/bin/true\nLearn=cpio\n");
+        _cleanup_(builder_set_freep) BuilderSet *set = load(s, &problems, &log);
+        assert_non_null(builder_set_find(set, "x"));
+        assert_non_null(strstr(log, "x.conf:3: unknown key Learn= in section [Builder]"));
+        assert_int_equal(problems, 1);
+}
+
+static void one_bad_file_does_not_spoil_the_others(void **state) {
+        const Scratch *s = *state;
+        _cleanup_free_ char *log = NULL, *fifo = outer_path(s, "etc/fifo.conf");
+        unsigned problems = 0;
+        scratch_write(s, "etc/a.conf", "[Builder]\nExec=/bin/a\n");
+        scratch_write(s, "etc/a-b.conf", "[Builder]\nExec=/bin/ab\n");
+        scratch_write(s, "etc/broken.conf", "[Builder]\nExec=broken\n");
+        scratch_write(s, "etc/directory.conf/x", "");
+        assert_int_equal(mkfifo(fifo, 0600), 0);
+        scratch_write(s, "etc/README", "not a definition");
+        _cleanup_(builder_set_freep) BuilderSet *set = load(s, &problems, &log);
+        assert_int_equal(set->n, 2);
+        assert_string_equal(builder_set_find(set, "a")->exec[0], "/bin/a");
+        assert_string_equal(builder_set_find(set, "a-b")->exec[0], "/bin/ab");
+        assert_null(builder_set_find(set, "broken"));
+        assert_null(builder_set_find(set, "README"));
+        assert_int_equal(problems, 3);
+}
+
+static void the_first_folder_wins_and_can_mask(void **state) {
+        const Scratch *s = *state;
+        _cleanup_free_ char *log = NULL;
+        unsigned problems = 0;
+        scratch_write(s, "usr/a.conf", "[Builder]\nExec=/bin/vendor\n");
+        scratch_write(s, "usr/b.conf", "[Builder]\nExec=/bin/vendor\n");
+        scratch_write(s, "usr/c.conf", "[Builder]\nExec=/bin/vendor\n");
+        scratch_write(s, "etc/b.conf", "[Builder]\nExec=/bin/admin\n");
+        make_link(s, "etc/c.conf", "/dev/null");
+        _cleanup_(builder_set_freep) BuilderSet *set = load(s, &problems, &log);
+        assert_string_equal(builder_set_find(set, "a")->exec[0], "/bin/vendor");
+        assert_string_equal(builder_set_find(set, "b")->exec[0], "/bin/admin");
+        assert_null(builder_set_find(set, "c"));
+        assert_int_equal(problems, 0);
+}
+
+static void no_folder_means_no_builders(void **state) {
+        const Scratch *s = *state;
+        _cleanup_free_ char *log = NULL;
+        unsigned problems = 1;
+        _cleanup_(builder_set_freep) BuilderSet *set = load(s, &problems, &log);
+        assert_int_equal(set->n, 0);
+        assert_null(builder_set_find(set, "x"));
+        assert_int_equal(problems, 0);
+}
+
+static Fingerprint fingerprint_of(const Scratch *s, const char *text) {
+        _cleanup_(builder_set_freep) BuilderSet *set = good(s, text);
+        return builder_set_find(set, "x")->fingerprint;
+}
+
+static void another_command_is_another_fingerprint(void **state) {
+        const Scratch *s = *state;
+        Fingerprint a = fingerprint_of(s, "[Builder]\nExec=/bin/x a b\n");
+        Fingerprint same =
+                fingerprint_of(s, "[Builder]\nDescription=d\nExec=/bin/x  \"a\"   b\nTimeoutSec=5\n");
+        Fingerprint other[] = {
+                fingerprint_of(s, "[Builder]\nExec=/bin/x a c\n"),
+                fingerprint_of(s, "[Builder]\nExec=/bin/x \"a b\"\n"),
+                fingerprint_of(s, "[Builder]\nExec=/bin/x ab\n"),
+                fingerprint_of(s, "[Builder]\nExec=/bin/x a b\nRoot=host\n"),
+        };
+        assert_true(fingerprint_equal(&a, &same));
+        for (size_t i = 0; i < ELEMENTSOF(other); i++)
+                assert_false(fingerprint_equal(&a, &other[i]));
+}
+
+static void makes(const Builder *b, const BuilderArguments *a, const char *expected) {
+        _cleanup_strv_free_ char **words = NULL;
+        _cleanup_free_ char *joined = strdup("");
+        assert_int_equal(builder_command(b, a, &words), 0);
+        for (char **w = words; *w; w++) {
+                _cleanup_free_ char *before = TAKE_PTR(joined);
+                assert_int_equal(strprintf(&joined, "%s[%s]", before, *w), 0);
+        }
+        assert_string_equal(joined, expected);
+}
+
+static void specifiers_become_words_never_more(void **state) {
+        _cleanup_(builder_set_freep) BuilderSet *set =
+                good(*state, "[Builder]\nExec=/bin/x %i %o %O end --in=%s --root=%r %%i %i%i \"\"\n");
+        const Builder *b = builder_set_find(set, "x");
+        char source[] = "/s p", second[] = "/s2", one[] = "/o 1", two[] = "/o%i";
+        char *const sources[] = {source, second, NULL}, *const outputs[] = {one, two, NULL};
+        const BuilderArguments all = {
+                .instance = "6.1 x", .root = "/", .sources = sources, .outputs = outputs};
+        makes(b, &all, "[/bin/x][6.1 x][/o 1][/o 1][/o%i][end][--in=/s p][--root=/][%i][6.1 x6.1 x][]");
+        const BuilderArguments none = {};
+        makes(b, &none, "[/bin/x][][][end][--in=][--root=][%i][][]");
+}
+
+/* The definitions that are installed. */
+static void our_own_definitions_are_good(void **state) {
+        const char *tests = getenv("TESTS_SOURCE");
+        if (!tests)
+                skip();
+        _cleanup_strv_free_ char **dirs = NULL;
+        _cleanup_(builder_set_freep) BuilderSet *set = NULL;
+        unsigned problems = 1;
+        assert_int_equal(strv_extendf(&dirs, "%s/../profiles/builders.d", tests), 0);
+        assert_int_equal(builder_set_load(dirs, &set, &problems), 0);
+        assert_int_equal(problems, 0);
+        static const char *const names[] = {"depmod", "dracut", "initramfs-tools", "mkinitcpio"};
+        assert_int_equal(set->n, ELEMENTSOF(names));
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                assert_non_null(builder_set_find(set, names[i]));
+                assert_non_null(builder_set_find(set, names[i])->description);
+        }
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                scratch_test(a_definition_is_read_in_full),
+                scratch_test(what_is_not_said_has_defaults),
+                scratch_test(whatever_is_wrong_leaves_it_out),
+                scratch_test(an_unknown_key_is_only_a_warning),
+                scratch_test(one_bad_file_does_not_spoil_the_others),
+                scratch_test(the_first_folder_wins_and_can_mask),
+                scratch_test(no_folder_means_no_builders),
+                scratch_test(another_command_is_another_fingerprint),
+                scratch_test(specifiers_become_words_never_more),
+                cmocka_unit_test(our_own_definitions_are_good),
+        };
+        log_setup("test");
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "scratch.h"
+
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+
+#include "build/buildlock.h"
+
+/* Another process that has the lock of FD's file until it is told, or killed. */
+typedef struct Holder {
+        pid_t pid;
+        int release;
+        unsigned n_waits;
+} Holder;
+
+static int open_lock(const Scratch *s) {
+        int fd = openat(s->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_true(fd >= 0);
+        return fd;
+}
+
+static Holder start_holder(const Scratch *s) {
+        int locked[2], release[2];
+        char c;
+
+        assert_int_equal(pipe2(locked, O_CLOEXEC), 0);
+        assert_int_equal(pipe2(release, O_CLOEXEC), 0);
+        Holder h = {.pid = fork(), .release = release[1]};
+        assert_true(h.pid >= 0);
+        if (h.pid == 0) {
+                close(release[1]);
+                int fd = openat(s->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                bool good = fd >= 0 && flock(fd, LOCK_EX) >= 0 && write(locked[1], "x", 1) == 1;
+                (void) read(release[0], &c, 1);
+                _exit(good ? 0 : 1);
+        }
+        close(release[0]);
+        close(locked[1]);
+        assert_int_equal(read(locked[0], &c, 1), 1);
+        close(locked[0]);
+        return h;
+}
+
+static void end_holder(Holder *h) {
+        close(h->release);
+        assert_int_equal(waitpid(h->pid, NULL, 0), h->pid);
+}
+
+static void let_go(void *userdata) {
+        Holder *h = userdata;
+        h->n_waits++;
+        assert_int_equal(write(h->release, "x", 1), 1);
+}
+
+static void ask_to_end(void *userdata) {
+        Holder *h = userdata;
+        h->n_waits++;
+        assert_int_equal(kill(getpid(), SIGTERM), 0);
+}
+
+static bool is_locked(const Scratch *s) {
+        int fd = open_lock(s);
+        bool locked = flock(fd, LOCK_EX | LOCK_NB) < 0;
+        close(fd);
+        return locked;
+}
+
+static void a_free_lock_is_taken_without_waiting(void **state) {
+        Scratch *s = *state;
+        Holder none = {.release = -EBADF};
+        int fd = open_lock(s);
+
+        assert_int_equal(buildlock_take(fd, NULL, let_go, &none), 0);
+        assert_int_equal(none.n_waits, 0);
+        assert_true(is_locked(s));
+        close(fd);
+        assert_false(is_locked(s));
+}
+
+static void a_lock_that_is_waited_for_is_ours_in_the_end(void **state) {
+        Scratch *s = *state;
+        Holder h = start_holder(s);
+        int fd = open_lock(s);
+
+        assert_int_equal(buildlock_take(fd, NULL, let_go, &h), 0);
+        assert_int_equal(h.n_waits, 1);
+        end_holder(&h);
+        assert_true(is_locked(s)); /* by us, whose child that waited is gone */
+        close(fd);
+        assert_false(is_locked(s));
+}
+
+static void sigterm_ends_the_wait(void **state) {
+        Scratch *s = *state;
+        Interrupt *interrupt = NULL;
+        Holder h = start_holder(s);
+        int fd = open_lock(s);
+
+        assert_int_equal(interrupt_new(&interrupt), 0);
+        assert_int_equal(buildlock_take(fd, interrupt, ask_to_end, &h), -EINTR);
+        close(fd);
+        end_holder(&h);
+        assert_false(is_locked(s));
+        (void) interrupt_free(interrupt);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                scratch_test(a_free_lock_is_taken_without_waiting),
+                scratch_test(a_lock_that_is_waited_for_is_ours_in_the_end),
+                scratch_test(sigterm_ends_the_wait),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/census.h"
+
+#include "scratch.h"
+
+/* What is a volume of its own, and what only a part of one. */
+static void mounts_are_told_apart_by_what_they_show(void **state) {
+        static const struct {
+                const char *fstype, *root, *target;
+                bool read_only, is_volume;
+        } mounts[] = {
+                {"ext4", "/", "/mnt", false, true},
+                {"xfs", "/", "/mnt/with space", false, true},
+                {"vfat", "/", "/boot/efi", false, true},
+                {"btrfs", "/@", "/mnt", false, true},
+                {"btrfs", "/", "/mnt", false, true},
+                {"ext4", "/", "/", false, true},
+                {"ext4", "/ostree/deploy/x", "/", false, true}, /* what the system runs from */
+                {"ext4", "/home", "/mnt/home", false, false},   /* a bind mount of a part */
+                {"xfs", "/etc/hosts", "/etc/hosts", false, false},
+                {"ext4", "/", "/mnt", true, false},
+                {"btrfs", "/@", "/", true, false},
+                {"ext4", "/ostree/deploy/x", "/", true, false},
+        };
+        for (size_t i = 0; i < ELEMENTSOF(mounts); i++) {
+                const MountEntry e = {
+                        .fstype = (char *) (uintptr_t) mounts[i].fstype,
+                        .root = (char *) (uintptr_t) mounts[i].root,
+                        .target = (char *) (uintptr_t) mounts[i].target,
+                        .read_only = mounts[i].read_only,
+                };
+                if (census_is_volume(&e) != mounts[i].is_volume)
+                        fail_msg("%s %s on %s", e.fstype, e.root, e.target);
+        }
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(mounts_are_told_apart_by_what_they_show),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Settings: what counts, and that each fault is told with its line and costs nothing but itself. */
+
+#include "fixture.h"
+
+#include "common/conffile.h"
+#include "common/log.h"
+
+/* The folder of the test that runs. */
+static Scratch *current;
+
+static int setup(void **state) {
+        int r = scratch_setup(state);
+        current = *state;
+        return r;
+}
+
+#define scratch_test_current(f) cmocka_unit_test_setup_teardown(f, setup, scratch_teardown)
+
+typedef struct Settings {
+        bool flag;
+        uint64_t usec;
+        unsigned number;
+        char **paths;
+        char *text;
+} Settings;
+
+static void settings_done(Settings *s) {
+        strv_free(s->paths);
+        free(s->text);
+}
+
+/* Reads TEXT as a file; the log comes back in *RET_LOG. */
+static int read_settings(const char *text, size_t size, Settings *s, unsigned *problems, char **ret_log) {
+        Scratch *t = current;
+        const ConfItem items[] = {
+                {"A", "Flag", conf_parse_bool, &s->flag},         {"A", "Sec", conf_parse_sec, &s->usec},
+                {"A", "Number", conf_parse_unsigned, &s->number}, {"B", "Paths", conf_parse_paths, &s->paths},
+                {"B", "Text", conf_parse_string, &s->text},
+        };
+        write_bytes(t, "x.conf", text, size);
+        _cleanup_free_ char *path = outer_path(t, "x.conf");
+        Capture c = capture_begin();
+        int r = conffile_read(path, items, ELEMENTSOF(items), problems);
+        *ret_log = capture_end(&c);
+        return r;
+}
+
+static void good(const char *text, Settings *s) {
+        _cleanup_free_ char *log = NULL;
+        unsigned problems = 0;
+        assert_int_equal(read_settings(text, strlen(text), s, &problems, &log), 0);
+        assert_string_equal(log, "");
+        assert_int_equal(problems, 0);
+}
+
+/* TEXT is read with N faults, and WORDS are in the log. */
+static void faulty(const char *text, Settings *s, unsigned n, const char *words) {
+        _cleanup_free_ char *log = NULL;
+        unsigned problems = 0;
+        assert_int_equal(read_settings(text, strlen(text), s, &problems, &log), 0);
+        if (!strstr(log, words))
+                fail_msg("\"%s\" is not in the log: %s", words, log);
+        assert_int_equal(problems, n);
+}
+
+static void broken(const char *text, size_t size, const char *words) {
+        _cleanup_(settings_done) Settings s = {};
+        _cleanup_free_ char *log = NULL;
+        unsigned problems = 0;
+        assert_int_equal(read_settings(text, size, &s, &problems, &log), -EBADMSG);
+        if (!strstr(log, words))
+                fail_msg("\"%s\" is not in the log: %s", words, log);
+        assert_int_equal(problems, 1);
+}
+
+static void every_kind_of_value_is_read(void **state) {
+        _cleanup_(settings_done) Settings s = {};
+        good("[A]\nFlag=yes\nSec=1min 30s\nNumber=25\n[B]\nPaths=/a /b\nText=some words\n", &s);
+        assert_true(s.flag);
+        assert_int_equal(s.usec, 90 * USEC_PER_SEC);
+        assert_int_equal(s.number, 25);
+        assert_int_equal(strv_length(s.paths), 2);
+        assert_string_equal(s.paths[1], "/b");
+        assert_string_equal(s.text, "some words");
+}
+
+static void comments_are_not_part_of_values(void **state) {
+        _cleanup_(settings_done) Settings s = {};
+        good("# first\n[A]\n  # indented\nFlag=yes          # delay while it's\nSec=5\t#\n"
+             "[B]\nText=# nothing else\nPaths=/a # /b\n# Paths=/c",
+             &s);
+        assert_true(s.flag);
+        assert_int_equal(s.usec, 5 * USEC_PER_SEC);
+        assert_string_equal(s.text, "");
+        assert_int_equal(strv_length(s.paths), 1);
+}
+
+static void a_hash_inside_a_word_or_quotes_stays(void **state) {
+        _cleanup_(settings_done) Settings s = {};
+        good("[B]\nText=a#b \"c # d\" 'e # f' \\\" # out\nPaths=\"/x # y\" /z#1\n", &s);
+        assert_string_equal(s.text, "a#b \"c # d\" 'e # f' \\\"");
+        assert_int_equal(strv_length(s.paths), 2);
+        assert_string_equal(s.paths[0], "/x # y");
+        assert_string_equal(s.paths[1], "/z#1");
+}
+
+static void quotes_at_both_ends_stay(void **state) {
+        _cleanup_(settings_done) Settings s = {};
+        good("[B]\nText=\"a b\" \"c\"\n", &s);
+        assert_string_equal(s.text, "\"a b\" \"c\"");
+}
+
+static void space_and_carriage_returns_around_are_cut(void **state) {
+        _cleanup_(settings_done) Settings s = {};
+        good("\r\n[A]\r\n  Number =  7 \t\r\n[B]\r\nText=a = b\r\n", &s);
+        assert_int_equal(s.number, 7);
+        assert_string_equal(s.text, "a = b");
+}
+
+static void a_section_can_come_again(void **state) {
+        _cleanup_(settings_done) Settings s = {};
+        good("[A]\nNumber=1\n[B]\nText=x\n[A]\nFlag=on\n", &s);
+        assert_int_equal(s.number, 1);
+        assert_true(s.flag);
+}
+
+static void empty_values(void **state) {
+        _cleanup_(settings_done) Settings s = {.number = 9};
+        good("[B]\nText=\nPaths=\n", &s);
+        assert_string_equal(s.text, "");
+        assert_int_equal(strv_length(s.paths), 0);
+        faulty("[A]\nNumber=\n", &s, 1, "x.conf:2: bad value \"\" for Number=: expected a number");
+        assert_int_equal(s.number, 9);
+}
+
+static void an_empty_file_is_no_fault(void **state) {
+        _cleanup_(settings_done) Settings s = {};
+        good("", &s);
+        good("\n\n# only this\n", &s);
+        good("[A]\n", &s);
+}
+
+static void unknown_keys_are_told_and_the_rest_counts(void **state) {
+        _cleanup_(settings_done) Settings s = {};
+        faulty("[A]\nFlg=yes\nNumber=2\n", &s, 1, "x.conf:2: unknown key Flg= in section [A]");
+        assert_int_equal(s.number, 2);
+        faulty("[C]\nFlag=yes\n[A]\nNumber=3\n", &s, 1, "x.conf:2: unknown key Flag= in section [C]");
+        assert_int_equal(s.number, 3);
+        faulty("\x7f"
+               "ELF\x01\x02\n[A]\nNumber=3\n",
+               &s, 1, "x.conf:1: ");
+        faulty("Number=8\n[A]\nSec=1\n", &s, 1, "x.conf:1: Number= is outside of any section");
+        assert_int_equal(s.number, 3);
+        faulty("[B]\nNumber=8\n", &s, 1, "x.conf:2: unknown key Number= in section [B]");
+        assert_int_equal(s.number, 3);
+}
+
+static void bad_values_leave_what_was(void **state) {
+        _cleanup_(settings_done) Settings s = {.flag = true, .usec = 7, .number = 5};
+        faulty("[A]\n\nFlag=perhaps\nSec=soon\nNumber=0\n[B]\nPaths=a\n", &s, 4,
+               "x.conf:3: bad value \"perhaps\" for Flag=: expected yes or no");
+        assert_true(s.flag);
+        assert_int_equal(s.usec, 7);
+        assert_int_equal(s.number, 5);
+        assert_null(s.paths);
+}
+
+static void a_key_twice_is_told_and_the_first_counts(void **state) {
+        _cleanup_(settings_done) Settings s = {};
+        faulty("[A]\nNumber=4\n#Number=9\n Number = 5\n", &s, 1, "x.conf:4: Number= is given again");
+        assert_int_equal(s.number, 4);
+        faulty("[A]\nNumber=4\n[B]\nText=x\n[A]\nNumber=6\n", &s, 1, "x.conf:6: Number= is given again");
+        assert_int_equal(s.number, 4);
+}
+
+static void values_over_several_lines_are_refused(void **state) {
+        _cleanup_(settings_done) Settings s = {};
+        faulty("[B]\nText=a \\\n  b\n[A]\nNumber=6\n", &s, 1, "Text= continues over lines");
+        assert_null(s.text);
+        assert_int_equal(s.number, 6);
+}
+
+static void what_is_no_ini_file_is_told_with_its_line(void **state) {
+#define BROKEN(text, words) broken(text, sizeof(text) - 1, words)
+        BROKEN("[A]\nFlag yes\n", "x.conf:2: ");
+        BROKEN("[A]\n[B\n", "x.conf:2: ");
+        BROKEN("[]\n", "x.conf:1: ");
+        BROKEN("[A]\nFlag=yes\n\0[B]\n", "x.conf:3: contains a NUL byte");
+#undef BROKEN
+}
+
+static void long_lines_and_big_files_are_refused(void **state) {
+        enum { size = 300 * 1024 };
+        _cleanup_free_ char *text = malloc(size);
+        assert_non_null(text);
+        memset(text, '#', size);
+        broken(text, size, "larger than 64 KiB");
+        broken(text, 8192, "x.conf:1: longer than 4095 bytes");
+        for (size_t i = 0; i < size; i += 64)
+                text[i] = '\n';
+        _cleanup_(settings_done) Settings s = {};
+        _cleanup_free_ char *log = NULL;
+        unsigned problems = 0;
+        assert_int_equal(read_settings(text, 64 * 1024, &s, &problems, &log), 0);
+}
+
+static void only_regular_files_are_read(void **state) {
+        Scratch *t = *state;
+        unsigned problems = 0;
+        _cleanup_free_ char *missing = outer_path(t, "none"), *fifo = outer_path(t, "fifo");
+        assert_int_equal(conffile_read(missing, NULL, 0, &problems), -ENOENT);
+        assert_int_equal(conffile_read("/dev/null", NULL, 0, &problems), 0);
+        assert_int_equal(problems, 0);
+        assert_int_equal(mkfifo(fifo, 0600), 0);
+        assert_int_equal(conffile_read(fifo, NULL, 0, &problems), -EBADMSG);
+        assert_int_equal(conffile_read(t->path, NULL, 0, &problems), -EBADMSG);
+        assert_int_equal(conffile_read("/dev/zero", NULL, 0, &problems), -EBADMSG);
+        assert_int_equal(problems, 3);
+}
+
+static void spans_of_time(void **state) {
+        static const struct {
+                const char *text;
+                uint64_t usec;
+        } good_spans[] = {
+                {"5", 5000000},
+                {"0", 0},
+                {"1.5", 1500000},
+                {"500ms", 500000},
+                {"20 us", 20},
+                {"1min 30s", 90000000},
+                {"2h", 7200000000},
+                {"1d1h", 90000000000},
+                {"0.5min", 30000000},
+                {"3 sec", 3000000},
+                {"infinity", USEC_INFINITY},
+                {"1w", 604800000000},
+                {"0.25y", 7889400000000},
+                {"1 2", 3000000},
+                {"0.000001", 1},
+                {".5", 500000},
+        };
+        static const char *const bad[] = {"",
+                                          "x",
+                                          "5x",
+                                          "-1",
+                                          "1..2",
+                                          "s",
+                                          "5 s s",
+                                          ".",
+                                          "infinity 1",
+                                          "1e3",
+                                          "99999999999999999999",
+                                          "999999999999y",
+                                          "18446744073709551615us"};
+        const char *why = NULL;
+        for (size_t i = 0; i < ELEMENTSOF(good_spans); i++) {
+                uint64_t usec = 42;
+                if (conf_parse_sec(good_spans[i].text, &usec, &why) < 0 || usec != good_spans[i].usec)
+                        fail_msg("\"%s\" gave %llu", good_spans[i].text, (unsigned long long) usec);
+        }
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                uint64_t usec = 42;
+                why = NULL;
+                if (conf_parse_sec(bad[i], &usec, &why) != -EINVAL || usec != 42)
+                        fail_msg("\"%s\" gave %llu", bad[i], (unsigned long long) usec);
+                assert_non_null(why);
+        }
+}
+
+static void numbers(void **state) {
+        static const char *const bad[] = {"0", "-1", "", "4294967296", "1x", " 1", "0x10", "1.5"};
+        const char *why = NULL;
+        unsigned n = 0;
+        assert_int_equal(conf_parse_unsigned("4294967295", &n, &why), 0);
+        assert_int_equal(n, 4294967295U);
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++)
+                assert_int_equal(conf_parse_unsigned(bad[i], &n, &why), -EINVAL);
+        assert_int_equal(n, 4294967295U);
+}
+
+static void booleans(void **state) {
+        static const char *const yes[] = {"yes", "true", "on", "1", "YES"}, *const no[] = {"no", "false",
+                                                                                           "off", "0"};
+        const char *why = NULL;
+        for (size_t i = 0; i < ELEMENTSOF(yes); i++) {
+                bool b = false;
+                assert_int_equal(conf_parse_bool(yes[i], &b, &why), 0);
+                assert_true(b);
+        }
+        for (size_t i = 0; i < ELEMENTSOF(no); i++) {
+                bool b = true;
+                assert_int_equal(conf_parse_bool(no[i], &b, &why), 0);
+                assert_false(b);
+        }
+}
+
+/* "name name" of the last parts of V, with the folder each lies in. */
+static void lists(char *const *v, const Scratch *t, const char *expected) {
+        _cleanup_free_ char *all = strdup("");
+        for (; v && *v; v++) {
+                _cleanup_free_ char *before = TAKE_PTR(all);
+                const char *path = startswith(*v, t->path);
+                assert_non_null(path);
+                assert_int_equal(strprintf(&all, "%s%s%s", before, *before ? " " : "", path), 0);
+        }
+        assert_string_equal(all, expected);
+}
+
+static void dropins_follow_the_main_file_by_name(void **state) {
+        Scratch *t = *state;
+        _cleanup_strv_free_ char **dirs = NULL, **files = NULL;
+        assert_int_equal(strv_push(&dirs, outer_path(t, "etc")), 0);
+        assert_int_equal(strv_push(&dirs, outer_path(t, "none")), 0);
+        assert_int_equal(strv_push(&dirs, outer_path(t, "usr")), 0);
+        scratch_write(t, "usr/b.conf", "");
+        scratch_write(t, "usr/b.conf.d/10-vendor.conf", "");
+        scratch_write(t, "usr/b.conf.d/20-both.conf", "");
+        scratch_write(t, "usr/b.conf.d/30-masked.conf", "");
+        scratch_write(t, "usr/b.conf.d/README", "");
+        scratch_write(t, "usr/b.conf.d/.hidden.conf", "");
+        scratch_write(t, "etc/b.conf.d/20-both.conf", "");
+        scratch_write(t, "etc/b.conf.d/15-admin.conf", "");
+        make_link(t, "etc/b.conf.d/30-masked.conf", "/dev/null");
+        assert_int_equal(conffile_list(dirs, "b.conf", &files), 0);
+        lists(files, t,
+              "/usr/b.conf /usr/b.conf.d/10-vendor.conf /etc/b.conf.d/15-admin.conf "
+              "/etc/b.conf.d/20-both.conf");
+}
+
+static void the_first_main_file_wins(void **state) {
+        Scratch *t = *state;
+        _cleanup_strv_free_ char **dirs = NULL, **files = NULL, **masked = NULL;
+        assert_int_equal(strv_push(&dirs, outer_path(t, "etc")), 0);
+        assert_int_equal(strv_push(&dirs, outer_path(t, "usr")), 0);
+        scratch_write(t, "usr/b.conf", "");
+        scratch_write(t, "etc/b.conf", "");
+        assert_int_equal(conffile_list(dirs, "b.conf", &files), 0);
+        lists(files, t, "/etc/b.conf");
+        assert_int_equal(unlinkat(t->fd, "etc/b.conf", 0), 0);
+        make_link(t, "etc/b.conf", "/dev/null");
+        assert_int_equal(conffile_list(dirs, "b.conf", &masked), 0);
+        lists(masked, t, "");
+}
+
+static void definitions_of_the_first_folder_win(void **state) {
+        Scratch *t = *state;
+        _cleanup_strv_free_ char **dirs = NULL, **files = NULL;
+        assert_int_equal(strv_push(&dirs, outer_path(t, "etc")), 0);
+        assert_int_equal(strv_push(&dirs, outer_path(t, "usr")), 0);
+        scratch_write(t, "usr/a.conf", "");
+        scratch_write(t, "usr/b.conf", "");
+        scratch_write(t, "etc/b.conf", "");
+        scratch_write(t, "usr/c.conf", "");
+        make_link(t, "etc/c.conf", "/dev/null");
+        assert_int_equal(conffile_list_directory(dirs, ".conf", &files), 0);
+        lists(files, t, "/usr/a.conf /etc/b.conf");
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                scratch_test_current(every_kind_of_value_is_read),
+                scratch_test_current(comments_are_not_part_of_values),
+                scratch_test_current(a_hash_inside_a_word_or_quotes_stays),
+                scratch_test_current(quotes_at_both_ends_stay),
+                scratch_test_current(space_and_carriage_returns_around_are_cut),
+                scratch_test_current(a_section_can_come_again),
+                scratch_test_current(empty_values),
+                scratch_test_current(an_empty_file_is_no_fault),
+                scratch_test_current(unknown_keys_are_told_and_the_rest_counts),
+                scratch_test_current(bad_values_leave_what_was),
+                scratch_test_current(a_key_twice_is_told_and_the_first_counts),
+                scratch_test_current(values_over_several_lines_are_refused),
+                scratch_test_current(what_is_no_ini_file_is_told_with_its_line),
+                scratch_test_current(long_lines_and_big_files_are_refused),
+                scratch_test_current(only_regular_files_are_read),
+                scratch_test_current(spans_of_time),
+                scratch_test_current(numbers),
+                scratch_test_current(booleans),
+                scratch_test_current(dropins_follow_the_main_file_by_name),
+                scratch_test_current(the_first_main_file_wins),
+                scratch_test_current(definitions_of_the_first_folder_win),
+        };
+        log_setup("test");
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

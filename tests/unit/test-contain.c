@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "common/contain.h"
+
+#include <sys/sysmacros.h>
+
+#include "scratch.h"
+
+static int open_and_close(int r, int *fd) {
+        if (r >= 0)
+                close(*fd);
+        return r;
+}
+
+static int try_open(int root, const char *path, int flags) {
+        int fd = -1;
+        return open_and_close(contain_open(root, path, flags, 0, &fd), &fd);
+}
+
+static int try_open_nolinks(int root, const char *path, int flags) {
+        int fd = -1;
+        return open_and_close(contain_open_nolinks(root, path, flags, 0, &fd), &fd);
+}
+
+static void links_stay_inside(void **state) {
+        const Scratch *s = *state;
+        char *text = NULL;
+        size_t size = 0;
+        scratch_write(s, "etc/passwd", "mine");
+        assert_int_equal(symlinkat("/etc/passwd", s->fd, "absolute"), 0);
+        assert_int_equal(symlinkat("../../../../../etc/passwd", s->fd, "etc/relative"), 0);
+        assert_int_equal(contain_read_file(s->fd, "/absolute", 100, &text, &size), 0);
+        assert_string_equal(text, "mine");
+        free(text);
+        assert_int_equal(contain_read_file(s->fd, "/etc/relative", 100, &text, &size), 0);
+        assert_string_equal(text, "mine");
+        free(text);
+        assert_int_equal(try_open(s->fd, "/../../etc/shadow", O_RDONLY), -ENOENT);
+        assert_int_equal(try_open(s->fd, "etc/passwd", O_RDONLY), -EINVAL);
+}
+
+static void links_are_refused_where_none_is_allowed(void **state) {
+        const Scratch *s = *state;
+        scratch_write(s, "real/file", "x");
+        assert_int_equal(symlinkat("real", s->fd, "link"), 0);
+        assert_int_equal(symlinkat("file", s->fd, "real/last"), 0);
+        assert_int_equal(try_open_nolinks(s->fd, "/real/file", O_RDONLY), 0);
+        assert_int_equal(try_open_nolinks(s->fd, "/link/file", O_RDONLY), -ELOOP);
+        assert_int_equal(try_open_nolinks(s->fd, "/real/last", O_RDONLY), -ELOOP);
+        assert_int_equal(try_open_nolinks(s->fd, "/real/last", O_PATH | O_NOFOLLOW), 0);
+        assert_int_equal(try_open_nolinks(s->fd, "/../x", O_RDONLY), -EXDEV);
+        assert_int_equal(try_open_nolinks(s->fd, "/", O_RDONLY | O_DIRECTORY), 0);
+}
+
+static void magic_links_lead_nowhere(void **state) {
+        const Scratch *s = *state;
+        int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_true(proc >= 0);
+        assert_true(try_open(proc, "/self/root/etc", O_RDONLY) < 0);
+        close(proc);
+        assert_int_equal(symlinkat("/proc/self/root/etc", s->fd, "magic"), 0);
+        assert_int_equal(try_open(s->fd, "/magic", O_RDONLY), -ENOENT);
+}
+
+/* a bind of the same file system: only RESOLVE_NO_XDEV tells it from a directory */
+static void mounts_below_are_not_entered(void **state) {
+        Scratch *s = *state;
+        char source[128], target[128];
+        int fd = -1;
+        char *name = NULL;
+        scratch_unshare(s);
+        scratch_write(s, "foreign/file", "");
+        scratch_write(s, "mnt/hidden", "");
+        (void) snprintf(source, sizeof(source), "%s/foreign", s->path);
+        (void) snprintf(target, sizeof(target), "%s/mnt", s->path);
+        assert_int_equal(mount(source, target, NULL, MS_BIND, NULL), 0);
+        int reads = try_open(s->fd, "/mnt/file", O_RDONLY);
+        int reads_nolinks = try_open_nolinks(s->fd, "/mnt/file", O_RDONLY);
+        int parent = contain_open_parent(s->fd, "/mnt/new/x", true, 0755, &fd, &name);
+        int made = contain_make_directory(s->fd, "/mnt/new", 0755, &fd);
+        assert_int_equal(umount2(target, MNT_DETACH), 0); /* before anything can fail */
+        assert_int_equal(reads, -EXDEV);
+        assert_int_equal(reads_nolinks, -EXDEV);
+        assert_int_equal(parent, -EXDEV);
+        assert_int_equal(made, -EXDEV);
+        assert_int_equal(faccessat(s->fd, "foreign/new", F_OK, 0), -1);
+}
+
+static void root_must_be_the_mount_that_was_meant(void **state) {
+        const Scratch *s = *state;
+        struct statx stx;
+        int fd = -1;
+        assert_int_equal(statx(s->fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx), 0);
+        assert_int_equal(contain_open_root(s->path, stx.stx_mnt_id, &fd), 0);
+        close(fd);
+        assert_int_equal(contain_open_root(s->path, 0, &fd), 0);
+        close(fd);
+        assert_int_equal(contain_open_root(s->path, stx.stx_mnt_id + 1000000, &fd), -ESTALE);
+        assert_int_equal(contain_open_root("/nonexistent", 0, &fd), -ENOENT);
+        assert_int_equal(contain_open_root("/proc/self/status", 0, &fd), -ENOTDIR);
+}
+
+static void only_regular_files_are_read(void **state) {
+        const Scratch *s = *state;
+        char *text = NULL;
+        size_t size = 0;
+        assert_int_equal(mkfifoat(s->fd, "fifo", 0644), 0);
+        assert_int_equal(symlinkat("fifo", s->fd, "link"), 0);
+        assert_int_equal(contain_read_file(s->fd, "/fifo", 100, &text, &size), -EINVAL);
+        assert_int_equal(contain_read_file(s->fd, "/link", 100, &text, &size), -EINVAL);
+        assert_int_equal(contain_read_file(s->fd, "/", 100, &text, &size), -EINVAL);
+        if (mknodat(s->fd, "zero", S_IFCHR | 0644, makedev(1, 5)) >= 0)
+                assert_int_equal(contain_read_file(s->fd, "/zero", 100, &text, &size), -EINVAL);
+        assert_null(text);
+}
+
+static void size_is_bounded(void **state) {
+        const Scratch *s = *state;
+        char *text = NULL;
+        size_t size = 0;
+        scratch_write(s, "ten", "0123456789");
+        scratch_write(s, "empty", "");
+        assert_int_equal(contain_read_file(s->fd, "/ten", 10, &text, &size), 0);
+        assert_int_equal(size, 10);
+        assert_string_equal(text, "0123456789");
+        free(text);
+        text = NULL;
+        assert_int_equal(contain_read_file(s->fd, "/ten", 9, &text, &size), -EFBIG);
+        assert_null(text);
+        assert_int_equal(contain_read_file(s->fd, "/empty", 0, &text, &size), 0);
+        assert_int_equal(size, 0);
+        assert_string_equal(text, "");
+        free(text);
+}
+
+/* /proc says 0 for the size of everything */
+static void size_may_be_other_than_it_seems(void **state) {
+        int proc = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        char *text = NULL;
+        size_t size = 0;
+        assert_int_equal(contain_read_file(proc, "/status", 65536, &text, &size), 0);
+        assert_true(size > 100);
+        assert_int_equal(strlen(text), size);
+        free(text);
+        assert_int_equal(contain_read_file(proc, "/status", 100, &text, &size), -EFBIG);
+        close(proc);
+}
+
+static void missing_directories_are_made(void **state) {
+        const Scratch *s = *state;
+        struct stat st;
+        char *name = NULL;
+        int fd = -1;
+        assert_int_equal(contain_open_parent(s->fd, "/a/b/c", false, 0755, &fd, &name), -ENOENT);
+        assert_int_equal(contain_open_parent(s->fd, "/a/b/c", true, 0755, &fd, &name), 0);
+        assert_string_equal(name, "c");
+        free(name);
+        assert_int_equal(fsync(fd), 0);
+        close(fd);
+        assert_int_equal(fstatat(s->fd, "a/b", &st, AT_SYMLINK_NOFOLLOW), 0);
+        assert_int_equal(fstatat(s->fd, "a/b/c", &st, AT_SYMLINK_NOFOLLOW), -1);
+        assert_int_equal(contain_open_parent(s->fd, "/top", true, 0755, &fd, &name), 0);
+        assert_string_equal(name, "top");
+        free(name);
+        close(fd);
+        assert_int_equal(contain_open_parent(s->fd, "/", true, 0755, &fd, &name), -EINVAL);
+        assert_int_equal(contain_make_directory(s->fd, "/a/../x", 0755, &fd), -EINVAL);
+}
+
+static void directories_are_not_made_through_links(void **state) {
+        const Scratch *s = *state;
+        char *name = NULL;
+        int fd = -1;
+        scratch_write(s, "elsewhere/x", "");
+        scratch_write(s, "file", "");
+        assert_int_equal(symlinkat("elsewhere", s->fd, "boot"), 0);
+        assert_int_equal(contain_open_parent(s->fd, "/boot/new/x", true, 0755, &fd, &name), -ELOOP);
+        assert_int_equal(contain_open_parent(s->fd, "/boot/x", false, 0, &fd, &name), -ELOOP);
+        assert_int_equal(contain_open_parent(s->fd, "/file/x", true, 0755, &fd, &name), -ENOTDIR);
+        assert_int_equal(faccessat(s->fd, "elsewhere/new", F_OK, 0), -1);
+}
+
+static void paths_are_judged(void **state) {
+        const char *good[] = {"/", "/a", "/a/b", "/.a/..b/...", "/a b\n"};
+        const char *bad[] = {"", "a", "//", "/a/", "/a//b", "/.", "/..", "/a/./b", "/a/../b", "/a/.."};
+        char *longest = malloc(4097);
+        assert_non_null(longest);
+        for (size_t i = 0; i < ELEMENTSOF(good); i++)
+                assert_true(contain_path_is_valid(good[i]));
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++)
+                assert_false(contain_path_is_valid(bad[i]));
+        memset(longest, 'a', 4096);
+        longest[0] = '/';
+        longest[4096] = 0;
+        assert_false(contain_path_is_valid(longest));
+        longest[4095] = 0;
+        assert_true(contain_path_is_valid(longest));
+        free(longest);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                scratch_test(links_stay_inside),
+                scratch_test(links_are_refused_where_none_is_allowed),
+                scratch_test(magic_links_lead_nowhere),
+                scratch_test(root_must_be_the_mount_that_was_meant),
+                scratch_test(only_regular_files_are_read),
+                scratch_test(size_is_bounded),
+                scratch_test(size_may_be_other_than_it_seems),
+                scratch_test(missing_directories_are_made),
+                scratch_test(directories_are_not_made_through_links),
+                scratch_test(paths_are_judged),
+                scratch_test(mounts_below_are_not_entered),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

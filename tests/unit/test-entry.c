@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "scratch.h"
+
+#include "build/entry.h"
+
+static const char *initrd_to_new(const char *word, size_t size, void *userdata) {
+        return size == 7 && memcmp(word, "/initrd", 7) == 0 ? "/initrd-1f6a03c2" : NULL;
+}
+
+static char *rewritten(const char *text) {
+        char *made = NULL;
+        size_t size = 0;
+        assert_int_equal(entry_rewrite(text, strlen(text), initrd_to_new, NULL, &made, &size), 0);
+        assert_int_equal(strlen(made), size);
+        return made;
+}
+
+static void assert_rewritten(const char *text, const char *expected) {
+        char *made = rewritten(text);
+        assert_string_equal(made, expected);
+        free(made);
+}
+
+static void whole_words_are_replaced_and_white_space_is_kept(void **state) {
+        assert_rewritten("title x\n\tinitrd  /initrd\r\n", "title x\n\tinitrd  /initrd-1f6a03c2\r\n");
+        assert_rewritten("/initrd /initrd", "/initrd-1f6a03c2 /initrd-1f6a03c2");
+        assert_rewritten("", "");
+}
+
+static void parts_of_words_are_not_replaced(void **state) {
+        assert_rewritten("initrd /initrd.old\n", "initrd /initrd.old\n");
+        assert_rewritten("initrd=/initrd x/initrd\n", "initrd=/initrd x/initrd\n");
+        assert_rewritten("options /initr\n", "options /initr\n");
+}
+
+static void what_is_no_text_is_refused(void **state) {
+        char *made = NULL, *big = calloc(1, ENTRY_SIZE_MAX + 1);
+        size_t size;
+
+        assert_int_equal(entry_rewrite("a\0b", 3, initrd_to_new, NULL, &made, &size), -EINVAL);
+        assert_non_null(big);
+        memset(big, 'a', ENTRY_SIZE_MAX + 1);
+        assert_int_equal(entry_rewrite(big, ENTRY_SIZE_MAX + 1, initrd_to_new, NULL, &made, &size), -EFBIG);
+        assert_null(made);
+        assert_int_equal(entry_rewrite(big, ENTRY_SIZE_MAX, initrd_to_new, NULL, &made, &size), 0);
+        assert_int_equal(size, ENTRY_SIZE_MAX);
+        free(made);
+        free(big);
+}
+
+static void words_are_found_whole(void **state) {
+        const char *text = "linux /a/linux\ninitrd /a/initrd";
+
+        assert_true(entry_has_word(text, strlen(text), "/a/linux"));
+        assert_true(entry_has_word(text, strlen(text), "/a/initrd"));
+        assert_false(entry_has_word(text, strlen(text), "/a/init"));
+        assert_false(entry_has_word(text, strlen(text), "a/initrd"));
+        assert_false(entry_has_word(text, strlen(text) - 1, "/a/initrd"));
+}
+
+static void a_short_text_fills_one_sector(void **state) {
+        char *text = strdup("title x\n"), *whole = calloc(1, ENTRY_SECTOR + 2);
+        size_t size = 8, long_size = ENTRY_SECTOR + 1;
+
+        assert_int_equal(entry_pad(&text, &size), 0);
+        assert_int_equal(size, ENTRY_SECTOR);
+        assert_memory_equal(text, "title x\n\n", 9);
+        assert_int_equal(strlen(text), ENTRY_SECTOR);
+        assert_int_equal(text[ENTRY_SECTOR - 1], '\n');
+
+        assert_non_null(whole);
+        assert_int_equal(entry_pad(&whole, &long_size), 0);
+        assert_int_equal(long_size, ENTRY_SECTOR + 1);
+        free(text);
+        free(whole);
+}
+
+static void a_sibling_has_the_same_extension(void **state) {
+        static const struct {
+                const char *path, *sibling;
+        } cases[] = {
+                {"/loader/entries/a.conf", "/loader/entries/a-previous.conf"},
+                {"/loader/entries/a-6.1.conf", "/loader/entries/a-6.1-previous.conf"},
+                {"/extlinux/x", "/extlinux/x-previous"},
+                {"/a.d/x", "/a.d/x-previous"},
+                {"/a/.x", "/a/.x-previous"},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                char *sibling = NULL;
+                assert_int_equal(entry_sibling(cases[i].path, "previous", &sibling), 0);
+                assert_string_equal(sibling, cases[i].sibling);
+                free(sibling);
+        }
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(whole_words_are_replaced_and_white_space_is_kept),
+                cmocka_unit_test(parts_of_words_are_not_replaced),
+                cmocka_unit_test(what_is_no_text_is_refused),
+                cmocka_unit_test(words_are_found_whole),
+                cmocka_unit_test(a_short_text_fills_one_sector),
+                cmocka_unit_test(a_sibling_has_the_same_extension),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "common/fingerprint.h"
+
+#include "scratch.h"
+
+typedef struct Taken {
+        Fingerprint f;
+        char *description; /* of the last entry */
+        Hasher *h;
+        bool trust_ctime;
+} Taken;
+
+static int take_entry(const WalkEntry *entry, void *userdata) {
+        Taken *t = userdata;
+        free(t->description);
+        t->description = NULL;
+        assert_int_equal(fingerprint_describe(entry, t->trust_ctime, &t->description), 0);
+        fingerprint_add(t->h, entry, t->trust_ctime);
+        return 0;
+}
+
+static Taken take(const Scratch *s, const char *path, bool trust_ctime) {
+        Taken t = {.h = hasher_new(), .trust_ctime = trust_ctime};
+        assert_non_null(t.h);
+        assert_int_equal(walk_source(s->fd, path, NULL, take_entry, &t), 0);
+        t.f = hasher_digest(t.h);
+        t.h = hasher_free(t.h);
+        return t;
+}
+
+/* Does COMMAND, run in the folder, make another fingerprint of /t? WHAT: the difference in words of the last
+ * entry, NULL: not looked at. */
+static void check_change(const Scratch *s, bool trust_ctime, const char *command, bool changes,
+                         const char *what) {
+        Taken before = take(s, "/t", trust_ctime);
+        shell("cd %s && %s", s->path, command);
+        Taken after = take(s, "/t", trust_ctime);
+        if (fingerprint_equal(&before.f, &after.f) == changes)
+                fail_msg("%s: expected %s", command, changes ? "a change" : "no change");
+        char buffer[FINGERPRINT_DIFFERENCE_MAX];
+        if (changes && what)
+                assert_string_equal(fingerprint_difference(before.description, after.description, buffer),
+                                    what);
+        free(before.description);
+        free(after.description);
+}
+
+/* Stamps hold descriptions: they must not change between versions of the program. */
+static void descriptions_are_as_stamps_have_them(void **state) {
+        static const struct {
+                struct statx stx;
+                bool trust_ctime;
+                const char *expected;
+        } all[] = {
+                {{.stx_mode = S_IFREG}, true, "100000:0:0:0:0.000000000:0:0.000000000"},
+                {{.stx_mode = S_IFREG | 0644,
+                  .stx_uid = 1000,
+                  .stx_gid = 10,
+                  .stx_size = 12345,
+                  .stx_mtime = {.tv_sec = 1577836800, .tv_nsec = 100},
+                  .stx_ino = 77,
+                  .stx_ctime = {.tv_sec = 5, .tv_nsec = 999999999}},
+                 true,
+                 "100644:1000:10:12345:1577836800.000000100:77:5.999999999"},
+                {{.stx_mode = S_IFLNK | 0777, .stx_mtime = {.tv_sec = -1, .tv_nsec = 1}},
+                 false,
+                 "120777:0:0:0:-1.000000001:0:-"},
+                {{.stx_mode = S_IFDIR | 01777, .stx_uid = 1, .stx_size = 4096}, true, "41777:1:0:-:-:-:-"},
+                {{.stx_mode = UINT16_MAX,
+                  .stx_uid = UINT32_MAX,
+                  .stx_gid = UINT32_MAX,
+                  .stx_size = UINT64_MAX,
+                  .stx_mtime = {.tv_sec = INT64_MIN, .tv_nsec = UINT32_MAX},
+                  .stx_ino = UINT64_MAX,
+                  .stx_ctime = {.tv_sec = INT64_MAX, .tv_nsec = UINT32_MAX}},
+                 true,
+                 "177777:4294967295:4294967295:18446744073709551615:-9223372036854775808.4294967295:"
+                 "18446744073709551615:9223372036854775807.4294967295"},
+        };
+        for (size_t i = 0; i < ELEMENTSOF(all); i++) {
+                char *text = NULL;
+                const WalkEntry entry = {.path = "/x", .stx = &all[i].stx};
+                assert_int_equal(fingerprint_describe(&entry, all[i].trust_ctime, &text), 0);
+                assert_string_equal(text, all[i].expected);
+                free(text);
+        }
+}
+
+static void every_property_of_a_file_counts(void **state) {
+        const Scratch *s = *state;
+        scratch_write(s, "t", "12345");
+        shell("touch -d '2020-01-01 00:00:00.1' %s/t", s->path);
+        check_change(s, false, "true", false, NULL);
+        check_change(s, false, "cat t >/dev/null", false, NULL);
+        check_change(s, false, "chmod 600 t", true, "mode");
+        check_change(s, false, "chown 1 t", true, "owner");
+        check_change(s, false, "chgrp 1 t", true, "owner");
+        check_change(s, false, "touch -d '2020-01-01 00:00:00.2' t", true, "mtime");
+        check_change(s, false, "printf 123456 >t", true, "size, mtime");
+        check_change(s, false, "chown 2:2 t", true, "owner");
+        check_change(s, true, "chmod 755 t && chown 3 t", true, "mode, owner");
+        check_change(s, false, "printf 1 >u && chmod 700 u && mv u t", true, "size, mtime, mode");
+        check_change(s, false, "cp -p t u && mv u t", true, "replaced");
+        check_change(s, false, "rm t && mkfifo t", true, "replaced");
+}
+
+static void ctime_counts_where_it_is_trusted(void **state) {
+        const Scratch *s = *state;
+        scratch_write(s, "t", "12345");
+        shell("touch -d 2020-01-01 %s/t", s->path);
+        /* the same size and mtime: only ctime tells */
+        check_change(s, true, "printf 54321 >t && touch -d 2020-01-01 t", true, "ctime");
+        check_change(s, false, "printf 98765 >t && touch -d 2020-01-01 t", false, NULL);
+}
+
+static void tree_counts_by_what_is_in_it(void **state) {
+        const Scratch *s = *state;
+        scratch_write(s, "t/a", "");
+        scratch_write(s, "t/b/c", "");
+        check_change(s, true, "touch t/x && rm t/x", false, NULL); /* mtime of a directory */
+        check_change(s, true, "touch t/x", true, NULL);
+        check_change(s, true, "mv t/x t/y", true, NULL);
+        check_change(s, true, "mv t/y t/b", true, NULL);
+        check_change(s, true, "chmod 700 t/b", true, NULL);
+        check_change(s, true, "mkdir t/empty", true, NULL);
+        check_change(s, true, "ln -s a t/link", true, NULL);
+        check_change(s, false, "ln -sfn b t/link", true, NULL);
+        check_change(s, true, "rmdir t/empty", true, NULL);
+}
+
+static void description_is_one_word(void **state) {
+        const Scratch *s = *state;
+        scratch_write(s, "t", "");
+        Taken t = take(s, "/t", true);
+        assert_int_equal(strcspn(t.description, " \n\\"), strlen(t.description));
+        assert_memory_equal(t.description, "100644:0:0:0:", 13);
+        free(t.description);
+        t = take(s, "/", true);
+        char buffer[FINGERPRINT_DIFFERENCE_MAX];
+        assert_string_equal(fingerprint_difference("nonsense", t.description, buffer), "replaced");
+        assert_string_equal(fingerprint_difference("", "", buffer), "replaced");
+        free(t.description);
+}
+
+static void strings_are_kept_apart(void **state) {
+        Hasher *a = hasher_new(), *b = hasher_new();
+        hasher_update_string(a, "ab");
+        hasher_update_string(a, "c");
+        hasher_update_string(b, "a");
+        hasher_update_string(b, "bc");
+        Fingerprint x = hasher_digest(a), y = hasher_digest(b);
+        assert_false(fingerprint_equal(&x, &y));
+        hasher_free(a);
+        hasher_free(b);
+}
+
+static void content_is_read_from_its_start(void **state) {
+        const Scratch *s = *state;
+        Fingerprint a, b, c;
+        uint64_t size = 0;
+        char hex[FINGERPRINT_HEX_MAX];
+        shell("cd %s && head -c 3000000 /dev/zero >a && cp a b && (head -c 2999999 /dev/zero; printf x) >c",
+              s->path);
+        int x = openat(s->fd, "a", O_RDONLY | O_CLOEXEC), y = openat(s->fd, "b", O_RDONLY | O_CLOEXEC);
+        int z = openat(s->fd, "c", O_RDONLY | O_CLOEXEC);
+        assert_int_equal(lseek(x, 17, SEEK_SET), 17);
+        assert_int_equal(fingerprint_content(x, &a, &size), 0);
+        assert_int_equal(size, 3000000);
+        assert_int_equal(fingerprint_content(y, &b, NULL), 0);
+        assert_int_equal(fingerprint_content(z, &c, NULL), 0);
+        assert_true(fingerprint_equal(&a, &b));
+        assert_false(fingerprint_equal(&a, &c));
+        close(x);
+        close(y);
+        close(z);
+        assert_int_equal(fingerprint_content(s->fd, &a, NULL), -EISDIR);
+        /* the published value of XXH3-128 of nothing: it must be the same on every machine and version */
+        int empty = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        assert_int_equal(fingerprint_content(empty, &a, NULL), 0);
+        assert_string_equal(fingerprint_to_hex(&a, hex), "99aa06d3014798d86001c324468d497f");
+        close(empty);
+}
+
+static void hex_comes_back(void **state) {
+        Fingerprint f, g;
+        char hex[FINGERPRINT_HEX_MAX];
+        for (size_t i = 0; i < sizeof f.bytes; i++)
+                f.bytes[i] = (uint8_t) (i * 17);
+        assert_int_equal(fingerprint_from_hex(fingerprint_to_hex(&f, hex), &g), 0);
+        assert_true(fingerprint_equal(&f, &g));
+        const char *bad[] = {"", "00", "0011223344556677889900112233445g",
+                             "00112233445566778899001122334455 ", "00112233445566778899AABBCCDDEEFF"};
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++)
+                assert_int_equal(fingerprint_from_hex(bad[i], &g), -EINVAL);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(descriptions_are_as_stamps_have_them),
+                scratch_test(every_property_of_a_file_counts),
+                scratch_test(ctime_counts_where_it_is_trusted),
+                scratch_test(tree_counts_by_what_is_in_it),
+                scratch_test(description_is_one_word),
+                cmocka_unit_test(strings_are_kept_apart),
+                scratch_test(content_is_read_from_its_start),
+                cmocka_unit_test(hex_comes_back),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

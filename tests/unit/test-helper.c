@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "common/helper.h"
+
+#include "disk.h"
+
+#define TYPE_ESP "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
+#define TYPE_XBOOTLDR "BC13C2FF-59E6-4262-A352-B275FD6F7172"
+#define TYPE_LINUX "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
+#define ESP_UUID "11111111-AAAA-4000-8000-000000000001"
+#define GPT                                                                                                  \
+        "label: gpt\\nsize=8M, type=" TYPE_ESP ", uuid=" ESP_UUID "\\nsize=8M, type=" TYPE_XBOOTLDR          \
+        "\\nsize=8M, type=" TYPE_LINUX "\\n"
+
+static void helpers_of_a_partition_are_those_of_its_disk(void **state) {
+        const Scratch *s = *state;
+        HelperList *l = NULL;
+        char volume[48], fs_uuid[64], command[64];
+        Disk d;
+        disk_attach(&d, s, "40M", GPT, true);
+        shell("mkfs.ext4 -q %sp1 2>/dev/null", d.node);
+        (void) snprintf(volume, sizeof(volume), "%sp3", d.node);
+        (void) snprintf(command, sizeof(command), "blkid -p -o value -s UUID %sp1", d.node);
+        shell_line(command, fs_uuid, sizeof(fs_uuid));
+        dev_t devno = disk_devno(volume);
+        char esp[48];
+        (void) snprintf(esp, sizeof(esp), "%sp1", d.node);
+        dev_t esp_devno = disk_devno(esp);
+        int r = helper_list_new("/sys", devno, &l);
+        disk_detach(&d);
+        assert_int_equal(r, 0);
+        assert_int_equal(l->n, 2);
+        const Helper *a = &l->items[0], *b = &l->items[1];
+        assert_int_equal(a->type, HELPER_ESP);
+        assert_string_equal(a->node, esp);
+        assert_true(a->devno == esp_devno);
+        assert_string_equal(a->partuuid, "11111111-aaaa-4000-8000-000000000001");
+        assert_string_equal(a->fs_type, "ext4");
+        assert_string_equal(a->fs_uuid, fs_uuid);
+        assert_int_equal(b->type, HELPER_XBOOTLDR);
+        assert_null(b->fs_uuid); /* never formatted: a helper none the less */
+        assert_null(b->fs_type);
+        assert_string_equal(a->disk, b->disk);
+        assert_true(a->disk_has_xbootldr && b->disk_has_xbootldr);
+        helper_list_free(l);
+}
+
+static void whole_disk_is_its_own_disk(void **state) {
+        const Scratch *s = *state;
+        HelperList *l = NULL;
+        Disk d;
+        disk_attach(&d, s, "40M", GPT, true);
+        int r = helper_list_new("/sys", disk_devno(d.node), &l);
+        disk_detach(&d);
+        assert_int_equal(r, 0);
+        assert_int_equal(l->n, 2);
+        helper_list_free(l);
+}
+
+static void disk_without_a_gpt_has_none(void **state) {
+        const Scratch *s = *state;
+        static const char *const tables[] = {NULL, "label: dos\\nsize=8M, type=ef\\n"};
+        for (size_t i = 0; i < ELEMENTSOF(tables); i++) {
+                HelperList *l = NULL;
+                Disk d;
+                shell("rm -f %s/disk", s->path);
+                disk_attach(&d, s, "40M", tables[i], true);
+                int r = helper_list_new("/sys", disk_devno(d.node), &l);
+                disk_detach(&d);
+                assert_int_equal(r, 0);
+                assert_int_equal(l->n, 0);
+                helper_list_free(l);
+        }
+}
+
+static void partition_that_the_kernel_does_not_know_is_left_out(void **state) {
+        const Scratch *s = *state;
+        HelperList *l = NULL;
+        Disk d;
+        disk_attach(&d, s, "40M", GPT, false);
+        int r = helper_list_new("/sys", disk_devno(d.node), &l);
+        disk_detach(&d);
+        assert_int_equal(r, 0);
+        assert_int_equal(l->n, 0);
+        helper_list_free(l);
+}
+
+/* the table was written anew, the kernel was not told: its partition lies elsewhere now */
+static void partition_that_moved_is_left_out(void **state) {
+        const Scratch *s = *state;
+        HelperList *l = NULL;
+        Disk d;
+        disk_attach(&d, s, "40M", GPT, true);
+        shell("printf 'label: gpt\\nstart=16384, size=8M, type=" TYPE_ESP
+              "\\n' | sfdisk -q --no-reread --force "
+              "--no-tell-kernel %s >/dev/null 2>&1",
+              d.node);
+        int r = helper_list_new("/sys", disk_devno(d.node), &l);
+        disk_detach(&d);
+        assert_int_equal(r, 0);
+        assert_int_equal(l->n, 0);
+        helper_list_free(l);
+}
+
+/* What this kernel cannot make (md, dm) as a sysfs of plain folders: the way from the volume to its disks.
+ * The numbers are of no device, so nothing can be opened and every disk is only told as unreadable. */
+static void disks_below_an_array_are_found_through_its_slaves(void **state) {
+        const Scratch *s = *state;
+        HelperList *l = NULL;
+        char sysfs[96];
+        scratch_write(s, "devices/md0/dev", "4095:0\n");
+        scratch_write(s, "devices/sdx/dev", "4095:16\n");
+        scratch_write(s, "devices/sdx/sdx2/partition", "2\n");
+        scratch_write(s, "devices/sdx/sdx2/dev", "4095:18\n");
+        shell("cd %s && mkdir -p dev/block class/block devices/md0/slaves && ln -s ../../devices/md0 "
+              "dev/block/4095:0 "
+              "&& ln -s ../../devices/md0 class/block/md0 && ln -s ../../sdx/sdx2 devices/md0/slaves/sdx2",
+              s->path);
+        (void) snprintf(sysfs, sizeof(sysfs), "%s", s->path);
+        int stderr_copy = dup(STDERR_FILENO), log = openat(s->fd, "log", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        assert_true(dup2(log, STDERR_FILENO) >= 0);
+        int r = helper_list_new(sysfs, makedev(4095, 0), &l);
+        assert_true(dup2(stderr_copy, STDERR_FILENO) >= 0);
+        close(stderr_copy);
+        char text[512] = {};
+        assert_true(pread(log, text, sizeof(text) - 1, 0) > 0);
+        close(log);
+        assert_int_equal(r, 0);
+        assert_int_equal(l->n, 0);
+        assert_non_null(strstr(text, "sdx: cannot read the partition table"));
+        assert_null(strstr(text, "md0"));
+        helper_list_free(l);
+}
+
+static void device_that_is_gone_is_told(void **state) {
+        HelperList *l = NULL;
+        assert_int_equal(helper_list_new("/sys", makedev(4095, 77), &l), -ENOENT);
+        assert_null(l);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                scratch_test(helpers_of_a_partition_are_those_of_its_disk),
+                scratch_test(whole_disk_is_its_own_disk),
+                scratch_test(disk_without_a_gpt_has_none),
+                scratch_test(partition_that_the_kernel_does_not_know_is_left_out),
+                scratch_test(partition_that_moved_is_left_out),
+                scratch_test(disks_below_an_array_are_found_through_its_slaves),
+                cmocka_unit_test(device_that_is_gone_is_told),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

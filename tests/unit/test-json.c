@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What a reader of --json gets: always well-formed, whatever the strings hold. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "ctl/json.h"
+
+static void write_values(Json *j) {
+        json_object_open(j, NULL);
+        json_string(j, "s", "a");
+        json_array_open(j, "empty");
+        json_array_close(j);
+        json_array_open(j, "list");
+        json_object_open(j, NULL);
+        json_bool(j, "b", true);
+        json_object_close(j);
+        json_signed(j, NULL, -7);
+        json_array_close(j);
+        json_unsigned(j, "n", UINT64_MAX);
+        json_object_close(j);
+}
+
+static void assert_written(JsonMode mode, void (*fill)(Json *j), const char *expected) {
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
+        assert_non_null(f);
+        Json j = JSON_INIT(f, mode);
+        fill(&j);
+        assert_int_equal(fclose(f), 0);
+        assert_string_equal(text, expected);
+}
+
+static void short_is_one_line(void **state) {
+        assert_written(JSON_SHORT, write_values,
+                       "{\"s\":\"a\",\"empty\":[],\"list\":[{\"b\":true},-7],\"n\":18446744073709551615}\n");
+}
+
+static void pretty_is_indented(void **state) {
+        assert_written(JSON_PRETTY, write_values,
+                       "{\n"
+                       "        \"s\": \"a\",\n"
+                       "        \"empty\": [],\n"
+                       "        \"list\": [\n"
+                       "                {\n"
+                       "                        \"b\": true\n"
+                       "                },\n"
+                       "                -7\n"
+                       "        ],\n"
+                       "        \"n\": 18446744073709551615\n"
+                       "}\n");
+}
+
+static void write_strings(Json *j) {
+        json_array_open(j, NULL);
+        json_string(j, NULL, "quote \" backslash \\ newline \n escape \033 delete \177");
+        json_string(j, NULL, "é € 😀");
+        json_array_close(j);
+}
+
+static void special_characters_are_escaped_and_utf8_is_kept(void **state) {
+        assert_written(
+                JSON_SHORT, write_strings,
+                "[\"quote \\\" backslash \\\\ newline \\u000a escape \\u001b delete \\u007f\",\"é € 😀\"]\n");
+}
+
+/* a lone continuation, a cut sequence, an overlong slash, a surrogate, beyond Unicode, a byte that never is
+ */
+static void write_broken(Json *j) {
+        json_array_open(j, NULL);
+        json_string(j, NULL, "\x80");
+        json_string(j, NULL, "a\xe2\x82");
+        json_string(j, NULL, "\xc0\xaf");
+        json_string(j, NULL, "\xed\xa0\x80");
+        json_string(j, NULL, "\xf4\x90\x80\x80");
+        json_string(j, NULL, "\xff.");
+        json_array_close(j);
+}
+
+static void what_is_not_utf8_is_replaced(void **state) {
+        assert_written(JSON_SHORT, write_broken,
+                       "[\"\\ufffd\",\"a\\ufffd\\ufffd\",\"\\ufffd\\ufffd\",\"\\ufffd\\ufffd\\ufffd\","
+                       "\"\\ufffd\\ufffd\\ufffd\\ufffd\",\"\\ufffd.\"]\n");
+}
+
+static void modes_have_names(void **state) {
+        assert_int_equal(json_mode_from_string("off"), JSON_OFF);
+        assert_int_equal(json_mode_from_string("short"), JSON_SHORT);
+        assert_int_equal(json_mode_from_string("pretty"), JSON_PRETTY);
+        assert_int_equal(json_mode_from_string("yaml"), _JSON_MODE_INVALID);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(short_is_one_line),
+                cmocka_unit_test(pretty_is_indented),
+                cmocka_unit_test(special_characters_are_escaped_and_utf8_is_kept),
+                cmocka_unit_test(what_is_not_utf8_is_replaced),
+                cmocka_unit_test(modes_have_names),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

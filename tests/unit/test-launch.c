@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/launch.h"
+
+#include <poll.h>
+
+#include "fixture.h"
+
+static void hear(const char *line, void *userdata) {
+        assert_int_equal(strv_extend(userdata, line), 0);
+}
+
+/* Both programs print their arguments, one a line, and what descriptor 3 is. */
+static LaunchOptions options(const Scratch *s) {
+        static const char *const programs[] = {"bootkeep-scan", "bootkeep-build"};
+        for (size_t i = 0; i < ELEMENTSOF(programs); i++) {
+                scratch_write(
+                        s, programs[i],
+                        "#!/bin/sh\nprintf '%s\\n' \"${0##*/}\" \"$@\"\nreadlink /proc/self/fd/3\nexit 0\n");
+                assert_int_equal(fchmodat(s->fd, programs[i], 0755, 0), 0);
+        }
+        return (LaunchOptions){.libexec = s->path, .trust_ctime = true};
+}
+
+/* Ends JOB and returns what it was told. */
+static char **told(Job *j) {
+        char **lines = NULL;
+        struct pollfd p = {.fd = job_get_process_fd(j), .events = POLLIN};
+        int status = -1;
+        assert_int_equal(poll(&p, 1, 60000), 1);
+        assert_int_equal(job_read_rest(j, hear, &lines), 1);
+        assert_int_equal(job_reap(j, &status), 0);
+        assert_int_equal(status, 0);
+        job_free(j);
+        return lines;
+}
+
+static void scan_gets_its_mount_and_the_watch(void **state) {
+        const Scratch *s = *state;
+        LaunchOptions o = options(s);
+        Job *j = NULL;
+        int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        assert_true(null >= 0);
+        assert_int_equal(launch_scan(&o, "/mnt", 1234567890123, null, &j), 0);
+        _cleanup_strv_free_ char **lines = told(j);
+        assert_string_equal(lines[0], "bootkeep-scan");
+        assert_true(strv_contains(lines, "--inotify-fd=3"));
+        assert_true(strv_contains(lines, "--mount-id=1234567890123"));
+        assert_true(strv_contains(lines, "--trust-ctime=yes"));
+        assert_true(strv_contains(lines, "/dev/null")); /* descriptor 3 */
+        close(null);
+}
+
+static void scan_without_a_watch_arms_nothing(void **state) {
+        LaunchOptions o = options(*state);
+        Job *j = NULL;
+        assert_int_equal(launch_scan(&o, "/mnt", 1, -EBADF, &j), 0);
+        _cleanup_strv_free_ char **lines = told(j);
+        for (char **l = lines; *l; l++)
+                assert_null(strstr(*l, "inotify"));
+}
+
+static void build_is_forced_only_where_asked(void **state) {
+        LaunchOptions o = options(*state);
+        for (int force = 0; force < 2; force++) {
+                Job *j = NULL;
+                assert_int_equal(launch_build(&o, "/mnt", 1, force, &j), 0);
+                _cleanup_strv_free_ char **lines = told(j);
+                assert_string_equal(lines[0], "bootkeep-build");
+                assert_int_equal(strv_contains(lines, "--force"), force);
+        }
+}
+
+static void settings_are_passed_on(void **state) {
+        LaunchOptions o = options(*state);
+        Job *j = NULL;
+        o.builders = "/some where/builders.d";
+        o.trust_ctime = false;
+        assert_int_equal(launch_build(&o, "/mnt", 1, false, &j), 0);
+        _cleanup_strv_free_ char **lines = told(j);
+        assert_true(strv_contains(lines, "--builders=/some where/builders.d"));
+        assert_true(strv_contains(lines, "--trust-ctime=no"));
+}
+
+static void mount_point_is_never_an_option(void **state) {
+        static const char *const odd[] = {"--force", "-h", "a b", "/x;reboot", "$(reboot)", "/\xff", ""};
+        LaunchOptions o = options(*state);
+        for (size_t i = 0; i < ELEMENTSOF(odd); i++) {
+                Job *j = NULL;
+                assert_int_equal(launch_build(&o, odd[i], 1, false, &j), 0);
+                _cleanup_strv_free_ char **lines = told(j);
+                size_t n = 0;
+                while (lines[n] && !streq(lines[n], "--"))
+                        n++;
+                assert_string_equal(lines[n], "--");
+                assert_string_equal(lines[n + 1], odd[i]);
+        }
+}
+
+static void missing_programs_are_an_error(void **state) {
+        const Scratch *s = *state;
+        LaunchOptions o = {.libexec = s->path};
+        Job *j = NULL;
+        assert_int_equal(launch_scan(&o, "/mnt", 1, -EBADF, &j), -ENOENT);
+        assert_int_equal(launch_build(&o, "/mnt", 1, false, &j), -ENOENT);
+        assert_null(j);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                scratch_test(scan_gets_its_mount_and_the_watch),
+                scratch_test(scan_without_a_watch_arms_nothing),
+                scratch_test(build_is_forced_only_where_asked),
+                scratch_test(settings_are_passed_on),
+                scratch_test(mount_point_is_never_an_option),
+                scratch_test(missing_programs_are_an_error),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

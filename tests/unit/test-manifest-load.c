@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Which file of a volume is its manifest, and what must be true of it before a byte of it is believed. Needs
+ * root: the files must be root's. */
+
+#include "fixture.h"
+
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
+
+#include "bootkeep.h"
+
+#include "common/manifest.h"
+
+#define ADMIN "etc/bootkeep/bootcaches.xml"
+#define VENDOR "usr/lib/bootkeep/bootcaches.xml"
+#define MANIFEST(to) "<bootcaches version=\"1\"><copy role=\"misc\" from=\"/a\" to=\"" to "\"/></bootcaches>"
+
+static void loads(const Scratch *s, const char *place, const char *to) {
+        _cleanup_(manifest_freep) Manifest *m = NULL;
+        _cleanup_free_ char *why = NULL;
+        int r = manifest_load(s->fd, NULL, &m, &why);
+        if (r != 0)
+                fail_msg("gave %i: %s", r, strempty(why));
+        assert_string_equal(m->path, place);
+        assert_string_equal(m->copies[0].to, to);
+        assert_null(why);
+}
+
+static void refuses(const Scratch *s, const char *reason) {
+        Manifest *m = NULL;
+        _cleanup_free_ char *why = NULL;
+        assert_int_equal(manifest_load(s->fd, NULL, &m, &why), -EBADMSG);
+        assert_null(m);
+        assert_string_equal(why, reason);
+}
+
+static void finds_none(const Scratch *s) {
+        Manifest *m = NULL;
+        _cleanup_free_ char *why = NULL;
+        assert_int_equal(manifest_load(s->fd, NULL, &m, &why), -ENOENT);
+        assert_null(m);
+        assert_null(why);
+}
+
+static void the_administrators_place_comes_first(void **state) {
+        const Scratch *s = *state;
+        finds_none(s);
+        scratch_write(s, VENDOR, MANIFEST("/vendor"));
+        loads(s, BOOTKEEP_MANIFEST_VENDOR, "/vendor");
+        scratch_write(s, ADMIN, MANIFEST("/admin"));
+        loads(s, BOOTKEEP_MANIFEST_ADMIN, "/admin");
+}
+
+static void a_bad_one_is_not_passed_over(void **state) {
+        const Scratch *s = *state;
+        scratch_write(s, VENDOR, MANIFEST("/vendor"));
+        scratch_write(s, ADMIN, "");
+        refuses(s, BOOTKEEP_MANIFEST_ADMIN ": the file is empty");
+        scratch_write(s, ADMIN, "\n<bootcaches version=\"7\"/>");
+        refuses(s, BOOTKEEP_MANIFEST_ADMIN ":2: unknown version \"7\" in <bootcaches>; expected 1");
+        assert_int_equal(unlinkat(s->fd, ADMIN, 0), 0);
+        loads(s, BOOTKEEP_MANIFEST_VENDOR, "/vendor");
+}
+
+static void a_file_on_the_way_means_none(void **state) {
+        const Scratch *s = *state;
+        scratch_write(s, "etc", "a file");
+        scratch_write(s, "usr/lib/bootkeep", "a file");
+        finds_none(s);
+}
+
+static void links_inside_the_volume_are_followed(void **state) {
+        const Scratch *s = *state;
+        scratch_write(s, "srv/manifest.xml", MANIFEST("/linked"));
+        make_link(s, ADMIN, "../../srv/manifest.xml");
+        loads(s, BOOTKEEP_MANIFEST_ADMIN, "/linked");
+        assert_int_equal(unlinkat(s->fd, ADMIN, 0), 0);
+        make_link(s, ADMIN, "/srv/manifest.xml"); /* as a chroot would see it */
+        loads(s, BOOTKEEP_MANIFEST_ADMIN, "/linked");
+}
+
+static void links_cannot_lead_out(void **state) {
+        const Scratch *s = *state;
+        _cleanup_free_ char *outside = outer_path(s, "outside.xml"), *volume = outer_path(s, "volume");
+        scratch_write(s, "outside.xml", MANIFEST("/outside"));
+        scratch_write(s, "volume/x", "");
+        Scratch inner = {.fd = open(volume, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+        (void) snprintf(inner.path, sizeof(inner.path), "%s", volume);
+        static const char *const targets[] = {"../../../outside.xml", "../../../../../../../../outside.xml",
+                                              NULL};
+        for (size_t i = 0; i < ELEMENTSOF(targets); i++) {
+                make_link(&inner, ADMIN, targets[i] ? targets[i] : outside);
+                finds_none(&inner); /* ".." at the root stays there: nothing of that name inside */
+                assert_int_equal(unlinkat(inner.fd, ADMIN, 0), 0);
+        }
+        make_link(&inner, ADMIN, "bootcaches.xml");
+        refuses(&inner, BOOTKEEP_MANIFEST_ADMIN ": too many symbolic links on the way to it");
+        close(inner.fd);
+}
+
+static void a_mount_on_the_way_is_not_crossed(void **state) {
+        Scratch *s = *state;
+        scratch_write(s, ADMIN, MANIFEST("/below"));
+        scratch_unshare(s);
+        _cleanup_free_ char *etc = outer_path(s, "etc");
+        assert_int_equal(mount("none", etc, "tmpfs", 0, NULL), 0);
+        scratch_write(s, ADMIN, MANIFEST("/above"));
+        refuses(s, BOOTKEEP_MANIFEST_ADMIN ": the way to it leaves the volume");
+        assert_int_equal(umount2(etc, MNT_DETACH), 0);
+}
+
+static void only_a_regular_file_will_do(void **state) {
+        const Scratch *s = *state;
+        scratch_write(s, VENDOR, MANIFEST("/vendor"));
+        scratch_write(s, ADMIN, "");
+        _cleanup_free_ char *path = outer_path(s, ADMIN);
+
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(mkdir(path, 0755), 0);
+        refuses(s, BOOTKEEP_MANIFEST_ADMIN ": not a regular file");
+        assert_int_equal(rmdir(path), 0);
+
+        assert_int_equal(mkfifo(path, 0644), 0); /* a plain open would wait here */
+        refuses(s, BOOTKEEP_MANIFEST_ADMIN ": not a regular file");
+        assert_int_equal(unlink(path), 0);
+
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        (void) snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+        _cleanup_close_ int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(listener, (struct sockaddr *) &address, sizeof(address)), 0);
+        refuses(s, BOOTKEEP_MANIFEST_ADMIN ": not a regular file");
+        assert_int_equal(unlink(path), 0);
+
+        if (mknod(path, S_IFCHR | 0644, makedev(1, 3)) == 0) /* /dev/null means nothing special here */
+                refuses(s, BOOTKEEP_MANIFEST_ADMIN ": not a regular file");
+}
+
+static void only_root_may_own_and_write_it(void **state) {
+        const Scratch *s = *state;
+        scratch_write(s, ADMIN, MANIFEST("/admin"));
+        static const mode_t bad[] = {0664, 0646, 0666, 0620, 0602, 0777},
+                            good[] = {0644, 0600, 0400, 0444, 0755};
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                assert_int_equal(fchmodat(s->fd, ADMIN, bad[i], 0), 0);
+                refuses(s, BOOTKEEP_MANIFEST_ADMIN ": writable by others than root");
+        }
+        for (size_t i = 0; i < ELEMENTSOF(good); i++) {
+                assert_int_equal(fchmodat(s->fd, ADMIN, good[i], 0), 0);
+                loads(s, BOOTKEEP_MANIFEST_ADMIN, "/admin");
+        }
+        if (fchownat(s->fd, ADMIN, 1, 0, 0) < 0)
+                skip();
+        refuses(s, BOOTKEEP_MANIFEST_ADMIN ": not owned by root");
+}
+
+static void it_has_at_most_64_kib(void **state) {
+        const Scratch *s = *state;
+        static char text[MANIFEST_SIZE_MAX + 1];
+        static const char manifest[] = MANIFEST("/padded");
+        memset(text, '\n', sizeof(text));
+        memcpy(text, manifest, sizeof(manifest) - 1);
+        write_bytes(s, ADMIN, text, MANIFEST_SIZE_MAX);
+        loads(s, BOOTKEEP_MANIFEST_ADMIN, "/padded");
+        write_bytes(s, ADMIN, text, MANIFEST_SIZE_MAX + 1);
+        refuses(s, BOOTKEEP_MANIFEST_ADMIN ": larger than 64 KiB");
+}
+
+/* Counts the places by kind. */
+static int count_arm(void *userdata, int fd, ArmKind kind) {
+        unsigned *counts = userdata;
+        counts[kind]++;
+        return 0;
+}
+
+static void every_place_looked_at_is_armed(void **state) {
+        const Scratch *s = *state;
+        unsigned counts[4] = {};
+        const Arm arm = {.arm = count_arm, .userdata = counts};
+        _cleanup_(manifest_freep) Manifest *m = NULL;
+        _cleanup_free_ char *why = NULL;
+        assert_int_equal(manifest_load(s->fd, &arm, &m, &why), -ENOENT);
+        assert_int_equal(counts[ARM_MISSING], 2); /* `etc` and `usr` could come */
+
+        memset(counts, 0, sizeof(counts));
+        scratch_write(s, ADMIN, MANIFEST("/admin"));
+        assert_int_equal(manifest_load(s->fd, &arm, &m, &why), 0);
+        assert_int_equal(counts[ARM_MISSING], 0);
+        assert_int_equal(counts[ARM_NODE], 1);
+
+        memset(counts, 0, sizeof(counts));
+        scratch_write(s, ADMIN, "broken");
+        Manifest *none = NULL;
+        assert_int_equal(manifest_load(s->fd, &arm, &none, &why), -EBADMSG);
+        assert_int_equal(counts[ARM_NODE], 1); /* so that its mending is seen */
+}
+
+static int refuse_arm(void *userdata, int fd, ArmKind kind) {
+        return -ENOSPC;
+}
+
+static void no_watch_left_is_an_error_not_a_refusal(void **state) {
+        const Scratch *s = *state;
+        const Arm arm = {.arm = refuse_arm};
+        Manifest *m = NULL;
+        char *why = NULL;
+        scratch_write(s, ADMIN, MANIFEST("/admin"));
+        assert_int_equal(manifest_load(s->fd, &arm, &m, &why), -ENOSPC);
+        assert_null(why);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                scratch_test(the_administrators_place_comes_first),
+                scratch_test(a_bad_one_is_not_passed_over),
+                scratch_test(a_file_on_the_way_means_none),
+                scratch_test(links_inside_the_volume_are_followed),
+                scratch_test(links_cannot_lead_out),
+                scratch_test(only_a_regular_file_will_do),
+                scratch_test(only_root_may_own_and_write_it),
+                scratch_test(it_has_at_most_64_kib),
+                scratch_test(every_place_looked_at_is_armed),
+                scratch_test(no_watch_left_is_an_error_not_a_refusal),
+                scratch_test(a_mount_on_the_way_is_not_crossed),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Each test is done twice, once with each source of the mount table: they say the same. */
+
+#include "daemon/mount.h"
+
+#include <poll.h>
+#include <sys/wait.h>
+
+#include "disk.h"
+
+typedef struct World {
+        Scratch *scratch;
+        Disk disk;
+        const MountSource *source;
+        MountTable *table;
+        int home;   /* the namespace of the machine */
+        char *said; /* "added a", a line for each change; places are below the scratch folder */
+} World;
+
+static void on_change(MountChange change, const MountEntry *e, void *userdata) {
+        static const char *const words[] = {
+                [MOUNT_ADDED] = "added", [MOUNT_CHANGED] = "changed", [MOUNT_REMOVED] = "removed"};
+        World *w = userdata;
+        const char *place = startswith(e->target, w->scratch->path);
+        char *all = NULL;
+        assert_non_null(e->device);
+        if (!place) /* of the machine */
+                return;
+        assert_int_equal(
+                strprintf(&all, "%s%s %s%s\n", w->said, words[change], place + 1, e->read_only ? " ro" : ""),
+                0);
+        free(w->said);
+        w->said = all;
+}
+
+static bool is_readable(const World *w) {
+        struct pollfd p = {.fd = mount_table_get_fd(w->table), .events = POLLIN};
+        assert_true(poll(&p, 1, 0) >= 0);
+        return p.revents & POLLIN;
+}
+
+/* Looks once more; what is told by it must be EXPECTED. */
+static void says(World *w, const char *expected) {
+        free(w->said);
+        w->said = strdup("");
+        assert_non_null(w->said);
+        assert_int_equal(mount_table_dispatch(w->table, on_change, w), 0);
+        assert_string_equal(w->said, expected);
+}
+
+/* ... and it was worth to look. */
+static void comes(World *w, const char *expected) {
+        assert_true(is_readable(w));
+        says(w, expected);
+}
+
+static int setup(void **state) {
+        World *w = calloc(1, sizeof(*w));
+        assert_non_null(w);
+        w->source = *state;
+        w->home = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+        assert_true(w->home >= 0);
+        assert_int_equal(scratch_setup((void **) &w->scratch), 0);
+        *state = w;
+        return 0;
+}
+
+/* Leaves the namespace, and with it all that was mounted there. */
+static int teardown(void **state) {
+        World *w = *state;
+        Scratch *s = w->scratch;
+        mount_table_free(w->table);
+        close(s->fd);
+        assert_int_equal(setns(w->home, CLONE_NEWNS), 0);
+        close(w->home);
+        s->fd = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_true(s->fd >= 0);
+        disk_detach(&w->disk);
+        int r = scratch_teardown((void **) &w->scratch);
+        free(w->said);
+        free(w);
+        return r;
+}
+
+/* From here on the changes are told. */
+static void follow(World *w) {
+        int r = mount_table_new(w->source, &w->table);
+        if (r == -EINVAL || r == -EPERM || r == -ENOSYS)
+                skip();
+        assert_int_equal(r, 0);
+        says(w, "");
+}
+
+/* A namespace with a disk of SIZE that has a file system of TYPE, and folders to mount it at. */
+static void begin_with(World *w, const char *size, const char *type) {
+        scratch_unshare(w->scratch);
+        disk_attach(&w->disk, w->scratch, size, NULL, false);
+        shell("mkfs.%s -q %s >/dev/null 2>&1 && cd %s && mkdir a b c", type, w->disk.node, w->scratch->path);
+}
+
+static void begin(World *w) {
+        begin_with(w, "20M", "ext4");
+        follow(w);
+}
+
+static void do_mount(const World *w, const char *options, const char *place) {
+        shell("mount %s %s %s/%s", options, w->disk.node, w->scratch->path, place);
+}
+
+static void in_folder(const World *w, const char *command) {
+        shell("cd %s && %s", w->scratch->path, command);
+}
+
+static void what_is_mounted_at_first_is_told(void **state) {
+        World *w = *state;
+        begin(w);
+        do_mount(w, "", "a");
+        mount_table_free(w->table);
+        w->table = NULL;
+        assert_int_equal(mount_table_new(w->source, &w->table), 0);
+        says(w, "added a\n");
+        says(w, "");
+}
+
+static void mounts_come_and_go(void **state) {
+        World *w = *state;
+        begin(w);
+        do_mount(w, "", "a");
+        comes(w, "added a\n");
+        assert_false(is_readable(w));
+        in_folder(w, "umount a");
+        comes(w, "removed a\n");
+        assert_false(is_readable(w));
+}
+
+static void what_came_and_went_between_two_looks_is_not_told(void **state) {
+        World *w = *state;
+        begin(w);
+        do_mount(w, "", "a");
+        in_folder(w, "umount a");
+        comes(w, "");
+}
+
+static void remounts_are_told(void **state) {
+        World *w = *state;
+        begin(w);
+        do_mount(w, "", "a");
+        comes(w, "added a\n");
+        in_folder(w, "mount -o remount,ro a");
+        comes(w, "changed a ro\n");
+        in_folder(w, "mount -o remount,rw a");
+        comes(w, "changed a\n");
+        in_folder(w, "mount -o remount,bind,ro a"); /* the mount alone */
+        comes(w, "changed a ro\n");
+        in_folder(w, "mount -o remount,bind,rw,noatime a"); /* an option that is none of ours */
+        comes(w, "changed a\n");
+        in_folder(w, "mount -o remount,bind,nodev a");
+        comes(w, "");
+}
+
+static void a_remount_of_the_superblock_changes_each_mount_of_it(void **state) {
+        World *w = *state;
+        begin(w);
+        do_mount(w, "", "a");
+        do_mount(w, "", "b");
+        comes(w, "added a\nadded b\n");
+        in_folder(w, "mount -o remount,ro a");
+        comes(w, "changed a ro\nchanged b ro\n");
+}
+
+static void a_moved_mount_changes_with_all_that_is_below_it(void **state) {
+        World *w = *state;
+        begin(w);
+        do_mount(w, "", "a");
+        in_folder(w, "mkdir a/below && mount --bind a a/below");
+        comes(w, "added a\nadded a/below\n");
+        in_folder(w, "mount --move a b");
+        comes(w, "changed b\nchanged b/below\n");
+        in_folder(w, "umount b/below && umount b");
+        comes(w, "removed b\nremoved b/below\n");
+}
+
+static void a_moved_mount_that_holds_no_volume_takes_along_those_that_do(void **state) {
+        World *w = *state;
+        begin(w);
+        in_folder(w, "mount -t tmpfs none a && mkdir a/in");
+        do_mount(w, "", "a/in");
+        comes(w, "added a/in\n");
+        in_folder(w, "mount --move a b");
+        comes(w, "changed b/in\n");
+        in_folder(w, "mount -t tmpfs none b");
+        comes(w, "removed b/in\n");
+}
+
+static void covered_mounts_are_gone_until_they_are_uncovered(void **state) {
+        World *w = *state;
+        begin(w);
+        in_folder(w, "mkdir a/deep");
+        do_mount(w, "", "a/deep");
+        comes(w, "added a/deep\n");
+        in_folder(w, "mount -t tmpfs none a");
+        comes(w, "removed a/deep\n");
+        in_folder(w, "umount a");
+        comes(w, "added a/deep\n");
+        in_folder(w, "mount -t tmpfs none a/deep");
+        comes(w, "removed a/deep\n");
+        in_folder(w, "umount a/deep");
+        comes(w, "added a/deep\n");
+}
+
+static void of_stacked_mounts_the_uppermost_counts(void **state) {
+        World *w = *state;
+        begin(w);
+        do_mount(w, "", "a");
+        in_folder(w, "mount --bind a b && mount -o remount,bind,ro b");
+        comes(w, "added a\nadded b ro\n");
+        in_folder(w, "mount --bind b a");
+        comes(w, "removed a\nadded a ro\n");
+        in_folder(w, "umount a");
+        comes(w, "removed a ro\nadded a\n");
+}
+
+static void a_bound_part_and_a_bound_whole_are_told(void **state) {
+        World *w = *state;
+        begin(w);
+        do_mount(w, "", "a");
+        in_folder(w, "mkdir a/part && mount --bind a b && mount --bind a/part c");
+        comes(w, "added a\nadded b\nadded c\n");
+        in_folder(w, "umount a");
+        comes(w, "removed a\n");
+}
+
+static void a_lazy_umount_of_a_tree_takes_all_of_it(void **state) {
+        World *w = *state;
+        begin(w);
+        do_mount(w, "", "a");
+        in_folder(w, "mkdir a/below && mount --bind a a/below");
+        comes(w, "added a\nadded a/below\n");
+        _cleanup_close_ int busy = openat(w->scratch->fd, "a/below", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        assert_true(busy >= 0);
+        in_folder(w, "umount -l a");
+        comes(w, "removed a\nremoved a/below\n");
+}
+
+static void odd_places_are_told_as_they_are(void **state) {
+        World *w = *state;
+        begin(w);
+        in_folder(w, "mkdir 'a b' \"$(printf 'new\\nline')\" 'tab\tback\\slash' '\303\244\377'");
+        shell("cd %s && for place in 'a b' \"$(printf 'new\\nline')\" 'tab\tback\\slash' '\303\244\377'; do "
+              "mount %s \"$place\"; done",
+              w->scratch->path, w->disk.node);
+        comes(w, "added a b\nadded new\nline\nadded tab\tback\\slash\nadded \303\244\377\n");
+}
+
+static void a_renamed_folder_above_is_seen_with_the_next_change(void **state) {
+        World *w = *state;
+        begin(w);
+        in_folder(w, "mkdir a/in");
+        do_mount(w, "", "a/in");
+        comes(w, "added a/in\n");
+        in_folder(w, "mv a renamed && mount -t tmpfs none b");
+        comes(w, "changed renamed/in\n");
+        in_folder(w, "mkdir -p a/in && mount -t tmpfs none a");
+        comes(w, "");
+        in_folder(w, "mount -t tmpfs none renamed");
+        comes(w, "removed renamed/in\n");
+}
+
+static void a_mount_that_took_the_place_of_another_is_another(void **state) {
+        World *w = *state;
+        begin(w);
+        do_mount(w, "", "a");
+        comes(w, "added a\n");
+        in_folder(w, "umount a");
+        /* the same device, with what another image has */
+        shell("cp %s/disk %s/other && losetup -d %s && losetup %s %s/other", w->scratch->path,
+              w->scratch->path, w->disk.node, w->disk.node, w->scratch->path);
+        do_mount(w, "", "a");
+        comes(w, "removed a\nadded a\n");
+}
+
+static void a_volume_does_not_hide_behind_the_id_of_another(void **state) {
+        World *w = *state;
+        begin(w);
+        do_mount(w, "", "a");
+        comes(w, "added a\n");
+        in_folder(w, "umount a && mount -t tmpfs none a"); /* most likely of the same id */
+        comes(w, "removed a\n");
+}
+
+static void subvolumes_are_told_by_their_disk(void **state) {
+        World *w = *state;
+        begin_with(w, "200M", "btrfs");
+        do_mount(w, "", "a");
+        in_folder(w, "btrfs -q subvolume create a/@ >/dev/null && umount a");
+        follow(w);
+        do_mount(w, "-o subvol=@", "a");
+        do_mount(w, "", "b");
+        comes(w, "added a\nadded b\n");
+        in_folder(w, "mount -o remount,bind,ro b");
+        comes(w, "changed b ro\n");
+}
+
+static void what_is_mounted_elsewhere_is_not_ours(void **state) {
+        World *w = *state;
+        begin(w);
+        shell("unshare --mount --propagation private sh -c 'mount %s %s/a && umount %s/a'", w->disk.node,
+              w->scratch->path, w->scratch->path);
+        assert_false(is_readable(w));
+        says(w, "");
+}
+
+static void a_pushed_aside_mount_is_still_followed(void **state) {
+        World *w = *state;
+        begin(w);
+        /* a is shared with b, so what is mounted on b/x comes to a/x too, below what is there already */
+        in_folder(w,
+                  "mount -t tmpfs none a && mount --make-private a && mkdir a/x && mount --make-shared a && "
+                  "mount --bind a b && mount --make-slave a");
+        do_mount(w, "", "a/x");
+        comes(w, "added a/x\n");
+        in_folder(w, "mount -t tmpfs none b/x"); /* tucked under the one on a/x */
+        comes(w, "");
+        in_folder(w, "umount b/x");
+        comes(w, "");
+        in_folder(w, "umount a/x");
+        comes(w, "removed a/x\n");
+}
+
+static void a_mount_moved_over_a_volume_covers_it(void **state) {
+        World *w = *state;
+        begin(w);
+        in_folder(w, "mkdir a/in && mount -t tmpfs none b");
+        do_mount(w, "", "a/in");
+        comes(w, "added a/in\n");
+        in_folder(w, "mount --move b a");
+        comes(w, "removed a/in\n");
+        in_folder(w, "mount --move a b");
+        comes(w, "added a/in\n");
+}
+
+/* A volume on a/x/deep, covered by a tmpfs on a/x, and one more that was mounted on b/x, of which a is a
+ * slave: that came to a/x below the other. */
+static void begin_pushed_aside(World *w) {
+        begin(w);
+        in_folder(
+                w,
+                "mount -t tmpfs none b && mkdir -p b/x/deep && mount --make-shared b && mount --bind b a && "
+                "mount --make-slave a");
+        do_mount(w, "", "a/x/deep");
+        comes(w, "added a/x/deep\n");
+        in_folder(w, "mount -t tmpfs none a/x");
+        comes(w, "removed a/x/deep\n");
+        in_folder(w, "mount -t tmpfs none b/x");
+        comes(w, "");
+}
+
+static void what_was_pushed_aside_covers_when_it_is_back(void **state) {
+        World *w = *state;
+        begin_pushed_aside(w);
+        in_folder(w, "umount b/x");
+        comes(w, "");
+        in_folder(w, "umount a/x");
+        comes(w, "added a/x/deep\n");
+}
+
+static void what_was_pushed_under_another_covers_when_that_is_gone(void **state) {
+        World *w = *state;
+        begin_pushed_aside(w);
+        in_folder(w, "umount a/x");
+        comes(w, "");
+        in_folder(w, "umount b/x");
+        comes(w, "added a/x/deep\n");
+}
+
+static void more_changes_than_the_queue_holds_are_not_lost(void **state) {
+        World *w = *state;
+        begin(w);
+        do_mount(w, "", "a");
+        comes(w, "added a\n");
+        char place[128];
+        (void) snprintf(place, sizeof(place), "%s/b", w->scratch->path);
+        for (unsigned i = 0; i < 9000; i++) { /* two events each */
+                assert_int_equal(mount("none", place, "tmpfs", 0, NULL), 0);
+                assert_int_equal(umount2(place, 0), 0);
+        }
+        do_mount(w, "", "c");
+        comes(w, "added c\n");
+        in_folder(w, "umount a && umount c");
+        comes(w, "removed a\nremoved c\n");
+}
+
+/* Each with either source. */
+#define both(f)                                                                                              \
+        {"mountinfo: " #f, f, setup, teardown, (void *) &mount_info}, {                                      \
+                "fanotify: " #f, f, setup, teardown, (void *) &mount_events                                  \
+        }
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                both(what_is_mounted_at_first_is_told),
+                both(mounts_come_and_go),
+                both(what_came_and_went_between_two_looks_is_not_told),
+                both(remounts_are_told),
+                both(a_remount_of_the_superblock_changes_each_mount_of_it),
+                both(a_moved_mount_changes_with_all_that_is_below_it),
+                both(a_moved_mount_that_holds_no_volume_takes_along_those_that_do),
+                both(covered_mounts_are_gone_until_they_are_uncovered),
+                both(of_stacked_mounts_the_uppermost_counts),
+                both(a_bound_part_and_a_bound_whole_are_told),
+                both(a_lazy_umount_of_a_tree_takes_all_of_it),
+                both(odd_places_are_told_as_they_are),
+                both(a_renamed_folder_above_is_seen_with_the_next_change),
+                both(a_mount_that_took_the_place_of_another_is_another),
+                both(a_volume_does_not_hide_behind_the_id_of_another),
+                both(subvolumes_are_told_by_their_disk),
+                both(what_is_mounted_elsewhere_is_not_ours),
+                both(a_pushed_aside_mount_is_still_followed),
+                both(a_mount_moved_over_a_volume_covers_it),
+                both(what_was_pushed_aside_covers_when_it_is_back),
+                both(what_was_pushed_under_another_covers_when_that_is_gone),
+                both(more_changes_than_the_queue_holds_are_not_lost),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

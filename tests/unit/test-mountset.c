@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/mountset.h"
+
+#include <linux/loop.h>
+#include <sys/ioctl.h>
+
+#include "scratch.h"
+
+/* A disk that can be pulled: an empty loop device of a number that nobody else takes. */
+typedef struct Device {
+        int control, number;
+        dev_t devno;
+} Device;
+
+static void device_plug(Device *d) {
+        struct stat st;
+        char node[32];
+        if (geteuid() != 0)
+                skip();
+        *d = (Device){.control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), .number = 10000 + getpid()};
+        assert_true(d->control >= 0);
+        assert_int_equal(ioctl(d->control, LOOP_CTL_ADD, d->number), d->number);
+        (void) snprintf(node, sizeof(node), "/dev/loop%i", d->number);
+        assert_int_equal(stat(node, &st), 0);
+        d->devno = st.st_rdev;
+}
+
+/* udevd may be looking at it, which makes it busy. */
+static void device_pull(Device *d) {
+        int r = -1;
+        for (int i = 0; i < 100 && r < 0; i++) {
+                assert_true(i == 0 || errno == EBUSY);
+                assert_true(system("udevadm settle --timeout=10") >= 0);
+                r = ioctl(d->control, LOOP_CTL_REMOVE, d->number);
+        }
+        assert_int_equal(r, 0);
+        close(d->control);
+}
+
+static void on_change(MountChange change, const MountEntry *e, void *userdata) {
+        static const char words[] = {[MOUNT_ADDED] = '+', [MOUNT_CHANGED] = '~', [MOUNT_REMOVED] = '-'};
+        char *said = userdata;
+        size_t n = strlen(said);
+        assert_true(n < 90);
+        (void) snprintf(said + n, 100 - n, "%c%s ", words[change], e->target);
+}
+
+static void says(MountSet *s, const char *expected) {
+        char said[100] = "";
+        assert_int_equal(mount_set_tell(s, on_change, said), 0);
+        assert_string_equal(said, expected);
+}
+
+static MountFacts ext4_of(dev_t devno, const char *target) {
+        return (MountFacts){
+                .id = 7, .devno = devno, .source = "/dev/x", .root = "/", .target = target, .fstype = "ext4"};
+}
+
+static void a_mount_stays_when_its_device_is_pulled(void **state) {
+        _cleanup_(mount_set_freep) MountSet *s = NULL;
+        Device d;
+        device_plug(&d);
+        MountFacts f = ext4_of(d.devno, "/a");
+        int r = mount_set_new(&s);
+        int r2 = r < 0 ? r : mount_set_add(s, 7, 1, &f);
+        device_pull(&d);
+        assert_int_equal(r2, 0);
+        says(s, "+/a ");
+        assert_int_equal(mount_set_begin(s), 0); /* listed anew */
+        assert_int_equal(mount_set_add(s, 7, 1, &f), 0);
+        says(s, "");
+        mount_set_remove(s, 7);
+        says(s, "-/a ");
+        assert_int_equal(mount_set_add(s, 7, 1, &f), 0); /* nothing is known of it any more */
+        says(s, "");
+}
+
+static void another_mount_of_its_id_is_not_the_one_whose_device_was_pulled(void **state) {
+        _cleanup_(mount_set_freep) MountSet *s = NULL;
+        Device d;
+        device_plug(&d);
+        MountFacts f = ext4_of(d.devno, "/a"),
+                   other = {.id = 7, .root = "/", .target = "/a", .fstype = "tmpfs"};
+        int r = mount_set_new(&s);
+        int r2 = r < 0 ? r : mount_set_add(s, 7, 1, &f);
+        device_pull(&d);
+        assert_int_equal(r2, 0);
+        says(s, "+/a ");
+        assert_int_equal(mount_set_begin(s), 0);
+        assert_int_equal(mount_set_add(s, 7, 1, &other), 0);
+        says(s, "-/a ");
+}
+
+static void what_a_renewed_mount_is_like_is_told_once(void **state) {
+        _cleanup_(mount_set_freep) MountSet *s = NULL;
+        uint64_t *volumes = NULL;
+        size_t n = 0;
+        Device d;
+        device_plug(&d);
+        MountFacts f = ext4_of(d.devno, "/a"),
+                   tmpfs = {.id = 8, .root = "/", .target = "/b", .fstype = "tmpfs"};
+        int r = mount_set_new(&s);
+        int r2 = r < 0 ? r : mount_set_add(s, 7, 1, &f);
+        device_pull(&d);
+        assert_int_equal(r2, 0);
+        assert_int_equal(mount_set_add(s, 8, 1, &tmpfs), 0);
+        says(s, "+/a ");
+        assert_int_equal(mount_set_volumes(s, &volumes, &n), 0);
+        assert_int_equal(n, 1); /* a tmpfs is none */
+        assert_int_equal(volumes[0], 7);
+        free(volumes);
+        assert_int_equal(mount_set_renew(s, 7, 1, "/a", true), 0);
+        says(s, "~/a ");
+        says(s, "");
+        assert_int_equal(mount_set_renew(s, 7, 1, "/b", true), 1); /* moved: list anew */
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_mount_stays_when_its_device_is_pulled),
+                cmocka_unit_test(another_mount_of_its_id_is_not_the_one_whose_device_was_pulled),
+                cmocka_unit_test(what_a_renewed_mount_is_like_is_told_once),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "daemon/mounttree.h"
+
+typedef struct Mount {
+        uint64_t id, parent;
+        const char *target;
+} Mount;
+
+static MountTree *tree_of(const Mount *mounts, size_t n) {
+        MountTree *t = NULL;
+        assert_int_equal(mount_tree_new(&t), 0);
+        for (size_t i = 0; i < n; i++)
+                assert_int_equal(mount_tree_add(t, mounts[i].id, mounts[i].parent, mounts[i].target), 0);
+        return t;
+}
+
+static void mounts_beside_and_below_one_another_are_reached(void **state) {
+        static const Mount mounts[] = {{20, 1, "/"},
+                                       {30, 20, "/mnt/a"},
+                                       {31, 20, "/mnt/ab"},
+                                       {32, 30, "/mnt/a/x"},
+                                       {33, 20, "/mnt/c d"}};
+        _cleanup_(mount_tree_freep) MountTree *t = tree_of(mounts, ELEMENTSOF(mounts));
+        for (size_t i = 0; i < ELEMENTSOF(mounts); i++)
+                assert_true(mount_tree_reaches(t, mounts[i].id));
+        assert_false(mount_tree_reaches(t, 99));
+}
+
+static void a_mount_on_its_root_covers_it(void **state) {
+        static const Mount mounts[] = {{20, 1, "/"}, {30, 20, "/mnt/a"}, {31, 30, "/mnt/a"}};
+        _cleanup_(mount_tree_freep) MountTree *t = tree_of(mounts, ELEMENTSOF(mounts));
+        assert_false(mount_tree_reaches(t, 30));
+        assert_true(mount_tree_reaches(t, 31));
+}
+
+static void a_mount_on_the_way_covers_what_is_behind_it(void **state) {
+        static const Mount mounts[] = {{20, 1, "/"},
+                                       {30, 20, "/mnt/a/b"},
+                                       {31, 30, "/mnt/a/b/c"},
+                                       {40, 20, "/mnt/a"},
+                                       {41, 40, "/mnt/a/b"}};
+        _cleanup_(mount_tree_freep) MountTree *t = tree_of(mounts, ELEMENTSOF(mounts));
+        assert_false(mount_tree_reaches(t, 30));
+        assert_false(mount_tree_reaches(t, 31));
+        assert_true(mount_tree_reaches(t, 40));
+        assert_true(mount_tree_reaches(t, 41));
+}
+
+static void a_mount_on_the_root_covers_all_that_was_mounted_before(void **state) {
+        static const Mount mounts[] = {{20, 1, "/"}, {30, 20, "/mnt"}, {40, 20, "/"}, {41, 40, "/mnt"}};
+        _cleanup_(mount_tree_freep) MountTree *t = tree_of(mounts, ELEMENTSOF(mounts));
+        assert_false(mount_tree_reaches(t, 20));
+        assert_false(mount_tree_reaches(t, 30));
+        assert_true(mount_tree_reaches(t, 41));
+}
+
+static void what_is_removed_covers_no_longer(void **state) {
+        static const Mount mounts[] = {{20, 1, "/"}, {30, 20, "/mnt/a"}, {40, 20, "/mnt"}};
+        _cleanup_(mount_tree_freep) MountTree *t = tree_of(mounts, ELEMENTSOF(mounts));
+        assert_false(mount_tree_reaches(t, 30));
+        mount_tree_remove(t, 40);
+        mount_tree_remove(t, 40);
+        assert_false(mount_tree_reaches(t, 40));
+        assert_true(mount_tree_reaches(t, 30));
+        assert_int_equal(mount_tree_add(t, 40, 20, "/mnt"), 0);
+        assert_false(mount_tree_reaches(t, 30));
+}
+
+static void whoever_lost_his_parent_is_counted(void **state) {
+        /* in no order: a moved mount may be older than its parent */
+        static const Mount mounts[] = {{32, 31, "/a/b/c"}, {31, 30, "/a/b"}, {20, 1, "/"}, {30, 20, "/a"}};
+        _cleanup_(mount_tree_freep) MountTree *t = tree_of(mounts, ELEMENTSOF(mounts));
+        assert_int_equal(mount_tree_orphans(t), 1);
+        mount_tree_remove(t, 31);
+        assert_int_equal(mount_tree_orphans(t), 2);
+        mount_tree_remove(t, 30);
+        assert_int_equal(mount_tree_orphans(t), 2);
+        assert_int_equal(mount_tree_add(t, 31, 20, "/a/b"), 0);
+        assert_int_equal(mount_tree_orphans(t), 1);
+        mount_tree_remove(t, 32);
+        mount_tree_remove(t, 31);
+        assert_int_equal(mount_tree_orphans(t), 1);
+        mount_tree_remove(t, 20);
+        assert_int_equal(mount_tree_orphans(t), 0);
+}
+
+static void what_cannot_be_is_told(void **state) {
+        static const Mount mounts[] = {{20, 1, "/"}, {30, 20, "/a"}};
+        _cleanup_(mount_tree_freep) MountTree *t = tree_of(mounts, ELEMENTSOF(mounts));
+        assert_int_equal(mount_tree_add(t, 30, 20, "/a"), 0); /* told twice */
+        assert_int_equal(mount_tree_add(t, 30, 20, "/b"), 1); /* somewhere else */
+        assert_int_equal(mount_tree_add(t, 31, 20, "/a"), 1); /* two in one place */
+        assert_true(mount_tree_reaches(t, 31));
+}
+
+static void a_circle_ends(void **state) {
+        static const Mount mounts[] = {{20, 30, "/a"}, {30, 20, "/b"}};
+        _cleanup_(mount_tree_freep) MountTree *t = tree_of(mounts, ELEMENTSOF(mounts));
+        (void) mount_tree_reaches(t, 20);
+        assert_false(mount_tree_reaches(t, 21));
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(mounts_beside_and_below_one_another_are_reached),
+                cmocka_unit_test(a_mount_on_its_root_covers_it),
+                cmocka_unit_test(a_mount_on_the_way_covers_what_is_behind_it),
+                cmocka_unit_test(a_mount_on_the_root_covers_all_that_was_mounted_before),
+                cmocka_unit_test(what_is_removed_covers_no_longer),
+                cmocka_unit_test(whoever_lost_his_parent_is_counted),
+                cmocka_unit_test(what_cannot_be_is_told),
+                cmocka_unit_test(a_circle_ends),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

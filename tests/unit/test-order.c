@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What depends on what, told by paths; and that thousands of paths are as nothing. */
+
+#include "fixture.h"
+
+#include "common/order.h"
+
+typedef struct Path {
+        size_t item;
+        OrderKind kind;
+        const char *path;
+        const char *scope;
+} Path;
+
+#define READS(item, path)                                                                                    \
+        { item, ORDER_SOURCE, path, NULL }
+#define WRITES(item, path)                                                                                   \
+        { item, ORDER_OUTPUT, path, NULL }
+
+static int sort(size_t n_items, const Path *paths, size_t n_paths, size_t **ret, size_t *ret_n) {
+        _cleanup_(order_freep) Order *o = NULL;
+        size_t other = 0;
+        assert_int_equal(order_new(n_items, &o), 0);
+        for (size_t i = 0; i < n_paths; i++)
+                assert_int_equal(
+                        order_declare(o, paths[i].item, paths[i].kind, paths[i].scope, paths[i].path, &other),
+                        0);
+        for (size_t i = 0; i < n_paths; i++)
+                assert_int_equal(
+                        order_connect(o, paths[i].item, paths[i].kind, paths[i].scope, paths[i].path), 0);
+        return order_sort(o, ret, ret_n);
+}
+
+/* The result R with the items EXPECTED, as digits. */
+static void gives(const Path *paths, size_t n_paths, size_t n_items, int expected_r, const char *expected) {
+        _cleanup_free_ size_t *items = NULL;
+        size_t n = 0;
+        char digits[16] = "";
+        assert_int_equal(sort(n_items, paths, n_paths, &items, &n), expected_r);
+        for (size_t i = 0; i < n && i + 1 < sizeof(digits); i++)
+                digits[i] = (char) ('0' + items[i]);
+        assert_string_equal(digits, expected);
+}
+
+#define SORTS(expected, n_items, ...)                                                                        \
+        do {                                                                                                 \
+                const Path paths[] = {__VA_ARGS__};                                                          \
+                gives(paths, ELEMENTSOF(paths), n_items, 0, expected);                                       \
+        } while (0)
+#define CIRCLE(expected, n_items, ...)                                                                       \
+        do {                                                                                                 \
+                const Path paths[] = {__VA_ARGS__};                                                          \
+                gives(paths, ELEMENTSOF(paths), n_items, -ELOOP, expected);                                  \
+        } while (0)
+
+static void what_is_read_is_written_before(void **state) {
+        SORTS("10", 2, READS(0, "/x"), WRITES(0, "/y"), READS(1, "/z"), WRITES(1, "/x"));
+        SORTS("210", 3, READS(0, "/b"), WRITES(0, "/c"), READS(1, "/a"), WRITES(1, "/b"), READS(2, "/s"),
+              WRITES(2, "/a"));
+}
+
+static void directories_count_as_what_is_in_them(void **state) {
+        SORTS("10", 2, READS(0, "/d"), WRITES(0, "/y"), READS(1, "/z"), WRITES(1, "/d/e/f"));
+        SORTS("10", 2, READS(0, "/d/e/f"), WRITES(0, "/y"), READS(1, "/z"), WRITES(1, "/d"));
+        /* a common beginning of names is not a directory */
+        SORTS("01", 2, READS(0, "/d"), WRITES(0, "/y"), READS(1, "/z"), WRITES(1, "/de"));
+        SORTS("01", 2, READS(0, "/d/ef"), WRITES(0, "/y"), READS(1, "/z"), WRITES(1, "/d/e"));
+}
+
+static void the_rest_keeps_its_order(void **state) {
+        SORTS("0123", 4, READS(0, "/a"), WRITES(0, "/0"), READS(1, "/a"), WRITES(1, "/1"), READS(2, "/a"),
+              WRITES(2, "/2"), READS(3, "/a"), WRITES(3, "/3"));
+        SORTS("1320", 4, READS(0, "/3"), WRITES(0, "/0"), READS(1, "/a"), WRITES(1, "/1"), READS(2, "/1"),
+              WRITES(2, "/2"), READS(3, "/a"), WRITES(3, "/3"), READS(0, "/2"));
+        _cleanup_free_ size_t *items = NULL;
+        size_t n = 1;
+        assert_int_equal(sort(0, NULL, 0, &items, &n), 0);
+        assert_int_equal(n, 0);
+}
+
+static void circles_are_found_with_their_members(void **state) {
+        CIRCLE("0", 1, READS(0, "/x"), WRITES(0, "/x"));
+        CIRCLE("0", 1, READS(0, "/x"), WRITES(0, "/x/y"));
+        CIRCLE("01", 2, READS(0, "/x"), WRITES(0, "/y"), READS(1, "/y"), WRITES(1, "/x"));
+        /* 0 leads into it and 4 comes behind it: neither is a member */
+        CIRCLE("132", 5, READS(0, "/s"), WRITES(0, "/0"), READS(1, "/0"), READS(1, "/2"), WRITES(1, "/1"),
+               READS(2, "/3"), WRITES(2, "/2"), READS(3, "/1"), WRITES(3, "/3"), READS(4, "/1"),
+               WRITES(4, "/4"));
+}
+
+static void an_output_has_one_writer(void **state) {
+        _cleanup_(order_freep) Order *o = NULL;
+        size_t other = 9;
+        assert_int_equal(order_new(3, &o), 0);
+        assert_int_equal(order_declare(o, 1, ORDER_OUTPUT, NULL, "/a/b", &other), 0);
+        assert_int_equal(order_declare(o, 2, ORDER_SOURCE, NULL, "/a/b", &other), 0);
+        assert_int_equal(order_declare(o, 0, ORDER_SOURCE, NULL, "/a/b", &other), 0);
+        assert_int_equal(other, 9);
+        assert_int_equal(order_declare(o, 2, ORDER_OUTPUT, NULL, "/a/b", &other), -EEXIST);
+        assert_int_equal(other, 1);
+        assert_int_equal(order_declare(o, 2, ORDER_OUTPUT, NULL, "/a", &other), 0);
+}
+
+static void scopes_tell_instances_apart(void **state) {
+        SORTS("10", 2, {0, ORDER_SOURCE, "/x%i", "/e/*"}, WRITES(0, "/y"), READS(1, "/z"),
+              {1, ORDER_OUTPUT, "/x%i", "/e/*"});
+        SORTS("01", 2, {0, ORDER_SOURCE, "/x%i", "/e/*"}, WRITES(0, "/y"), READS(1, "/z"),
+              {1, ORDER_OUTPUT, "/x%i", "/f/*"});
+        /* where there is no %i the scope does not matter */
+        SORTS("10", 2, {0, ORDER_SOURCE, "/d", "/e/*"}, WRITES(0, "/y"), READS(1, "/z"),
+              {1, ORDER_OUTPUT, "/d/%i", "/f/*"});
+}
+
+static void many_below_one_directory_stay_cheap(void **state) {
+        enum { n = 4000 }; /* each of 2000 writes below what each of 2000 others reads: 4 million pairs */
+        _cleanup_(order_freep) Order *o = NULL;
+        _cleanup_free_ size_t *items = NULL;
+        size_t other = 0, count = 0;
+        char path[64];
+        assert_int_equal(order_new(n, &o), 0);
+        for (int round = 0; round < 2; round++)
+                for (size_t i = 0; i < n; i++) {
+                        OrderKind kind = i < n / 2 ? ORDER_SOURCE : ORDER_OUTPUT;
+                        (void) snprintf(path, sizeof(path), kind == ORDER_SOURCE ? "/boot" : "/boot/%zu", i);
+                        if (round == 0)
+                                assert_int_equal(order_declare(o, i, kind, NULL, path, &other), 0);
+                        else
+                                assert_int_equal(order_connect(o, i, kind, NULL, path), 0);
+                }
+        assert_int_equal(order_sort(o, &items, &count), 0);
+        assert_int_equal(count, n);
+        assert_int_equal(items[0], n / 2);
+        assert_int_equal(items[n / 2], 0);
+        assert_int_equal(items[n - 1], n / 2 - 1);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(what_is_read_is_written_before),
+                cmocka_unit_test(directories_count_as_what_is_in_them),
+                cmocka_unit_test(the_rest_keeps_its_order),
+                cmocka_unit_test(circles_are_found_with_their_members),
+                cmocka_unit_test(an_output_has_one_writer),
+                cmocka_unit_test(scopes_tell_instances_apart),
+                cmocka_unit_test(many_below_one_directory_stay_cheap),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

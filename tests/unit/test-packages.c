@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/packages.h"
+
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+
+#include "disk.h"
+#include "fixture.h"
+
+typedef int (*lock_t)(int fd);
+
+static int lock_fcntl(int fd) {
+        return fcntl(fd, F_SETLK, &(struct flock){.l_type = F_WRLCK});
+}
+
+static int lock_ofd(int fd) {
+        return fcntl(fd, F_OFD_SETLK, &(struct flock){.l_type = F_WRLCK});
+}
+
+static int lock_part(int fd) {
+        return fcntl(fd, F_SETLK, &(struct flock){.l_type = F_RDLCK, .l_start = 100, .l_len = 1});
+}
+
+static int lock_flock(int fd) {
+        return flock(fd, LOCK_EX | LOCK_NB);
+}
+
+static int lock_flock_shared(int fd) {
+        return flock(fd, LOCK_SH | LOCK_NB);
+}
+
+static const lock_t locks[] = {lock_fcntl, lock_ofd, lock_part, lock_flock, lock_flock_shared};
+
+static char *file_in(const Scratch *s, const char *name) {
+        scratch_write(s, name, "");
+        return outer_path(s, name);
+}
+
+/* Another process that holds a lock on FILE until holder_end(). */
+static pid_t holder_begin(const char *file, lock_t lock) {
+        int ready[2];
+        char byte = 0;
+        assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                int fd = open(file, O_RDWR | O_CLOEXEC);
+                if (fd < 0 || lock(fd) < 0 || write(ready[1], "x", 1) != 1)
+                        _exit(1);
+                for (;;)
+                        (void) pause();
+        }
+        close(ready[1]);
+        assert_int_equal(read(ready[0], &byte, 1), 1);
+        close(ready[0]);
+        return pid;
+}
+
+static void holder_end(pid_t pid) {
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void what_nobody_locked_holds_nothing(void **state) {
+        char *file = file_in(*state, "lock");
+        int fd = open(file, O_RDWR | O_CLOEXEC); /* open is not locked */
+        assert_true(fd >= 0);
+        assert_null(packages_locked((char *[]){file, NULL}));
+        assert_null(packages_locked((char *[]){NULL}));
+        assert_null(packages_locked(NULL));
+        close(fd);
+        free(file);
+}
+
+static void lock_of_every_kind_is_seen_until_its_holder_goes(void **state) {
+        char *file = file_in(*state, "lock"), *other = file_in(*state, "other");
+        for (size_t i = 0; i < ELEMENTSOF(locks); i++) {
+                char *paths[] = {other, file, NULL};
+                pid_t pid = holder_begin(file, locks[i]);
+                assert_ptr_equal(packages_locked(paths), file);
+                assert_null(packages_locked((char *[]){other, NULL}));
+                holder_end(pid);
+                assert_null(packages_locked(paths));
+        }
+        free(file);
+        free(other);
+}
+
+static void our_own_lock_counts_too_and_is_not_lost_by_looking(void **state) {
+        char *file = file_in(*state, "lock");
+        int fd = open(file, O_RDWR | O_CLOEXEC);
+        assert_int_equal(lock_fcntl(fd), 0);
+        /* a POSIX lock goes when its process closes any descriptor of the file: so none may be opened to look
+         */
+        for (int i = 0; i < 2; i++)
+                assert_ptr_equal(packages_locked((char *[]){file, NULL}), file);
+        close(fd);
+        assert_null(packages_locked((char *[]){file, NULL}));
+        free(file);
+}
+
+static void lock_is_the_files_not_the_names(void **state) {
+        const Scratch *s = *state;
+        char *file = file_in(s, "lock"), *link = outer_path(s, "hard"), *soft = outer_path(s, "soft");
+        assert_int_equal(linkat(s->fd, "lock", s->fd, "hard", 0), 0);
+        assert_int_equal(symlinkat("lock", s->fd, "soft"), 0);
+        pid_t pid = holder_begin(link, lock_flock);
+        assert_ptr_equal(packages_locked((char *[]){file, NULL}), file);
+        assert_ptr_equal(packages_locked((char *[]){soft, NULL}), soft);
+        /* replaced by a new file of that name, which nobody locked */
+        assert_int_equal(unlinkat(s->fd, "lock", 0), 0);
+        scratch_write(s, "lock", "");
+        assert_null(packages_locked((char *[]){file, NULL}));
+        holder_end(pid);
+        free(file);
+        free(link);
+        free(soft);
+}
+
+static void missing_files_are_passed_over(void **state) {
+        const Scratch *s = *state;
+        char *missing = outer_path(s, "none/lock"), *file = file_in(s, "lock");
+        pid_t pid = holder_begin(file, lock_flock);
+        assert_ptr_equal(packages_locked((char *[]){missing, file, NULL}), file);
+        holder_end(pid);
+        assert_null(packages_locked((char *[]){missing, file, NULL}));
+        free(missing);
+        free(file);
+}
+
+/* Awaits that a line of /proc/locks has ` -> `: what a waiter looks like. */
+static void await_waiter(pid_t waiter) {
+        char line[256], word[32];
+        (void) snprintf(word, sizeof(word), " %i ", waiter);
+        for (bool found = false; !found;) {
+                FILE *f = fopen("/proc/locks", "re");
+                assert_non_null(f);
+                while (!found && fgets(line, sizeof(line), f))
+                        found = strstr(line, " -> ") && strstr(line, word);
+                (void) fclose(f);
+                assert_int_equal(waitpid(waiter, NULL, WNOHANG), 0);
+        }
+}
+
+static int lock_waiting(int fd) {
+        return flock(fd, LOCK_EX);
+}
+
+/* Who waits has nothing yet; its line shows the file of the lock that it waits for. */
+static void waiter_does_not_hold(void **state) {
+        char *file = file_in(*state, "lock"), *other = file_in(*state, "other");
+        int fd = open(file, O_RDWR | O_CLOEXEC);
+        assert_int_equal(lock_flock(fd), 0);
+        pid_t waiter = fork();
+        assert_true(waiter >= 0);
+        if (waiter == 0) {
+                close(fd); /* the lock stays the parent's */
+                int own = open(file, O_RDWR | O_CLOEXEC);
+                _exit(own >= 0 && lock_waiting(own) >= 0 ? 0 : 1);
+        }
+        await_waiter(waiter);
+        assert_ptr_equal(packages_locked((char *[]){file, NULL}), file);
+        assert_null(packages_locked((char *[]){other, NULL}));
+        close(fd); /* now the waiter gets it, and goes */
+        int status;
+        assert_int_equal(waitpid(waiter, &status, 0), waiter);
+        assert_int_equal(status, 0);
+        assert_null(packages_locked((char *[]){file, NULL}));
+        free(file);
+        free(other);
+}
+
+/* There stat(2) and /proc/locks show different anonymous device numbers. */
+static void lock_in_a_subvolume_is_seen(void **state) {
+        Scratch *s = *state;
+        Disk d;
+        if (geteuid() != 0 ||
+            system("grep -qw btrfs /proc/filesystems && command -v mkfs.btrfs >/dev/null") != 0)
+                skip();
+        disk_attach(&d, s, "128M", NULL, false);
+        scratch_unshare(s);
+        shell("mkfs.btrfs -q -f %s && mkdir %s/m && mount %s %s/m && btrfs -q subvolume create %s/m/sub",
+              d.node, s->path, d.node, s->path, s->path);
+        char *file = file_in(s, "m/sub/lock"), *other = file_in(s, "m/sub/other");
+        pid_t pid = holder_begin(file, lock_fcntl);
+        assert_ptr_equal(packages_locked((char *[]){other, file, NULL}), file);
+        holder_end(pid);
+        assert_null(packages_locked((char *[]){other, file, NULL}));
+        free(file);
+        free(other);
+        shell("umount %s/m", s->path);
+        disk_detach(&d);
+}
+
+static void many_locks_do_not_hide_one(void **state) {
+        const Scratch *s = *state;
+        char *file = file_in(s, "lock"), *many = file_in(s, "many");
+        int fd = open(many, O_RDWR | O_CLOEXEC);
+        for (int i = 0; i < 2000; i++)
+                assert_int_equal(fcntl(fd, F_OFD_SETLK,
+                                       &(struct flock){.l_type = F_WRLCK, .l_start = i * 2, .l_len = 1}),
+                                 0);
+        pid_t pid = holder_begin(file, lock_flock);
+        assert_ptr_equal(packages_locked((char *[]){file, NULL}), file);
+        holder_end(pid);
+        close(fd);
+        free(file);
+        free(many);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                scratch_test(what_nobody_locked_holds_nothing),
+                scratch_test(lock_of_every_kind_is_seen_until_its_holder_goes),
+                scratch_test(our_own_lock_counts_too_and_is_not_lost_by_looking),
+                scratch_test(lock_is_the_files_not_the_names),
+                scratch_test(missing_files_are_passed_over),
+                scratch_test(waiter_does_not_hold),
+                scratch_test(lock_in_a_subvolume_is_seen),
+                scratch_test(many_locks_do_not_hide_one),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

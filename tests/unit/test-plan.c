@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What a manifest comes to on a given volume: instances, their order, and what only the volume can tell. */
+
+#include "fixture.h"
+
+#include "common/log.h"
+#include "common/plan.h"
+
+#define PLACE "/etc/bootkeep/bootcaches.xml"
+#define ID "0123456789abcdef0123456789abcdef"
+#define CACHE(name, each, in, out)                                                                           \
+        "<cache name='" name "' builder='b' " each "><source path='" in "'/><output path='" out              \
+        "'/></cache>\n"
+#define COPY(role, each, from, to) "<copy role='" role "' " each " from='" from "' to='" to "'/>\n"
+#define MODULES "each='/usr/lib/modules/*'"
+
+/* A plan with all that it points into. */
+typedef struct Case {
+        Manifest *manifest;
+        BuilderSet *builders;
+        Plan *plan;
+        char *why;
+        char *log;
+} Case;
+
+static void case_done(Case *c) {
+        if (c->plan)
+                plan_free(c->plan);
+        manifest_free(c->manifest);
+        builder_set_free(c->builders);
+        free(c->why);
+        free(c->log);
+}
+
+#define _cleanup_case_ _cleanup_(case_done)
+
+/* Plans the manifest CONTENT on the volume S, where a builder `b` is defined. */
+static int plan(const Scratch *s, const char *content, const Arm *arm, Case *c) {
+        _cleanup_strv_free_ char **dirs = NULL;
+        _cleanup_free_ char *text = NULL;
+        scratch_write(s, "builders/b.conf", "[Builder]\nExec=/bin/b\n");
+        assert_int_equal(strv_push(&dirs, outer_path(s, "builders")), 0);
+        assert_int_equal(builder_set_load(dirs, &c->builders, NULL), 0);
+        assert_int_equal(strprintf(&text, "<bootcaches version='1'>\n%s</bootcaches>", content), 0);
+        if (manifest_parse(PLACE, text, strlen(text), &c->manifest, &c->why) < 0)
+                fail_msg("%s", c->why);
+        Capture capture = capture_begin();
+        int r = plan_new(s->fd, c->manifest, c->builders, arm, &c->plan, &c->why);
+        c->log = capture_end(&capture);
+        return r;
+}
+
+static void plans(const Scratch *s, const char *content, Case *c) {
+        int r = plan(s, content, NULL, c);
+        if (r != 0)
+                fail_msg("gave %i: %s", r, strempty(c->why));
+        assert_null(c->why);
+}
+
+static void refuses(const Scratch *s, const char *content, const char *reason) {
+        _cleanup_case_ Case c = {};
+        assert_int_equal(plan(s, content, NULL, &c), -EBADMSG);
+        assert_null(c.plan);
+        if (!startswith(c.why, PLACE ":") || !strstr(c.why, reason))
+                fail_msg("\"%s\" is not in: %s", reason, c.why);
+}
+
+/* The caches of the plan are EXPECTED, "name instance, name instance". */
+static void has_caches(const Case *c, const char *expected) {
+        _cleanup_free_ char *all = strdup("");
+        for (size_t i = 0; i < c->plan->n_caches; i++) {
+                const PlanCache *x = &c->plan->caches[i];
+                _cleanup_free_ char *before = TAKE_PTR(all);
+                assert_string_equal(x->builder->name, "b");
+                assert_int_equal(strprintf(&all, "%s%s%s%s%s", before, *before ? ", " : "", x->cache->name,
+                                           x->instance ? " " : "", strempty(x->instance)),
+                                 0);
+        }
+        assert_string_equal(all, expected);
+}
+
+static void has_copies(const Case *c, const char *expected) {
+        _cleanup_free_ char *all = strdup("");
+        for (size_t i = 0; i < c->plan->n_copies; i++) {
+                const PlanCopy *x = &c->plan->copies[i];
+                _cleanup_free_ char *before = TAKE_PTR(all), *to = NULL;
+                assert_int_equal(plan_path(c->plan, x->copy->to, x->instance, &to), 0);
+                assert_int_equal(strprintf(&all, "%s%s%s", before, *before ? ", " : "", to), 0);
+        }
+        assert_string_equal(all, expected);
+}
+
+static void instances_are_what_matches_sorted(void **state) {
+        const Scratch *s = *state;
+        _cleanup_case_ Case c = {};
+        scratch_write(s, "usr/lib/modules/6.1.0-9/x", "");
+        scratch_write(s, "usr/lib/modules/6.1.0-10/x", "");
+        scratch_write(s, "usr/lib/modules/5.10/x", "");
+        scratch_write(s, "usr/lib/modules/.hidden/x", "");
+        plans(s,
+              CACHE("plain", "", "/s", "/o") CACHE("a", MODULES, "/usr/lib/modules/%i/k", "/o-%i")
+                      CACHE("six", "each='/usr/lib/modules/6.?.[0]-*'", "/s", "/six-%i"),
+              &c);
+        has_caches(&c, "plain, a 5.10, a 6.1.0-10, a 6.1.0-9, six 6.1.0-10, six 6.1.0-9");
+        assert_null(c.plan->machine_id);
+        assert_string_equal(c.log, "");
+}
+
+static void caches_come_behind_what_they_need(void **state) {
+        const Scratch *s = *state;
+        _cleanup_case_ Case c = {};
+        scratch_write(s, "usr/lib/modules/1/x", "");
+        scratch_write(s, "usr/lib/modules/2/x", "");
+        plans(s,
+              CACHE("uki", MODULES, "/boot/initrd-%i", "/boot/uki-%i.efi")
+                      CACHE("initrd", MODULES, "/usr/lib/modules/%i", "/boot/initrd-%i")
+                              CACHE("list", "", "/boot", "/var/list")
+                                      CACHE("dep", MODULES, "/etc/depmod.d", "/usr/lib/modules/%i/dep")
+                                              CACHE("other", "", "/s", "/o"),
+              &c);
+        has_caches(&c, "dep 1, dep 2, other, initrd 1, initrd 2, uki 1, uki 2, list");
+}
+
+static void copies_come_by_role_then_as_written(void **state) {
+        const Scratch *s = *state;
+        _cleanup_case_ Case c = {};
+        scratch_write(s, "usr/lib/modules/1/x", "");
+        scratch_write(s, "usr/lib/modules/2/x", "");
+        plans(s,
+              COPY("misc", "", "/f", "/misc") COPY("entry", MODULES, "/f", "/e%i")
+                      COPY("booter", "", "/f", "/booter") COPY("required", MODULES, "/f", "/r%i")
+                              COPY("required", "", "/f", "/first"),
+              &c);
+        has_copies(&c, "/r1, /r2, /first, /e1, /e2, /booter, /misc");
+}
+
+static void a_missing_directory_matches_nothing(void **state) {
+        const Scratch *s = *state;
+        _cleanup_case_ Case c = {};
+        plans(s, CACHE("a", MODULES, "/s", "/o%i") COPY("misc", MODULES, "/f", "/t%i"), &c);
+        assert_int_equal(c.plan->n_caches, 0);
+        assert_int_equal(c.plan->n_copies, 0);
+        _cleanup_case_ Case file = {};
+        scratch_write(s, "usr/lib/modules", "a file");
+        plans(s, CACHE("a", MODULES, "/s", "/o%i"), &file);
+        assert_int_equal(file.plan->n_caches, 0);
+}
+
+static void an_empty_manifest_is_an_empty_plan(void **state) {
+        _cleanup_case_ Case c = {};
+        plans(*state, "", &c);
+        assert_int_equal(c.plan->n_caches + c.plan->n_copies, 0);
+}
+
+static void dangerous_names_are_left_out_and_told(void **state) {
+        const Scratch *s = *state;
+        _cleanup_case_ Case c = {};
+        scratch_write(s, "usr/lib/modules/good %o\\\"/x", "");
+        scratch_write(s, "usr/lib/modules/-rf/x", "");
+        scratch_write(s, "usr/lib/modules/new\nline/x", "");
+        scratch_write(s, "usr/lib/modules/esc\033[31m/x", "");
+        plans(s, CACHE("a", MODULES, "/s", "/o%i"), &c);
+        has_caches(&c, "a good %o\\\"");
+        assert_non_null(strstr(c.log, "3 names that match /usr/lib/modules/* are left out"));
+}
+
+static void links_to_the_directory_stay_in_the_volume(void **state) {
+        const Scratch *s = *state;
+        _cleanup_case_ Case c = {};
+        scratch_write(s, "usr/lib/modules/1/x", "");
+        make_link(s, "lib", "/usr/lib");
+        plans(s, CACHE("a", "each='/lib/modules/*'", "/s", "/o%i"), &c);
+        has_caches(&c, "a 1");
+        _cleanup_case_ Case out = {};
+        make_link(s, "proc", "../../../../../../proc");
+        assert_int_equal(plan(s, CACHE("a", "each='/proc/[0-9]*'", "/s", "/o%i"), NULL, &out), -ELOOP);
+        assert_non_null(strstr(out.why, "cannot look at /proc"));
+}
+
+static void machine_ids(void **state) {
+        const Scratch *s = *state;
+        static const char *const bad[] = {"",
+                                          "uninitialized\n",
+                                          "0123\n",
+                                          "00000000000000000000000000000000\n",
+                                          ID "0\n",
+                                          ID "\n\n",
+                                          "0123456789ABCDEF0123456789ABCDEF\n",
+                                          "0123456789abcdef0123456789abcd..\n"};
+        static const char copy[] = COPY("misc", "", "/f", "/x") COPY("entry", "", "/%m", "/%m/%%m");
+        refuses(s, copy, ":3: %m is used, but /etc/machine-id holds no machine id");
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                scratch_write(s, "etc/machine-id", bad[i]);
+                refuses(s, copy, "holds no machine id");
+        }
+        _cleanup_case_ Case c = {}, unused = {};
+        scratch_write(s, "etc/machine-id", ID "\n");
+        plans(s, copy, &c);
+        assert_string_equal(c.plan->machine_id, ID);
+        has_copies(&c, "/" ID "/%m, /x");
+        plans(s, COPY("misc", "", "/%%m", "/x"), &unused);
+        assert_null(unused.plan->machine_id);
+        assert_int_equal(unlinkat(s->fd, "etc/machine-id", 0), 0);
+        scratch_write(s, "etc/machine-id/directory", "");
+        refuses(s, copy, "holds no machine id");
+}
+
+static void the_machine_id_can_be_in_a_pattern(void **state) {
+        const Scratch *s = *state;
+        _cleanup_case_ Case c = {};
+        scratch_write(s, "etc/machine-id", ID);
+        scratch_write(s, "boot/" ID "/6.1/linux", "");
+        plans(s, COPY("required", "each='/boot/%m/*'", "/boot/%m/%i/linux", "/%m/%i/linux"), &c);
+        has_copies(&c, "/" ID "/6.1/linux");
+}
+
+static void unknown_builders_are_refused(void **state) {
+        refuses(*state, "\n<cache name='x' builder='nobody'><source path='/s'/><output path='/o'/></cache>",
+                ":3: unknown builder \"nobody\" of cache \"x\"");
+        refuses(*state,
+                "<cache name='x' builder='c' each='/none/*'><source path='/s'/><output path='/o%i'/></cache>",
+                "unknown builder \"c\"");
+}
+
+static void patterns_that_overlap_are_refused(void **state) {
+        const Scratch *s = *state;
+        scratch_write(s, "usr/lib/modules/1/x", "");
+        scratch_write(s, "m/1/x", "");
+        refuses(s, CACHE("a", MODULES, "/s", "/o%i") CACHE("b", "each='/m/*'", "/s", "/o%i"),
+                ":3: output /o1 of b 1 is an output of a 1 too");
+        refuses(s, CACHE("a", MODULES, "/s", "/o%i") CACHE("b", "", "/s", "/o1"),
+                "output /o1 of b  is an output of a 1");
+        refuses(s, COPY("misc", MODULES, "/f", "/T%i") COPY("misc", "each='/m/*'", "/f", "/t%i"), "line 2");
+        scratch_write(s, "usr/lib/modules/A/x", "");
+        scratch_write(s, "usr/lib/modules/a/x", "");
+        refuses(s, COPY("misc", MODULES, "/f", "/t%i"), "/ta on the helper is written for a and for A");
+        _cleanup_case_ Case c = {};
+        plans(s, CACHE("a", MODULES, "/s", "/o%i"), &c); /* a volume knows case */
+}
+
+static void circles_between_instances_are_refused(void **state) {
+        const Scratch *s = *state;
+        scratch_write(s, "usr/lib/modules/1/x", "");
+        scratch_write(s, "m/1/x", "");
+        scratch_write(s, "m/2/x", "");
+        refuses(s, CACHE("a", MODULES, "/x%i", "/y%i") CACHE("b", "each='/m/*'", "/y%i", "/x%i"),
+                ":2: caches are built from each other in a circle: a 1 -> b 1 -> a 1");
+        /* an output that is another instance's source makes no circle of itself */
+        _cleanup_case_ Case c = {};
+        plans(s, CACHE("a", "each='/m/*'", "/x%i", "/y%i"), &c);
+}
+
+static void too_many_instances_are_refused(void **state) {
+        const Scratch *s = *state;
+        char name[32];
+        assert_int_equal(mkdirat(s->fd, "m", 0755), 0);
+        for (unsigned i = 0; i < MANIFEST_INSTANCES_MAX; i++) {
+                (void) snprintf(name, sizeof(name), "m/%u", i);
+                assert_int_equal(mknodat(s->fd, name, S_IFREG | 0644, 0), 0);
+        }
+        _cleanup_case_ Case c = {};
+        plans(s, CACHE("a", "each='/m/*'", "/s", "/o%i"), &c);
+        assert_int_equal(c.plan->n_caches, MANIFEST_INSTANCES_MAX);
+        refuses(s, CACHE("a", "each='/m/*'", "/s", "/o%i") CACHE("b", "", "/s", "/p"),
+                ":3: more than 4096 instances");
+        refuses(s, CACHE("a", "each='/m/*'", "/s", "/o%i") COPY("misc", "each='/m/*'", "/f", "/t%i"),
+                "more than 4096 instances");
+        assert_int_equal(mknodat(s->fd, "m/one-more", S_IFREG | 0644, 0), 0);
+        refuses(s, CACHE("a", "each='/m/*'", "/s", "/o%i"), "more than 4096 instances");
+}
+
+/* Makes N matches of /m with names of SIZE bytes. */
+static void make_matches(const Scratch *s, unsigned n, int size) {
+        char name[300];
+        assert_int_equal(mkdirat(s->fd, "m", 0755), 0);
+        for (unsigned i = 0; i < n; i++) {
+                (void) snprintf(name, sizeof(name), "m/%0*u", size, i);
+                assert_int_equal(mknodat(s->fd, name, S_IFREG | 0644, 0), 0);
+        }
+}
+
+/* 64 sources and 64 outputs, the sources ever deeper. */
+static char *worst_cache(void) {
+        char *text = NULL;
+        size_t size = 0;
+        FILE *f = open_memstream(&text, &size);
+        assert_non_null(f);
+        (void) fputs("<cache name='a' builder='b' each='/m/*'>", f);
+        for (unsigned i = 0; i < MANIFEST_PATHS_MAX; i++) {
+                (void) fprintf(f, "<output path='/o/%u-%%i'/><source path='/%%i", i);
+                for (unsigned k = 0; k < i; k++)
+                        (void) fputs("/a/b/c", f);
+                (void) fprintf(f, "/%u'/>", i);
+        }
+        (void) fputs("</cache>", f);
+        assert_int_equal(fclose(f), 0);
+        return text;
+}
+
+static void all_paths_together_are_limited(void **state) {
+        const Scratch *s = *state;
+        make_matches(s, 32, 200);
+        _cleanup_free_ char *text = worst_cache();
+        _cleanup_case_ Case c = {};
+        plans(s, text, &c);
+        assert_int_equal(c.plan->n_caches, 32);
+        shell("cd %s/m && for i in $(seq 200); do : >more-than-there-is-room-for-$i; done", s->path);
+        refuses(s, text, ":2: more than 3 MiB of paths in all instances");
+}
+
+/* 4,096 instances of one source and one output: 2 * (3 + N + 32 + 8) bytes each. */
+static void long_names_have_room(void **state) {
+        const Scratch *s = *state;
+        make_matches(s, MANIFEST_INSTANCES_MAX, 255);
+        _cleanup_case_ Case c = {};
+        plans(s, CACHE("a", "each='/m/*'", "/s/%i", "/o/%i"), &c);
+        assert_int_equal(c.plan->n_caches, MANIFEST_INSTANCES_MAX);
+        refuses(s, CACHE("a", "each='/m/*'", "/s/%i/%i", "/o/%i"), ":2: more than 3 MiB");
+        refuses(s, COPY("misc", "each='/m/*'", "/f", "/%i/%i/%i"), ":2: more than 3 MiB");
+}
+
+static void looking_for_matches_is_limited(void **state) {
+        const Scratch *s = *state;
+        make_matches(s, 1000, 200);
+        _cleanup_case_ Case c = {};
+        plans(s, CACHE("a", "each='/m/*1*2*3x'", "/s", "/o%i"), &c);
+        refuses(s, CACHE("a", "each='/m/*1*2*3*4*5*6*7*8*9*1*2x'", "/s", "/o%i"), ":2: too many names");
+        _cleanup_free_ char *bracket = NULL;
+        assert_true(asprintf(&bracket, CACHE("a", "each='/m/*[%02000u]x'", "/s", "/o%%i"), 0) >= 0);
+        refuses(s, bracket, ":2: too many names");
+}
+
+typedef struct Counts {
+        unsigned by_kind[4];
+} Counts;
+
+static int count_arm(void *userdata, int fd, ArmKind kind) {
+        ((Counts *) userdata)->by_kind[kind]++;
+        return 0;
+}
+
+static void directories_of_patterns_are_armed_once(void **state) {
+        const Scratch *s = *state;
+        Counts counts = {};
+        const Arm arm = {.arm = count_arm, .userdata = &counts};
+        static const char text[] = CACHE("a", MODULES, "/s", "/o%i") CACHE("b", MODULES, "/s", "/p%i")
+                COPY("misc", MODULES, "/f", "/%m%i");
+        _cleanup_case_ Case missing = {}, present = {};
+        scratch_write(s, "etc/machine-id", ID);
+        assert_int_equal(plan(s, text, &arm, &missing), 0);
+        assert_int_equal(counts.by_kind[ARM_MISSING], 1); /* `usr` could come */
+        assert_int_equal(counts.by_kind[ARM_TREE], 0);
+        assert_int_equal(counts.by_kind[ARM_NODE], 1); /* the machine id */
+        counts = (Counts){};
+        scratch_write(s, "usr/lib/modules/1/x", "");
+        assert_int_equal(plan(s, text, &arm, &present), 0);
+        assert_int_equal(counts.by_kind[ARM_MISSING], 0);
+        assert_int_equal(counts.by_kind[ARM_TREE], 1);
+}
+
+static void paths_have_a_limit_when_expanded(void **state) {
+        const Scratch *s = *state;
+        char name[256], wide[1024] = "";
+        memset(name, 'n', sizeof(name) - 1);
+        name[sizeof(name) - 1] = 0;
+        _cleanup_free_ char *file = NULL, *text = NULL;
+        assert_int_equal(strprintf(&file, "m/%s", name), 0);
+        scratch_write(s, file, "");
+        for (size_t i = 0; i < 17; i++)
+                strcat(wide, "/%i");
+        assert_int_equal(strprintf(&text, CACHE("a", "each='/m/*'", "%s", "/o%%i"), wide), 0);
+        refuses(s, text, "is over 4095 bytes for nnn");
+        char *out = NULL;
+        _cleanup_case_ Case c = {};
+        plans(s, CACHE("a", "each='/m/*'", "/%i", "/o%i"), &c);
+        assert_int_equal(plan_path(c.plan, wide, c.plan->caches[0].instance, &out), -ENAMETOOLONG);
+        assert_int_equal(plan_path(c.plan, "/%i", NULL, &out), -EINVAL);
+        assert_int_equal(plan_path(c.plan, "/%m", "x", &out), -EINVAL);
+        assert_int_equal(plan_path(c.plan, "/%i", "..", &out), -EINVAL);
+        assert_null(out);
+}
+
+static void xbootldr_falls_back_to_the_esp(void **state) {
+        ManifestCopy esp = {.helper = HELPER_ESP}, xbootldr = {.helper = HELPER_XBOOTLDR};
+        const PlanCopy to_esp = {.copy = &esp}, to_xbootldr = {.copy = &xbootldr};
+        assert_true(plan_copy_is_for(&to_esp, HELPER_ESP, true));
+        assert_true(plan_copy_is_for(&to_esp, HELPER_ESP, false));
+        assert_false(plan_copy_is_for(&to_esp, HELPER_XBOOTLDR, true));
+        assert_true(plan_copy_is_for(&to_xbootldr, HELPER_XBOOTLDR, true));
+        assert_false(plan_copy_is_for(&to_xbootldr, HELPER_ESP, true));
+        assert_true(plan_copy_is_for(&to_xbootldr, HELPER_ESP, false));
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                scratch_test(instances_are_what_matches_sorted),
+                scratch_test(caches_come_behind_what_they_need),
+                scratch_test(copies_come_by_role_then_as_written),
+                scratch_test(a_missing_directory_matches_nothing),
+                scratch_test(an_empty_manifest_is_an_empty_plan),
+                scratch_test(dangerous_names_are_left_out_and_told),
+                scratch_test(links_to_the_directory_stay_in_the_volume),
+                scratch_test(machine_ids),
+                scratch_test(the_machine_id_can_be_in_a_pattern),
+                scratch_test(unknown_builders_are_refused),
+                scratch_test(patterns_that_overlap_are_refused),
+                scratch_test(circles_between_instances_are_refused),
+                scratch_test(too_many_instances_are_refused),
+                scratch_test(all_paths_together_are_limited),
+                scratch_test(long_names_have_room),
+                scratch_test(looking_for_matches_is_limited),
+                scratch_test(directories_of_patterns_are_armed_once),
+                scratch_test(paths_have_a_limit_when_expanded),
+                cmocka_unit_test(xbootldr_falls_back_to_the_esp),
+        };
+        log_setup("test");
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

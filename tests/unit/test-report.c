@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "common/report.h"
+
+#include "scratch.h"
+
+/* Prints by PRINT into memory and gives the lines to a report. */
+static Report *read_back(const char *text) {
+        Report *r = report_new();
+        char *copy = strdup(text), *rest = copy;
+        for (char *line = strsep(&rest, "\n"); line && rest; line = strsep(&rest, "\n"))
+                assert_int_equal(report_parse_line(r, line), 0);
+        free(copy);
+        return r;
+}
+
+#define printed(...)                                                                                         \
+        ({                                                                                                   \
+                char *_text = NULL;                                                                          \
+                size_t _size = 0;                                                                            \
+                FILE *_f = open_memstream(&_text, &_size);                                                   \
+                assert_int_equal(report_print(_f, __VA_ARGS__, NULL), 0);                                    \
+                assert_int_equal(fclose(_f), 0);                                                             \
+                _text;                                                                                       \
+        })
+
+static void scan_records_come_back(void **state) {
+        char *line =
+                printed("CACHE", "initramfs", "6.1 \n", "stale", "/etc/a b", "changed", "since it was built");
+        assert_string_equal(line,
+                            "CACHE initramfs 6.1\\x20\\x0a stale /etc/a\\x20b changed since it was built\n");
+        Report *r = read_back(line);
+        assert_int_equal(r->n_caches, 1);
+        assert_string_equal(r->caches[0].name, "initramfs");
+        assert_string_equal(r->caches[0].instance, "6.1 \\x0a"); /* fit for a terminal */
+        assert_false(r->caches[0].fresh);
+        assert_string_equal(r->caches[0].reason, "/etc/a b changed (since it was built)");
+        report_free(r);
+        free(line);
+        r = read_back("MANIFEST /usr/lib/bootkeep/bootcaches.xml\nCACHE depmod - fresh\n"
+                      "HELPER sda1 esp 12-34 stale - never\nWATCHES 5031\nRESULT stale\n");
+        assert_string_equal(r->manifest, "/usr/lib/bootkeep/bootcaches.xml");
+        assert_string_equal(r->caches[0].instance, "");
+        assert_true(r->caches[0].fresh);
+        assert_string_equal(r->caches[0].reason, "");
+        assert_int_equal(r->n_helpers, 1);
+        assert_string_equal(r->helpers[0].device, "sda1");
+        assert_string_equal(r->helpers[0].reason, "never brought up to date");
+        assert_int_equal(r->watches, 5031);
+        assert_null(r->unwatched);
+        assert_string_equal(r->result, "stale");
+        report_free(r);
+}
+
+static void what_is_not_watched_comes_back(void **state) {
+        char *line = printed("UNWATCHED", "3 of 7 watches could not be had");
+        Report *r = read_back(line);
+        assert_string_equal(r->unwatched, "3 of 7 watches could not be had");
+        report_free(r);
+        free(line);
+}
+
+static void build_records_come_back(void **state) {
+        Report *r =
+                read_back("BUILT initramfs 6.1 failed 1200 exit status 1\nBUILT depmod - ok 5\n"
+                          "UPDATED sda1 esp 12-34 ok 18446744073709551615\nPROGRESS 5 10\nRESULT failed\n");
+        assert_int_equal(r->n_caches, 2);
+        assert_string_equal(r->caches[0].reason, "exit status 1");
+        assert_false(r->caches[0].fresh);
+        assert_true(r->caches[1].fresh);
+        assert_true(r->helpers[0].bytes == UINT64_MAX);
+        assert_int_equal(r->progress_done, 5);
+        assert_int_equal(r->progress_of, 10);
+        report_free(r);
+}
+
+static void text_keeps_its_spaces(void **state) {
+        char *line = printed("REASON", " two  spaces ");
+        Report *r = read_back(line);
+        assert_string_equal(r->reason, " two  spaces ");
+        report_free(r);
+        free(line);
+        line = printed("REASON", "");
+        r = read_back(line);
+        assert_string_equal(r->reason, "");
+        report_free(r);
+        free(line);
+}
+
+static void long_text_is_cut(void **state) {
+        char *text = malloc(200000);
+        memset(text, '\n', 199999);
+        text[199999] = 0;
+        char *line = printed("REASON", text);
+        assert_true(strlen(line) < REPORT_LINE_MAX);
+        Report *r = read_back(line);
+        assert_true(strlen(r->reason) > 1000);
+        report_free(r);
+        free(line);
+        free(text);
+}
+
+static void bad_lines_change_nothing(void **state) {
+        static const char *const bad[] = {
+                "",
+                " ",
+                "RESULT",
+                "RESULT ",
+                "RESULT great",
+                "RESULT fresh stale",
+                "RESULT  fresh",
+                "RESULT fresh ",
+                "result fresh",
+                "WATCHES",
+                "WATCHES -1",
+                "WATCHES 4294967296",
+                "WATCHES 1x",
+                "WATCHES \\x",
+                "CACHE a b",
+                "CACHE a b maybe",
+                "CACHE a b stale /path",
+                "CACHE a b stale /path \\q",
+                "HELPER sda1 esp fresh",
+                "BUILT a b ok",
+                "BUILT a b ok x",
+                "BUILT a b stale 5",
+                "UPDATED sda1 esp x ok",
+                "UPDATED sda1 esp x ok 18446744073709551616",
+                "PROGRESS 1",
+                "PROGRESS 1 2 3",
+                "PROGRESS 1 two",
+                "MANIFEST",
+                "MANIFEST \x01",
+                "REASON caf\xc3\xa9",
+        };
+        Report *r = report_new();
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++)
+                if (report_parse_line(r, bad[i]) != -EBADMSG)
+                        fail_msg("taken: %s", bad[i]);
+        assert_int_equal(r->n_caches + r->n_helpers + r->watches, 0);
+        assert_true(!r->result && !r->manifest && !r->reason);
+        assert_int_equal(r->progress_done, 0);
+        assert_int_equal(report_parse_line(r, "LATER of another version"), 0);
+        report_free(r);
+}
+
+static void records_and_lines_are_bounded(void **state) {
+        Report *r = report_new();
+        for (unsigned i = 0; i < REPORT_RECORDS_MAX; i++)
+                assert_int_equal(report_parse_line(r, "CACHE a b fresh"), 0);
+        assert_int_equal(report_parse_line(r, "CACHE a b fresh"), -E2BIG);
+        assert_int_equal(report_parse_line(r, "HELPER a b c fresh"), -E2BIG);
+        assert_int_equal(report_parse_line(r, "RESULT fresh"), 0);
+        report_free(r);
+        r = report_new();
+        char *line = malloc(REPORT_LINE_MAX + 2);
+        memset(line, 'a', REPORT_LINE_MAX + 1);
+        memcpy(line, "REASON ", 7);
+        line[REPORT_LINE_MAX + 1] = 0;
+        assert_int_equal(report_parse_line(r, line), -EBADMSG);
+        line[REPORT_LINE_MAX] = 0;
+        assert_int_equal(report_parse_line(r, line), 0);
+        free(line);
+        report_free(r);
+}
+
+/* A hostile volume must not have us say more on the bus than the bus takes. */
+static void reasons_are_given_up_before_names(void **state) {
+        Report *r = report_new();
+        char line[16384] = "CACHE a b stale /";
+        memset(line + strlen(line), 'x', 8000);
+        strcat(line, " gone");
+        size_t shown = 0, kept = 0;
+        for (unsigned i = 0; i < REPORT_RECORDS_MAX; i++)
+                assert_int_equal(report_parse_line(r, line), 0);
+        for (size_t i = 0; i < r->n_caches; i++) {
+                kept += strlen(r->caches[i].reason);
+                shown += *r->caches[i].reason != 0;
+                assert_false(r->caches[i].fresh);
+        }
+        assert_true(shown > 100);
+        assert_true(kept <= REPORT_BYTES_MAX / 2);
+        assert_non_null(strstr(r->caches[0].reason, "is gone"));
+        report_free(r);
+
+        r = report_new();
+        (void) snprintf(line, sizeof(line), "HELPER %04000u b c fresh", 0);
+        int e;
+        while ((e = report_parse_line(r, line)) == 0)
+                ;
+        assert_int_equal(e, -E2BIG);
+        assert_int_equal(r->n_helpers, REPORT_BYTES_MAX / 4002);
+        assert_int_equal(report_parse_line(r, "RESULT fresh"), 0);
+        report_free(r);
+}
+
+static void broken_pipe_is_told(void **state) {
+        FILE *f = fopen("/dev/full", "we");
+        assert_non_null(f);
+        assert_int_equal(report_print(f, "RESULT", "fresh", NULL), -ENOSPC);
+        (void) fclose(f);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(scan_records_come_back),
+                cmocka_unit_test(what_is_not_watched_comes_back),
+                cmocka_unit_test(build_records_come_back),
+                cmocka_unit_test(text_keeps_its_spaces),
+                cmocka_unit_test(long_text_is_cut),
+                cmocka_unit_test(bad_lines_change_nothing),
+                cmocka_unit_test(records_and_lines_are_bounded),
+                cmocka_unit_test(reasons_are_given_up_before_names),
+                cmocka_unit_test(broken_pipe_is_told),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

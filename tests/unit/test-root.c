@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "common/root.h"
+
+#include <bootkeep.h>
+
+#include "disk.h"
+
+/* A volume mounted at SCRATCH/mnt in a namespace of the test's own. */
+typedef struct World {
+        Disk disk;
+        char mnt[128];
+} World;
+
+static void world_start(World *w, Scratch *s) {
+        scratch_unshare(s);
+        disk_attach(&w->disk, s, "20M", NULL, false);
+        (void) snprintf(w->mnt, sizeof(w->mnt), "%s/mnt", s->path);
+        shell("mkfs.ext4 -q %s && mkdir %s && mount %s %s", w->disk.node, w->mnt, w->disk.node, w->mnt);
+}
+
+static void world_end(World *w) {
+        shell("umount -R %s", w->mnt);
+        disk_detach(&w->disk);
+}
+
+static void volume_is_opened_by_its_mount_point(void **state) {
+        World w;
+        Root *root = NULL;
+        char below[160];
+        world_start(&w, *state);
+        (void) snprintf(below, sizeof(below), "%s/lost+found", w.mnt);
+        int r = root_open(w.mnt, 0, &root);
+        int other = root_open(w.mnt, UINT32_MAX, &root), folder = root_open(below, 0, &root);
+        bool named = r >= 0 && streq(root->name, w.disk.name), fresh = r >= 0 && root->state_fd == -ENOENT;
+        Root *again = NULL;
+        int r2 = r < 0 ? r : root_open(w.mnt, root->mount.id, &again);
+        if (r >= 0)
+                root_free(root);
+        root_free(again);
+        world_end(&w);
+        assert_int_equal(r, 0);
+        assert_int_equal(r2, 0);
+        assert_true(named && fresh);
+        assert_int_equal(other, -ESTALE);
+        assert_int_equal(folder, -EINVAL);
+        assert_int_equal(root_open("/proc", 0, &root), -ENOTBLK);
+        assert_int_equal(root_open("/nonexistent", 0, &root), -ENOENT);
+}
+
+static void state_is_made_and_found_again(void **state) {
+        World w;
+        Root *root = NULL;
+        world_start(&w, *state);
+        int r = root_open(w.mnt, 0, &root);
+        if (r >= 0)
+                r = root_make_state(root);
+        int made = r < 0 ? r
+                         : faccessat(root->state_fd, "caches", F_OK, 0) +
+                                   faccessat(root->state_fd, "helpers", F_OK, 0);
+        if (root)
+                root_free(root);
+        root = NULL;
+        int r2 = root_open(w.mnt, 0, &root);
+        int found = r2 < 0 ? r2 : root->state_fd;
+        root_free(root);
+        world_end(&w);
+        assert_int_equal(r, 0);
+        assert_int_equal(made, 0);
+        assert_true(found >= 0);
+}
+
+static void stamps_are_reached_below_a_separate_var(void **state) {
+        World w;
+        Root *root = NULL;
+        world_start(&w, *state);
+        shell("mkdir -p %s/var/lib/bootkeep/mark-of-the-volume && mount -t tmpfs tmpfs %s/var", w.mnt, w.mnt);
+        int r = root_open(w.mnt, 0, &root);
+        int mark = r < 0 ? r : faccessat(root->state_fd, "mark-of-the-volume", F_OK, 0);
+        int made = r < 0 ? r : root_make_state(root);
+        root_free(root);
+        char path[160];
+        (void) snprintf(path, sizeof(path), "%s/var/lib", w.mnt);
+        int leaked = access(path, F_OK);
+        world_end(&w);
+        assert_int_equal(r, 0);
+        assert_int_equal(mark, 0);
+        assert_int_equal(made, 0);
+        assert_int_equal(leaked, -1); /* nothing in what is mounted over it */
+}
+
+static void state_behind_a_link_is_refused(void **state) {
+        World w;
+        Root *root = NULL;
+        world_start(&w, *state);
+        shell("mkdir -p %s/elsewhere/lib/bootkeep && ln -s elsewhere %s/var", w.mnt, w.mnt);
+        int r = root_open(w.mnt, 0, &root);
+        shell("rm %s/var && mkdir -p %s/var/lib && ln -s /elsewhere %s/var/lib/bootkeep", w.mnt, w.mnt,
+              w.mnt);
+        int last = root_open(w.mnt, 0, &root);
+        world_end(&w);
+        assert_int_equal(r, -ELOOP);
+        assert_int_equal(last, -ELOOP);
+        assert_null(root);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                scratch_test(volume_is_opened_by_its_mount_point),
+                scratch_test(state_is_made_and_found_again),
+                scratch_test(stamps_are_reached_below_a_separate_var),
+                scratch_test(state_behind_a_link_is_refused),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/settings.h"
+
+#include "fixture.h"
+
+/* Loads TEXT as the file of --config=. */
+static Settings load(const Scratch *s, const char *text, unsigned expected_problems, char **ret_said) {
+        Settings settings = {};
+        unsigned problems = 4711;
+        scratch_write(s, "bootkeep.conf", text);
+        char *file = outer_path(s, "bootkeep.conf");
+        Capture c = capture_begin();
+        int r = settings_load(file, &settings, &problems);
+        char *said = capture_end(&c);
+        assert_int_equal(r, 0);
+        if (problems != expected_problems)
+                print_error("# %s\n# said: %s\n", text, said);
+        assert_int_equal(problems, expected_problems);
+        free(file);
+        if (ret_said)
+                *ret_said = said;
+        else
+                free(said);
+        return settings;
+}
+
+static void assert_settings_equal(const Settings *a, const Settings *b) {
+        assert_int_equal(a->settle, b->settle);
+        assert_int_equal(a->settle_max, b->settle_max);
+        assert_int_equal(a->boot_delay, b->boot_delay);
+        assert_int_equal(a->scan_timeout, b->scan_timeout);
+        assert_int_equal(a->trust_ctime, b->trust_ctime);
+        assert_int_equal(a->max_builds, b->max_builds);
+        assert_int_equal(a->max_failures, b->max_failures);
+        assert_int_equal(a->max_attempts, b->max_attempts);
+        assert_int_equal(a->retry, b->retry);
+        assert_int_equal(a->inhibit, b->inhibit);
+        assert_int_equal(a->refuse, b->refuse);
+        assert_int_equal(a->pin_busy_volumes, b->pin_busy_volumes);
+        assert_int_equal(a->flush_timeout, b->flush_timeout);
+        assert_int_equal(a->running_system, b->running_system);
+        assert_int_equal(strv_length(a->hold_while_locked), strv_length(b->hold_while_locked));
+        for (size_t i = 0; i < strv_length(a->hold_while_locked); i++)
+                assert_string_equal(a->hold_while_locked[i], b->hold_while_locked[i]);
+}
+
+/* As the documents have them (interfaces.md, bootkeep.conf(5)). */
+static void defaults_are_the_documented_ones(void **state) {
+        _cleanup_(settings_done) Settings s = load(*state, "", 0, NULL);
+        assert_int_equal(s.settle, 5 * USEC_PER_SEC);
+        assert_int_equal(s.settle_max, 60 * USEC_PER_SEC);
+        assert_int_equal(s.boot_delay, 30 * USEC_PER_SEC);
+        assert_int_equal(s.scan_timeout, 30 * USEC_PER_SEC);
+        assert_int_equal(strv_length(s.hold_while_locked), 3);
+        assert_true(strv_contains(s.hold_while_locked, "/var/lib/dpkg/lock-frontend"));
+        assert_true(strv_contains(s.hold_while_locked, "/var/lib/rpm/.rpm.lock"));
+        assert_true(strv_contains(s.hold_while_locked, "/var/lib/pacman/db.lck"));
+        assert_true(s.trust_ctime);
+        assert_int_equal(s.max_builds, 1);
+        assert_int_equal(s.max_failures, 5);
+        assert_int_equal(s.max_attempts, 25);
+        assert_int_equal(s.retry, 30 * USEC_PER_SEC);
+        assert_true(s.inhibit);
+        assert_false(s.refuse);
+        assert_int_equal(s.flush_timeout, 90 * USEC_PER_SEC);
+        assert_true(s.pin_busy_volumes);
+        assert_true(s.running_system);
+}
+
+/* What the vendor's file shows commented out is what stands without it. */
+static void vendors_file_shows_the_defaults(void **state) {
+        const Scratch *s = *state;
+        const char *source = getenv("TESTS_SOURCE");
+        if (!source)
+                skip();
+        shell("sed -n 's/^#\\([A-Za-z]*=\\)/\\1/p; /^\\[/p' %s/../profiles/bootkeep.conf >%s/shown.conf",
+              source, s->path);
+        shell("test $(grep -c = %s/shown.conf) -ge 11", s->path);
+        _cleanup_(settings_done) Settings defaults = load(s, "", 0, NULL);
+        _cleanup_(settings_done) Settings shown = {};
+        unsigned problems = 4711;
+        char *file = outer_path(s, "shown.conf");
+        assert_int_equal(settings_load(file, &shown, &problems), 0);
+        assert_int_equal(problems, 0);
+        assert_settings_equal(&defaults, &shown);
+        free(file);
+}
+
+static void every_key_is_taken(void **state) {
+        _cleanup_(settings_done) Settings s = load(*state,
+                                                   "[Watch]\n"
+                                                   "SettleSec=1min 2s\n"
+                                                   "SettleMaxSec=3min\n"
+                                                   "BootDelaySec=0\n"
+                                                   "ScanTimeoutSec=250ms\n"
+                                                   "HoldWhileLocked=/one /two\n"
+                                                   "TrustCTime=no\n"
+                                                   "[Build]\n"
+                                                   "MaxBuilds=2\n"
+                                                   "MaxFailures=3\n"
+                                                   "MaxAttempts=4\n"
+                                                   "RetrySec=7\n"
+                                                   "[Shutdown]\n"
+                                                   "Inhibit=no\n"
+                                                   "Refuse=yes\n"
+                                                   "FlushTimeoutSec=8\n"
+                                                   "PinBusyVolumes=no\n"
+                                                   "[Trust]\n"
+                                                   "RunningSystem=no\n",
+                                                   0, NULL);
+        assert_int_equal(s.settle, 62 * USEC_PER_SEC);
+        assert_int_equal(s.settle_max, 180 * USEC_PER_SEC);
+        assert_int_equal(s.boot_delay, 0);
+        assert_int_equal(s.scan_timeout, 250 * USEC_PER_MSEC);
+        assert_int_equal(strv_length(s.hold_while_locked), 2);
+        assert_string_equal(s.hold_while_locked[0], "/one");
+        assert_string_equal(s.hold_while_locked[1], "/two");
+        assert_false(s.trust_ctime);
+        assert_int_equal(s.max_builds, 2);
+        assert_int_equal(s.max_failures, 3);
+        assert_int_equal(s.max_attempts, 4);
+        assert_int_equal(s.retry, 7 * USEC_PER_SEC);
+        assert_false(s.inhibit);
+        assert_true(s.refuse);
+        assert_int_equal(s.flush_timeout, 8 * USEC_PER_SEC);
+        assert_false(s.pin_busy_volumes);
+        assert_false(s.running_system);
+}
+
+static void empty_list_holds_for_nobody(void **state) {
+        _cleanup_(settings_done) Settings s = load(*state, "[Watch]\nHoldWhileLocked=\n", 0, NULL);
+        assert_int_equal(strv_length(s.hold_while_locked), 0);
+}
+
+static void bad_values_are_told_with_file_and_line_and_change_nothing(void **state) {
+        static const struct {
+                const char *text, *where, *word;
+        } bad[] = {
+                {"[Watch]\nSettleSec=soon\n", "bootkeep.conf:2:", "SettleSec"},
+                {"[Watch]\nSettleSec=\n", "bootkeep.conf:2:", "SettleSec"},
+                {"[Watch]\n\nSettleMaxSec=-1\n", "bootkeep.conf:3:", "SettleMaxSec"},
+                {"[Watch]\nBootDelaySec=1 fortnight\n", "bootkeep.conf:2:", "BootDelaySec"},
+                {"[Watch]\nScanTimeoutSec=1.5.2\n", "bootkeep.conf:2:", "ScanTimeoutSec"},
+                {"[Watch]\nHoldWhileLocked=relative\n", "bootkeep.conf:2:", "HoldWhileLocked"},
+                {"[Watch]\nTrustCTime=perhaps\n", "bootkeep.conf:2:", "TrustCTime"},
+                {"[Build]\nMaxBuilds=0\n", "bootkeep.conf:2:", "MaxBuilds"},
+                {"[Build]\nMaxBuilds=-1\n", "bootkeep.conf:2:", "MaxBuilds"},
+                {"[Build]\nMaxFailures=4294967296\n", "bootkeep.conf:2:", "MaxFailures"},
+                {"[Build]\nMaxAttempts=1x\n", "bootkeep.conf:2:", "MaxAttempts"},
+                {"[Build]\nRetrySec=x\n", "bootkeep.conf:2:", "RetrySec"},
+                {"[Shutdown]\nInhibit=2\n", "bootkeep.conf:2:", "Inhibit"},
+                {"[Shutdown]\nRefuse=\n", "bootkeep.conf:2:", "Refuse"},
+                {"[Shutdown]\nFlushTimeoutSec=x\n", "bootkeep.conf:2:", "FlushTimeoutSec"},
+                {"[Shutdown]\nPinBusyVolumes=x\n", "bootkeep.conf:2:", "PinBusyVolumes"},
+                {"[Trust]\nRunningSystem=x\n", "bootkeep.conf:2:", "RunningSystem"},
+                {"[Trust]\nSettleSec=5\n", "bootkeep.conf:2:", "SettleSec"},
+                {"[Nonsense]\nSettleSec=5\n", "bootkeep.conf:", "Nonsense"},
+                {"[Watch]\nsettlesec=9\n", "bootkeep.conf:2:", "settlesec"},
+        };
+        _cleanup_(settings_done) Settings defaults = load(*state, "", 0, NULL);
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                _cleanup_free_ char *said = NULL;
+                _cleanup_(settings_done) Settings s = load(*state, bad[i].text, 1, &said);
+                assert_settings_equal(&s, &defaults);
+                if (!strstr(said, bad[i].where) || !strstr(said, bad[i].word))
+                        fail_msg("%s: said %s", bad[i].text, said);
+        }
+}
+
+static void bad_line_spares_the_good_ones(void **state) {
+        _cleanup_(settings_done) Settings s =
+                load(*state, "[Watch]\nSettleSec=x\nBootDelaySec=7\n[Build]\nMaxBuilds=many\nRetrySec=9\n", 2,
+                     NULL);
+        assert_int_equal(s.settle, 5 * USEC_PER_SEC);
+        assert_int_equal(s.boot_delay, 7 * USEC_PER_SEC);
+        assert_int_equal(s.max_builds, 1);
+        assert_int_equal(s.retry, 9 * USEC_PER_SEC);
+}
+
+static void what_is_no_ini_file_leaves_the_defaults(void **state) {
+        _cleanup_(settings_done) Settings defaults = load(*state, "", 0, NULL);
+        _cleanup_(settings_done) Settings s = load(*state, "this is no ini file\n", 1, NULL);
+        assert_settings_equal(&s, &defaults);
+}
+
+static void most_quiet_is_never_longer_than_the_most_settling(void **state) {
+        _cleanup_free_ char *said = NULL;
+        _cleanup_(settings_done) Settings s = load(*state, "[Watch]\nSettleSec=2min\n", 1, &said);
+        assert_int_equal(s.settle, 120 * USEC_PER_SEC);
+        assert_int_equal(s.settle_max, 120 * USEC_PER_SEC);
+        assert_non_null(strstr(said, "SettleMaxSec"));
+}
+
+static void file_that_is_named_must_be_there(void **state) {
+        const Scratch *s = *state;
+        Settings settings = {.max_builds = 4711};
+        char *file = outer_path(s, "missing.conf");
+        assert_int_equal(settings_load(file, &settings, NULL), -ENOENT);
+        assert_int_equal(settings.max_builds, 4711); /* untouched */
+        free(file);
+}
+
+static void machine_takes_over_what_concerns_it(void **state) {
+        _cleanup_(settings_done) Settings s = load(
+                *state,
+                "[Watch]\nSettleSec=1\nSettleMaxSec=2\nScanTimeoutSec=3\n[Build]\nRetrySec=4\nMaxFailures=5\n"
+                "MaxAttempts=6\n",
+                0, NULL);
+        VolumeConfig c = settings_volume_config(&s);
+        assert_int_equal(c.settle, 1 * USEC_PER_SEC);
+        assert_int_equal(c.settle_max, 2 * USEC_PER_SEC);
+        assert_int_equal(c.scan_timeout, 3 * USEC_PER_SEC);
+        assert_int_equal(c.retry, 4 * USEC_PER_SEC);
+        assert_int_equal(c.max_failures, 5);
+        assert_int_equal(c.max_attempts, 6);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                scratch_test(defaults_are_the_documented_ones),
+                scratch_test(vendors_file_shows_the_defaults),
+                scratch_test(every_key_is_taken),
+                scratch_test(empty_list_holds_for_nobody),
+                scratch_test(bad_values_are_told_with_file_and_line_and_change_nothing),
+                scratch_test(bad_line_spares_the_good_ones),
+                scratch_test(what_is_no_ini_file_leaves_the_defaults),
+                scratch_test(most_quiet_is_never_longer_than_the_most_settling),
+                scratch_test(file_that_is_named_must_be_there),
+                scratch_test(machine_takes_over_what_concerns_it),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

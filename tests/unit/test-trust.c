@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/trust.h"
+
+#include "fixture.h"
+
+#define EXT4 "4f68bce3-e8cd-4db1-96e7-fbcaf984b709"
+#define FAT "12AB-34CD"
+
+static TrustStore *opened(const Scratch *s) {
+        TrustStore *t = NULL;
+        char *dir = outer_path(s, "state/deep/trusted");
+        assert_int_equal(trust_store_new(dir, &t), 0);
+        free(dir);
+        return t;
+}
+
+/* The same store as the next start of the daemon sees it. */
+static TrustStore *reopened(const Scratch *s, TrustStore *t) {
+        trust_store_free(t);
+        return opened(s);
+}
+
+static void nobody_is_trusted_at_first(void **state) {
+        _cleanup_(trust_store_freep) TrustStore *t = opened(*state);
+        assert_false(trust_store_has(t, EXT4, NULL));
+        assert_false(trust_store_has(t, EXT4, "disk"));
+        assert_false(trust_store_has(t, NULL, NULL));
+        assert_false(trust_store_has(t, "", NULL));
+}
+
+static void enrolment_survives_a_restart(void **state) {
+        const Scratch *s = *state;
+        TrustStore *t = opened(s);
+        assert_int_equal(trust_store_add(t, EXT4, "Disk_1"), 0);
+        assert_int_equal(trust_store_add(t, FAT, NULL), 0);
+        for (int i = 0; i < 2; i++) {
+                assert_true(trust_store_has(t, EXT4, "Disk_1"));
+                assert_true(trust_store_has(t, FAT, NULL));
+                assert_false(trust_store_has(t, "4f68bce3", "Disk_1"));
+                t = reopened(s, t);
+        }
+        trust_store_free(t);
+}
+
+static void copy_on_another_disk_is_not_trusted(void **state) {
+        const Scratch *s = *state;
+        TrustStore *t = opened(s);
+        assert_int_equal(trust_store_add(t, EXT4, "Disk_1"), 0);
+        for (int i = 0; i < 2; i++) {
+                assert_false(trust_store_has(t, EXT4, "Disk_2"));
+                assert_false(trust_store_has(t, EXT4, "Disk_11"));
+                assert_false(trust_store_has(t, EXT4, ""));
+                assert_false(trust_store_has(t, EXT4, NULL));
+                t = reopened(s, t);
+        }
+        trust_store_free(t);
+}
+
+static void without_a_serial_only_disks_that_have_none_are_trusted(void **state) {
+        const Scratch *s = *state;
+        TrustStore *t = opened(s);
+        assert_int_equal(trust_store_add(t, EXT4, NULL), 0);
+        for (int i = 0; i < 2; i++) {
+                assert_true(trust_store_has(t, EXT4, NULL));
+                assert_true(trust_store_has(t, EXT4, ""));
+                assert_false(trust_store_has(t, EXT4, "Disk_1"));
+                t = reopened(s, t);
+        }
+        trust_store_free(t);
+}
+
+static void enrolled_again_the_last_serial_counts(void **state) {
+        const Scratch *s = *state;
+        TrustStore *t = opened(s);
+        assert_int_equal(trust_store_add(t, EXT4, "Disk_1"), 0);
+        assert_int_equal(trust_store_add(t, EXT4, "Disk_2"), 0);
+        for (int i = 0; i < 2; i++) {
+                assert_true(trust_store_has(t, EXT4, "Disk_2"));
+                assert_false(trust_store_has(t, EXT4, "Disk_1"));
+                t = reopened(s, t);
+        }
+        trust_store_free(t);
+}
+
+static void what_is_forgotten_stays_forgotten(void **state) {
+        const Scratch *s = *state;
+        TrustStore *t = opened(s);
+        assert_int_equal(trust_store_remove(t, EXT4), -ENOENT);
+        assert_int_equal(trust_store_remove(t, NULL), -ENOENT);
+        assert_int_equal(trust_store_add(t, EXT4, "Disk_1"), 0);
+        assert_int_equal(trust_store_add(t, FAT, "Disk_1"), 0);
+        assert_int_equal(trust_store_remove(t, EXT4), 0);
+        for (int i = 0; i < 2; i++) {
+                assert_false(trust_store_has(t, EXT4, "Disk_1"));
+                assert_true(trust_store_has(t, FAT, "Disk_1"));
+                assert_int_equal(trust_store_remove(t, EXT4), -ENOENT);
+                t = reopened(s, t);
+        }
+        trust_store_free(t);
+}
+
+static void record_that_somebody_deleted_can_still_be_forgotten(void **state) {
+        const Scratch *s = *state;
+        _cleanup_(trust_store_freep) TrustStore *t = opened(s);
+        assert_int_equal(trust_store_add(t, EXT4, NULL), 0);
+        shell("rm %s/state/deep/trusted/" EXT4, s->path);
+        assert_int_equal(trust_store_remove(t, EXT4), 0);
+        assert_false(trust_store_has(t, EXT4, NULL));
+}
+
+static void names_that_are_no_uuid_are_refused_and_write_nothing(void **state) {
+        static const char *const bad[] = {
+                "",     ".",         "..",
+                ".new", "../escape", "a/b",
+                "a b",  "a\nb",      "-rf",
+                "a.b",  "\xc3\xa4",  "0123456789012345678901234567890123456789012345678901234567890123X"};
+        const Scratch *s = *state;
+        _cleanup_(trust_store_freep) TrustStore *t = opened(s);
+        assert_int_equal(trust_store_add(t, NULL, NULL), -EINVAL);
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                assert_int_equal(trust_store_add(t, bad[i], "Disk_1"), -EINVAL);
+                assert_int_equal(trust_store_remove(t, bad[i]), -ENOENT);
+                assert_false(trust_store_has(t, bad[i], "Disk_1"));
+        }
+        shell("test -z \"$(ls -A %s/state/deep/trusted)\" && test \"$(ls %s)\" = state", s->path, s->path);
+}
+
+static void damaged_records_trust_nobody_and_do_not_stop_the_rest(void **state) {
+        const Scratch *s = *state;
+        TrustStore *t = opened(s);
+        assert_int_equal(trust_store_add(t, EXT4, "Disk_1"), 0);
+        trust_store_free(t);
+        scratch_write(s, "state/deep/trusted/AAAA-0001", "nonsense\n");
+        scratch_write(s, "state/deep/trusted/AAAA-0002", "serial\n");
+        scratch_write(s, "state/deep/trusted/AAAA-0003", "serial=Disk_1\nserial=Disk_2\n");
+        scratch_write(s, "state/deep/trusted/not-a_uuid", "serial=Disk_1\n");
+        scratch_write(s, "state/deep/trusted/.new", "serial=Disk_1\n");
+        scratch_write(s, "state/deep/elsewhere", "serial=Disk_1\n");
+        make_link(s, "state/deep/trusted/AAAA-0004", "../elsewhere");
+        shell("cd %s/state/deep/trusted && mkdir AAAA-0005 && mkfifo AAAA-0006 && chmod 600 *", s->path);
+        Capture c = capture_begin();
+        t = opened(s);
+        char *said = capture_end(&c);
+        assert_true(trust_store_has(t, EXT4, "Disk_1"));
+        for (int i = 1; i <= 6; i++) {
+                char uuid[] = "AAAA-000X";
+                uuid[8] = (char) ('0' + i);
+                assert_false(trust_store_has(t, uuid, "Disk_1"));
+                assert_non_null(strstr(said, uuid));
+        }
+        assert_false(trust_store_has(t, "not-a_uuid", "Disk_1"));
+        free(said);
+        trust_store_free(t);
+}
+
+/* A power cut can leave an empty file, or one of zeros: neither may widen what was meant. */
+static void torn_record_trusts_nobody(void **state) {
+        const Scratch *s = *state;
+        trust_store_free(opened(s));
+        write_bytes(s, "state/deep/trusted/AAAA-0003", "\0serial=x", 9);
+        write_bytes(s, "state/deep/trusted/AAAA-0007", "\0\0\0\0\0\0\0\0", 8);
+        scratch_write(s, "state/deep/trusted/AAAA-0008", "");
+        scratch_write(s, "state/deep/trusted/AAAA-0009", "serial=Disk_1");
+        _cleanup_(trust_store_freep) TrustStore *t = opened(s);
+        assert_false(trust_store_has(t, "AAAA-0003", "Disk_1"));
+        assert_false(trust_store_has(t, "AAAA-0007", "Disk_1"));
+        assert_false(trust_store_has(t, "AAAA-0008", "Disk_1"));
+        assert_false(trust_store_has(t, "AAAA-0009", "Disk_1"));
+}
+
+static void serial_of_any_length_and_kind_is_kept(void **state) {
+        const Scratch *s = *state;
+        char longest[3000];
+        memset(longest, 'x', sizeof(longest) - 1);
+        longest[sizeof(longest) - 1] = 0;
+        const char *const serials[] = {"a b=c", "\xc3\xa4", "serial=x", longest};
+        TrustStore *t = opened(s);
+        for (size_t i = 0; i < ELEMENTSOF(serials); i++) {
+                assert_int_equal(trust_store_add(t, EXT4, serials[i]), 0);
+                t = reopened(s, t);
+                assert_true(trust_store_has(t, EXT4, serials[i]));
+                assert_false(trust_store_has(t, EXT4, "other"));
+        }
+        trust_store_free(t);
+}
+
+static void nothing_is_said_to_be_enrolled_that_could_not_be_written(void **state) {
+        const Scratch *s = *state;
+        if (geteuid() != 0)
+                skip();
+        scratch_unshare((Scratch *) (uintptr_t) s);
+        shell("mkdir %s/small && mount -t tmpfs -o size=4k,nr_inodes=1 small %s/small", s->path, s->path);
+        char *dir = outer_path(s, "small");
+        TrustStore *t = NULL;
+        assert_int_equal(trust_store_new(dir, &t), 0);
+        free(dir);
+        assert_int_equal(trust_store_add(t, EXT4, NULL), -ENOSPC);
+        assert_false(trust_store_has(t, EXT4, NULL));
+        trust_store_free(t);
+        shell("umount %s/small", s->path);
+}
+
+static void folder_that_cannot_be_made_is_an_error(void **state) {
+        const Scratch *s = *state;
+        TrustStore *t = NULL;
+        scratch_write(s, "file", "");
+        char *dir = outer_path(s, "file/trusted");
+        assert_int_equal(trust_store_new(dir, &t), -ENOTDIR);
+        assert_null(t);
+        free(dir);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                scratch_test(nobody_is_trusted_at_first),
+                scratch_test(enrolment_survives_a_restart),
+                scratch_test(copy_on_another_disk_is_not_trusted),
+                scratch_test(without_a_serial_only_disks_that_have_none_are_trusted),
+                scratch_test(enrolled_again_the_last_serial_counts),
+                scratch_test(what_is_forgotten_stays_forgotten),
+                scratch_test(record_that_somebody_deleted_can_still_be_forgotten),
+                scratch_test(names_that_are_no_uuid_are_refused_and_write_nothing),
+                scratch_test(damaged_records_trust_nobody_and_do_not_stop_the_rest),
+                scratch_test(torn_record_trusts_nobody),
+                scratch_test(serial_of_any_length_and_kind_is_kept),
+                scratch_test(nothing_is_said_to_be_enrolled_that_could_not_be_written),
+                scratch_test(folder_that_cannot_be_made_is_an_error),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "common/walk.h"
+
+#include "scratch.h"
+
+/* What a walk gave, a line an entry: "PATH" or "PATH -> TARGET". */
+typedef struct Seen {
+        char text[8192];
+        size_t n;
+} Seen;
+
+static int see(const WalkEntry *entry, void *userdata) {
+        Seen *seen = userdata;
+        size_t used = strlen(seen->text);
+        (void) snprintf(seen->text + used, sizeof seen->text - used, "%s%s%s\n", entry->path,
+                        entry->target ? " -> " : "", strempty(entry->target));
+        seen->n++;
+        return 0;
+}
+
+static int count(const WalkEntry *entry, void *userdata) {
+        (*(size_t *) userdata)++;
+        return 0;
+}
+
+/* What was armed, a line each: "KIND PATH". */
+typedef struct Armed {
+        const Scratch *scratch;
+        char text[16384];
+        void (*before)(const Scratch *s, const char *path); /* what somebody else does at this moment */
+} Armed;
+
+static int arm(void *userdata, int fd, ArmKind kind) {
+        static const char *const kinds[] = {"ancestor", "missing", "node", "tree"};
+        Armed *a = userdata;
+        char link[64], path[4096];
+        (void) snprintf(link, sizeof link, "/proc/self/fd/%i", fd);
+        ssize_t n = readlink(link, path, sizeof path - 1);
+        assert_true(n > 0);
+        path[n] = 0;
+        const char *inside = startswith(path, a->scratch->path);
+        assert_non_null(inside);
+        size_t used = strlen(a->text);
+        (void) snprintf(a->text + used, sizeof a->text - used, "%s %s\n", kinds[kind],
+                        *inside ? inside : "/");
+        if (a->before)
+                a->before(a->scratch, inside);
+        return 0;
+}
+
+static int walk(const Scratch *s, const char *path, Seen *seen, Armed *armed) {
+        *seen = (Seen){};
+        if (!armed)
+                return walk_source(s->fd, path, NULL, see, seen);
+        armed->scratch = s;
+        armed->text[0] = 0;
+        return walk_source(s->fd, path, &(Arm){arm, armed}, see, seen);
+}
+
+static void tree_comes_in_byte_order(void **state) {
+        const Scratch *s = *state;
+        Seen seen;
+        scratch_write(s, "t/b/2", "");
+        scratch_write(s, "t/b/1", "");
+        scratch_write(s, "t/b-/x", "");
+        scratch_write(s, "t/B", "");
+        scratch_write(s, "t/new\nline", "");
+        assert_int_equal(symlinkat("/nowhere", s->fd, "t/\xff"), 0);
+        assert_int_equal(mkfifoat(s->fd, "t/fifo", 0644), 0);
+        assert_int_equal(walk(s, "/t", &seen, NULL), 0);
+        assert_string_equal(seen.text, "/t\n/t/B\n/t/b\n/t/b/1\n/t/b/2\n/t/b-\n/t/b-/x\n/t/fifo\n"
+                                       "/t/new\nline\n/t/\xff -> /nowhere\n");
+}
+
+static void whole_root_is_a_tree_too(void **state) {
+        const Scratch *s = *state;
+        Seen seen;
+        scratch_write(s, "a/b", "");
+        assert_int_equal(walk(s, "/", &seen, NULL), 0);
+        assert_string_equal(seen.text, "/\n/a\n/a/b\n");
+}
+
+static void links_on_the_way_are_given_and_armed(void **state) {
+        const Scratch *s = *state;
+        Armed armed = {};
+        Seen seen;
+        scratch_write(s, "usr/lib/modules/6/a.ko", "");
+        scratch_write(s, "etc/x", "");
+        assert_int_equal(symlinkat("usr/lib", s->fd, "lib"), 0);
+        assert_int_equal(symlinkat("/lib/../lib/modules/./6/", s->fd, "etc/current"), 0);
+        assert_int_equal(walk(s, "/etc/current/a.ko", &seen, &armed), 0);
+        assert_string_equal(seen.text, "/etc/current -> /lib/../lib/modules/./6/\n/lib -> usr/lib\n"
+                                       "/usr/lib/modules/6/a.ko\n");
+        assert_string_equal(armed.text, "ancestor /\nancestor /etc\nnode /etc/current\nnode /lib\n"
+                                        "ancestor /usr\nancestor /usr/lib\nancestor /usr/lib\n"
+                                        "ancestor /usr/lib/modules\n"
+                                        "ancestor /usr/lib/modules/6\nnode /usr/lib/modules/6/a.ko\n");
+}
+
+static void directories_of_a_tree_are_armed(void **state) {
+        const Scratch *s = *state;
+        Armed armed = {};
+        Seen seen;
+        scratch_write(s, "t/sub/file", "");
+        scratch_write(s, "t/shared", "");
+        assert_int_equal(linkat(s->fd, "t/shared", s->fd, "elsewhere", 0), 0);
+        assert_int_equal(walk(s, "/t", &seen, &armed), 0);
+        assert_string_equal(armed.text, "ancestor /\nancestor /t\ntree /t\nnode /t/shared\ntree /t/sub\n");
+        assert_int_equal(seen.n, 4);
+}
+
+static void what_is_missing_is_armed_where_it_would_appear(void **state) {
+        const Scratch *s = *state;
+        Armed armed = {};
+        Seen seen;
+        scratch_write(s, "etc/file", "");
+        assert_int_equal(walk(s, "/etc/a/b", &seen, &armed), -ENOENT);
+        assert_string_equal(armed.text, "ancestor /\nancestor /etc\nmissing /etc\n");
+        assert_int_equal(walk(s, "/etc/file/b", &seen, &armed), -ENOTDIR);
+        assert_string_equal(armed.text, "ancestor /\nancestor /etc\nnode /etc/file\n");
+        assert_int_equal(symlinkat("../gone", s->fd, "etc/dangling"), 0);
+        assert_int_equal(walk(s, "/etc/dangling", &seen, &armed), -ENOENT);
+        assert_string_equal(armed.text, "ancestor /\nancestor /etc\nnode /etc/dangling\nmissing /\n");
+        assert_string_equal(seen.text, "/etc/dangling -> ../gone\n");
+}
+
+static void links_cannot_lead_out(void **state) {
+        const Scratch *s = *state;
+        Seen seen;
+        scratch_write(s, "etc/passwd", "");
+        assert_int_equal(symlinkat("../../../../../../../etc/passwd", s->fd, "up"), 0);
+        assert_int_equal(walk(s, "/up", &seen, NULL), 0);
+        assert_string_equal(seen.text, "/up -> ../../../../../../../etc/passwd\n/etc/passwd\n");
+        assert_int_equal(symlinkat("/proc/self/root/etc/passwd", s->fd, "magic"), 0);
+        assert_int_equal(walk(s, "/magic", &seen, NULL), -ENOENT);
+}
+
+static void links_in_a_circle_end(void **state) {
+        const Scratch *s = *state;
+        Seen seen;
+        assert_int_equal(symlinkat("b", s->fd, "a"), 0);
+        assert_int_equal(symlinkat("a", s->fd, "b"), 0);
+        assert_int_equal(walk(s, "/a", &seen, NULL), -ELOOP);
+        assert_int_equal(symlinkat("self/self", s->fd, "self"), 0);
+        assert_int_equal(walk(s, "/self", &seen, NULL), -ELOOP);
+}
+
+static void forty_links_are_followed_and_no_more(void **state) {
+        const Scratch *s = *state;
+        char name[16], target[16];
+        Seen seen;
+        scratch_write(s, "l0", "");
+        for (int i = 1; i <= 41; i++) {
+                (void) snprintf(name, sizeof name, "l%i", i);
+                (void) snprintf(target, sizeof target, "l%i", i - 1);
+                assert_int_equal(symlinkat(target, s->fd, name), 0);
+        }
+        assert_int_equal(walk(s, "/l40", &seen, NULL), 0);
+        assert_int_equal(seen.n, 41);
+        assert_int_equal(walk(s, "/l41", &seen, NULL), -ELOOP);
+}
+
+static void resolve_gives_what_a_path_leads_to(void **state) {
+        const Scratch *s = *state;
+        struct stat st;
+        char *path = NULL;
+        int fd = -1;
+        scratch_write(s, "boot/initrd-1", "12345");
+        assert_int_equal(symlinkat("initrd-1", s->fd, "boot/initrd"), 0);
+        assert_int_equal(walk_resolve(s->fd, "/boot/initrd", NULL, NULL, NULL, &fd, &path), 0);
+        assert_string_equal(path, "/boot/initrd-1");
+        assert_int_equal(fstat(fd, &st), 0);
+        assert_int_equal(st.st_size, 5);
+        assert_int_equal(fcntl(fd, F_GETFL) & O_PATH, O_PATH);
+        free(path);
+        close(fd);
+        assert_int_equal(walk_resolve(s->fd, "/", NULL, NULL, NULL, &fd, &path), 0);
+        assert_string_equal(path, "/");
+        free(path);
+        close(fd);
+}
+
+/* a directory swapped for another between its opening and its arming */
+static void swap_once(const Scratch *s, const char *path) {
+        if (!streq(path, "/way") || faccessat(s->fd, "old", F_OK, 0) >= 0)
+                return;
+        assert_int_equal(renameat(s->fd, "way", s->fd, "old"), 0);
+        scratch_write(s, "way/new", "");
+}
+
+static void way_that_changes_is_walked_again(void **state) {
+        const Scratch *s = *state;
+        Armed armed = {.before = swap_once};
+        Seen seen;
+        scratch_write(s, "way/old", "");
+        assert_int_equal(walk(s, "/way", &seen, &armed), 0);
+        assert_string_equal(seen.text, "/way\n/way/new\n");
+        assert_string_equal(armed.text, "ancestor /\nancestor /way\nancestor /\nancestor /way\ntree /way\n");
+}
+
+static void swap_always(const Scratch *s, const char *path) {
+        static unsigned n;
+        char old[32];
+        if (!streq(path, "/way"))
+                return;
+        (void) snprintf(old, sizeof old, "old%u", n++);
+        assert_int_equal(renameat(s->fd, "way", s->fd, old), 0);
+        assert_int_equal(mkdirat(s->fd, "way", 0755), 0);
+}
+
+static void way_that_never_keeps_still_is_given_up(void **state) {
+        const Scratch *s = *state;
+        Armed armed = {.before = swap_always};
+        Seen seen;
+        assert_int_equal(mkdirat(s->fd, "way", 0755), 0);
+        assert_int_equal(walk(s, "/way", &seen, &armed), -EAGAIN);
+        assert_int_equal(seen.n, 0);
+}
+
+static void appear(const Scratch *s, const char *path) {
+        if (faccessat(s->fd, "etc/late", F_OK, 0) < 0)
+                scratch_write(s, "etc/late", "");
+}
+
+static void what_appears_before_the_arming_is_seen(void **state) {
+        const Scratch *s = *state;
+        Armed armed = {.before = appear};
+        Seen seen;
+        assert_int_equal(mkdirat(s->fd, "etc", 0755), 0);
+        assert_int_equal(walk(s, "/etc/late", &seen, &armed), 0);
+        assert_string_equal(seen.text, "/etc/late\n");
+}
+
+static int remove_siblings(const WalkEntry *entry, void *userdata) {
+        const Scratch *s = userdata;
+        if (streq(entry->path, "/t/a")) {
+                assert_int_equal(unlinkat(s->fd, "t/b", 0), 0);
+                assert_int_equal(unlinkat(s->fd, "t/c", AT_REMOVEDIR), 0);
+                assert_int_equal(symlinkat("/etc", s->fd, "t/c"), 0);
+        }
+        if (streq(entry->path, "/t/d/e/f"))
+                assert_int_equal(renameat(s->fd, "t/d/e", s->fd, "moved"), 0);
+        assert_null(strstr(entry->path, "/t/b"));
+        return 0;
+}
+
+static void what_vanishes_meanwhile_is_skipped(void **state) {
+        const Scratch *s = *state;
+        scratch_write(s, "t/a", "");
+        scratch_write(s, "t/b", "");
+        assert_int_equal(mkdirat(s->fd, "t/c", 0755), 0);
+        scratch_write(s, "t/d/e/f/g", "");
+        scratch_write(s, "t/d/e/h", "");
+        scratch_write(s, "t/z", "");
+        assert_int_equal(walk_source(s->fd, "/t", NULL, remove_siblings, (void *) s), 0);
+}
+
+/* between the statx and the opening of a directory, a link takes its place */
+static int swap_for_link(const WalkEntry *entry, void *userdata) {
+        const Scratch *s = userdata;
+        assert_null(strstr(entry->path, "passwd"));
+        if (streq(entry->path, "/t/c")) {
+                assert_int_equal(unlinkat(s->fd, "t/c", AT_REMOVEDIR), 0);
+                assert_int_equal(symlinkat("/etc", s->fd, "t/c"), 0);
+        }
+        return 0;
+}
+
+static void directory_swapped_for_a_link_is_not_entered(void **state) {
+        const Scratch *s = *state;
+        scratch_write(s, "etc/passwd", "");
+        scratch_write(s, "t/x", "");
+        assert_int_equal(mkdirat(s->fd, "t/c", 0755), 0);
+        assert_int_equal(walk_source(s->fd, "/t", NULL, swap_for_link, (void *) s), 0);
+}
+
+static int stop(const WalkEntry *entry, void *userdata) {
+        return streq(entry->path, "/t/b") ? 42 : 0;
+}
+
+static void entry_can_end_the_walk(void **state) {
+        const Scratch *s = *state;
+        scratch_write(s, "t/a", "");
+        scratch_write(s, "t/b", "");
+        assert_int_equal(walk_source(s->fd, "/t", NULL, stop, NULL), 42);
+}
+
+static int arm_nothing_left(void *userdata, int fd, ArmKind kind) {
+        return kind == ARM_TREE ? -ENOSPC : 0;
+}
+
+static void failing_arm_ends_the_walk(void **state) {
+        const Scratch *s = *state;
+        size_t n = 0;
+        scratch_write(s, "t/a", "");
+        assert_int_equal(walk_source(s->fd, "/t", &(Arm){arm_nothing_left, NULL}, count, &n), -ENOSPC);
+}
+
+static void wide_tree_is_walked(void **state) {
+        const Scratch *s = *state;
+        size_t n = 0;
+        shell("cd %s && mkdir t && cd t && seq -f 'directory-with-a-long-name-%%g/x' 3000 | xargs mkdir -p",
+              s->path);
+        assert_int_equal(walk_source(s->fd, "/t", NULL, count, &n), 0);
+        assert_int_equal(n, 6001);
+}
+
+static void deep_tree_is_walked_to_the_length_of_a_path(void **state) {
+        const Scratch *s = *state;
+        size_t n = 0;
+        int fd = dup(s->fd);
+        for (int i = 0; i < 2047; i++) { /* "/d" each: 4094 bytes */
+                assert_int_equal(mkdirat(fd, "d", 0755), 0);
+                int next = openat(fd, "d", O_PATH | O_DIRECTORY | O_CLOEXEC);
+                assert_true(next >= 0);
+                close(fd);
+                fd = next;
+        }
+        assert_int_equal(walk_source(s->fd, "/d", NULL, count, &n), 0);
+        assert_int_equal(n, 2047);
+        int file = openat(fd, "e", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+        assert_true(file >= 0);
+        close(file);
+        assert_int_equal(walk_source(s->fd, "/d", NULL, count, &n), -ENAMETOOLONG);
+        close(fd);
+}
+
+static void mounts_are_not_entered(void **state) {
+        Scratch *s = *state;
+        char source[128], target[128];
+        Seen tmpfs, bound;
+        scratch_unshare(s);
+        scratch_write(s, "t/mnt/below", "");
+        scratch_write(s, "t/z", "");
+        scratch_write(s, "foreign/file", "");
+        (void) snprintf(source, sizeof(source), "%s/foreign", s->path);
+        (void) snprintf(target, sizeof(target), "%s/t/mnt", s->path);
+        assert_int_equal(mount("tmpfs", target, "tmpfs", 0, NULL), 0);
+        scratch_write(s, "t/mnt/inside", "");
+        int r = walk(s, "/t", &tmpfs, NULL);
+        int inside = walk(s, "/t/mnt/inside", &bound, NULL);
+        assert_int_equal(umount2(target, MNT_DETACH), 0);
+        assert_int_equal(mount(source, target, NULL, MS_BIND, NULL), 0);
+        int r2 = walk(s, "/t", &bound, NULL);
+        assert_int_equal(umount2(target, MNT_DETACH), 0); /* before anything can fail */
+        assert_int_equal(r, 0);
+        assert_int_equal(inside, -EXDEV);
+        assert_int_equal(r2, 0);
+        assert_string_equal(tmpfs.text, "/t\n/t/mnt\n/t/z\n");
+        assert_string_equal(bound.text, "/t\n/t/mnt\n/t/z\n");
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                scratch_test(tree_comes_in_byte_order),
+                scratch_test(whole_root_is_a_tree_too),
+                scratch_test(links_on_the_way_are_given_and_armed),
+                scratch_test(directories_of_a_tree_are_armed),
+                scratch_test(what_is_missing_is_armed_where_it_would_appear),
+                scratch_test(links_cannot_lead_out),
+                scratch_test(links_in_a_circle_end),
+                scratch_test(forty_links_are_followed_and_no_more),
+                scratch_test(resolve_gives_what_a_path_leads_to),
+                scratch_test(way_that_changes_is_walked_again),
+                scratch_test(way_that_never_keeps_still_is_given_up),
+                scratch_test(what_appears_before_the_arming_is_seen),
+                scratch_test(what_vanishes_meanwhile_is_skipped),
+                scratch_test(directory_swapped_for_a_link_is_not_entered),
+                scratch_test(entry_can_end_the_walk),
+                scratch_test(failing_arm_ends_the_walk),
+                scratch_test(wide_tree_is_walked),
+                scratch_test(deep_tree_is_walked_to_the_length_of_a_path),
+                scratch_test(mounts_are_not_entered),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/watch.h"
+
+#include <poll.h>
+#include <sys/inotify.h>
+
+#include "scratch.h"
+
+/* Arms the scratch folder, as bootkeep-scan would. */
+static Watch *armed(const Scratch *s) {
+        Watch *w = NULL;
+        assert_int_equal(watch_new(&w), 0);
+        assert_true(inotify_add_watch(watch_get_fd(w), s->path, IN_CREATE | IN_ATTRIB) >= 0);
+        return w;
+}
+
+static bool is_readable(const Watch *w) {
+        struct pollfd p = {.fd = watch_get_fd(w), .events = POLLIN};
+        assert_true(poll(&p, 1, 0) >= 0);
+        return p.revents & POLLIN;
+}
+
+static size_t queue_limit(void) {
+        unsigned limit = 0;
+        FILE *f = fopen("/proc/sys/fs/inotify/max_queued_events", "re");
+        assert_non_null(f);
+        assert_int_equal(fscanf(f, "%u", &limit), 1);
+        (void) fclose(f);
+        return limit;
+}
+
+/* Two files in turn: equal events that follow each other would be one. */
+static void touch_in_turn(const Scratch *s, size_t times) {
+        static const struct timespec now[2] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_NOW}};
+        for (size_t i = 0; i < times; i++)
+                assert_int_equal(utimensat(s->fd, i % 2 ? "a" : "b", now, 0), 0);
+}
+
+static void make_two_files(const Scratch *s) {
+        scratch_write(s, "a", "");
+        scratch_write(s, "b", "");
+}
+
+static void quiet_watch_is_not_readable_and_tells_no_more(void **state) {
+        _cleanup_(watch_freep) Watch *w = armed(*state);
+        assert_false(is_readable(w));
+        assert_int_equal(watch_look(w), 0);
+        assert_int_equal(watch_drain(w), 0);
+        assert_int_equal(watch_look(w), 0);
+}
+
+static void each_change_is_told_once(void **state) {
+        const Scratch *s = *state;
+        _cleanup_(watch_freep) Watch *w = armed(s);
+        for (int i = 0; i < 3; i++) {
+                scratch_write(s, (char[]){(char) ('a' + i), 0}, "");
+                assert_true(is_readable(w));
+                assert_int_equal(watch_look(w), 1);
+                assert_int_equal(watch_look(w), 0);
+        }
+}
+
+/* The kernel makes one event of equal ones that follow each other, while the first is in the queue. */
+static void equal_changes_are_told_each_time(void **state) {
+        const Scratch *s = *state;
+        make_two_files(s);
+        _cleanup_(watch_freep) Watch *w = armed(s);
+        for (int i = 0; i < 3; i++) {
+                touch_in_turn(s, 1);
+                assert_int_equal(watch_look(w), 1);
+        }
+        touch_in_turn(s, 1000); /* more than one look takes out */
+        touch_in_turn(s, 1);
+        assert_int_equal(watch_look(w), 1);
+        assert_int_equal(watch_look(w), 0);
+        touch_in_turn(s, 1);
+        assert_int_equal(watch_look(w), 1);
+}
+
+static void drain_empties_and_what_comes_behind_is_told(void **state) {
+        const Scratch *s = *state;
+        _cleanup_(watch_freep) Watch *w = armed(s);
+        scratch_write(s, "a", "");
+        scratch_write(s, "b", "");
+        assert_int_equal(watch_drain(w), 0);
+        assert_false(is_readable(w));
+        assert_int_equal(watch_look(w), 0);
+        /* as long as what was there before the last look, were the length not forgotten */
+        scratch_write(s, "c", "");
+        assert_int_equal(watch_look(w), 1);
+        assert_int_equal(watch_drain(w), 0);
+        scratch_write(s, "d", "");
+        assert_int_equal(watch_look(w), 1);
+}
+
+static void storm_that_fills_the_queue_is_told_as_long_as_it_lasts(void **state) {
+        const Scratch *s = *state;
+        size_t limit = queue_limit();
+        if (limit > 200000)
+                skip(); /* somebody raised it beyond what a test should write */
+        make_two_files(s);
+        _cleanup_(watch_freep) Watch *w = armed(s);
+        touch_in_turn(s, limit + 100);
+        for (int i = 0; i < 3; i++) {
+                assert_int_equal(watch_look(w), 1);
+                touch_in_turn(s, 1000); /* fills it again */
+        }
+        assert_int_equal(watch_look(w), 1);
+        touch_in_turn(s, 2); /* one of them is not equal to the last in the queue */
+        assert_int_equal(watch_look(w), 1);
+        assert_int_equal(watch_look(w), 0);
+        assert_false(is_readable(w));
+        touch_in_turn(s, 1);
+        assert_int_equal(watch_look(w), 1);
+}
+
+static void drain_empties_a_full_queue(void **state) {
+        const Scratch *s = *state;
+        size_t limit = queue_limit();
+        make_two_files(s);
+        _cleanup_(watch_freep) Watch *w = armed(s);
+        touch_in_turn(s, MIN(limit, (size_t) 16384) + 100);
+        assert_int_equal(watch_drain(w), 0);
+        assert_false(is_readable(w));
+        assert_int_equal(watch_look(w), 0);
+}
+
+static void lost_directory_is_an_event(void **state) {
+        const Scratch *s = *state;
+        scratch_write(s, "sub/f", "");
+        _cleanup_(watch_freep) Watch *w = NULL;
+        assert_int_equal(watch_new(&w), 0);
+        char *sub = NULL;
+        assert_int_equal(strprintf(&sub, "%s/sub", s->path), 0);
+        assert_true(inotify_add_watch(watch_get_fd(w), sub, IN_DELETE_SELF) >= 0);
+        free(sub);
+        shell("rm -r %s/sub", s->path);
+        assert_int_equal(watch_look(w), 1);
+}
+
+static void without_a_descriptor_left_it_says_so(void **state) {
+        struct rlimit before;
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+        Watch *w = NULL;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){3, before.rlim_max}), 0);
+        int r = watch_new(&w);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        assert_int_equal(r, -EMFILE);
+        assert_null(w);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                scratch_test(quiet_watch_is_not_readable_and_tells_no_more),
+                scratch_test(each_change_is_told_once),
+                scratch_test(equal_changes_are_told_each_time),
+                scratch_test(drain_empties_and_what_comes_behind_is_told),
+                scratch_test(storm_that_fills_the_queue_is_told_as_long_as_it_lasts),
+                scratch_test(drain_empties_a_full_queue),
+                scratch_test(lost_directory_is_an_event),
+                scratch_test(without_a_descriptor_left_it_says_so),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

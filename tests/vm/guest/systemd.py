@@ -1,0 +1,292 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""bootkeep as it is installed: a unit of systemd, on the system bus, with journal, catalog and activation. Each test
+goes on where the one before ended."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import traceback
+
+from realdisk import RealDisk
+
+# pylint: disable=wrong-import-order
+from lib.content import (CACHE, COPIES, KERNEL, MACHINE_ID, MANIFEST, OUTPUT, PACK, Volume, assert_carries, cache,
+                         manifest)
+from lib.disk import run
+from lib.programs import NOBODY
+
+UNIT = "bootkeepd.service"
+MESSAGE = "f0d1a6f6d3a34f5e9c0b7b1d8a5c2e"
+STARTED, SUCCEEDED, BUILDER_OUTPUT = MESSAGE + "05", MESSAGE + "06", MESSAGE + "0c"
+SLOW = 5  # times, of a machine that QEMU translates on a busy host
+
+
+class Place:
+    """What RealDisk and Volume want of a World."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        os.mkdir(folder)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def later(self, function):
+        """The machine ends with all that it had."""
+
+
+def command(*words, status=0, timeout=120):
+    """Runs WORDS; what it says."""
+    process = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout,
+                             check=False)
+    got = process.returncode
+    assert got == status, f"{' '.join(words)}: status {got}, expected {status}\n{process.stdout}"
+    return process.stdout
+
+
+def ctl(*words, status=0, prefix=()):
+    return command(*prefix, "bootkeepctl", "--no-pager", *words, status=status)
+
+
+def shown(key):
+    return command("systemctl", "show", "--value", "-p", key, UNIT).strip()
+
+
+def journal(*matches):
+    command("journalctl", "--sync")
+    said = command("journalctl", "-q", "--no-pager", "-o", "json", *matches)
+    return [json.loads(line) for line in said.splitlines()]
+
+
+def state_of(volume):
+    found = re.search(r"\b(new|plain|refused|untrusted|fresh|settling|scanning|stale|building|failed|given-up|hung)\b",
+                      command("busctl", "get-property", "org.bootkeep1", f"/org/bootkeep1/volume/{volume.name}",
+                              "org.bootkeep1.Volume", "State"))
+    return found[0]
+
+
+def wait(what, holds, timeout=60):
+    """Awaits what has no signal to wait for here."""
+    end = time.monotonic() + timeout
+    while not holds():
+        assert time.monotonic() < end, f"{what} not within {timeout} s"
+        time.sleep(0.2)
+
+
+def wait_fresh(volume):
+    wait(f"{volume.name} fresh", lambda: state_of(volume) == "fresh")
+
+
+def builds():
+    return len(journal(f"MESSAGE_ID={STARTED}"))
+
+
+def carries(volume):
+    for helper in volume.disk.helpers:
+        assert_carries(volume, helper)
+
+
+def a_call_on_the_bus_starts_the_service(_volume):
+    assert shown("ActiveState") == "inactive", shown("ActiveState")
+    command("busctl", "call", "org.bootkeep1", "/org/bootkeep1", "org.freedesktop.DBus.Peer", "Ping")
+    assert shown("ActiveState") == "active"
+    assert shown("Type") == "notify" and shown("NRestarts") == "0"
+
+
+def the_limits_of_inotify_are_raised(_volume):
+    with open("/proc/sys/fs/inotify/max_user_instances", encoding="ascii") as f:
+        assert int(f.read()) >= 1024
+
+
+def a_trusted_volume_is_built_within_the_unit(volume):
+    wait("untrusted", lambda: state_of(volume) == "untrusted")
+    ctl("trust", volume.name)
+    wait_fresh(volume)
+    carries(volume)
+    table = ctl("status")
+    assert volume.name in table and "fresh" in table, table
+
+
+def a_builder_in_a_chroot_works_within_the_unit(volume):
+    # /proc and /dev are there, nothing of the host is, and what a builder of a distribution does is allowed
+    assert volume.read("/boot/chrooted").startswith(MACHINE_ID.encode()), volume.read("/boot/chrooted")
+    assert b"mounted" in volume.read("/boot/chrooted") and b"node" in volume.read("/boot/chrooted")
+
+
+def the_journal_has_fields_and_message_ids(volume):
+    for message_id in (STARTED, SUCCEEDED):
+        found = journal(f"MESSAGE_ID={message_id}")
+        assert found, f"no message {message_id}"
+        for entry in found:
+            assert entry["BOOTKEEP_VOLUME"] == volume.name and entry["_SYSTEMD_UNIT"] == UNIT, entry
+    said = journal(f"MESSAGE_ID={BUILDER_OUTPUT}", f"BOOTKEEP_VOLUME={volume.name}")
+    assert any(e["MESSAGE"].endswith(f"packing {KERNEL}") and e["BOOTKEEP_CACHE"] == "initramfs" for e in said), said
+
+
+def the_catalog_explains(volume):
+    command("journalctl", "--update-catalog")
+    said = command("journalctl", "-q", "--no-pager", "-x", f"MESSAGE_ID={SUCCEEDED}")
+    assert f"Built on volume {volume.name}" in said and "recorded as up to date" in said, said
+
+
+def a_change_is_built(volume):
+    before = builds()
+    volume.write("/etc/initramfs.conf", "compress=zstd\n")
+    wait("a build", lambda: builds() > before)
+    wait_fresh(volume)
+    carries(volume)
+
+
+def a_reload_reads_the_configuration_again(_volume):
+    pid = shown("MainPID")
+    configure("[Watch]\nSettleSec=nonsense\n", "90-broken.conf")
+    command("systemctl", "reload", UNIT)
+    wait("a warning", lambda: any("SettleSec" in e["MESSAGE"] for e in journal("-u", UNIT, "-p", "warning")))
+    os.unlink("/etc/bootkeep/bootkeep.conf.d/90-broken.conf")
+    command("systemctl", "reload", UNIT)
+    assert shown("MainPID") == pid and shown("ActiveState") == "active"
+
+
+def others_may_look_and_may_not_change(volume):
+    said = ctl("status", volume.name, prefix=NOBODY)
+    assert "fresh" in said, said
+    ctl("rebuild", volume.name, prefix=NOBODY, status=4)
+    ctl("distrust", volume.name, prefix=NOBODY, status=4)
+    assert state_of(volume) == "fresh"
+
+
+def root_may_rebuild(volume):
+    runs = volume.runs()
+    ctl("rebuild", "--force", volume.name)
+    assert volume.runs() == runs + 1
+    carries(volume)
+
+
+def stop():
+    """Stops the service; returns the seconds that took."""
+    since = time.monotonic()
+    command("systemctl", "stop", UNIT)
+    took = time.monotonic() - since
+    # a unit that failed stays, one that has ended well is forgotten
+    assert shown("ActiveState") == "inactive" and shown("Result") == "success", shown("Result")
+    print(f"# stopped within {took:.2f} s")
+    return took
+
+
+def stopping_takes_no_second(_volume):
+    assert stop() < 1 * SLOW
+
+
+def a_start_finds_that_all_is_fresh(volume):
+    before = builds()
+    command("systemctl", "start", UNIT)
+    wait_fresh(volume)
+    assert builds() == before
+
+
+def what_changed_while_it_was_down_is_built(volume):
+    command("systemctl", "stop", UNIT)
+    volume.write("/etc/initramfs.conf", "compress=no\n")
+    command("systemctl", "start", UNIT)
+    wait("the change carried", lambda: state_of(volume) == "fresh" and volume.read(OUTPUT) == volume.packed())
+    carries(volume)
+
+
+def after_a_crash_it_is_back(volume):
+    pid = shown("MainPID")
+    command("systemctl", "kill", "--kill-whom=main", "--signal=KILL", UNIT)
+    wait("a restart", lambda: shown("ActiveState") == "active" and shown("MainPID") not in ("0", pid))
+    wait_fresh(volume)
+
+
+def a_stop_ends_a_running_build(volume):
+    builder(volume, "echo waiting; sleep 1000\n")
+    before = builds()
+    volume.write("/etc/initramfs.conf", "endless\n")
+    wait("a build", lambda: builds() > before and any(
+        e["MESSAGE"].endswith("waiting") for e in journal(f"MESSAGE_ID={BUILDER_OUTPUT}")))
+    assert stop() < 25, "systemd had to kill it"
+    assert not command("pgrep", "-f", "sleep 1000", status=1)
+    builder(volume, PACK)
+    command("systemctl", "start", UNIT)
+    wait("the change carried", lambda: state_of(volume) == "fresh" and volume.read(OUTPUT) == volume.packed())
+    carries(volume)
+
+
+def nothing_was_complained_of(_volume):
+    said = [e["MESSAGE"] for e in journal("-u", UNIT, "-p", "warning")]
+    said = [m for m in said if isinstance(m, str) and "SettleSec" not in m]
+    for text in said:
+        print(f"# it said: {text}")
+    assert not [m for m in said if "denied" in m or "not permitted" in m.lower()], said
+
+
+TESTS = [a_call_on_the_bus_starts_the_service, the_limits_of_inotify_are_raised,
+         a_trusted_volume_is_built_within_the_unit, a_builder_in_a_chroot_works_within_the_unit,
+         the_journal_has_fields_and_message_ids, the_catalog_explains, a_change_is_built,
+         a_reload_reads_the_configuration_again, others_may_look_and_may_not_change, root_may_rebuild,
+         stopping_takes_no_second, a_start_finds_that_all_is_fresh, what_changed_while_it_was_down_is_built,
+         after_a_crash_it_is_back, a_stop_ends_a_running_build, nothing_was_complained_of]
+
+
+def configure(text, name="10-test.conf"):
+    with open("/etc/bootkeep/bootkeep.conf.d/" + name, "w", encoding="ascii") as f:
+        f.write(text)
+
+
+def builder(volume, script):
+    volume.builder("pack", script, "%r", "%i", "%o")
+
+
+def chroot_builder(volume):
+    """A builder that lives on the volume, as dracut does."""
+    with open("/vm/busybox", "rb") as f:
+        volume.write("/bin/busybox", f.read(), 0o755)
+    for folder in ("proc", "dev", "sys", "run", "tmp", "mnt", "var/tmp"):
+        volume.mkdir("/" + folder)
+    volume.write("/usr/bin/make-it", '#!/bin/busybox sh\nset -e\nPATH=/bin\nbusybox cat /etc/machine-id >"$1"\n'
+                 'test ! -e /vm\ntest -e /proc/self/fd\n'
+                 # what dracut and mkinitcpio do
+                 'busybox mount -t tmpfs none /mnt && echo mounted >>"$1" && busybox umount /mnt\n'
+                 'busybox mknod /var/tmp/node c 1 3 && echo node >>"$1" && busybox rm /var/tmp/node\n', 0o755)
+    volume.definition("make-it", Exec="/bin/busybox sh /usr/bin/make-it %o", Root="chroot")
+    chrooted = cache("chrooted", "make-it", "/etc/machine-id", "/boot/chrooted")
+    volume.write(MANIFEST, manifest(CACHE, chrooted, COPIES))
+
+
+def main():
+    place = Place("/vm/place")
+    os.makedirs("/etc/bootkeep/bootkeep.conf.d", exist_ok=True)
+    configure("[Watch]\nSettleSec=500ms\nBootDelaySec=0\n[Build]\nRetrySec=500ms\n")
+    disk = RealDisk(place)
+    disk.mount()
+    volume = Volume(place, disk)
+    volume.builders = "/etc/bootkeep/builders.d"
+    volume.populate()
+    chroot_builder(volume)
+    words = sys.argv[1:]
+    print(f"1..{len(TESTS)}")
+    good = True
+    for number, test in enumerate(TESTS, 1):
+        title = f"{number} - {test.__name__.replace('_', ' ')}"
+        if words and not any(w in test.__name__ for w in words) and number > 3:
+            print(f"ok {title} # SKIP not chosen")
+            continue
+        try:
+            test(volume)
+            print(f"ok {title}")
+        except Exception:  # pylint: disable=broad-except
+            good = False
+            said = subprocess.run(["journalctl", "-q", "--no-pager", "-n", "60", "-u", UNIT], stdout=subprocess.PIPE,
+                                  text=True, check=False).stdout
+            for line in (traceback.format_exc() + "--- journal:\n" + said).splitlines():
+                print("# " + line)
+            print(f"not ok {title}")
+    sys.exit(0 if good else 1)
+
+
+main()
