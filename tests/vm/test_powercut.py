@@ -5,10 +5,11 @@ writes are recorded; here each state that a cut could have left is made of the r
 finds it, and behind `fsck.vfat -a`."""
 
 import collections
+import concurrent.futures
 import hashlib
 import json
-import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -112,8 +113,10 @@ def examine(run, states):
             unique.append(state)
     global LOOK  # pylint: disable=global-statement # the pool's processes inherit it, images and all
     LOOK = Look(run)
-    with multiprocessing.Pool() as pool:
-        verdicts = pool.map(look, unique, chunksize=16)
+    # not multiprocessing's Pool: that ends its workers by SIGTERM, which has a handler here, and then may wait for ever
+    with concurrent.futures.ProcessPoolExecutor(initializer=signal.signal,
+                                                initargs=(signal.SIGTERM, signal.SIG_DFL)) as pool:
+        verdicts = list(pool.map(look, unique, chunksize=16))
     return len(unique), *(collections.Counter(v[i] for v in verdicts if v[i]) for i in (0, 1))
 
 
