@@ -24,7 +24,7 @@ SOURCE = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.environ.get("BOOTKEEP_BUILD") or os.path.join(SOURCE, "build-asan")
 CACHE = os.path.join(SOURCE, "build-vm")  # one for all build folders
 MODULES = ["virtio_pci", "9pnet_virtio", "9p", "overlay", "virtio_scsi", "sd_mod", "ext4", "vfat", "nls_cp437",
-           "nls_ascii", "nls_utf8", "loop"]
+           "nls_ascii", "nls_utf8", "loop", "dm_mod", "raid1"]
 PACKAGES = ["linux-image-amd64", "busybox-static"]
 ACCEL = os.environ.get("BOOTKEEP_VM_ACCEL") or "tcg,thread=multi"
 EXIT = "BOOTKEEP-VM-EXIT "

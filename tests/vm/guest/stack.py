@@ -1,0 +1,161 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Volumes on devices that are made of others: device-mapper, which can be suspended as if its disk were gone, and a
+mirror whose halves each have an ESP."""
+
+import os
+import signal
+import subprocess
+import time
+
+from realdisk import RealDisk, RealPartition, real_volume
+
+# pylint: disable=wrong-import-order
+from lib import main, test
+from lib.content import OUTPUT, Volume, assert_carries
+from lib.disk import run
+from lib.services import udev_settle
+
+SUCCESS = 0
+DEAF = {"Watch": {"SettleSec": "4", "SettleMaxSec": "10", "ScanTimeoutSec": "3"}}
+
+
+class Stacked(RealPartition):
+    """A device that stands on a partition of DISK; its name is that of the kernel."""
+
+    def __init__(self, disk, node):
+        super().__init__(disk, 0, "linux")
+        self.node = node
+        self.name = os.path.basename(os.path.realpath(node))
+
+
+def stacked_volume(world, disk, node):
+    """Moves the OS volume of DISK to NODE, which stands on it."""
+    udev_settle()
+    disk.volume = Stacked(disk, node)
+    disk.volume.make_fs("ext4")
+    disk.mount()
+    volume = Volume(world, disk)
+    volume.populate()
+    return volume
+
+
+class Linear:
+    """A linear device over the OS partition of DISK."""
+
+    def __init__(self, world, disk):
+        self.disk = disk
+        self.name = "os"
+        self.node = f"/dev/mapper/{self.name}"
+        below = disk.volume.node
+        sectors = run("blockdev", "--getsz", below, text=True).stdout.strip()
+        run("dmsetup", "create", self.name, "--table", f"0 {sectors} linear {below} 0")
+        world.later(self.remove)
+
+    def forget(self):
+        """Writes all that is dirty and drops what is cached, so that the next look asks the disk."""
+        os.sync()
+        with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as f:
+            f.write("3\n")
+
+    def go_deaf(self):
+        run("dmsetup", "suspend", "--noflush", "--nolockfs", self.name)
+
+    def answer_again(self):
+        run("dmsetup", "resume", self.name)
+
+    def remove(self):
+        self.answer_again()
+        self.disk.remove()
+        udev_settle()
+        run("dmsetup", "remove", self.name)
+
+
+def linear_volume(world):
+    disk = RealDisk(world)
+    linear = Linear(world, disk)
+    return linear, stacked_volume(world, disk, linear.node)
+
+
+def assert_served(daemon, other, view):
+    """D-Bus is answered, and OTHER is watched and built. How soon is measured where the clock is real: test_hung.py."""
+    began = time.monotonic()
+    daemon.property("BusyVolumes")
+    assert time.monotonic() - began < 1
+    builds = len(view.builds)
+    other.write("/etc/initramfs.conf", f"changed for the time {builds}\n")
+    assert view.wait_build(builds, timeout=120)[0] == SUCCESS
+    view.wait_state("fresh", timeout=120)
+
+
+@test
+def the_helpers_of_a_volume_on_device_mapper_are_those_of_the_disk_below(world):
+    _, volume = linear_volume(world)
+    daemon = world.daemon()
+    view = daemon.trusted(volume)
+    assert sorted(h[0] for h in view["Helpers"]) == ["sda1", "sda2"]
+    for helper in volume.disk.helpers:
+        assert_carries(volume, helper)
+    assert daemon.stop(30) == 0
+
+
+@test
+def a_suspended_device_holds_up_nothing_but_its_volume(world):
+    linear, volume = linear_volume(world)
+    other = real_volume(world, name="sdb", esps=0)
+    daemon = world.daemon(config=DEAF)
+    view, other_view = daemon.trusted(volume), daemon.trusted(other)
+    runs = volume.runs()
+
+    def go_deaf(words):
+        volume.write("/etc/initramfs.conf", words)
+        linear.forget()
+        linear.go_deaf()
+        view.wait_state("hung", timeout=60)
+        assert not view["Busy"], "it would hold up a reboot"
+
+    def taken_back():
+        linear.answer_again()
+        view.wait("taken back and built", lambda p: p.get("State") == "fresh", timeout=120)
+        assert volume.read(OUTPUT) == volume.packed()
+
+    go_deaf("written before it was suspended\n")
+    assert_served(daemon, other, other_view)
+    taken_back()
+    assert volume.runs() > runs
+
+    go_deaf("written before it was suspended again\n")
+    daemon.signal(signal.SIGTERM)
+    assert daemon.process.wait(30) == 0, "it waited for the disk"
+    daemon.stop(timeout=1)
+    daemon.start()
+    view.wait_state("hung", timeout=60)
+    other_view.wait_state("fresh", timeout=120)
+    assert_served(daemon, other, other_view)
+    taken_back()
+    assert daemon.stop(30) == 0
+
+
+@test
+def both_halves_of_a_mirror_carry_everything(world):
+    disks = [RealDisk(world, name=name, esps=1) for name in ("sda", "sdb")]
+    run("mdadm", "--create", "/dev/md0", "--run", "--level=1", "--raid-devices=2", "--metadata=1.2", "--assume-clean",
+        *[d.volume.node for d in disks], stderr=subprocess.DEVNULL)
+    world.later(lambda: run("mdadm", "--stop", "/dev/md0", stderr=subprocess.DEVNULL))
+    world.later(disks[0].remove)
+    volume = stacked_volume(world, disks[0], "/dev/md0")
+    daemon = world.daemon()
+    view = daemon.trusted(volume)
+    assert sorted(h[0] for h in view["Helpers"]) == ["sda1", "sdb1"]
+    for disk in disks:
+        assert_carries(volume, disk.esp[0])
+    builds = len(view.builds)
+    volume.write("/etc/initramfs.conf", "another\n")
+    assert view.wait_build(builds, timeout=120)[0] == SUCCESS
+    view.wait_state("fresh", timeout=120)
+    for disk in disks:
+        assert_carries(volume, disk.esp[0])
+    assert daemon.stop(30) == 0
+
+
+main()
