@@ -192,7 +192,8 @@ static bool line_gives(const char *line, const char *key) {
 }
 
 static bool line_opens(const char *line, const char *section) {
-        const char *rest = startswith(line + strspn(line, " \t["), section);
+        const char *bracket = startswith(line + strspn(line, " \t"), "[");
+        const char *rest = bracket ? startswith(bracket, section) : NULL;
         return rest && *rest == ']';
 }
 
@@ -235,6 +236,8 @@ static int source_apply_key(Source *s, const char *section, const char *key) {
         econf_err e = econf_getExtValue(s->econf, section, key, &x);
         if (e == ECONF_NOMEM)
                 return -ENOMEM;
+        if (e == ECONF_NOKEY)
+                return 0;
         if (e != ECONF_SUCCESS)
                 return broken(s, 0, "%s=: %s, ignoring", key, econf_errString(e));
         int r = source_apply(s, section, key, x->line_number, strv_length(x->values));
@@ -249,19 +252,35 @@ static bool contains(char *const *v, size_t n, const char *s) {
         return false;
 }
 
-static int source_apply_section(Source *s, const char *section) {
-        char **keys = NULL;
-        size_t n = 0;
-        int r = 0;
-        econf_err e = econf_getKeys(s->econf, section, &n, &keys);
-        if (e == ECONF_NOMEM)
+/* Adds what may be a key in LINE and is not in *KEYS: libeconf knows whether it is one. */
+static int add_key(const char *line, char ***keys) {
+        _cleanup_free_ char *copy = strndup(line, strcspn(line, "="));
+        if (!copy)
                 return -ENOMEM;
-        if (e != ECONF_SUCCESS) /* no keys */
-                return 0;
-        for (size_t i = 0; r != -ENOMEM && i < n; i++)
-                if (!contains(keys, i, keys[i]))
-                        r = source_apply_key(s, section, keys[i]);
-        econf_freeArray(keys);
+        const char *key = trim(copy);
+        return !*key || strv_contains(*keys, key) ? 0 : strv_extend(keys, key);
+}
+
+/* Lists the keys of SECTION (NULL: those before any). libeconf's own list leaves out a key that has the name
+ * of the one before it, also where that one is in another section. */
+static int list_keys(const Source *s, const char *section, char ***keys) {
+        bool inside = !section;
+        int r = 0;
+        for (size_t i = 0; r >= 0 && i < s->n_lines; i++) {
+                const char *text = s->lines[i];
+                if (text[strspn(text, " \t")] == '[')
+                        inside = section && line_opens(text, section);
+                else if (inside)
+                        r = add_key(text, keys);
+        }
+        return r;
+}
+
+static int source_apply_section(Source *s, const char *section) {
+        _cleanup_strv_free_ char **keys = NULL;
+        int r = list_keys(s, section, &keys);
+        for (char **key = keys; r != -ENOMEM && key && *key; key++)
+                r = source_apply_key(s, section, *key);
         return r == -EBADMSG ? 0 : r;
 }
 

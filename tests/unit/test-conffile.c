@@ -157,6 +157,20 @@ static void unknown_keys_are_told_and_the_rest_counts(void **state) {
         assert_int_equal(s.number, 3);
 }
 
+/* libeconf 0.5.1 does not list the second */
+static void a_key_with_the_name_of_the_one_before_it_counts_in_its_own_section(void **state) {
+        _cleanup_(settings_done) Settings s = {};
+        faulty("[C]\nNumber=8\n[A]\nNumber=3\n", &s, 1, "x.conf:2: unknown key Number= in section [C]");
+        assert_int_equal(s.number, 3);
+        faulty("[A]\nNumber=4\n\n[B]\n Number = 8\n", &s, 1, "x.conf:5: unknown key Number= in section [B]");
+        assert_int_equal(s.number, 4);
+        faulty("[B]\nPaths=/a\n[A]\nPaths\n", &s, 1, "x.conf:4: unknown key Paths= in section [A]");
+        faulty("Sec=1\n[A]\nSec=2\n", &s, 1, "x.conf:1: Sec= is outside of any section");
+        assert_int_equal(s.usec, 2 * USEC_PER_SEC);
+        faulty("[[A]]\nNumber=8\n[A]\nNumber=5\n", &s, 1, "x.conf:2: unknown key Number= in section [[A]]");
+        assert_int_equal(s.number, 5);
+}
+
 static void bad_values_leave_what_was(void **state) {
         _cleanup_(settings_done) Settings s = {.flag = true, .usec = 7, .number = 5};
         faulty("[A]\n\nFlag=perhaps\nSec=soon\nNumber=0\n[B]\nPaths=a\n", &s, 4,
@@ -370,6 +384,7 @@ int main(void) {
                 scratch_test_current(empty_values),
                 scratch_test_current(an_empty_file_is_no_fault),
                 scratch_test_current(unknown_keys_are_told_and_the_rest_counts),
+                scratch_test_current(a_key_with_the_name_of_the_one_before_it_counts_in_its_own_section),
                 scratch_test_current(bad_values_leave_what_was),
                 scratch_test_current(a_key_twice_is_told_and_the_first_counts),
                 scratch_test_current(values_over_several_lines_are_refused),
