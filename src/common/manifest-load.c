@@ -49,12 +49,9 @@ static int load_place(int root, const char *place, const Arm *arm, Manifest **re
         int r = walk_resolve(root, place, arm, NULL, NULL, &fd, &resolved);
         if (r == -ENOENT || r == -ENOTDIR)
                 return -ENOENT;
-        if (r == -EXDEV)
-                return refusal(reterr, place, 0, "the way to it leaves the volume");
-        if (r == -ELOOP)
-                return refusal(reterr, place, 0, "too many symbolic links on the way to it");
-        if (r == -ENAMETOOLONG)
-                return refusal(reterr, place, 0, "a symbolic link on the way to it is too long");
+        const char *problem = refusal_of_way(r);
+        if (problem)
+                return refusal(reterr, place, 0, "%s", problem);
         if (r < 0)
                 return r;
         r = read_trusted(fd, place, &text, &size, reterr);

@@ -80,8 +80,13 @@ bool plan_copy_is_for(const PlanCopy *copy, HelperType type, bool disk_has_xboot
         return copy->copy->helper == HELPER_XBOOTLDR && type == HELPER_ESP && !disk_has_xbootldr;
 }
 
+/* Looking at PATH gave R. What lies in the way is a reason to refuse; all else (a disk, memory) is an error.
+ */
 static int could_not_look(Planner *p, int r, unsigned line, const char *path) {
-        if (r != -ENOMEM && refuse(p, line, "cannot look at %s: %s", path, strerror(-r)) == -ENOMEM)
+        const char *problem = refusal_of_way(r);
+        if (problem)
+                return refuse(p, line, "cannot look at %s: %s", path, problem);
+        if (r != -ENOMEM && refuse(p, line, "cannot look at %s", path) == -ENOMEM)
                 return -ENOMEM;
         return r;
 }
@@ -141,6 +146,11 @@ static int read_machine_id(Planner *p) {
         return could_not_look(p, r, line, path);
 }
 
+/* What every directory lists; a pattern may begin with "." too. */
+static bool is_dots(const char *name) {
+        return streq(name, ".") || streq(name, "..");
+}
+
 /* A name that a builder could take for an option, or that would disturb a terminal. */
 static bool name_is_acceptable(const char *name) {
         if (name[0] == '-')
@@ -184,8 +194,7 @@ static int match_names(Planner *p, DIR *d, unsigned line, const char *each, cons
                 int r = check_steps(p, line, e->d_name, size);
                 if (r < 0)
                         return r;
-                /* FNM_PERIOD: so neither "." nor ".." can match, whatever the pattern */
-                if (fnmatch(pattern, e->d_name, FNM_PERIOD | FNM_NOESCAPE) != 0)
+                if (is_dots(e->d_name) || fnmatch(pattern, e->d_name, FNM_PERIOD | FNM_NOESCAPE) != 0)
                         continue;
                 if (!name_is_acceptable(e->d_name)) {
                         left_out++;

@@ -26,3 +26,15 @@ int refusal(char **reterr, const char *file, unsigned line, const char *format, 
         *reterr = printable;
         return -EBADMSG;
 }
+
+const char *refusal_of_way(int r) {
+        switch (r) {
+        case -EXDEV:
+                return "the way to it leaves the volume";
+        case -ELOOP:
+                return "too many symbolic links on the way to it";
+        case -ENAMETOOLONG:
+                return "a name or symbolic link on the way to it is too long";
+        }
+        return NULL;
+}
