@@ -7,7 +7,8 @@
  *
  * Links on the way to the path are followed as a chroot would follow them (absolute ones from the root, ".."
  * at the root stays there), never out of the root, never across a mount (-EXDEV). Links inside a tree are
- * entries, not followed. Nothing is opened but directories; nothing blocks on a fifo or device. */
+ * entries, not followed. Nothing is opened but directories; nothing blocks on a fifo or device. What lies in
+ * BOOTKEEP_VOLUME_STATE is never given. */
 
 #include <sys/stat.h>
 

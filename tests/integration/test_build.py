@@ -176,6 +176,21 @@ def a_copied_tree_is_carried_whole(world):
 
 
 @test
+def what_is_made_of_all_of_var_comes_to_rest_and_carries_no_stamp(world):
+    volume = world.volume()
+    volume.write("/var/lib/other/file", "of somebody else")
+    volume.symlink("/srv/all", "/var")
+    volume.write(MANIFEST, manifest(CACHE, cache("all", "pack", "/var", "/boot/all"), COPIES,
+                                    '\n  <copy role="misc" from="/srv/all" to="/all"/>'))
+    world.programs.build(volume).expect(SUCCESS)
+    world.programs.build(volume).expect(SUCCESS)  # /var/lib has changed: the first made our folder in it
+    world.programs.scan(volume).expect(0, "fresh")
+    assert [p for p in volume.disk.esp[0].files() if p.startswith("/all/")] == ["/all/lib/other/file"]
+    volume.write("/var/lib/other/file", "changed")
+    assert world.programs.scan(volume).expect(1).one("CACHE", "all", "-")[1] == "/var/lib/other/file"
+
+
+@test
 def what_is_for_xbootldr_goes_there_and_else_to_the_esp(world):
     with_one = world.volume(name="x", esps=1, xbootldr=True)
     without = world.volume(name="n", esps=1)

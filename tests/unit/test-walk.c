@@ -350,8 +350,27 @@ static void mounts_are_not_entered(void **state) {
         assert_string_equal(bound.text, "/t\n/t/mnt\n/t/z\n");
 }
 
+static void our_own_state_is_never_given(void **state) {
+        const Scratch *s = *state;
+        Seen seen;
+        Armed armed = {};
+        scratch_write(s, "var/lib/bootkeep/caches/a.stamp", "");
+        scratch_write(s, "var/lib/bootkeeper", "");
+        assert_int_equal(symlinkat("/var/lib", s->fd, "link"), 0);
+        assert_int_equal(walk(s, "/var", &seen, &armed), 0);
+        assert_string_equal(seen.text, "/var\n/var/lib\n/var/lib/bootkeeper\n");
+        assert_null(strstr(armed.text, "bootkeep\n"));
+        assert_int_equal(walk(s, "/link", &seen, NULL), 0);
+        assert_string_equal(seen.text, "/link -> /var/lib\n/var/lib\n/var/lib/bootkeeper\n");
+        assert_int_equal(walk(s, "/link/bootkeep/caches", &seen, NULL), 0);
+        assert_string_equal(seen.text, "/link -> /var/lib\n");
+        assert_int_equal(walk(s, "/var/lib/bootkeep", &seen, NULL), 0);
+        assert_string_equal(seen.text, "");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                scratch_test(our_own_state_is_never_given),
                 scratch_test(tree_comes_in_byte_order),
                 scratch_test(whole_root_is_a_tree_too),
                 scratch_test(links_on_the_way_are_given_and_armed),
