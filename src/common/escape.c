@@ -111,8 +111,9 @@ char *escape_print(const char *s) {
                 p += n;
                 s += n;
         }
-        *p = 0;
-        return text;
+        *p++ = 0;
+        char *fitting = realloc(text, (size_t) (p - text)); /* it may be kept for long */
+        return fitting ? fitting : text;
 }
 
 int split_words(const char *line, char ***ret) {

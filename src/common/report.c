@@ -141,18 +141,18 @@ static int parse_outcome(const char *s, const char *yes, const char *no, const c
         return 0;
 }
 
-/* Is there room for one more, with names of so many bytes? Its REASON may be given up for that. */
-static int make_room(Report *r, size_t names, char *reason) {
+/* Is there room for one more, with names of so many bytes? Its *REASON may be given up for that. */
+static int make_room(Report *r, size_t names, char **reason) {
         if (r->n_caches + r->n_helpers >= REPORT_RECORDS_MAX || r->bytes + names > REPORT_BYTES_MAX)
                 return -E2BIG;
-        if (r->bytes + names + strlen(reason) > REPORT_BYTES_MAX / 2)
-                *reason = 0;
-        r->bytes += names + strlen(reason);
+        if (r->bytes + names + strlen(*reason) > REPORT_BYTES_MAX / 2 && free_and_strdup(reason, "") < 0)
+                return -ENOMEM;
+        r->bytes += names + strlen(*reason);
         return 0;
 }
 
 static int report_add_cache(Report *r, ReportCache *c) {
-        int e = make_room(r, strlen(c->name) + strlen(c->instance), c->reason);
+        int e = make_room(r, strlen(c->name) + strlen(c->instance), &c->reason);
         if (e < 0)
                 return e;
         if (grow(r->caches, r->n_caches) < 0)
@@ -163,7 +163,7 @@ static int report_add_cache(Report *r, ReportCache *c) {
 }
 
 static int report_add_helper(Report *r, ReportHelper *h) {
-        int e = make_room(r, strlen(h->device) + strlen(h->type) + strlen(h->partuuid), h->reason);
+        int e = make_room(r, strlen(h->device) + strlen(h->type) + strlen(h->partuuid), &h->reason);
         if (e < 0)
                 return e;
         if (grow(r->helpers, r->n_helpers) < 0)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "common/report.h"
 
+#include <malloc.h>
+
 #include "scratch.h"
 
 /* Prints by PRINT into memory and gives the lines to a report. */
@@ -169,16 +171,18 @@ static void reasons_are_given_up_before_names(void **state) {
         char line[16384] = "CACHE a b stale /";
         memset(line + strlen(line), 'x', 8000);
         strcat(line, " gone");
-        size_t shown = 0, kept = 0;
+        size_t shown = 0, kept = 0, held = 0;
         for (unsigned i = 0; i < REPORT_RECORDS_MAX; i++)
                 assert_int_equal(report_parse_line(r, line), 0);
         for (size_t i = 0; i < r->n_caches; i++) {
                 kept += strlen(r->caches[i].reason);
+                held += malloc_usable_size(r->caches[i].reason);
                 shown += *r->caches[i].reason != 0;
                 assert_false(r->caches[i].fresh);
         }
         assert_true(shown > 100);
         assert_true(kept <= REPORT_BYTES_MAX / 2);
+        assert_true(held <= REPORT_BYTES_MAX); /* what is not shown is not held either */
         assert_non_null(strstr(r->caches[0].reason, "is gone"));
         report_free(r);
 
