@@ -40,6 +40,11 @@ static int read_trusted(int fd, const char *place, char **ret, size_t *ret_size,
         return r == -EFBIG ? refusal(reterr, place, 0, "larger than 64 KiB") : r;
 }
 
+/* Where nothing is there is no manifest; nor where a separate /usr lies over the vendor's place. */
+static bool is_nothing(const char *place, int r) {
+        return r == -ENOENT || r == -ENOTDIR || (r == -EXDEV && streq(place, BOOTKEEP_MANIFEST_VENDOR));
+}
+
 /* -ENOENT: nothing there. */
 static int load_place(int root, const char *place, const Arm *arm, Manifest **ret, char **reterr) {
         _cleanup_close_ int fd = -EBADF;
@@ -47,7 +52,7 @@ static int load_place(int root, const char *place, const Arm *arm, Manifest **re
         size_t size = 0;
 
         int r = walk_resolve(root, place, arm, NULL, NULL, &fd, &resolved);
-        if (r == -ENOENT || r == -ENOTDIR)
+        if (is_nothing(place, r))
                 return -ENOENT;
         const char *problem = refusal_of_way(r);
         if (problem)

@@ -177,6 +177,16 @@ def a_refused_file_mended_by_chmod_alone_is_taken_up(world):
 
 
 @test
+def below_a_separate_usr_is_no_manifest_of_this_volume(world):
+    volume = world.volume()
+    os.unlink(volume.path(MANIFEST))
+    subprocess.run(["mount", "-t", "tmpfs", "bootkeep-test", volume.path("/usr")], check=True)
+    world.programs.scan(volume).expect(2, "none")
+    volume.write(MANIFEST, manifest())  # whose each= is below /usr
+    refused(world, volume, ":3:", "cannot look at /usr/lib/modules: the way to it leaves the volume")
+
+
+@test
 def sixty_four_kib_are_read_and_one_byte_more_is_refused(world):
     volume = world.volume()
     text = manifest()

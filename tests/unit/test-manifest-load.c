@@ -112,6 +112,19 @@ static void a_mount_on_the_way_is_not_crossed(void **state) {
         assert_int_equal(umount2(etc, MNT_DETACH), 0);
 }
 
+static void a_separate_usr_is_another_volume(void **state) {
+        Scratch *s = *state;
+        scratch_write(s, VENDOR, MANIFEST("/below"));
+        scratch_unshare(s);
+        _cleanup_free_ char *usr = outer_path(s, "usr");
+        assert_int_equal(mount("none", usr, "tmpfs", 0, NULL), 0);
+        scratch_write(s, VENDOR, MANIFEST("/above"));
+        finds_none(s);
+        scratch_write(s, ADMIN, MANIFEST("/admin"));
+        loads(s, BOOTKEEP_MANIFEST_ADMIN, "/admin");
+        assert_int_equal(umount2(usr, MNT_DETACH), 0);
+}
+
 static void only_a_regular_file_will_do(void **state) {
         const Scratch *s = *state;
         scratch_write(s, VENDOR, MANIFEST("/vendor"));
@@ -224,6 +237,7 @@ int main(void) {
                 scratch_test(every_place_looked_at_is_armed),
                 scratch_test(no_watch_left_is_an_error_not_a_refusal),
                 scratch_test(a_mount_on_the_way_is_not_crossed),
+                scratch_test(a_separate_usr_is_another_volume),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
