@@ -5,11 +5,12 @@
  * break the administrator's could bring back the vendor's. Everything is checked on the descriptor that is
  * then read, so nothing can be swapped in between. */
 
+#include <bootkeep.h>
+#include <fcntl.h>
+
 #include "common/contain.h"
 #include "common/manifest.h"
 #include "common/refusal.h"
-
-#include "bootkeep.h"
 
 static const char *const places[] = {
         BOOTKEEP_MANIFEST_ADMIN,
@@ -40,32 +41,96 @@ static int read_trusted(int fd, const char *place, char **ret, size_t *ret_size,
         return r == -EFBIG ? refusal(reterr, place, 0, "larger than 64 KiB") : r;
 }
 
+/* One place, and the way to it. */
+typedef struct Place {
+        int root;
+        const char *path;
+        const Arm *arm;
+        char **links; /* passed on the way, strv */
+        char **reterr;
+} Place;
+
+static void place_done(Place *p) {
+        strv_free(p->links);
+}
+
+static int on_link(const WalkEntry *entry, void *userdata) {
+        Place *p = userdata;
+        return strv_extend(&p->links, entry->path);
+}
+
+static int stat_roots_alone(int fd, bool *ret) {
+        struct stat st;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        bool others = st.st_mode & S_IWOTH || (st.st_mode & S_IWGRP && st.st_gid != 0);
+        *ret = st.st_uid == 0 && !others;
+        return 0;
+}
+
+static int check_folder(const Place *p, const char *path) {
+        _cleanup_close_ int fd = -EBADF;
+        bool good = false;
+        int r = contain_open_nolinks(p->root, path, O_PATH | O_DIRECTORY, 0, &fd);
+        if (r >= 0)
+                r = stat_roots_alone(fd, &good);
+        if (r >= 0 && !good && p->arm) { /* so that its mending is seen */
+                r = p->arm->arm(p->arm->userdata, fd, ARM_NODE);
+                if (r >= 0)
+                        r = stat_roots_alone(fd, &good);
+        }
+        if (r < 0)
+                return r == -ENOENT ? -EAGAIN : r; /* it was there a moment ago */
+        return good ? 0 : refusal(p->reterr, p->path, 0, "others than root may change %s", path);
+}
+
+/* Who may change a folder can put any file of root's into it. */
+static int check_folders_of(const Place *p, const char *path) {
+        int r = check_folder(p, "/");
+        for (const char *s = path; r >= 0 && (s = strchr(s + 1, '/'));) {
+                _cleanup_free_ char *folder = strndup(path, (size_t) (s - path));
+                r = folder ? check_folder(p, folder) : -ENOMEM;
+        }
+        return r;
+}
+
+static int check_way(const Place *p, const char *resolved) {
+        int r = check_folders_of(p, resolved);
+        for (char **link = p->links; r >= 0 && link && *link; link++)
+                r = check_folders_of(p, *link);
+        return r;
+}
+
 /* Where nothing is there is no manifest; nor where a separate /usr lies over the vendor's place. */
-static bool is_nothing(const char *place, int r) {
-        return r == -ENOENT || r == -ENOTDIR || (r == -EXDEV && streq(place, BOOTKEEP_MANIFEST_VENDOR));
+static bool is_nothing(const Place *p, int r) {
+        return r == -ENOENT || r == -ENOTDIR || (r == -EXDEV && streq(p->path, BOOTKEEP_MANIFEST_VENDOR));
 }
 
 /* -ENOENT: nothing there. */
-static int load_place(int root, const char *place, const Arm *arm, Manifest **ret, char **reterr) {
+static int load_place(Place *p, Manifest **ret) {
         _cleanup_close_ int fd = -EBADF;
         _cleanup_free_ char *resolved = NULL, *text = NULL;
         size_t size = 0;
 
-        int r = walk_resolve(root, place, arm, NULL, NULL, &fd, &resolved);
-        if (is_nothing(place, r))
+        int r = walk_resolve(p->root, p->path, p->arm, on_link, p, &fd, &resolved);
+        if (is_nothing(p, r))
                 return -ENOENT;
         const char *problem = refusal_of_way(r);
         if (problem)
-                return refusal(reterr, place, 0, "%s", problem);
-        if (r < 0)
-                return r;
-        r = read_trusted(fd, place, &text, &size, reterr);
-        return r < 0 ? r : manifest_parse(place, text, size, ret, reterr);
+                return refusal(p->reterr, p->path, 0, "%s", problem);
+        if (r >= 0)
+                r = check_way(p, resolved);
+        if (r >= 0)
+                r = read_trusted(fd, p->path, &text, &size, p->reterr);
+        return r < 0 ? r : manifest_parse(p->path, text, size, ret, p->reterr);
 }
 
 int manifest_load(int root, const Arm *arm, Manifest **ret, char **reterr) {
         int r = -ENOENT;
-        for (size_t i = 0; i < ELEMENTSOF(places) && r == -ENOENT; i++)
-                r = load_place(root, places[i], arm, ret, reterr);
+        for (size_t i = 0; i < ELEMENTSOF(places) && r == -ENOENT; i++) {
+                _cleanup_(place_done)
+                        Place p = {.root = root, .path = places[i], .arm = arm, .reterr = reterr};
+                r = load_place(&p, ret);
+        }
         return r;
 }

@@ -177,6 +177,17 @@ def a_refused_file_mended_by_chmod_alone_is_taken_up(world):
 
 
 @test
+def a_folder_that_others_may_change_refuses_until_it_is_mended(world):
+    volume = world.volume()
+    os.chmod(volume.path("/etc/bootkeep"), 0o777)
+    refused(world, volume, "others than root may change /etc/bootkeep")
+    daemon = world.daemon()
+    view = daemon.volume(volume.name).wait_state("refused")
+    os.chmod(volume.path("/etc/bootkeep"), 0o755)
+    view.wait_state("untrusted")
+
+
+@test
 def below_a_separate_usr_is_no_manifest_of_this_volume(world):
     volume = world.volume()
     os.unlink(volume.path(MANIFEST))

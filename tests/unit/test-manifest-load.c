@@ -169,6 +169,36 @@ static void only_root_may_own_and_write_it(void **state) {
         refuses(s, BOOTKEEP_MANIFEST_ADMIN ": not owned by root");
 }
 
+/* Each folder on the way to what is read: whoever may change it could bring another file of root's there. */
+static void only_root_may_change_the_folders_on_the_way(void **state) {
+        const Scratch *s = *state;
+        static const char *const folders[] = {"/", "/etc", "/etc/bootkeep", "/srv", "/srv/a"};
+        scratch_write(s, "srv/a/manifest.xml", MANIFEST("/linked"));
+        make_link(s, ADMIN, "/srv/a/manifest.xml");
+        for (size_t i = 0; i < ELEMENTSOF(folders); i++) {
+                const char *f = i == 0 ? "." : folders[i] + 1;
+                _cleanup_free_ char *reason = NULL;
+                assert_int_equal(strprintf(&reason, "%s: others than root may change %s",
+                                           BOOTKEEP_MANIFEST_ADMIN, folders[i]),
+                                 0);
+                assert_int_equal(fchmodat(s->fd, f, 01777, 0), 0);
+                refuses(s, reason);
+                assert_int_equal(fchmodat(s->fd, f, 0775, 0), 0); /* its group is root's */
+                loads(s, BOOTKEEP_MANIFEST_ADMIN, "/linked");
+                if (fchownat(s->fd, f, 0, 1, 0) < 0)
+                        skip();
+                refuses(s, reason);
+                assert_int_equal(fchownat(s->fd, f, 1, 0, 0), 0);
+                assert_int_equal(fchmodat(s->fd, f, 0755, 0), 0);
+                refuses(s, reason);
+                assert_int_equal(fchownat(s->fd, f, 0, 0, 0), 0);
+                loads(s, BOOTKEEP_MANIFEST_ADMIN, "/linked");
+        }
+        assert_int_equal(fchownat(s->fd, "etc", 1, 0, 0), 0);
+        assert_int_equal(unlinkat(s->fd, ADMIN, 0), 0);
+        finds_none(s);
+}
+
 static void it_has_at_most_64_kib(void **state) {
         const Scratch *s = *state;
         static char text[MANIFEST_SIZE_MAX + 1];
@@ -233,6 +263,7 @@ int main(void) {
                 scratch_test(links_cannot_lead_out),
                 scratch_test(only_a_regular_file_will_do),
                 scratch_test(only_root_may_own_and_write_it),
+                scratch_test(only_root_may_change_the_folders_on_the_way),
                 scratch_test(it_has_at_most_64_kib),
                 scratch_test(every_place_looked_at_is_armed),
                 scratch_test(no_watch_left_is_an_error_not_a_refusal),
