@@ -211,6 +211,36 @@ static int check_clashes(const HelperSet *set, HelperKey key, char **reterr) {
         return 0;
 }
 
+/* The file of X, but for misc, that lies where a folder of NAME must be. NAME is cut. */
+static const HelperFile *find_in_the_way(const HelperIndex *x, char *name) {
+        const HelperFile *f = NULL;
+        for (char *slash; !f && (slash = strrchr(name, '/')) && slash > name;) {
+                *slash = 0;
+                f = helper_index_find(x, name);
+        }
+        return f && f->role != ROLE_MISC ? f : NULL;
+}
+
+/* Told before anything is written: the second of them could never be switched. Misc is left out then. */
+static int check_folders(const HelperSet *set, char **reterr) {
+        _cleanup_(helper_index_done) HelperIndex x = HELPER_INDEX_NULL;
+
+        if (helper_index_init(&x, set, HELPER_KEY_PATH) < 0)
+                return -ENOMEM;
+        for (size_t i = 0; i < x.n; i++) {
+                const HelperFile *f = x.files[i];
+                _cleanup_free_ char *name = strdup(f->path);
+                if (!name)
+                        return -ENOMEM;
+                const HelperFile *other = f->role == ROLE_MISC ? NULL : find_in_the_way(&x, name);
+                if (other)
+                        return failure(reterr, -ENOTDIR,
+                                       "%s on the helper would be a file and the folder of %s", other->to,
+                                       f->to);
+        }
+        return 0;
+}
+
 static int for_each_entry(HelperSet *set, Index *x, int (*what)(HelperFile *f, Index *x, char **reterr),
                           char **reterr) {
         for (size_t i = 0; i < set->n; i++) {
@@ -254,5 +284,6 @@ int helper_set_name(HelperSet *set, const HelperSet *old, char **reterr) {
         r = for_each_entry(set, &x, finish_entry, reterr);
         if (r < 0)
                 return r;
-        return check_clashes(set, HELPER_KEY_PATH, reterr);
+        r = check_clashes(set, HELPER_KEY_PATH, reterr);
+        return r < 0 ? r : check_folders(set, reterr);
 }

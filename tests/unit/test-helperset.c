@@ -64,6 +64,29 @@ static void two_files_of_one_name_are_refused_without_looking_at_case(void **sta
         helper_set_done(&s);
 }
 
+static void a_file_where_another_needs_a_folder_is_refused(void **state) {
+        HelperSet s = HELPER_SET_NULL;
+        char *reason = NULL;
+
+        want(&s, ROLE_REQUIRED, "/EFI/a/b/c", "a");
+        want(&s, ROLE_BOOTER, "/efi/A", "b");
+        assert_int_equal(helper_set_name(&s, &none, &reason), -ENOTDIR);
+        assert_non_null(strstr(reason, "/efi/A on the helper would be a file and the folder of /EFI/a/b/c"));
+        free(reason);
+        helper_set_done(&s);
+
+        /* under the name of its content it is in nobody's way */
+        want(&s, ROLE_REQUIRED, "/linux", "kernel");
+        want(&s, ROLE_ENTRY, "/e.conf", "linux /linux\n");
+        want(&s, ROLE_REQUIRED, "/linux/more", "m");
+        want(&s, ROLE_REQUIRED, "/linux.more/x", "m");
+        want(&s, ROLE_MISC, "/e.conf/x", "misc is left out, as ever it fails nothing");
+        want(&s, ROLE_MISC, "/EFI", "misc");
+        want(&s, ROLE_BOOTER, "/EFI/x", "b");
+        assert_int_equal(helper_set_name(&s, &none, NULL), 0);
+        helper_set_done(&s);
+}
+
 static void an_entry_that_is_no_text_is_named(void **state) {
         HelperSet s = HELPER_SET_NULL;
         char *reason = NULL;
@@ -102,6 +125,7 @@ int main(void) {
                 cmocka_unit_test(what_an_entry_names_is_called_by_its_content),
                 cmocka_unit_test(a_name_is_never_given_to_two_contents),
                 cmocka_unit_test(two_files_of_one_name_are_refused_without_looking_at_case),
+                cmocka_unit_test(a_file_where_another_needs_a_folder_is_refused),
                 cmocka_unit_test(an_entry_that_is_no_text_is_named),
                 cmocka_unit_test(names_are_found_without_case),
         };
