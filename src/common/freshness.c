@@ -313,8 +313,8 @@ static int judge_found(const Search *s, Freshness *f) {
 
 /* Finds out what is other than the stamp says. Nothing: what is looked at is the same, but not in its order
  * or for another purpose. */
-static int explain(const FreshnessContext *c, const Stamp *stamp, const PlanCache *cache,
-                   const Helper *helper, Freshness *f) {
+static int explain_by(const FreshnessContext *c, const Stamp *stamp, const PlanCache *cache,
+                      const Helper *helper, Freshness *f) {
         _cleanup_(search_done) Search s = {};
         _cleanup_(look_done) Look l = {};
         int r = search_start(&s, c, stamp);
@@ -469,10 +469,19 @@ static bool helper_carries(const Plan *plan, const Helper *helper) {
         return false;
 }
 
+/* Says why the stamp does not match. Whoever wrote it, it can be more than we have memory for: then only that
+ * is not known. */
+static int explain(const FreshnessContext *c, const PlanCache *cache, const Helper *helper, Freshness *f) {
+        _cleanup_(stamp_freep) Stamp *whole = NULL;
+        int r = read_stamp(c->root, cache, helper, false, &whole);
+        if (r >= 0)
+                r = whole ? explain_by(c, whole, cache, helper, f) : judge(f, DIFFERENCE_NEVER, NULL, NULL);
+        return r == -ENOMEM ? judge(f, DIFFERENCE_CHANGED, "something", NULL) : r;
+}
+
 /* Compares with the stamp HEAD what was looked at in L. */
 static int judge_stamp(const FreshnessContext *c, const Stamp *head, const PlanCache *cache,
                        const Helper *helper, Freshness *f) {
-        _cleanup_(stamp_freep) Stamp *whole = NULL;
         _cleanup_free_ char *builder = NULL;
         if (!head && helper && !helper_carries(c->plan, helper))
                 return 0;
@@ -485,12 +494,7 @@ static int judge_stamp(const FreshnessContext *c, const Stamp *head, const PlanC
                 return r;
         if (cache && !streq_ptr(stamp_get(head, "builder"), builder))
                 return judge(f, DIFFERENCE_BUILDER, cache->builder->name, NULL);
-        if (stamp_matches(head, &f->now))
-                return 0;
-        r = read_stamp(c->root, cache, helper, false, &whole);
-        if (r < 0)
-                return r;
-        return whole ? explain(c, whole, cache, helper, f) : judge(f, DIFFERENCE_NEVER, NULL, NULL);
+        return stamp_matches(head, &f->now) ? 0 : explain(c, cache, helper, f);
 }
 
 static int freshness_of(const FreshnessContext *c, const PlanCache *cache, const Helper *helper,

@@ -18,6 +18,7 @@
 #define STAMP_MAGIC "bootkeep-stamp 1"
 #define STAMP_SIZE_MAX (INT64_C(64) * 1024 * 1024)
 #define STAMP_LINES_MAX (1024U * 1024U)
+#define STAMP_LINE_MAX (128 * 1024) /* more than any of ours: a few escaped paths */
 #define STAMP_TEMPORARY ".stamp.tmp"
 #define STAMP_SUFFIX ".stamp"
 #define FILE_KEY "file"
@@ -83,28 +84,27 @@ static bool key_is_valid(const char *line) {
         return n > 0 && line[n] == ' ' && line[n + 1];
 }
 
-/* One line without its newline. 0 at the end; -EBADMSG: cut short, or with a NUL in it. */
-static int read_line(FILE *f, char **line, size_t *room) {
-        ssize_t n = getline(line, room, f);
-        if (n < 0)
-                return feof(f) ? 0 : errno == ENOMEM ? -ENOMEM : -EIO;
-        if ((*line)[n - 1] != '\n' || strlen(*line) != (size_t) n)
+/* One line without its newline. 0 at the end; -EBADMSG: cut short, too long, or with a NUL in it. */
+static int read_line(FILE *f, char line[static STAMP_LINE_MAX]) {
+        if (!fgets(line, STAMP_LINE_MAX, f))
+                return feof(f) ? 0 : -EIO;
+        char *end = strchr(line, '\n');
+        if (!end)
                 return -EBADMSG;
-        (*line)[n - 1] = 0;
+        *end = 0;
         return 1;
 }
 
 static int stamp_parse(FILE *f, bool head, Stamp **ret) {
         _cleanup_(stamp_freep) Stamp *s = stamp_new();
-        _cleanup_free_ char *line = NULL;
-        size_t room = 0;
-        if (!s)
+        _cleanup_free_ char *line = malloc(STAMP_LINE_MAX);
+        if (!s || !line)
                 return -ENOMEM;
-        int r = read_line(f, &line, &room);
+        int r = read_line(f, line);
         if (r <= 0 || !streq(line, STAMP_MAGIC))
                 return r < 0 ? r : -EBADMSG;
         for (;;) {
-                r = read_line(f, &line, &room);
+                r = read_line(f, line);
                 if (r < 0)
                         return r;
                 if (r == 0 || (head && startswith(line, FILE_KEY " ")))

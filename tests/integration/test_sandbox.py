@@ -111,6 +111,20 @@ def stamps_below_another_mount_are_reached(world):
 
 
 @test
+def a_stamp_that_is_too_much_for_its_memory_means_stale(world):
+    volume = world.volume(volume_mib=200)
+    world.programs.build(volume).expect(0, "success")
+    stamp = f"/var/lib/bootkeep/caches/initramfs@{KERNEL}.stamp"
+    head = re.sub(r"(?m)^fingerprint .*$", "fingerprint " + "0" * 32, volume.read(stamp).decode().split("\nfile ")[0])
+    for lines in ("".join(f"file /{i:040} {i:020}\n" for i in range(900000)), f"file /{'x' * (60 << 20)} 0\n"):
+        volume.write(stamp, f"{head}\n{lines}")
+        result = scan(world, volume).expect(STALE, "stale")
+        assert result.one("CACHE", "initramfs", KERNEL)[0] == "stale", result.stdout
+    world.programs.build(volume).expect(0, "success")
+    scan(world, volume).expect(FRESH)
+
+
+@test
 def a_message_to_the_journal_needs_no_new_socket(world):
     """stderr is the stream of the journal for what systemd started; the sandbox opens no other way there."""
     volume = world.volume()
