@@ -227,11 +227,10 @@ static int build_in_turn(Program *p) {
 
 static int lock_and_build(Program *p) {
         int r = root_make_state(p->root);
+        const char *problem = root_state_problem(r);
 
-        if (r == -ELOOP)
-                return end_error(p, BOOTKEEP_VOLUME_STATE
-                                 ": a symbolic link leads there, stamps are not written "
-                                 "through links");
+        if (problem)
+                return end_error(p, BOOTKEEP_VOLUME_STATE ": %s", problem);
         if (r < 0)
                 return end_error(p, BOOTKEEP_VOLUME_STATE " cannot be made: %s", strerror(-r));
         return build_in_turn(p);
@@ -250,9 +249,6 @@ static int run(Program *p) {
                 return end_error(p, "%s is not on a block device", mountpoint);
         case -ESTALE:
                 return end_error(p, "%s is not the mount that it was", mountpoint);
-        case -ELOOP:
-                return end_error(p, "%s: a symbolic link leads to the stamps, which is not followed",
-                                 mountpoint);
         }
         return end_error(p, "%s: %s", mountpoint, strerror(-r));
 }

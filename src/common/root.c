@@ -75,10 +75,22 @@ int root_open(const char *mountpoint, uint64_t mount_id, Root **ret) {
         if (r < 0)
                 return r;
         r = open_state(root->fd, false, &root->state_fd);
-        if (r < 0 && r != -ENOENT)
+        if (r < 0 && r != -ENOENT && !root_state_problem(r))
                 return r;
+        if (r < 0)
+                root->state_fd = r;
         *ret = TAKE_PTR(root);
         return 0;
+}
+
+const char *root_state_problem(int r) {
+        switch (r) {
+        case -ELOOP:
+                return "a symbolic link leads there, stamps are not kept behind links";
+        case -ENOTDIR:
+                return "something on the way is not a directory";
+        }
+        return NULL;
 }
 
 int root_make_state(Root *r) {

@@ -9,7 +9,7 @@ typedef struct Root {
         int fd;           /* the volume's root directory; everything on it is opened beneath */
         MountEntry mount; /* where it is mounted */
         char *name;       /* `sda2[/@]` */
-        int state_fd;     /* BOOTKEEP_VOLUME_STATE, or -ENOENT: nothing was ever built here */
+        int state_fd;     /* BOOTKEEP_VOLUME_STATE; -ENOENT: nothing was ever built here; or a problem */
 } Root;
 
 Root *root_free(Root *r);
@@ -19,8 +19,12 @@ DEFINE_CLEANUP(Root *, root_free);
  * be a mount point's own root (-EINVAL: a directory below one) of a block-backed file system (-ENOTBLK).
  * Where another file system is mounted over the way to the stamps (a separate /var), they are reached on the
  * volume below it, through a detached clone of the mount: that needs CAP_SYS_ADMIN, so call this before
- * dropping it. A state directory that cannot be trusted (a symbolic link leads to it) is -ELOOP. */
+ * dropping it. That stamps cannot be kept there is no error before there is something to keep. */
 int root_open(const char *mountpoint, uint64_t mount_id, Root **ret);
+
+/* Why stamps cannot be kept on the volume, for state_fd or what root_make_state() returned. NULL: it is
+ * nothing of that kind. */
+const char *root_state_problem(int r);
 
 /* For writing: makes `caches` and `helpers` below the state directory (0755, no links), sets state_fd. */
 int root_make_state(Root *r);

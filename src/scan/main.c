@@ -240,6 +240,9 @@ static int scan_volume(Scan *s) {
         if (r < 0)
                 return scan_refused(s, r, reason);
         (void) report_print(stdout, "MANIFEST", s->manifest->path, NULL);
+        const char *problem = root_state_problem(s->root->state_fd);
+        if (problem)
+                return scan_error(s, BOOTKEEP_VOLUME_STATE ": %s", problem);
         r = scan_load_builders(s);
         if (r < 0)
                 return scan_stopped(s, r, "The builders cannot be read");
@@ -259,11 +262,6 @@ static int scan_open(Scan *s) {
                 return scan_error(s, "%s is not on a block device", o->mountpoint);
         case -ESTALE:
                 return scan_error(s, "%s is not the mount that it was", o->mountpoint);
-        case -ELOOP:
-                return scan_error(s,
-                                  "%s" BOOTKEEP_VOLUME_STATE ": a symbolic link leads there, stamps are not "
-                                  "read through links",
-                                  streq(o->mountpoint, "/") ? "" : o->mountpoint);
         default:
                 return scan_error(s, "%s: %s", o->mountpoint, strerror(-r));
         }

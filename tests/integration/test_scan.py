@@ -25,6 +25,23 @@ def a_volume_without_a_manifest_is_status_2(world):
 
 
 @test
+def where_stamps_cannot_be_kept_is_no_matter_without_a_manifest(world):
+    volume = world.volume()
+    volume.write("/var", "a file")
+    result = world.programs.scan(volume).expect(ERROR, "error")
+    assert result.reason == "/var/lib/bootkeep: something on the way is not a directory", result.reason
+    volume.remove("/var")
+    volume.symlink("/var", "usr")
+    result = world.programs.scan(volume).expect(ERROR, "error")
+    assert result.reason.startswith("/var/lib/bootkeep: a symbolic link leads there"), result.reason
+    volume.remove(MANIFEST)
+    daemon = world.daemon()
+    view = daemon.volume(volume.name).wait_state("plain")
+    volume.write(MANIFEST, manifest())
+    view.wait("the link told", lambda p: "symbolic link" in p["StateReason"])
+
+
+@test
 def what_was_never_built_is_stale_and_says_so(world):
     volume = world.volume()
     result = world.programs.scan(volume).expect(STALE, "stale")

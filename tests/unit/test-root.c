@@ -88,19 +88,34 @@ static void stamps_are_reached_below_a_separate_var(void **state) {
         assert_int_equal(leaked, -1); /* nothing in what is mounted over it */
 }
 
-static void state_behind_a_link_is_refused(void **state) {
-        World w;
+/* What state_fd is and making it returns, which must be the same; a failed root_open is ENOTRECOVERABLE. */
+static int state_of(const World *w) {
         Root *root = NULL;
+        int r = root_open(w->mnt, 0, &root);
+        int found = r < 0 ? -ENOTRECOVERABLE : root->state_fd;
+        int made = r < 0 ? r : root_make_state(root);
+        int after = r < 0 ? r : root->state_fd;
+        root_free(root);
+        return found == made && after == found ? found : -ENOTRECOVERABLE;
+}
+
+static void state_behind_a_link_or_file_is_refused(void **state) {
+        World w;
         world_start(&w, *state);
         shell("mkdir -p %s/elsewhere/lib/bootkeep && ln -s elsewhere %s/var", w.mnt, w.mnt);
-        int r = root_open(w.mnt, 0, &root);
+        int first = state_of(&w);
         shell("rm %s/var && mkdir -p %s/var/lib && ln -s /elsewhere %s/var/lib/bootkeep", w.mnt, w.mnt,
               w.mnt);
-        int last = root_open(w.mnt, 0, &root);
+        int last = state_of(&w);
+        shell("rm %s/var/lib/bootkeep && mkfifo %s/var/lib/bootkeep", w.mnt, w.mnt);
+        int fifo = state_of(&w);
+        shell("rm -r %s/var && touch %s/var", w.mnt, w.mnt);
+        int file = state_of(&w);
         world_end(&w);
-        assert_int_equal(r, -ELOOP);
+        assert_int_equal(first, -ELOOP);
         assert_int_equal(last, -ELOOP);
-        assert_null(root);
+        assert_int_equal(fifo, -ENOTDIR);
+        assert_int_equal(file, -ENOTDIR);
 }
 
 int main(void) {
@@ -108,7 +123,7 @@ int main(void) {
                 scratch_test(volume_is_opened_by_its_mount_point),
                 scratch_test(state_is_made_and_found_again),
                 scratch_test(stamps_are_reached_below_a_separate_var),
-                scratch_test(state_behind_a_link_is_refused),
+                scratch_test(state_behind_a_link_or_file_is_refused),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
