@@ -125,12 +125,22 @@ static int load_place(Place *p, Manifest **ret) {
         return r < 0 ? r : manifest_parse(p->path, text, size, ret, p->reterr);
 }
 
+/* Is there a link in the place itself? Where that leads nowhere there is no manifest, but something is. */
+static bool is_linked(const Place *p) {
+        const char *name = strrchr(p->path, '/');
+        for (char **link = p->links; link && *link; link++)
+                if (streq(strrchr(*link, '/'), name))
+                        return true;
+        return false;
+}
+
 int manifest_load(int root, const Arm *arm, Manifest **ret, char **reterr) {
-        int r = -ENOENT;
-        for (size_t i = 0; i < ELEMENTSOF(places) && r == -ENOENT; i++) {
+        for (size_t i = 0; i < ELEMENTSOF(places); i++) {
                 _cleanup_(place_done)
                         Place p = {.root = root, .path = places[i], .arm = arm, .reterr = reterr};
-                r = load_place(&p, ret);
+                int r = load_place(&p, ret);
+                if (r != -ENOENT || is_linked(&p))
+                        return r;
         }
-        return r;
+        return -ENOENT;
 }

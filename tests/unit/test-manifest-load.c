@@ -65,6 +65,19 @@ static void a_bad_one_is_not_passed_over(void **state) {
         loads(s, BOOTKEEP_MANIFEST_VENDOR, "/vendor");
 }
 
+static void a_link_that_leads_nowhere_does_not_bring_back_the_vendors(void **state) {
+        const Scratch *s = *state;
+        scratch_write(s, VENDOR, MANIFEST("/vendor"));
+        make_link(s, ADMIN, "/srv/manifest.xml");
+        finds_none(s);
+        scratch_write(s, "srv/manifest.xml", MANIFEST("/linked"));
+        loads(s, BOOTKEEP_MANIFEST_ADMIN, "/linked");
+        assert_int_equal(unlinkat(s->fd, ADMIN, 0), 0);
+        assert_int_equal(unlinkat(s->fd, "etc/bootkeep", AT_REMOVEDIR), 0);
+        make_link(s, "etc/bootkeep", "nowhere"); /* so in the place itself is nothing */
+        loads(s, BOOTKEEP_MANIFEST_VENDOR, "/vendor");
+}
+
 static void a_file_on_the_way_means_none(void **state) {
         const Scratch *s = *state;
         scratch_write(s, "etc", "a file");
@@ -258,6 +271,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(the_administrators_place_comes_first),
                 scratch_test(a_bad_one_is_not_passed_over),
+                scratch_test(a_link_that_leads_nowhere_does_not_bring_back_the_vendors),
                 scratch_test(a_file_on_the_way_means_none),
                 scratch_test(links_inside_the_volume_are_followed),
                 scratch_test(links_cannot_lead_out),
