@@ -352,11 +352,21 @@ static int expand(Planner *p, unsigned line, const char *template, const char *i
         return r < 0 ? could_not_look(p, r, line, template) : 0;
 }
 
+/* Walks leave it out: a copy of it would silently be empty, a source never change. */
+static int check_foreign(Planner *p, unsigned line, const char *path) {
+        if (!walk_is_own_state(path))
+                return 0;
+        return refuse(p, line, "\"%.100s\" is bootkeep's own: it cannot be a source, an output or copied",
+                      path);
+}
+
 typedef int (*OrderStep)(Planner *p, Order *o, size_t item, OrderKind kind, const char *path);
 
 static int declare_path(Planner *p, Order *o, size_t item, OrderKind kind, const char *path) {
         size_t other = 0;
-        int r = order_declare(o, item, kind, NULL, path, &other);
+        int r = check_foreign(p, p->plan->caches[item].cache->line, path);
+        if (r >= 0)
+                r = order_declare(o, item, kind, NULL, path, &other);
         if (r != -EEXIST)
                 return r;
         const PlanCache *a = &p->plan->caches[other], *b = &p->plan->caches[item];
@@ -438,6 +448,8 @@ static int check_copies(Planner *p) {
                 const PlanCopy *c = &plan->copies[i];
                 size_t other = 0;
                 r = expand(p, c->copy->line, c->copy->from, c->instance, path);
+                if (r >= 0)
+                        r = check_foreign(p, c->copy->line, path);
                 if (r >= 0)
                         r = expand(p, c->copy->line, c->copy->to, c->instance, path);
                 if (r < 0)

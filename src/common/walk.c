@@ -413,7 +413,7 @@ static bool is_gone(int r) {
 }
 
 /* Our own stamps are written behind every build: what counted them would never be up to date. */
-static bool is_own_state(const char *path) {
+bool walk_is_own_state(const char *path) {
         const char *rest = startswith(path, BOOTKEEP_VOLUME_STATE);
         return rest && (!*rest || *rest == '/');
 }
@@ -442,7 +442,7 @@ static int tree_descend(Tree *t, const char *name) {
 static int tree_give(Tree *t, const char *name) {
         _cleanup_free_ char *target = NULL;
         struct statx stx;
-        if (is_own_state(t->path))
+        if (walk_is_own_state(t->path))
                 return 0;
         int r = statx(t->dirfd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_WANTED, &stx) < 0 ? -errno
                                                                                                      : 0;
@@ -525,7 +525,7 @@ int walk_source(int root, const char *path, const Arm *arm, walk_entry_t entry, 
         _cleanup_(way_done) Way w = {.root = root, .arm = arm, .fd = -EBADF};
         int r = way_find(&w, path);
         int q = is_outcome(r) ? way_give_links(&w, entry, userdata) : 0;
-        if (r < 0 || q != 0 || is_own_state(w.path))
+        if (r < 0 || q != 0 || walk_is_own_state(w.path))
                 return q != 0 ? q : r;
         bool whole = S_ISDIR(w.stx.stx_mode);
         if (whole)

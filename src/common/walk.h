@@ -38,6 +38,9 @@ typedef struct WalkEntry {
 /* Returns 0 to go on; anything else ends the walk and is returned by it. */
 typedef int (*walk_entry_t)(const WalkEntry *entry, void *userdata);
 
+/* Is PATH (without links) BOOTKEEP_VOLUME_STATE or something below it? */
+bool walk_is_own_state(const char *path);
+
 /* Resolves PATH: on success *RET_FD is an O_PATH descriptor of what it leads to (never a symbolic link) and
  * *RET_PATH its path without links. Each link passed is given to ENTRY (NULL: not). ARM may be NULL: nothing
  * is watched. -ENOENT and -ENOTDIR: missing, and its appearance is armed; -ELOOP: more than 40 links; -EXDEV;

@@ -196,6 +196,22 @@ static void a_pattern_of_hidden_names_matches_neither_the_directory_nor_its_pare
         has_caches(&none, "");
 }
 
+static void our_own_state_cannot_be_named(void **state) {
+        const Scratch *s = *state;
+        static const char own[] = "is bootkeep's own: it cannot be a source, an output or copied";
+        _cleanup_case_ Case c = {};
+        scratch_write(s, "m/bootkeep/x", "");
+        refuses(s, CACHE("a", "", "/var/lib/bootkeep", "/o"), own);
+        refuses(s, CACHE("a", "", "/s", "/var/lib/bootkeep/caches/a.stamp"), own);
+        refuses(s, "\n" COPY("misc", "", "/var/lib/bootkeep/helpers", "/t"),
+                ":3: \"/var/lib/bootkeep/helpers\" is");
+        refuses(s, CACHE("a", "each='/m/*'", "/var/lib/%i/x", "/o%i"), own);
+        plans(s,
+              CACHE("a", "", "/var/lib", "/o") CACHE("b", "", "/s", "/var/bootkeeper")
+                      COPY("misc", "", "/var", "/var/lib/bootkeep/it-is-on-the-helper"),
+              &c);
+}
+
 static void machine_ids(void **state) {
         const Scratch *s = *state;
         static const char *const bad[] = {"",
@@ -423,6 +439,7 @@ int main(void) {
                 scratch_test(an_empty_manifest_is_an_empty_plan),
                 scratch_test(dangerous_names_are_left_out_and_told),
                 scratch_test(links_to_the_directory_stay_in_the_volume),
+                scratch_test(our_own_state_cannot_be_named),
                 scratch_test(a_pattern_of_hidden_names_matches_neither_the_directory_nor_its_parent),
                 scratch_test(machine_ids),
                 scratch_test(the_machine_id_can_be_in_a_pattern),
