@@ -194,7 +194,18 @@ def below_a_separate_usr_is_no_manifest_of_this_volume(world):
     subprocess.run(["mount", "-t", "tmpfs", "bootkeep-test", volume.path("/usr")], check=True)
     world.programs.scan(volume).expect(2, "none")
     volume.write(MANIFEST, manifest())  # whose each= is below /usr
-    refused(world, volume, ":3:", "cannot look at /usr/lib/modules: the way to it leaves the volume")
+    result = world.programs.scan(volume).expect(4, "error")
+    assert result.reason == f"{MANIFEST}:3: cannot look at /usr/lib/modules: Invalid cross-device link", result.reason
+
+
+@test
+def a_mount_in_the_way_that_goes_is_noticed(world):
+    volume = world.volume()
+    subprocess.run(["mount", "-t", "tmpfs", "bootkeep-test", volume.path("/usr")], check=True)
+    daemon = world.daemon(config={"Build": {"RetrySec": "1"}})
+    view = daemon.volume(volume.name).wait_state("failed", "given-up")
+    subprocess.run(["umount", volume.path("/usr")], check=True)
+    view.wait_state("untrusted")
 
 
 @test
