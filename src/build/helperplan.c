@@ -190,7 +190,7 @@ static int keep_booted(Planner *p) {
         for (size_t i = 0; i < entries->n; i++) {
                 const HelperFile *e = &entries->items[i], *w = helper_index_find(&p->wanted, e->path);
                 if (streq(e->boot, p->in->boot_id) ||
-                    (w && w->size == e->size && memcmp(w->text, e->text, w->size) == 0))
+                    (w && w->text && w->size == e->size && memcmp(w->text, e->text, w->size) == 0))
                         continue;
                 int r = keep_entry(p, e);
                 if (r < 0)

@@ -442,6 +442,25 @@ static void a_kernel_that_is_removed_while_it_runs_is_kept(void **state) {
         free(linux_a);
 }
 
+/* Its content is not in memory then, but on the volume. */
+static void an_entry_may_become_a_file_of_another_role(void **state) {
+        char text[ENTRY_SECTOR + 1] = {};
+        World *w = *state;
+
+        memset(text, 'x', ENTRY_SECTOR);
+        w->in.running = true;
+        free(start_with_kernel(w, BOOT_BEFORE));
+        want_kernel_1(w, "A");
+        want(&w->wanted, ROLE_ENTRY, "/grub.cfg", text);
+        assert_int_equal(plan(w), 0);
+        carried_out(w, BOOT_BEFORE);
+        want_kernel_1(w, "A");
+        want(&w->wanted, ROLE_BOOTER, "/grub.cfg", text);
+        assert_int_equal(plan(w), 0);
+        assert_true(is_kept(w, "/grub-previous.cfg"));
+        assert_null(w->plan->remove);
+}
+
 static void the_kept_set_makes_room_first_and_its_entry_goes_first(void **state) {
         World *w = *state;
         char *linux_a = start_with_kernel(w, BOOT_BEFORE);
@@ -494,6 +513,7 @@ int main(void) {
                 world_test(a_build_in_a_later_boot_lets_it_go),
                 world_test(a_volume_that_was_not_booted_keeps_nothing),
                 world_test(a_kernel_that_is_removed_while_it_runs_is_kept),
+                world_test(an_entry_may_become_a_file_of_another_role),
                 world_test(the_kept_set_makes_room_first_and_its_entry_goes_first),
                 cmocka_unit_test(sizes_read_well),
         };
