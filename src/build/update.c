@@ -107,23 +107,32 @@ static int add_directory(char ***seen, const char *path, bool *ret_new) {
         return *ret_new ? strv_push(seen, TAKE_PTR(directory)) : 0;
 }
 
+static int sweep_beside(Update *u, const char *path, char ***seen) {
+        bool new;
+        int r = add_directory(seen, path, &new);
+
+        if (r >= 0 && new)
+                r = publish_sweep(u->mount.root, path);
+        return r < 0 ? failure_errno(u->reterr, r, "%s", path) : 0;
+}
+
 static int sweep_set(Update *u, const HelperSet *s, char ***seen) {
         for (size_t i = 0; i < s->n; i++) {
-                bool new;
-                int r = add_directory(seen, s->items[i].path, &new);
-                if (r >= 0 && new)
-                        r = publish_sweep(u->mount.root, s->items[i].path);
+                int r = sweep_beside(u, s->items[i].path, seen);
                 if (r < 0)
-                        return failure_errno(u->reterr, r, "%s", s->items[i].path);
+                        return r;
         }
         return 0;
 }
 
-/* What an interrupted build had staged must not count as used space. */
+/* What an interrupted build had staged must not count as used space, also where it was for files that nobody
+ * wants any more: those the record of its intent calls ours. */
 static int sweep(Update *u) {
         _cleanup_strv_free_ char **seen = NULL;
         int r = sweep_set(u, &u->record.carried, &seen);
 
+        for (char **s = u->record.ours; r >= 0 && s && *s; s++)
+                r = sweep_beside(u, *s, &seen);
         return r < 0 ? r : sweep_set(u, &u->wanted, &seen);
 }
 

@@ -615,6 +615,25 @@ def killed_at_any_system_call_every_helper_boots_the_old_or_the_new_set(world):
 
 
 @test
+def what_a_killed_build_had_staged_goes_also_where_nobody_wants_it_any_more(world):
+    volume = built(world, esps=1)
+    esp = volume.disk.esp[0]
+    volume.kernel("6.2.0")
+    # behind the stamp of the cache and the intent comes the first file of the helper, when all are staged
+    trace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat",
+             "-e", "inject=renameat:signal=SIGKILL:when=3"]
+    env = {**environment(), "ASAN_OPTIONS": "detect_leaks=0"}
+    subprocess.run([*trace, *world.programs.build_command(volume)], stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL, env=env, check=False)
+    staged = [p for p in esp.files() if "6.2.0" in p and p.endswith(".tmp")]
+    assert staged, f"nothing was staged: {sorted(esp.files())}"
+    subprocess.run(["rm", "-r", volume.path("/usr/lib/modules/6.2.0")], check=True)
+    world.programs.build(volume).expect(SUCCESS)
+    assert_carries(volume, esp)
+    esp.shell(f"test ! -e {MACHINE_ID}/6.2.0")
+
+
+@test
 def a_disk_that_does_not_sync_fails_the_helper(world):
     volume = built(world, esps=1)
     before = carried(volume)
