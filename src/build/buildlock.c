@@ -6,12 +6,33 @@
 
 #include "build/buildlock.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+
+#include "common/contain.h"
+
+#define LOCK_FILE "/lock"
+
+int buildlock_open(int state, int *ret_fd) {
+        _cleanup_close_ int place = -EBADF;
+        struct stat st;
+        int r = contain_open_nolinks(state, LOCK_FILE, O_RDONLY | O_CREAT | O_EXCL, 0600, ret_fd);
+
+        if (r != -EEXIST)
+                return r;
+        r = contain_open_nolinks(state, LOCK_FILE, O_PATH, 0, &place);
+        if (r < 0)
+                return r;
+        if (fstat(place, &st) < 0)
+                return -errno;
+        return S_ISREG(st.st_mode) ? contain_reopen(place, O_RDONLY, ret_fd) : -EINVAL;
+}
 
 static pid_t fork_waiter(int fd) {
         pid_t parent = getpid(), pid = fork();

@@ -35,6 +35,7 @@ typedef struct Program {
         Plan *plan;
         HelperList *helpers;
         BusLock *lock;
+        int lock_fd;
 } Program;
 
 static void options_done(Options *o) {
@@ -48,6 +49,7 @@ static void program_done(Program *p) {
         (void) manifest_free(p->manifest);
         (void) root_free(p->root);
         (void) buslock_free(p->lock);
+        closep(&p->lock_fd);
         (void) interrupt_free(p->interrupt);
 }
 
@@ -200,8 +202,10 @@ static int end_interrupted(const Program *p) {
 }
 
 static int build_alone(Program *p) {
-        int r = buildlock_take(p->root->state_fd, p->interrupt, say_waiting, p);
+        int r = buildlock_open(p->root->state_fd, &p->lock_fd);
 
+        if (r >= 0)
+                r = buildlock_take(p->lock_fd, p->interrupt, say_waiting, p);
         if (r == -EINTR)
                 return end_interrupted(p);
         if (r < 0)
@@ -258,6 +262,8 @@ static int run_and_release(Program *p) {
         int status = run(p);
 
         p->root = root_free(p->root);
+        closep(&p->lock_fd);
+        p->lock_fd = -EBADF;
         p->lock = buslock_release(p->lock, status);
         return status;
 }
@@ -276,7 +282,7 @@ static int open_standard_descriptors(void) {
 
 int main(int argc, char **argv) {
         _cleanup_(options_done) Options options = {.trust_ctime = true};
-        _cleanup_(program_done) Program program = {.options = &options};
+        _cleanup_(program_done) Program program = {.options = &options, .lock_fd = -EBADF};
 
         if (open_standard_descriptors() < 0)
                 return BOOTKEEP_BUILD_FAILED;

@@ -7,11 +7,12 @@ import random
 import re
 import signal
 import subprocess
+import sys
 
 from lib import main, test
 from lib.content import (CACHE, COPIES, ENTRY, KERNEL, MACHINE_ID, MANIFEST, OUTPUT, PACK, Gate, assert_carries, booted,
                          cache, manifest)
-from lib.programs import environment, program
+from lib.programs import NOBODY, environment, program
 
 SUCCESS, FAILED, USAGE, REFUSED, TEMPFAIL = 0, 1, 2, 3, 75
 
@@ -585,6 +586,35 @@ def two_builds_of_one_volume_run_one_after_the_other(world):
             assert second.returncode == SUCCESS, out
         first.communicate()
     assert volume.runs() == 1
+
+
+# Locks all that it may open below the folder that is its descriptor, and says how much that is.
+LOCK_ALL = """
+import fcntl, os, sys
+held = []
+for folder, _, names in os.walk(f"/proc/self/fd/{sys.argv[1]}"):
+    for path in [folder, *(os.path.join(folder, n) for n in names)]:
+        try:
+            held.append(os.open(path, os.O_RDONLY))
+            fcntl.flock(held[-1], fcntl.LOCK_EX)
+        except PermissionError:
+            pass
+print(len(held), flush=True)
+sys.stdin.read()
+"""
+
+
+@test
+def whoever_may_only_read_the_volume_holds_no_build_up(world):
+    volume = built(world)
+    state = os.open(volume.path("/var/lib/bootkeep"), os.O_PATH)
+    world.later(lambda: os.close(state))
+    with subprocess.Popen([*NOBODY, sys.executable, "-c", LOCK_ALL, str(state)], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, text=True, pass_fds=[state]) as reader:
+        assert int(reader.stdout.readline()) > 3
+        volume.write("/etc/initramfs.conf", "another\n")
+        world.programs.build(volume).expect(SUCCESS, "success")
+    assert_carries(volume, volume.disk.esp[0])
 
 
 @test

@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "build/buildlock.h"
@@ -105,11 +106,39 @@ static void sigterm_ends_the_wait(void **state) {
         (void) interrupt_free(interrupt);
 }
 
+/* The file, opened by its own function; who made it matters not. */
+static void the_file_is_roots_alone(void **state) {
+        Scratch *s = *state;
+        struct stat st;
+
+        for (unsigned i = 0; i < 2; i++) {
+                int fd = -EBADF;
+                assert_int_equal(buildlock_open(s->fd, &fd), 0);
+                assert_int_equal(fstat(fd, &st), 0);
+                assert_int_equal(st.st_mode, S_IFREG | 0600);
+                close(fd);
+        }
+}
+
+static void what_is_no_file_is_not_opened(void **state) {
+        Scratch *s = *state;
+        int fd = -EBADF;
+
+        assert_int_equal(mkfifoat(s->fd, "lock", 0600), 0);
+        assert_int_equal(buildlock_open(s->fd, &fd), -EINVAL);
+        assert_int_equal(unlinkat(s->fd, "lock", 0), 0);
+        assert_int_equal(symlinkat("elsewhere", s->fd, "lock"), 0);
+        assert_int_equal(buildlock_open(s->fd, &fd), -ELOOP);
+        assert_int_not_equal(faccessat(s->fd, "elsewhere", F_OK, 0), 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(a_free_lock_is_taken_without_waiting),
                 scratch_test(a_lock_that_is_waited_for_is_ours_in_the_end),
                 scratch_test(sigterm_ends_the_wait),
+                scratch_test(the_file_is_roots_alone),
+                scratch_test(what_is_no_file_is_not_opened),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
