@@ -95,12 +95,13 @@ static int read_content(const Gatherer *g, HelperFile *f) {
         }
         _cleanup_close_ int fd = -EBADF;
         r = carry_open(root, f, &fd);
-        return r < 0 ? r : fingerprint_content(fd, &f->content, &f->size);
+        return r < 0 ? r
+                     : fingerprint_content(fd, interrupt_wished, g->carry->interrupt, &f->content, &f->size);
 }
 
 /* What cannot be carried: an error, but for misc. */
 static int complain(const Gatherer *g, int r, const char *path, const char *what) {
-        if (r == -ENOMEM)
+        if (r == -ENOMEM || r == -EINTR)
                 return r;
         if (g->copy->role != ROLE_MISC)
                 return failure(g->reterr, r, "%s %s", path, what);

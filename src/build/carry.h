@@ -2,6 +2,7 @@
 #pragma once
 
 #include "build/helperrecord.h"
+#include "build/interrupt.h"
 #include "common/freshness.h"
 
 #define CARRY_FILES_MAX 65536U
@@ -11,11 +12,13 @@ typedef struct Carry {
         const Helper *helper;
         const HelperRecord *record; /* contents known from earlier, by source and description */
         bool read_all;              /* trust none of them */
+        Interrupt *interrupt;
 } Carry;
 
 /* What the helper is to carry by the plan and the volume as it is now, names not yet given (helper_set_name):
  * a directory is its regular files. Entries hold their text. Negative errno, *RETERR says which file:
- * missing, a link in a tree, an entry too big, …; of misc a warning is logged and the file left out. */
+ * missing, a link in a tree, an entry too big, …; of misc a warning is logged and the file left out. -EINTR.
+ */
 int carry_gather(const Carry *c, HelperSet *ret, char **reterr);
 
 /* Opens a file of the set on the volume for copying. */

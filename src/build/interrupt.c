@@ -54,3 +54,7 @@ bool interrupt_check(Interrupt *i) {
                 i->pending = true;
         return i->pending;
 }
+
+bool interrupt_wished(void *userdata) {
+        return interrupt_check(userdata);
+}

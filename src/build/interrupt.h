@@ -16,3 +16,5 @@ DEFINE_CLEANUP(Interrupt *, interrupt_free);
  * -EBADF, which poll skips. */
 int interrupt_get_fd(const Interrupt *i);
 bool interrupt_check(Interrupt *i);
+/* The same for who knows nothing of interrupts, see fingerprint_content. USERDATA is the Interrupt. */
+bool interrupt_wished(void *userdata);

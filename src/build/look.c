@@ -14,6 +14,11 @@
 #include "build/failure.h"
 #include "common/contain.h"
 
+/* Nothing that is wrong with a file. */
+static bool is_fatal(int r) {
+        return r == -ENOMEM || r == -EINTR;
+}
+
 /* 1: there; 0: nothing there. */
 static int stat_file(int root, const char *path, int *ret_dirfd, char **ret_name, struct stat *ret) {
         int r = contain_open_parent(root, path, false, 0, ret_dirfd, ret_name);
@@ -27,34 +32,34 @@ static int stat_file(int root, const char *path, int *ret_dirfd, char **ret_name
         return 1;
 }
 
-static int read_content(int dirfd, const char *name, Fingerprint *ret) {
+static int read_content(int dirfd, const char *name, Interrupt *interrupt, Fingerprint *ret) {
         _cleanup_close_ int fd =
                 openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
         if (fd < 0)
                 return -errno;
         (void) posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-        return fingerprint_content(fd, ret, NULL);
+        return fingerprint_content(fd, interrupt_wished, interrupt, ret, NULL);
 }
 
 static int look_at_content(const HelperFile *f, const HelperFile *vouched, int dirfd, const char *name,
-                           Standing *ret) {
+                           Interrupt *interrupt, Standing *ret) {
         Fingerprint content;
 
         if (vouched && fingerprint_equal(&vouched->content, &f->content)) {
                 *ret = STANDING_SAME;
                 return 0;
         }
-        int r = read_content(dirfd, name, &content);
-        if (r == -ENOMEM)
+        int r = read_content(dirfd, name, interrupt, &content);
+        if (is_fatal(r))
                 return r;
         /* what cannot be read is to be replaced */
         *ret = r >= 0 && fingerprint_equal(&content, &f->content) ? STANDING_EQUAL : STANDING_OTHER;
         return 0;
 }
 
-static int look_at_file(int root, const HelperFile *f, const HelperFile *vouched, HelperView *ret,
-                        char **reterr) {
+static int look_at_file(int root, const HelperFile *f, const HelperFile *vouched, Interrupt *interrupt,
+                        HelperView *ret, char **reterr) {
         _cleanup_close_ int dirfd = -EBADF;
         _cleanup_free_ char *name = NULL;
         struct stat st;
@@ -73,11 +78,11 @@ static int look_at_file(int root, const HelperFile *f, const HelperFile *vouched
         ret->sector = S_ISREG(st.st_mode) && st.st_size == (off_t) ENTRY_SECTOR && st.st_nlink == 1;
         if (!S_ISREG(st.st_mode) || st.st_size < 0 || (uint64_t) st.st_size != f->size)
                 return 0;
-        return look_at_content(f, vouched, dirfd, name, &ret->standing);
+        return look_at_content(f, vouched, dirfd, name, interrupt, &ret->standing);
 }
 
 int look_at_files(int root, const HelperSet *wanted, const HelperRecord *record, bool read_all,
-                  HelperView **ret, char **reterr) {
+                  Interrupt *interrupt, HelperView **ret, char **reterr) {
         _cleanup_(helper_index_done) HelperIndex old = HELPER_INDEX_NULL;
         _cleanup_free_ HelperView *views = calloc(wanted->n + 1, sizeof(*views));
         bool vouch = !record->intent && !read_all;
@@ -87,9 +92,9 @@ int look_at_files(int root, const HelperSet *wanted, const HelperRecord *record,
         for (size_t i = 0; i < wanted->n; i++) {
                 const HelperFile *f = &wanted->items[i];
                 const HelperFile *vouched = vouch ? helper_index_find(&old, f->path) : NULL;
-                int r = look_at_file(root, f, vouched, &views[i], reterr);
+                int r = look_at_file(root, f, vouched, interrupt, &views[i], reterr);
                 /* a misc file may fail, but only when it is written: there that is told and forgiven */
-                if (r < 0 && r != -ENOMEM && f->role == ROLE_MISC) {
+                if (r < 0 && !is_fatal(r) && f->role == ROLE_MISC) {
                         views[i] = (HelperView){.standing = STANDING_OTHER};
                         continue;
                 }

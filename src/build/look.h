@@ -2,13 +2,14 @@
 #pragma once
 
 #include "build/helperplan.h"
+#include "build/interrupt.h"
 
 /* What stands on a helper now. ROOT is its root directory. Nothing is written. */
 
 /* For each of WANTED; *RET is to be freed. What RECORD vouches for is taken by name and size, unless
- * READ_ALL; other files of the right size are read. -EISDIR, -ELOOP, …: *RETERR says where. */
+ * READ_ALL; other files of the right size are read. -EISDIR, -ELOOP, …: *RETERR says where. -EINTR. */
 int look_at_files(int root, const HelperSet *wanted, const HelperRecord *record, bool read_all,
-                  HelperView **ret, char **reterr);
+                  Interrupt *interrupt, HelperView **ret, char **reterr);
 
 /* The entries that RECORD carries, with their text as it stands there; one that is not there is left out. */
 int look_at_entries(int root, const HelperRecord *record, HelperSet *ret);

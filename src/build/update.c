@@ -82,6 +82,7 @@ static int gather(Update *u) {
                 .helper = u->helper,
                 .record = &u->record,
                 .read_all = u->u->force,
+                .interrupt = u->u->interrupt,
         };
         int r = freshness_stamp_helper(u->u->context, u->helper, &u->stamp, &missing);
 
@@ -149,7 +150,8 @@ static int find_missing_directories(Update *u) {
 }
 
 static int look(Update *u) {
-        int r = look_at_files(u->mount.root, &u->wanted, &u->record, u->u->force, &u->views, u->reterr);
+        int r = look_at_files(u->mount.root, &u->wanted, &u->record, u->u->force, u->u->interrupt, &u->views,
+                              u->reterr);
 
         if (r >= 0)
                 r = look_at_entries(u->mount.root, &u->record, &u->entries);

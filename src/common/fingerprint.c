@@ -183,13 +183,16 @@ const char *fingerprint_difference(const char *before, const char *after,
         return field_differs(&a[FIELD_CTIME], &b[FIELD_CTIME]) ? "ctime" : "replaced";
 }
 
-int fingerprint_content(int fd, Fingerprint *ret, uint64_t *ret_size) {
+int fingerprint_content(int fd, bool (*stop)(void *userdata), void *userdata, Fingerprint *ret,
+                        uint64_t *ret_size) {
         _cleanup_(hasher_freep) Hasher *h = hasher_new();
         _cleanup_free_ char *buffer = malloc(CONTENT_BUFFER);
         if (!h || !buffer)
                 return -ENOMEM;
         uint64_t size = 0;
         for (;;) {
+                if (stop && stop(userdata))
+                        return -EINTR;
                 ssize_t n = pread(fd, buffer, CONTENT_BUFFER, (off_t) size);
                 if (n < 0 && errno == EINTR)
                         continue;

@@ -38,8 +38,10 @@ void fingerprint_add(Hasher *h, const WalkEntry *entry, bool trust_ctime);
 const char *fingerprint_difference(const char *before, const char *after,
                                    char buffer[static FINGERPRINT_DIFFERENCE_MAX]);
 
-/* Content of the regular file FD (read from its start by pread). *RET_SIZE may be NULL. */
-int fingerprint_content(int fd, Fingerprint *ret, uint64_t *ret_size);
+/* Content of the regular file FD (read from its start by pread). STOP (or NULL) is asked before each piece:
+ * true ends it with -EINTR. *RET_SIZE may be NULL. */
+int fingerprint_content(int fd, bool (*stop)(void *userdata), void *userdata, Fingerprint *ret,
+                        uint64_t *ret_size);
 
 char *fingerprint_to_hex(const Fingerprint *f, char buffer[static FINGERPRINT_HEX_MAX]);
 int fingerprint_from_hex(const char *s, Fingerprint *ret); /* -EINVAL */

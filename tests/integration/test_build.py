@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """bootkeep-build by hand and from the daemon: what stands on the helpers, and what does not when something fails."""
 
+import glob
 import os
 import random
 import re
 import signal
 import subprocess
 import sys
+import time
 
 from lib import main, test
 from lib.content import (CACHE, COPIES, ENTRY, KERNEL, MACHINE_ID, MANIFEST, OUTPUT, PACK, Gate, assert_carries, booted,
@@ -567,6 +569,34 @@ def sigterm_stops_the_builder_and_leaves_the_old_set(world):
         out, err = process.communicate(timeout=20)
     assert process.returncode == TEMPFAIL, (process.returncode, out, err)
     assert "REASON" in out and "interrupted" in out, out
+    old_set_stands(volume, before)
+
+
+def open_files(process):
+    for link in glob.glob(f"/proc/{process.pid}/fd/*"):
+        try:
+            yield os.readlink(link)
+        except FileNotFoundError:
+            pass
+
+
+@test
+def sigterm_ends_the_reading_of_a_file_without_end(world):
+    volume = built(world)
+    before = carried(volume)
+    kernel = volume.path(f"/boot/vmlinuz-{KERNEL}")
+    os.truncate(kernel, 1 << 40)
+    with subprocess.Popen(world.programs.build_command(volume), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          env=environment(), text=True) as process:
+        deadline = time.monotonic() + 20
+        while kernel not in open_files(process):
+            assert process.poll() is None and time.monotonic() < deadline, "it never read the kernel"
+        process.send_signal(signal.SIGTERM)
+        try:
+            out, err = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert process.returncode == TEMPFAIL, (process.returncode, out, err)
     old_set_stands(volume, before)
 
 

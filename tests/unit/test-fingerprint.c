@@ -164,21 +164,37 @@ static void content_is_read_from_its_start(void **state) {
         int x = openat(s->fd, "a", O_RDONLY | O_CLOEXEC), y = openat(s->fd, "b", O_RDONLY | O_CLOEXEC);
         int z = openat(s->fd, "c", O_RDONLY | O_CLOEXEC);
         assert_int_equal(lseek(x, 17, SEEK_SET), 17);
-        assert_int_equal(fingerprint_content(x, &a, &size), 0);
+        assert_int_equal(fingerprint_content(x, NULL, NULL, &a, &size), 0);
         assert_int_equal(size, 3000000);
-        assert_int_equal(fingerprint_content(y, &b, NULL), 0);
-        assert_int_equal(fingerprint_content(z, &c, NULL), 0);
+        assert_int_equal(fingerprint_content(y, NULL, NULL, &b, NULL), 0);
+        assert_int_equal(fingerprint_content(z, NULL, NULL, &c, NULL), 0);
         assert_true(fingerprint_equal(&a, &b));
         assert_false(fingerprint_equal(&a, &c));
         close(x);
         close(y);
         close(z);
-        assert_int_equal(fingerprint_content(s->fd, &a, NULL), -EISDIR);
+        assert_int_equal(fingerprint_content(s->fd, NULL, NULL, &a, NULL), -EISDIR);
         /* the published value of XXH3-128 of nothing: it must be the same on every machine and version */
         int empty = open("/dev/null", O_RDONLY | O_CLOEXEC);
-        assert_int_equal(fingerprint_content(empty, &a, NULL), 0);
+        assert_int_equal(fingerprint_content(empty, NULL, NULL, &a, NULL), 0);
         assert_string_equal(fingerprint_to_hex(&a, hex), "99aa06d3014798d86001c324468d497f");
         close(empty);
+}
+
+static bool stop_at_third(void *userdata) {
+        unsigned *n = userdata;
+        return ++*n == 3;
+}
+
+static void reading_content_can_be_stopped(void **state) {
+        const Scratch *s = *state;
+        Fingerprint f;
+        unsigned n = 0;
+        shell("truncate -s 1T %s/a", s->path);
+        int fd = openat(s->fd, "a", O_RDONLY | O_CLOEXEC);
+        assert_int_equal(fingerprint_content(fd, stop_at_third, &n, &f, NULL), -EINTR);
+        assert_int_equal(n, 3);
+        close(fd);
 }
 
 static void hex_comes_back(void **state) {
@@ -203,6 +219,7 @@ int main(void) {
                 scratch_test(description_is_one_word),
                 cmocka_unit_test(strings_are_kept_apart),
                 scratch_test(content_is_read_from_its_start),
+                scratch_test(reading_content_can_be_stopped),
                 cmocka_unit_test(hex_comes_back),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

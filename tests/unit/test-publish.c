@@ -57,7 +57,7 @@ static void a_copy_tells_what_it_wrote_and_can_be_stopped(void **state) {
         int fd = openat(s->fd, "source", O_RDONLY | O_CLOEXEC);
         assert_true(fd >= 0);
         assert_int_equal(publish_stage_file(s->fd, "/x/copy", fd, NULL, &written, &temporary), 0);
-        assert_int_equal(fingerprint_content(fd, &source, NULL), 0);
+        assert_int_equal(fingerprint_content(fd, NULL, NULL, &source, NULL), 0);
         assert_true(fingerprint_equal(&written, &source));
         shell("cmp %s/source %s%s", s->path, s->path, temporary);
         assert_int_equal(publish_remove(s->fd, temporary), 0);
