@@ -9,6 +9,8 @@
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include <systemd/sd-journal.h>
 
+#include "common/escape.h"
+
 static struct {
         const char *identifier;
         int max_level;
@@ -100,14 +102,7 @@ static void send_to_journal(int level, const LogFields *f, const char *text) {
                 free(owned[i]);
 }
 
-/* Control characters would let a hostile name forge lines or drive the terminal. */
-static void make_printable(char *s) {
-        for (; *s; s++)
-                if ((unsigned char) *s < 0x20 || *s == 0x7f)
-                        *s = '?';
-}
-
-static void send_to_stderr(int level, const LogFields *f, char *text) {
+static void send_to_stderr(int level, const LogFields *f, const char *text) {
         static const char *const color[] = {
                 [LOG_EMERG] = "\033[1;31m",
                 [LOG_ALERT] = "\033[1;31m",
@@ -119,20 +114,24 @@ static void send_to_stderr(int level, const LogFields *f, char *text) {
                 [LOG_DEBUG] = "\033[2m",
         };
         const char *on = logger.colors ? color[level] : "", *off = logger.colors && *on ? "\033[0m" : "";
-        _cleanup_free_ char *line = NULL;
+        _cleanup_free_ char *line = NULL, *volume = escape_print(strempty(f->volume));
         char prefix[] = "<0>";
 
         prefix[1] = (char) (prefix[1] + level);
-        make_printable(text);
         if (strprintf(&line, "%s%s%s: %s%s%s%s\n", logger.stream ? prefix : "", on, logger.identifier,
-                      strempty(f->volume), f->volume ? ": " : "", text, off) < 0)
+                      strempty(volume), f->volume ? ": " : "", text, off) < 0)
                 return;
         (void) write_all(STDERR_FILENO, line,
                          strlen(line)); /* one write: lines of several processes do not mix */
 }
 
-static void send_text(int level, const LogFields *fields, char *text) {
+/* Control characters would let a hostile name forge lines or drive the terminal, and journalctl(1) shows of a
+ * message with any, or that is not UTF-8, no more than its size. */
+static void send_text(int level, const LogFields *fields, const char *message) {
         static const LogFields none;
+        _cleanup_free_ char *text = escape_print(message);
+        if (!text)
+                return;
         if (!fields)
                 fields = &none;
         if (logger.journal)

@@ -543,6 +543,21 @@ def a_link_in_a_copied_tree_is_not_followed(world):
 
 
 @test
+def hostile_names_are_made_harmless(world):
+    """A control character of C1 has two bytes, or one where the terminal takes no UTF-8."""
+    volume = world.volume()
+    volume.mkdir("/boot/theme")
+    for name in (b"\xc2\x9b31m", b"\x9b31m", b"\x1b[31m", b"new\nline"):
+        os.symlink("x", os.path.join(os.fsencode(volume.path("/boot/theme")), name))
+    volume.write(MANIFEST, manifest(CACHE, COPIES, '\n  <copy role="misc" from="/boot/theme" to="/theme"/>'))
+    result = world.programs.build(volume).expect(SUCCESS)
+    for evil in ("\x9b", "\udc9b", "\x1b", "\nline"):
+        assert evil not in result.stderr, result.stderr
+    for shown in (r"\xc2\x9b31m", r"/\x9b31m", r"\x1b[31m", r"new\x0aline"):
+        assert f"{shown} is a symbolic link" in result.stderr, result.stderr
+
+
+@test
 def a_fifo_in_the_place_of_a_copied_file_blocks_nothing(world):
     volume = world.volume()
     volume.remove("/boot/splash.bmp")
