@@ -54,6 +54,8 @@ static void put_string(FILE *f, const char *value) {
                         (void) fprintf(f, "\\%c", *s);
                 else if (*s < 0x20 || *s == 0x7f)
                         (void) fprintf(f, "\\u%04x", *s);
+                else if (*s == 0xc2 && s[1] < 0xa0) /* the others that drive a terminal */
+                        (void) fprintf(f, "\\u%04x", s[1]);
                 else
                         (void) fwrite(s, 1, n, f);
                 s += MAX(n, 1U);

@@ -59,15 +59,15 @@ static void pretty_is_indented(void **state) {
 
 static void write_strings(Json *j) {
         json_array_open(j, NULL);
-        json_string(j, NULL, "quote \" backslash \\ newline \n escape \033 delete \177");
+        json_string(j, NULL, "quote \" backslash \\ newline \n escape \033 delete \177 csi \302\233");
         json_string(j, NULL, "é € 😀");
         json_array_close(j);
 }
 
 static void special_characters_are_escaped_and_utf8_is_kept(void **state) {
-        assert_written(
-                JSON_SHORT, write_strings,
-                "[\"quote \\\" backslash \\\\ newline \\u000a escape \\u001b delete \\u007f\",\"é € 😀\"]\n");
+        assert_written(JSON_SHORT, write_strings,
+                       "[\"quote \\\" backslash \\\\ newline \\u000a escape \\u001b delete \\u007f csi "
+                       "\\u009b\",\"é € 😀\"]\n");
 }
 
 /* a lone continuation, a cut sequence, an overlong slash, a surrogate, beyond Unicode, a byte that never is
