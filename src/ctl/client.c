@@ -10,6 +10,8 @@
 int client_open(sd_bus **ret) {
         int r = sd_bus_open_system(ret);
 
+        if (r >= 0) /* whoever typed the command may be asked for a password */
+                r = sd_bus_set_allow_interactive_authorization(*ret, true);
         if (r >= 0)
                 return EXIT_SUCCESS;
         (void) log_errno(r, "cannot reach the system bus");

@@ -8,6 +8,7 @@ import errno
 import os
 import queue
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -492,6 +493,24 @@ def polkit_is_asked_and_nobody_else_waits_for_its_answer(world):
         _, err = caller.communicate(timeout=30)
         assert caller.returncode == 0, err
     view.wait("lost with its caller", lambda p: p.get("LockHolder") == "" and p["Failures"] == 0 and p["State"] == "fresh")
+
+
+@test
+def polkit_may_ask_whoever_typed_the_command(world):
+    volume, _, _ = ready(world)
+    polkit = Polkit(world)
+    copy = world.path("bootkeepctl")  # the build folder may be root's alone
+    shutil.copy(program("bootkeepctl"), copy)
+    os.chmod(copy, 0o755)
+    for yes, status in ((False, 4), (True, 7)):
+        with subprocess.Popen([*NOBODY, copy, "lock", volume.name, "--", "sh", "-c", "exit 7"], text=True,
+                              stderr=subprocess.PIPE, env=environment(DBUS_SYSTEM_BUS_ADDRESS=world.bus.address)) as caller:
+            for _ in range(2 if yes else 1):  # to take it, and to give it back
+                question = polkit.question()
+                polkit.answer(question, yes)
+            _, err = caller.communicate(timeout=30)
+        assert caller.returncode == status, (caller.returncode, err)
+        assert question.body[3] & 1, f"it may not ask: {question.body}"
 
 
 @test
