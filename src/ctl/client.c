@@ -12,6 +12,8 @@ int client_open(sd_bus **ret) {
 
         if (r >= 0) /* whoever typed the command may be asked for a password */
                 r = sd_bus_set_allow_interactive_authorization(*ret, true);
+        if (r >= 0) /* which takes as long as it takes, also to give a lock back */
+                r = sd_bus_set_method_call_timeout(*ret, UINT64_MAX);
         if (r >= 0)
                 return EXIT_SUCCESS;
         (void) log_errno(r, "cannot reach the system bus");
