@@ -72,6 +72,14 @@ int client_complain_errno(int r) {
         return r == -EACCES || r == -EPERM ? BOOTKEEP_CTL_DENIED : BOOTKEEP_CTL_UNREACHABLE;
 }
 
+int client_complain_call(int r, const char *subject) {
+        if (r != -EINVAL || !subject)
+                return client_complain_errno(r);
+        log_error("%s: no such volume: what is not UTF-8 cannot be named on the bus, its device can",
+                  subject);
+        return BOOTKEEP_CTL_NO;
+}
+
 static int call(Ctl *ctl, const char *subject, sd_bus_message *m, sd_bus_message **ret) {
         _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         int r = sd_bus_call(ctl->bus, m, UINT64_MAX, &error, ret);
@@ -94,7 +102,7 @@ int client_call(Ctl *ctl, const char *subject, const char *method, sd_bus_messag
                 r = sd_bus_message_appendv(m, types, ap);
                 va_end(ap);
         }
-        return r < 0 ? client_complain_errno(r) : call(ctl, subject, m, ret);
+        return r < 0 ? client_complain_call(r, subject) : call(ctl, subject, m, ret);
 }
 
 int client_read_object(sd_bus_message *m, VolumeInfo **ret) {

@@ -25,6 +25,8 @@ int client_call(Ctl *ctl, const char *subject, const char *method, sd_bus_messag
 int client_complain(const sd_bus_error *error, const char *subject);
 /* The same for a failure on our own side, negative errno. */
 int client_complain_errno(int r);
+/* Where a call about SUBJECT could not even be made: what is not UTF-8 does not go over the bus. */
+int client_complain_call(int r, const char *subject);
 
 /* Reads one object with its interfaces, as GetManagedObjects and InterfacesAdded have it. *RET is NULL where
  * it is no volume. Negative errno of sd-bus. */

@@ -52,6 +52,14 @@ def wrong_usage_is_status_2(world):
 
 
 @test
+def a_name_that_is_not_utf8_is_no_volume(world):
+    world.daemon()
+    for verb in (["status"], ["check"], ["rebuild"], ["trust"], ["unmount"], ["lock"]):
+        process = expect(world.programs.ctl(*verb, "/mnt/\udcff", *(["--", "true"] if verb == ["lock"] else [])), NO)
+        assert r"/mnt/\xff: no such volume" in process.stderr, process.stderr
+
+
+@test
 def status_is_the_default_and_shows_every_volume(world):
     volume = world.volume(name="one")
     plain = world.disk(name="two", esps=0)
