@@ -15,6 +15,7 @@
 
 #include "bootkeep.h"
 #include "build/failure.h"
+#include "build/leftovers.h"
 #include "build/output.h"
 #include "build/spawn.h"
 #include "common/log.h"
@@ -131,45 +132,12 @@ static int wait_until_end(Runner *r) {
         return 0;
 }
 
-/* Kills every child that we have: as the subreaper we inherit whatever lost its parent. Returns their number
- * and the first of them. */
-static unsigned kill_children(pid_t *ret_first) {
-        _cleanup_fclose_ FILE *f = fopen("/proc/thread-self/children", "re");
-        unsigned n = 0;
-        int pid;
-
-        while (f && fscanf(f, "%d", &pid) == 1) {
-                (void) kill(pid, SIGKILL);
-                if (n++ == 0)
-                        *ret_first = pid;
-        }
-        return n;
-}
-
-static void wait_for_one(pid_t pid, uint64_t deadline) {
-        _cleanup_close_ int pidfd = pidfd_open(pid, 0);
-        struct pollfd p = {.fd = pidfd, .events = POLLIN};
-
-        if (pidfd >= 0)
-                (void) poll(&p, 1, poll_timeout(deadline));
-}
-
-/* The death of one may hand us its children, so again until none is left. */
+/* As the subreaper we inherit whatever lost its parent. */
 static void reap_leftovers(const Runner *r) {
-        uint64_t deadline = now_usec() + STOP_USEC;
-        unsigned n, most = 0;
-        pid_t first = 0;
+        unsigned n = leftovers_kill(now_usec() + STOP_USEC);
 
-        do {
-                while (waitpid(-1, NULL, WNOHANG) > 0)
-                        ; /* what had ended by itself is no offence */
-                n = kill_children(&first);
-                most = MAX(most, n);
-                if (n > 0)
-                        wait_for_one(first, deadline);
-        } while (n > 0 && now_usec() < deadline);
-        if (most > 0)
-                log_warning("Builder %s left %u processes behind: killed", r->job->name, most);
+        if (n > 0)
+                log_warning("Builder %s left %u processes behind: killed", r->job->name, n);
 }
 
 static RunnerOutcome judge_exit(const RunnerJob *job, int status, char **ret_reason) {

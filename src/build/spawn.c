@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Between fork and exec: the builder gets a session, a directory, an environment and a priority of its own,
+/* Between fork and exec. There are two forks: between us and the builder stands a nanny, whose only task is
+ * to outlive us. If we are killed, it kills all that the builder has started, which nobody else could find
+ * any more, and holds until then what it has of ours: the locks of the volume. So no build begins while
+ * another still writes. If we live it ends as the builder ends.
+ *
+ * The builder gets a session, a directory, an environment and a priority of its own,
  * and of ours nothing but the pipe. What fails on this way is told through a second pipe that exec closes:
  * so "cannot be started" is never taken for "has failed". */
 
@@ -19,8 +24,10 @@
 
 #include "build/chroot.h"
 #include "build/failure.h"
+#include "build/leftovers.h"
 
 #define ERROR_FD 3
+#define NANNY_STOP_USEC (5 * USEC_PER_SEC)
 
 typedef struct SpawnError {
         int error;
@@ -89,7 +96,6 @@ static int become(const RunnerJob *job, pid_t parent, int output, int error, con
         int r;
 
         *ret_what = "cannot be set up";
-        (void) setsid();
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != parent)
                 return -ESRCH;
@@ -113,15 +119,91 @@ static int become(const RunnerJob *job, pid_t parent, int output, int error, con
         return -errno;
 }
 
-static void run_child(const RunnerJob *job, pid_t parent, int output, int error) {
-        const char *what = NULL;
-        SpawnError message = {.error = become(job, parent, output, error, &what)};
+__attribute__((__noreturn__)) static void give_up(int error, int r, const char *what) {
+        SpawnError message = {.error = r};
 
         (void) strncpy(message.what, strempty(what), sizeof(message.what) - 1);
         /* the descriptor has moved if we came that far */
         int fd = fcntl(error, F_GETFD) >= 0 ? error : ERROR_FD;
         (void) write_all(fd, &message, sizeof(message));
         _exit(127);
+}
+
+static void run_child(const RunnerJob *job, pid_t parent, int output, int error) {
+        const char *what = NULL;
+        int r = become(job, parent, output, error, &what);
+
+        give_up(error, r, what);
+}
+
+/* As the builder ended, so ends the nanny. */
+__attribute__((__noreturn__)) static void end_like(int status) {
+        int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+        sigset_t mask;
+
+        if (sig == 0)
+                _exit(WEXITSTATUS(status));
+        (void) prctl(PR_SET_DUMPABLE, 0);
+        (void) signal(sig, SIG_DFL);
+        (void) sigemptyset(&mask);
+        (void) sigaddset(&mask, sig);
+        (void) kill(getpid(), sig);
+        (void) sigprocmask(SIG_UNBLOCK, &mask, NULL);
+        _exit(128 + sig);
+}
+
+/* What lost its parent is ours, too, and may end before the builder does. */
+static bool has_ended(pid_t builder, int *ret_status) {
+        int status;
+        pid_t pid;
+
+        while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+                if (pid == builder) {
+                        *ret_status = status;
+                        return true;
+                }
+        return false;
+}
+
+/* Who asks the builder to end asks our process group, which it may have left: timeout(1) does. */
+static void pass_on(pid_t builder) {
+        pid_t group = getpgid(builder);
+
+        if (group > 0 && group != getpgrp())
+                (void) kill(-group, SIGTERM);
+}
+
+__attribute__((__noreturn__)) static void watch_over(pid_t builder, pid_t parent, const sigset_t *signals) {
+        int status = 0;
+
+        while (getppid() == parent) {
+                if (has_ended(builder, &status))
+                        end_like(status);
+                if (sigwaitinfo(signals, NULL) == SIGTERM && getppid() == parent)
+                        pass_on(builder);
+        }
+        (void) leftovers_kill(now_usec() + NANNY_STOP_USEC);
+        _exit(EXIT_FAILURE);
+}
+
+static void run_nanny(const RunnerJob *job, pid_t parent, int output, int error) {
+        pid_t nanny = getpid(), builder;
+        sigset_t signals;
+
+        (void) setsid();
+        (void) sigfillset(&signals);
+        (void) sigprocmask(SIG_SETMASK, &signals, NULL);
+        (void) signal(SIGCHLD, SIG_DFL); /* who ignores it has no exit status of a child */
+        (void) prctl(PR_SET_CHILD_SUBREAPER, 1);
+        (void) prctl(PR_SET_PDEATHSIG, SIGTERM); /* one that watch_over waits for */
+        builder = fork();
+        if (builder < 0)
+                give_up(error, -errno, "cannot be set up");
+        if (builder == 0)
+                run_child(job, nanny, output, error);
+        (void) close(output);
+        (void) close(error);
+        watch_over(builder, parent, &signals);
 }
 
 static int make_pipe(int flags, int *ret_read, int *ret_write) {
@@ -168,8 +250,11 @@ int spawn_start(const RunnerJob *job, Spawn *ret, char **reterr) {
         s.pid = fork();
         if (s.pid < 0)
                 return -errno;
-        if (s.pid == 0)
-                run_child(job, parent, output, error);
+        if (s.pid == 0) {
+                closep(&s.output_fd);
+                closep(&error_read);
+                run_nanny(job, parent, output, error);
+        }
         closep(&error);
         error = -EBADF;
         if (read_complaint(job, s.pid, error_read, reterr) < 0)

@@ -7,7 +7,7 @@
 
 /* A builder that has been started. */
 typedef struct Spawn {
-        pid_t pid;
+        pid_t pid; /* of its nanny, which ends as it ends; both have a process group of their own */
         int pidfd;
         int output_fd; /* its stdout and stderr; non-blocking */
 } Spawn;

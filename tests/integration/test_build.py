@@ -633,6 +633,30 @@ def two_builds_of_one_volume_run_one_after_the_other(world):
     assert volume.runs() == 1
 
 
+def is_read(fifo):
+    try:
+        os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+        return True
+    except OSError:  # ENXIO
+        return False
+
+
+@test
+def what_a_killed_build_had_started_ends_before_the_next_build_begins(world):
+    volume = world.volume(esps=1)
+    gate = Gate(world)
+    late = world.path("late")
+    os.mkfifo(late)
+    volume.builder("pack", f'(read -r x <{late}; echo late >>"$3") &\n' + gate.script, "%r", "%i", "%o")
+    with subprocess.Popen(world.programs.build_command(volume), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                          env=environment()) as process:
+        gate.await_builder()
+        process.kill()
+    volume.builder("pack", PACK, "%r", "%i", "%o")
+    world.programs.build(volume).expect(SUCCESS)
+    assert not is_read(late), "it would still write the output"
+
+
 # Locks all that it may open below the folder that is its descriptor, and says how much that is.
 LOCK_ALL = """
 import fcntl, os, sys

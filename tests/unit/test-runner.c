@@ -95,6 +95,17 @@ static void a_timeout_ends_the_builder_and_its_children(void **state) {
         assert_no_children();
 }
 
+static void a_builder_is_asked_to_end_also_in_a_group_of_its_own(void **state) {
+        const char *script = "trap 'echo asked; exit' TERM; echo begun; while :; do sleep 0.1; done";
+        const char *argv[] = {"/usr/bin/timeout", "1000", "/bin/sh", "-c", script, NULL};
+        RunnerJob job = {.argv = (char *const *) argv, .root = -EBADF, .timeout_usec = USEC_PER_SEC};
+
+        Ran ran = run_job(job);
+        assert_reason(&ran, RUNNER_FAILED, "did not end within");
+        assert_non_null(strstr(ran.printed, "asked")); /* the shell may say more */
+        assert_no_children();
+}
+
 static void what_a_builder_leaves_behind_is_ended(void **state) {
         Ran ran = run_script("setsid sleep 1000 & (setsid sleep 1000 &) ; exit 0");
 
@@ -146,8 +157,11 @@ static void signals_are_as_at_the_start_of_a_program(void **state) {
 }
 
 static void an_interrupt_stops_the_builder(void **state) {
-        const char *argv[] = {"/bin/sh", "-c", "kill -TERM $PPID; sleep 1000", NULL};
+        char us[24];
+        const char *argv[] = {"/bin/sh", "-c", "kill -TERM $0; sleep 1000", us, NULL};
         Interrupt *interrupt = NULL;
+
+        (void) snprintf(us, sizeof(us), "%i", getpid());
 
         assert_int_equal(interrupt_new(&interrupt), 0);
         Ran ran = run_job((RunnerJob){
@@ -168,6 +182,7 @@ int main(void) {
                 cmocka_unit_test(the_ways_to_end_are_told_apart),
                 scratch_test(a_program_that_cannot_be_run_is_named),
                 cmocka_unit_test(a_timeout_ends_the_builder_and_its_children),
+                cmocka_unit_test(a_builder_is_asked_to_end_also_in_a_group_of_its_own),
                 cmocka_unit_test(what_a_builder_leaves_behind_is_ended),
                 cmocka_unit_test(the_environment_is_clean),
                 scratch_test(nothing_of_ours_but_the_pipe_is_inherited),
