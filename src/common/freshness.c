@@ -311,8 +311,15 @@ static int judge_found(const Search *s, Freshness *f) {
         return r < 0 ? r : judge(f, s->first.difference, s->first.path, detail);
 }
 
-/* Finds out what is other than the stamp says. Nothing: what is looked at is the same, but not in its order
- * or for another purpose. */
+/* What is to be said where all that the stamp lists is as it was: what is looked at is the same, but not in
+ * its order or for another purpose, or it is one of those that had no place in the stamp. */
+static const char *name_the_rest(const Search *s, bool cache) {
+        if (!s->complete)
+                return "one of the files that are too many for the stamp";
+        return cache ? "list of sources" : "list of copies";
+}
+
+/* Finds out what is other than the stamp says. */
 static int explain_by(const FreshnessContext *c, const Stamp *stamp, const PlanCache *cache,
                       const Helper *helper, Freshness *f) {
         _cleanup_(search_done) Search s = {};
@@ -327,7 +334,7 @@ static int explain_by(const FreshnessContext *c, const Stamp *stamp, const PlanC
         if (r < 0)
                 return r;
         if (s.first.difference == DIFFERENCE_NONE)
-                return judge(f, DIFFERENCE_CHANGED, cache ? "list of sources" : "list of copies", NULL);
+                return judge(f, DIFFERENCE_CHANGED, name_the_rest(&s, cache), NULL);
         return judge_found(&s, f);
 }
 

@@ -192,6 +192,20 @@ def names_with_any_byte_in_them_come_through(world):
 
 
 @test
+def of_too_many_files_it_says_that_it_does_not_know_which(world):
+    volume = world.volume()
+    world.programs.build(volume).expect(0, "success")
+    stamp = f"/var/lib/bootkeep/caches/initramfs@{KERNEL}.stamp"
+    lines = volume.read(stamp).decode().splitlines(keepends=True)
+    first = next(i for i, line in enumerate(lines) if line.startswith("file "))
+    volume.write(stamp, "".join([*lines[:first], "more 1\n", *(l for l in lines[first:] if "initramfs.conf" not in l)]))
+    world.programs.scan(volume).expect(0, "fresh")
+    volume.write("/etc/initramfs.conf", "another\n")
+    result = world.programs.scan(volume).expect(STALE)
+    assert "too many" in result.one("CACHE", "initramfs", KERNEL)[1], result.stdout
+
+
+@test
 def a_scan_writes_nothing(world):
     volume = world.volume()
     before = volume.listing()
