@@ -137,21 +137,33 @@ static int keep_kept(Planner *p) {
         return 0;
 }
 
-/* The files of its own that ENTRY names. */
-static int keep_named(Planner *p, const HelperFile *entry) {
-        const HelperSet *old = &p->in->record->carried;
+/* Carried under a name of its content. */
+static bool is_named_by_content(const HelperFile *f) {
+        return f->role == ROLE_REQUIRED && f->to && !streq(f->path, f->to);
+}
 
-        for (size_t i = 0; i < old->n; i++) {
-                HelperFile copy = {};
-                const HelperFile *f = &old->items[i];
-                if (f->role != ROLE_REQUIRED || streq(f->path, f->to) ||
-                    helper_index_find(&p->wanted, f->path) || is_kept(p, f->path) ||
-                    !entry_has_word(entry->text, entry->size, f->path))
-                        continue;
-                if (keep(p, f, p->in->boot_id, &copy) < 0)
-                        return -ENOMEM;
-        }
-        return 0;
+static int keep_if_named(Planner *p, const HelperFile *entry, const HelperFile *f) {
+        HelperFile copy = {};
+
+        if (helper_index_find(&p->wanted, f->path) || is_kept(p, f->path) ||
+            !entry_has_word(entry->text, entry->size, f->path))
+                return 0;
+        return keep(p, f, p->in->boot_id, &copy);
+}
+
+/* The files of its own that ENTRY names. They are left, not carried, where a build wrote the entry that was
+ * interrupted then. */
+static int keep_named(Planner *p, const HelperFile *entry) {
+        const HelperSet *old = &p->in->record->carried, *left = p->in->left;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < old->n; i++)
+                if (is_named_by_content(&old->items[i]))
+                        r = keep_if_named(p, entry, &old->items[i]);
+        for (size_t i = 0; r >= 0 && i < left->n; i++)
+                if (!helper_index_find(&p->carried, left->items[i].path))
+                        r = keep_if_named(p, entry, &left->items[i]);
+        return r;
 }
 
 static int make_previous(const HelperFile *entry, HelperFile *ret) {
@@ -304,10 +316,9 @@ static int plan_removal(Planner *p) {
 
         if (r >= 0)
                 r = remove_of(p, &record->previous, true);
-        /* what an interrupted build may have left: entries and files; the former in no order before the
-         * latter, but the carried entries no longer name them */
-        for (char **s = record->ours; r >= 0 && s && *s; s++)
-                r = remove_unless_needed(p, *s);
+        /* what an interrupted build may have left, in the order of its steps: so the last goes first */
+        for (size_t i = strv_length(record->ours); r >= 0 && i > 0; i--)
+                r = remove_unless_needed(p, record->ours[i - 1]);
         if (r >= 0)
                 r = remove_of(p, &record->carried, false);
         return r < 0 ? r : remove_of(p, &record->previous, false);
@@ -346,21 +357,55 @@ static void add_up(Planner *p) {
         }
 }
 
-/* Earlier sets make room before anything else is given up: what is carried now stays complete. */
+static bool set_names(const HelperSet *entries, const char *path) {
+        for (size_t i = 0; i < entries->n; i++) {
+                const HelperFile *e = &entries->items[i];
+                if (e->text && entry_has_word(e->text, e->size, path))
+                        return true;
+        }
+        return false;
+}
+
+/* What is carried now stays complete, and so does what an interrupted build has switched to. */
+static bool is_in_use(const Planner *p, const char *path) {
+        const HelperFile *carried = helper_index_find(&p->carried, path);
+
+        return helper_index_find(&p->wanted, path) || (carried && !is_named_by_content(carried)) ||
+               set_names(p->in->entries, path) || set_names(p->in->left, path);
+}
+
+static int drop_unless_in_use(Planner *p, const HelperFile *f, uint64_t *available) {
+        if (is_in_use(p, f->path) || strv_contains(p->plan->drop, f->path))
+                return 0;
+        *available += in_blocks(p, f->size);
+        return strv_extend(&p->plan->drop, f->path);
+}
+
+/* What an interrupted build wrote, or could not remove, would else keep the next one from ever having room.
+ */
+static int drop_left(Planner *p, uint64_t *available) {
+        const HelperSet *left = p->in->left, *old = &p->in->record->carried;
+        int r = 0;
+
+        for (size_t i = left->n; r >= 0 && i > 0; i--)
+                if (!is_kept(p, left->items[i - 1].path))
+                        r = drop_unless_in_use(p, &left->items[i - 1], available);
+        for (size_t i = 0; r >= 0 && i < old->n; i++)
+                if (!is_kept(p, old->items[i].path))
+                        r = drop_unless_in_use(p, &old->items[i], available);
+        return r;
+}
+
+/* Earlier sets make room before anything else is given up. */
 static int drop_earlier(Planner *p, uint64_t *available) {
         const HelperSet *old = &p->in->record->previous;
+        int r = 0;
 
         for (unsigned pass = 0; pass < 2; pass++)
-                for (size_t i = 0; i < old->n; i++) {
-                        const HelperFile *f = &old->items[i];
-                        if ((f->role == ROLE_ENTRY) != (pass == 0) ||
-                            helper_index_find(&p->carried, f->path) || helper_index_find(&p->wanted, f->path))
-                                continue;
-                        if (strv_extend(&p->plan->drop, f->path) < 0)
-                                return -ENOMEM;
-                        *available += in_blocks(p, f->size);
-                }
-        return 0;
+                for (size_t i = 0; r >= 0 && i < old->n; i++)
+                        if ((old->items[i].role == ROLE_ENTRY) == (pass == 0))
+                                r = drop_unless_in_use(p, &old->items[i], available);
+        return r;
 }
 
 /* What was dropped is no longer kept. New previous entries stay: their files are the carried ones. */
@@ -400,7 +445,9 @@ static int make_room(Planner *p, char **reterr) {
 
         if (plan->needed <= available)
                 return 0;
-        r = drop_earlier(p, &available);
+        r = drop_left(p, &available);
+        if (r >= 0 && plan->needed > available)
+                r = drop_earlier(p, &available);
         if (r < 0)
                 return r;
         forget_dropped(p);

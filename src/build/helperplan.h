@@ -23,6 +23,7 @@ typedef struct HelperPlanInput {
         const HelperView *views; /* one for each of WANTED */
         const HelperRecord *record;
         const HelperSet *entries; /* entries that RECORD carries: path, boot, and text as it stands there */
+        const HelperSet *left;    /* what RECORD calls ours and stands there, see look_at_left */
         const char *boot_id;      /* of this boot */
         bool running;             /* the volume is what the machine was booted from */
         bool force;               /* no guards */
@@ -48,7 +49,8 @@ typedef struct HelperStep {
 typedef struct HelperPlan {
         HelperStep *steps; /* in the order of the switch */
         size_t n_steps;
-        char **drop;        /* strv: earlier sets that go before anything is written, to make room */
+        char **drop; /* strv: what is left of earlier builds and goes before anything is written, to make room
+                      */
         char **remove;      /* strv: go last; entries before what they name */
         HelperSet previous; /* kept for what was booted; with `text`: to be written */
         uint64_t bytes;     /* to be copied */

@@ -105,17 +105,24 @@ int look_at_files(int root, const HelperSet *wanted, const HelperRecord *record,
         return 0;
 }
 
-static int read_entry(int root, const HelperFile *old, HelperFile *ret) {
+static int read_text(int root, const char *path, HelperFile *ret) {
         _cleanup_close_ int fd = -EBADF;
         size_t size = 0;
-        int r = contain_open_nolinks(root, old->path, O_PATH | O_NOFOLLOW, 0, &fd);
+        int r = contain_open_nolinks(root, path, O_PATH | O_NOFOLLOW, 0, &fd);
 
         if (r >= 0)
                 r = contain_read(fd, ENTRY_SIZE_MAX, &ret->text, &size);
+        if (r >= 0)
+                ret->size = size;
+        return r;
+}
+
+static int read_entry(int root, const HelperFile *old, HelperFile *ret) {
+        int r = read_text(root, old->path, ret);
+
         if (r < 0)
                 return r;
         ret->role = ROLE_ENTRY;
-        ret->size = size;
         ret->path = strdup(old->path);
         ret->boot = strdup(old->boot);
         return ret->path && ret->boot ? 0 : -ENOMEM;
@@ -132,6 +139,74 @@ int look_at_entries(int root, const HelperRecord *record, HelperSet *ret) {
                         r = helper_set_add(&set, &f);
                 if (r == -ENOMEM)
                         return r;
+        }
+        *ret = set;
+        set = HELPER_SET_NULL;
+        return 0;
+}
+
+/* The name of a kept file is of its content, so its size tells enough; an entry's name stays from set to set.
+ */
+static bool stands(int root, const HelperFile *f) {
+        _cleanup_close_ int dirfd = -EBADF;
+        _cleanup_free_ char *name = NULL;
+        Fingerprint content;
+        struct stat st;
+
+        if (stat_file(root, f->path, &dirfd, &name, &st) <= 0 || !S_ISREG(st.st_mode) ||
+            (uint64_t) st.st_size != f->size)
+                return false;
+        return f->role != ROLE_ENTRY ||
+               (read_content(dirfd, name, &content) >= 0 && fingerprint_equal(&content, &f->content));
+}
+
+int look_at_previous(int root, HelperRecord *record) {
+        HelperSet *s = &record->previous;
+        size_t n = 0;
+        int r = 0;
+
+        for (size_t i = 0; i < s->n; i++) {
+                HelperFile *f = &s->items[i];
+                if (stands(root, f)) {
+                        s->items[n++] = *f;
+                        continue;
+                }
+                if (strv_extend(&record->ours, f->path) < 0)
+                        r = -ENOMEM;
+                helper_file_done(f);
+        }
+        s->n = n;
+        return r;
+}
+
+/* TEXT if it is an entry that is wanted. */
+static int add_left(int root, const char *path, bool text, HelperSet *set) {
+        _cleanup_(helper_file_done) HelperFile f = {.role = ROLE_REQUIRED};
+        _cleanup_close_ int dirfd = -EBADF;
+        _cleanup_free_ char *name = NULL;
+        struct stat st;
+
+        if (stat_file(root, path, &dirfd, &name, &st) <= 0 || !S_ISREG(st.st_mode))
+                return 0;
+        f.path = strdup(path);
+        if (!f.path)
+                return -ENOMEM;
+        f.size = (uint64_t) st.st_size;
+        if (text && read_text(root, path, &f) == -ENOMEM)
+                return -ENOMEM;
+        return helper_set_add(set, &f);
+}
+
+int look_at_left(int root, const HelperSet *wanted, const HelperRecord *record, HelperSet *ret) {
+        _cleanup_(helper_index_done) HelperIndex x = HELPER_INDEX_NULL;
+        _cleanup_(helper_set_done) HelperSet set = HELPER_SET_NULL;
+
+        if (helper_index_init(&x, wanted, HELPER_KEY_PATH) < 0)
+                return -ENOMEM;
+        for (char **s = record->ours; s && *s; s++) {
+                const HelperFile *w = helper_index_find(&x, *s);
+                if (add_left(root, *s, w && w->role == ROLE_ENTRY, &set) < 0)
+                        return -ENOMEM;
         }
         *ret = set;
         set = HELPER_SET_NULL;

@@ -14,5 +14,12 @@ int look_at_files(int root, const HelperSet *wanted, const HelperRecord *record,
 /* The entries that RECORD carries, with their text as it stands there; one that is not there is left out. */
 int look_at_entries(int root, const HelperRecord *record, HelperSet *ret);
 
+/* Of what RECORD kept only that stays which stands there unchanged: a build that was interrupted may not have
+ * come so far. The rest is ours. */
+int look_at_previous(int root, HelperRecord *record);
+
+/* What RECORD calls ours and stands there: path and size, and the text of an entry that is WANTED. */
+int look_at_left(int root, const HelperSet *wanted, const HelperRecord *record, HelperSet *ret);
+
 /* Bytes of a block, bytes free for us. */
 int look_at_space(int root, uint64_t *ret_block, uint64_t *ret_available);

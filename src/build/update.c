@@ -25,7 +25,7 @@ typedef struct Update {
         Stamp *stamp;        /* what is recorded in the end */
         HelperRecord record; /* of the last build */
         HelperSet wanted;
-        HelperSet entries;
+        HelperSet entries, left;
         HelperView *views;
         Private mount;
         HelperPlan *plan;
@@ -42,6 +42,7 @@ static void update_done(Update *u) {
         helper_record_done(&u->record);
         helper_set_done(&u->wanted);
         helper_set_done(&u->entries);
+        helper_set_done(&u->left);
         free(u->views);
         private_done(&u->mount);
         (void) helper_plan_free(u->plan);
@@ -155,6 +156,10 @@ static int look(Update *u) {
 
         if (r >= 0)
                 r = look_at_entries(u->mount.root, &u->record, &u->entries);
+        if (r >= 0)
+                r = look_at_previous(u->mount.root, &u->record);
+        if (r >= 0)
+                r = look_at_left(u->mount.root, &u->wanted, &u->record, &u->left);
         return r < 0 ? r : find_missing_directories(u);
 }
 
@@ -164,6 +169,7 @@ static int make_plan(Update *u) {
                 .views = u->views,
                 .record = &u->record,
                 .entries = &u->entries,
+                .left = &u->left,
                 .boot_id = u->u->boot_id,
                 .running = u->u->running,
                 .force = u->u->force,
@@ -189,6 +195,14 @@ static int add_steps(char ***v, const HelperPlan *plan) {
         return 0;
 }
 
+/* Backwards: an entry comes before what it names, and what is ours is removed from the end. */
+static int add_set(char ***v, const HelperSet *s) {
+        for (size_t i = s->n; i > 0; i--)
+                if (strv_extend(v, s->items[i - 1].path) < 0)
+                        return -ENOMEM;
+        return 0;
+}
+
 static int add_all(char ***v, char *const *more) {
         for (; more && *more; more++)
                 if (strv_extend(v, *more) < 0)
@@ -204,15 +218,18 @@ static int write_record(Update *u, const HelperRecord *record, Stamp *stamp) {
         return r < 0 ? failure_errno(u->reterr, r, "cannot write its stamp") : 0;
 }
 
-/* Old and new names are ours from here on; without a fingerprint the helper is stale. */
+/* Old and new names are ours from here on, and what is kept is kept; without a fingerprint the helper is
+ * stale. */
 static int write_intent(Update *u) {
         _cleanup_(stamp_freep) Stamp *stamp = stamp_new();
         _cleanup_strv_free_ char **ours = NULL, **made = NULL;
         HelperRecord intent = u->record; /* borrows */
 
-        if (!stamp || add_all(&ours, u->record.ours) < 0 || add_steps(&ours, u->plan) < 0 ||
-            add_all(&made, u->record.made) < 0 || add_all(&made, u->directories) < 0)
+        if (!stamp || add_set(&ours, &u->record.previous) < 0 || add_all(&ours, u->record.ours) < 0 ||
+            add_steps(&ours, u->plan) < 0 || add_all(&made, u->record.made) < 0 ||
+            add_all(&made, u->directories) < 0)
                 return -ENOMEM;
+        intent.previous = u->plan->previous;
         intent.intent = true;
         intent.ours = ours;
         intent.made = made;
@@ -291,7 +308,7 @@ static int drop_earlier(Update *u) {
         if (!u->plan->drop)
                 return 0;
         log_send(LOG_NOTICE, &(LogFields){.volume = u->u->context->root->name, .helper = u->helper->device},
-                 "%s: little room: the set that was kept from an earlier build goes", u->helper->device);
+                 "%s: little room: what is left of earlier builds goes", u->helper->device);
         return remove_files(u, u->plan->drop);
 }
 

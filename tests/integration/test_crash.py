@@ -7,10 +7,11 @@ import contextlib
 import itertools
 import json
 import os
+import shutil
 import subprocess
 
 from lib import main, test
-from lib.content import ENTRY, KERNEL, booted
+from lib.content import ENTRY, KERNEL, MACHINE_ID, booted
 from lib.disk import run
 from lib.programs import environment, program
 
@@ -169,6 +170,48 @@ def interrupted_again_and_again_a_helper_still_boots(world):
     files = helper.files()
     check(files, sets[-1], sets[-1], "in the end")
     assert len(files) == 5, sorted(files)
+
+
+@test
+def what_a_killed_build_staged_goes_also_where_nothing_is_wanted_any_more(world):
+    volume = world.volume(esps=1)
+    helper = volume.disk.esp[0]
+    world.programs.build(volume).expect(0)
+    before = set(helper.files())
+    volume.kernel("6.2.0")
+    world.programs.build(volume, "--caches-only").expect(0)
+    assert build_struck_at(volume, "renameat", 2) == -9
+    staged = [p for p in helper.files() if "/6.2.0/.bootkeep-" in p]
+    assert staged, "it was killed too early or too late"
+    shutil.rmtree(volume.path("/usr/lib/modules/6.2.0"))
+    world.programs.build(volume).expect(0)
+    assert set(helper.files()) == before
+    helper.shell("! test -e $1", f"{MACHINE_ID}/6.2.0")
+
+
+@test
+def what_killed_builds_wrote_makes_room_for_the_next(world):
+    """There is room for two sets on the helper, not for three; each was killed either side of the switch."""
+    volume = world.volume(esps=1, volume_mib=96)
+    helper = volume.disk.esp[0]
+
+    def another():
+        volume.write("/etc/initramfs.conf", os.urandom(5 << 20))
+        world.programs.build(volume, "--caches-only").expect(0)
+        return standing(volume)
+
+    first = another()
+    world.programs.build(volume).expect(0)
+    second = another()
+    assert build_struck_at(volume, "pwrite64", 1) == -9  # all is there, and the entry is not switched
+    assert booted(helper.files()) in (first, second)
+    third = another()
+    assert build_struck_at(volume, "unlinkat", 5) == -9
+    assert booted(helper.files()) == third, "it was killed before the switch"
+    another()
+    world.programs.build(volume).expect(0)
+    files = helper.files()
+    assert booted(files) == standing(volume) and len(files) == 5, sorted(files)
 
 
 @test

@@ -35,17 +35,32 @@ def running_system(world, **options):
     return volume
 
 
-def update(volume, words):
-    """A new initrd and kernel, brought to the helper by a build that runs on the volume."""
+def build_there(volume, words, *before):
+    """A new initrd and kernel, and a build that runs on the volume; BEFORE are words before its command."""
     volume.write(f"/boot/initrd-{KERNEL}", f"initrd {words}\n" * 100)
     volume.write(f"/boot/vmlinuz-{KERNEL}", f"kernel {words}\n" * 100)
-    command = ["chroot", volume.root, PROGRAM, "--helpers-only", "--builders=/builders", "/"]
-    process = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-                             env=environment())
+    command = [*before, "chroot", volume.root, PROGRAM, "--helpers-only", "--builders=/builders", "/"]
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+                          env={**environment(), **({"ASAN_OPTIONS": "detect_leaks=0"} if before else {})})
+
+
+def update(volume, words):
+    """All of it on the helper."""
+    process = build_there(volume, words)
     assert process.returncode == 0, process.stdout
     helper = volume.disk.esp[0]
     assert_carries(volume, helper)
     return helper.files()
+
+
+def update_killed_behind_the_switch(volume, words):
+    """The second file that is removed is the first behind the switch; the first was a temporary stamp."""
+    killed = build_there(volume, words, "strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=unlinkat",
+                         "-e", "inject=unlinkat:signal=KILL:when=2")
+    files = volume.disk.esp[0].files()
+    assert killed.returncode == -9, killed.stdout
+    assert booted(files)["linux"] == volume.read(f"/boot/vmlinuz-{KERNEL}"), "it was killed too early"
+    return files
 
 
 def reboot(volume):
@@ -76,6 +91,32 @@ def what_was_booted_stays_until_another_boot(world):
     fourth = update(volume, "fourth")
     assert booted(fourth, PREVIOUS) == booted(third)
     assert len([p for p in fourth if "/initrd-" in p]) == 2, "the first set is still there"
+
+
+@test
+def what_was_booted_stays_where_the_first_build_was_killed(world):
+    volume = running_system(world)
+    first = update(volume, "first")
+    reboot(volume)
+    update_killed_behind_the_switch(volume, "second")
+    second = update(volume, "second")
+    assert PREVIOUS in second, sorted(second)
+    assert booted(second, PREVIOUS) == booted(first), "the set that was booted went with a killed build"
+    third = update(volume, "third")
+    assert booted(third, PREVIOUS) == booted(first)
+    assert len([p for p in third if "/initrd-" in p]) == 2, sorted(third)
+
+
+@test
+def what_was_booted_stays_also_if_a_killed_build_had_brought_it(world):
+    volume = running_system(world)
+    update(volume, "first")
+    reboot(volume)
+    second = update_killed_behind_the_switch(volume, "second")
+    reboot(volume)
+    third = update(volume, "third")
+    assert booted(third, PREVIOUS) == booted(second)
+    assert len([p for p in third if "/initrd-" in p]) == 2, sorted(third)
 
 
 @test

@@ -5,7 +5,7 @@
 
 /* One helper between two builds. */
 typedef struct World {
-        HelperSet wanted, entries;
+        HelperSet wanted, entries, left;
         HelperRecord record;
         HelperView views[32];
         HelperPlanInput in;
@@ -21,6 +21,7 @@ static int world_setup(void **state) {
                 .views = w->views,
                 .record = &w->record,
                 .entries = &w->entries,
+                .left = &w->left,
                 .boot_id = BOOT_NOW,
                 .block_size = 4096,
                 .available = 1024 * 1024,
@@ -34,6 +35,7 @@ static int world_teardown(void **state) {
         (void) helper_plan_free(w->plan);
         helper_set_done(&w->wanted);
         helper_set_done(&w->entries);
+        helper_set_done(&w->left);
         helper_record_done(&w->record);
         free(w->reason);
         free(w);
@@ -479,6 +481,74 @@ static void the_kept_set_makes_room_first_and_its_entry_goes_first(void **state)
         free(linux_a);
 }
 
+/* What an interrupted build left under this name; TEXT for an entry. */
+static void leave(World *w, const char *path, const char *text) {
+        HelperFile f = {.role = ROLE_REQUIRED, .path = copy(path), .size = 4096};
+
+        if (text) {
+                f.text = copy(text);
+                f.size = strlen(text);
+        }
+        assert_int_equal(strv_extend(&w->record.ours, path), 0);
+        assert_int_equal(helper_set_add(&w->left, &f), 0);
+}
+
+static void what_nothing_needs_makes_room_before_the_kept_set(void **state) {
+        World *w = *state;
+        char *linux_a = start_with_kernel(w, BOOT_BEFORE);
+
+        w->in.running = true;
+        want_kernel_1(w, "B");
+        assert_int_equal(plan(w), 0);
+        carried_out(w, NULL);
+        leave(w, "/m/1/linux-deadbeef", NULL);
+        leave(w, "/m/1/linux-00000000", NULL);
+        want_kernel_1(w, "C");
+        w->in.available = 0;
+        assert_int_equal(plan(w), 0);
+        assert_int_equal(strv_length(w->plan->drop), 2);
+        assert_string_equal(w->plan->drop[0], "/m/1/linux-00000000"); /* the last that was written */
+        assert_true(is_kept(w, linux_a));
+        assert_int_equal(strv_length(w->plan->remove), 1); /* B */
+        free(linux_a);
+}
+
+static void what_an_interrupted_build_switched_to_stays_and_what_it_switched_from_makes_room(void **state) {
+        World *w = *state;
+        char *linux_a = start_with_kernel(w, BOOT_NOW);
+        HelperFile *entry = &w->entries.items[0];
+
+        free(entry->text);
+        entry->text = copy("linux /m/1/linux-bbbbbbbb\n");
+        entry->size = strlen(entry->text);
+        leave(w, "/m/1/linux-bbbbbbbb", NULL);
+        leave(w, "/m/2/linux-22222222", NULL);
+        leave(w, "/loader/entries/2.conf", "linux /m/2/linux-22222222\n");
+        want_kernel_1(w, "C");
+        want_kernel(&w->wanted, "2", "C");
+        w->in.available = 2 * 4096; /* of three */
+        assert_int_equal(plan(w), 0);
+        assert_int_equal(strv_length(w->plan->drop), 1);
+        assert_string_equal(w->plan->drop[0], linux_a);
+        free(linux_a);
+}
+
+static void what_an_interrupted_build_brought_is_kept_once_it_was_booted(void **state) {
+        World *w = *state;
+
+        free(start_with_kernel(w, BOOT_BEFORE));
+        HelperFile *entry = &w->entries.items[0];
+        free(entry->text);
+        entry->text = copy("linux /m/1/linux-bbbbbbbb\n");
+        entry->size = strlen(entry->text);
+        leave(w, "/m/1/linux-bbbbbbbb", NULL);
+        w->in.running = true;
+        want_kernel_1(w, "C");
+        assert_int_equal(plan(w), 0);
+        assert_true(is_kept(w, "/loader/entries/1-previous.conf"));
+        assert_true(is_kept(w, "/m/1/linux-bbbbbbbb"));
+}
+
 static void sizes_read_well(void **state) {
         char b[SIZE_TEXT_MAX];
 
@@ -515,6 +585,9 @@ int main(void) {
                 world_test(a_kernel_that_is_removed_while_it_runs_is_kept),
                 world_test(an_entry_may_become_a_file_of_another_role),
                 world_test(the_kept_set_makes_room_first_and_its_entry_goes_first),
+                world_test(what_nothing_needs_makes_room_before_the_kept_set),
+                world_test(what_an_interrupted_build_switched_to_stays_and_what_it_switched_from_makes_room),
+                world_test(what_an_interrupted_build_brought_is_kept_once_it_was_booted),
                 cmocka_unit_test(sizes_read_well),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
