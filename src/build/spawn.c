@@ -61,10 +61,7 @@ static void reset_signals(void) {
 }
 
 static int arrange_descriptors(int output, int error) {
-        int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-
-        if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
-            dup2(output, STDERR_FILENO) < 0)
+        if (dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0)
                 return -errno;
         if (error != ERROR_FD && dup2(error, ERROR_FD) < 0)
                 return -errno;
@@ -90,6 +87,13 @@ static int make_environment(char *const *more, char ***ret) {
         return 0;
 }
 
+/* The host's: a volume need not have one. */
+static int take_null_as_input(void) {
+        int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+        return null < 0 || dup2(null, STDIN_FILENO) < 0 ? -errno : 0;
+}
+
 /* Returns only on failure. */
 static int become(const RunnerJob *job, pid_t parent, int output, int error, const char **ret_what) {
         char **environment = NULL;
@@ -104,10 +108,14 @@ static int become(const RunnerJob *job, pid_t parent, int output, int error, con
         if (r < 0)
                 return r;
         be_modest();
+        r = take_null_as_input();
+        if (r < 0)
+                return r;
         if (job->root >= 0) {
                 r = chroot_enter(job->root, ret_what);
                 if (r < 0)
                         return r;
+                *ret_what = "cannot be set up";
         } else if (chdir("/") < 0)
                 return -errno;
         r = arrange_descriptors(output, error);

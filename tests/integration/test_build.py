@@ -137,6 +137,15 @@ def a_chroot_builder_runs_inside_the_volume(world):
 
 
 @test
+def a_chroot_builder_that_is_not_there_is_named(world):
+    """Nor is anything else that a builder's root usually has, such as /dev."""
+    volume = world.volume()
+    volume.definition("pack", Exec="/usr/bin/pack %i %o", Root="chroot")
+    result = world.programs.build(volume).expect(FAILED, "failed")
+    assert "/usr/bin/pack: No such file" in result.stderr, result.stderr
+
+
+@test
 def force_builds_everything_again(world):
     volume = built(world)
     result = world.programs.build(volume, "--force").expect(SUCCESS)
