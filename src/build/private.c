@@ -42,6 +42,8 @@ static int explain(const Helper *helper, int r, char **reterr) {
                 return failure(reterr, r, "the kernel does not mount %s", helper->fs_type);
         if (r == -EROFS)
                 return failure(reterr, r, "read-only");
+        if (r == -EACCES)
+                return failure(reterr, r, "the disk is write-protected");
         /* in use without being writable: then it can be had read-only */
         if (r == -EBUSY && make_superblock(helper, true, &context) >= 0)
                 return failure(reterr, -EROFS, "mounted read-only");

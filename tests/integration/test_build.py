@@ -429,6 +429,22 @@ def a_helper_mounted_read_only_fails_with_a_clear_word(world):
 
 
 @test
+def a_write_protected_helper_does_not_stop_the_other(world):
+    volume = built(world)
+    first, second = volume.disk.esp
+    before = booted(first.files())
+    subprocess.run(["blockdev", "--setro", first.node], check=True)
+    volume.write("/etc/initramfs.conf", "another\n")
+    result = world.programs.build(volume).expect(FAILED)
+    assert f"{first.name}: the disk is write-protected" in result.stderr, result.stderr
+    assert_carries(volume, second)
+    assert booted(first.files()) == before
+    subprocess.run(["blockdev", "--setrw", first.node], check=True)
+    world.programs.build(volume).expect(SUCCESS)
+    assert_carries(volume, first)
+
+
+@test
 def a_missing_required_file_is_named_and_nothing_is_switched(world):
     volume = built(world)
     before = carried(volume)
