@@ -9,6 +9,7 @@
 
 #include "build/entry.h"
 #include "build/failure.h"
+#include "build/obstacles.h"
 
 typedef struct Planner {
         const HelperPlanInput *in;
@@ -232,7 +233,7 @@ static int add_step(Planner *p, HelperStep *step) {
 }
 
 static StepKind entry_kind(const HelperFile *f, const HelperView *view) {
-        if (view->standing == STANDING_ABSENT)
+        if (view->standing == STANDING_ABSENT || view->blocked)
                 return STEP_RENAME;
         return view->sector && f->size == ENTRY_SECTOR ? STEP_OVERWRITE : STEP_BESIDE;
 }
@@ -247,7 +248,7 @@ static int plan_file(Planner *p, const HelperFile *f, const HelperView *view) {
                 step.kind = STEP_ADOPT;
         else if (f->role == ROLE_ENTRY)
                 step.kind = entry_kind(f, view);
-        step.foreign = view->standing == STANDING_OTHER && !is_ours(p, f->path);
+        step.foreign = view->standing == STANDING_OTHER && !view->blocked && !is_ours(p, f->path);
         if (step.kind == STEP_BESIDE) {
                 (void) snprintf(suffix, sizeof(suffix), "%.8s", fingerprint_to_hex(&f->content, hex));
                 if (entry_sibling(f->path, suffix, &step.beside) < 0)
@@ -357,21 +358,12 @@ static void add_up(Planner *p) {
         }
 }
 
-static bool set_names(const HelperSet *entries, const char *path) {
-        for (size_t i = 0; i < entries->n; i++) {
-                const HelperFile *e = &entries->items[i];
-                if (e->text && entry_has_word(e->text, e->size, path))
-                        return true;
-        }
-        return false;
-}
-
 /* What is carried now stays complete, and so does what an interrupted build has switched to. */
 static bool is_in_use(const Planner *p, const char *path) {
         const HelperFile *carried = helper_index_find(&p->carried, path);
 
         return helper_index_find(&p->wanted, path) || (carried && !is_named_by_content(carried)) ||
-               set_names(p->in->entries, path) || set_names(p->in->left, path);
+               helper_set_names(p->in->entries, path) || helper_set_names(p->in->left, path);
 }
 
 static int drop_unless_in_use(Planner *p, const HelperFile *f, uint64_t *available) {
@@ -474,6 +466,8 @@ static int decide(Planner *p, char **reterr) {
                 r = keep_kept(p);
         if (r >= 0 && p->in->running)
                 r = keep_booted(p);
+        if (r >= 0)
+                r = obstacles_find(p->in, &p->plan->drop, reterr);
         if (r >= 0)
                 r = plan_steps(p);
         if (r < 0)

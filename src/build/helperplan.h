@@ -15,7 +15,8 @@ typedef enum Standing { /* what stands on the helper under a wanted file's name 
 
 typedef struct HelperView {
         Standing standing;
-        bool sector; /* a regular file of ENTRY_SECTOR bytes */
+        bool sector;  /* a regular file of ENTRY_SECTOR bytes */
+        bool blocked; /* a directory stands in its place, or a file on the way to it */
 } HelperView;
 
 typedef struct HelperPlanInput {
@@ -49,9 +50,10 @@ typedef struct HelperStep {
 typedef struct HelperPlan {
         HelperStep *steps; /* in the order of the switch */
         size_t n_steps;
-        char **drop; /* strv: what is left of earlier builds and goes before anything is written, to make room
-                      */
-        char **remove;      /* strv: go last; entries before what they name */
+        char **drop;   /* strv: what of earlier builds is in the way, or goes before anything is written, to
+                        * make room
+                        */
+        char **remove; /* strv: go last; entries before what they name */
         HelperSet previous; /* kept for what was booted; with `text`: to be written */
         uint64_t bytes;     /* to be copied */
         uint64_t needed;    /* bytes on the helper, in whole blocks */
@@ -64,7 +66,7 @@ DEFINE_CLEANUP(HelperPlan *, helper_plan_free);
 /* Gives each of WANTED its boot: that of the record where it stands already, else BOOT_ID. */
 int helper_plan_date(HelperSet *wanted, const HelperRecord *record, const char *boot_id);
 
-/* 0; -EPERM: a guard holds it; -ENOSPC; *RETERR says why. -ENOMEM. */
+/* 0; -EPERM: a guard holds it; -EEXIST: something is in the way; -ENOSPC; *RETERR says why. -ENOMEM. */
 int helper_plan_new(const HelperPlanInput *input, HelperPlan **ret, char **reterr);
 
 /* "40.2 MiB" */

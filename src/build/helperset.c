@@ -76,6 +76,15 @@ const HelperFile *helper_index_find(const HelperIndex *x, const char *name) {
         return NULL;
 }
 
+bool helper_set_names(const HelperSet *entries, const char *path) {
+        for (size_t i = 0; i < entries->n; i++) {
+                const HelperFile *e = &entries->items[i];
+                if (e->text && entry_has_word(e->text, e->size, path))
+                        return true;
+        }
+        return false;
+}
+
 /* The required files sorted by `to`, so that each word of an entry is one search. */
 typedef struct Index {
         HelperFile **files;

@@ -47,6 +47,9 @@ int helper_index_init(HelperIndex *x, const HelperSet *s, HelperKey key); /* -EN
 void helper_index_done(HelperIndex *x);
 const HelperFile *helper_index_find(const HelperIndex *x, const char *name); /* NULL: none */
 
+/* Does one of ENTRIES, that has its text, name the file PATH? */
+bool helper_set_names(const HelperSet *entries, const char *path);
+
 /* Gives the files of SET, whose entries hold the text as it is on the volume, their names on the helper: a
  * required file that an entry names is called by its content, and the entry's text says so and is padded.
  * OLD: what the helper carries now, so that a name is never given to two contents.

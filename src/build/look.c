@@ -68,12 +68,14 @@ static int look_at_file(int root, const HelperFile *f, const HelperFile *vouched
         if (r == -ELOOP)
                 return failure(reterr, r, "%s: a symbolic link stands on the way, which is not followed",
                                f->path);
+        if (r == -ENOTDIR || (r > 0 && S_ISDIR(st.st_mode))) {
+                *ret = (HelperView){.standing = STANDING_OTHER, .blocked = true};
+                return 0;
+        }
         if (r < 0)
                 return failure_errno(reterr, r, "%s", f->path);
         if (r == 0)
                 return 0; /* STANDING_ABSENT */
-        if (S_ISDIR(st.st_mode))
-                return failure(reterr, -EISDIR, "%s is a directory on the helper", f->path);
         ret->standing = STANDING_OTHER;
         ret->sector = S_ISREG(st.st_mode) && st.st_size == (off_t) ENTRY_SECTOR && st.st_nlink == 1;
         if (!S_ISREG(st.st_mode) || st.st_size < 0 || (uint64_t) st.st_size != f->size)

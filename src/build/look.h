@@ -7,7 +7,7 @@
 /* What stands on a helper now. ROOT is its root directory. Nothing is written. */
 
 /* For each of WANTED; *RET is to be freed. What RECORD vouches for is taken by name and size, unless
- * READ_ALL; other files of the right size are read. -EISDIR, -ELOOP, …: *RETERR says where. -EINTR. */
+ * READ_ALL; other files of the right size are read. -ELOOP, …: *RETERR says where. -EINTR. */
 int look_at_files(int root, const HelperSet *wanted, const HelperRecord *record, bool read_all,
                   Interrupt *interrupt, HelperView **ret, char **reterr);
 

@@ -276,7 +276,7 @@ static int add_if_missing(int root, const char *directory, char ***directories) 
         _cleanup_close_ int fd = -EBADF;
         int r = contain_open_nolinks(root, directory, O_PATH | O_DIRECTORY, 0, &fd);
 
-        if (r != -ENOENT)
+        if (r != -ENOENT && r != -ENOTDIR)
                 return r;
         return strv_contains(*directories, directory) ? 0 : strv_extend(directories, directory);
 }

@@ -141,7 +141,7 @@ static int sweep(Update *u) {
 static int find_missing_directories(Update *u) {
         for (size_t i = 0; i < u->wanted.n; i++) {
                 const char *path = u->wanted.items[i].path;
-                int r = u->views[i].standing == STANDING_ABSENT
+                int r = u->views[i].standing == STANDING_ABSENT || u->views[i].blocked
                                 ? publish_missing_directories(u->mount.root, path, &u->directories)
                                 : 0;
                 if (r < 0)
@@ -308,8 +308,12 @@ static int drop_earlier(Update *u) {
         if (!u->plan->drop)
                 return 0;
         log_send(LOG_NOTICE, &(LogFields){.volume = u->u->context->root->name, .helper = u->helper->device},
-                 "%s: little room: what is left of earlier builds goes", u->helper->device);
-        return remove_files(u, u->plan->drop);
+                 "%s: what is in the way of the new set goes first: %zu files", u->helper->device,
+                 strv_length(u->plan->drop));
+        int r = remove_files(u, u->plan->drop);
+        if (r >= 0)
+                remove_directories(u, u->record.made);
+        return r;
 }
 
 static void undo(Update *u, Transfer *t) {

@@ -187,6 +187,61 @@ def a_copied_tree_is_carried_whole(world):
     assert files["/theme/logo"] == b"logo" and "/theme/a/b/font" not in files
 
 
+def theme(volume, **files):
+    """The tree /boot/theme becomes FILES, whose names have `_` for `/`."""
+    subprocess.run(["rm", "-rf", volume.path("/boot/theme")], check=True)
+    for name, content in files.items():
+        volume.write("/boot/theme/" + name.replace("_", "/"), content)
+
+
+@test
+def a_file_of_a_copied_tree_becomes_a_directory_and_the_reverse(world):
+    volume = world.volume()
+    theme(volume, a="a", d_x_y="y")
+    volume.write(MANIFEST, manifest(CACHE, COPIES, '\n  <copy role="misc" from="/boot/theme" to="/theme"/>'))
+    world.programs.build(volume).expect(SUCCESS)
+    for files in ({"a_b_c": "c", "d": "d"}, {"a": "again", "d_x_y": "again"}):
+        theme(volume, **files)
+        world.programs.build(volume).expect(SUCCESS)
+        for helper in volume.disk.helpers:
+            there = {p: c for p, c in helper.files().items() if p.startswith("/theme")}
+            assert there == {"/theme/" + p.replace("_", "/"): c.encode() for p, c in files.items()}, there
+            assert_carries(volume, helper)
+    volume.write(MANIFEST, manifest())
+    world.programs.build(volume, "--force").expect(SUCCESS)
+    volume.disk.esp[0].shell("! test -e theme")
+
+
+@test
+def what_boots_is_not_removed_for_what_comes_in_its_place_but_by_force(world):
+    volume = world.volume(esps=1)
+    helper = volume.disk.esp[0]
+    theme(volume, a="a")
+    volume.write(MANIFEST, manifest(CACHE, COPIES, '\n  <copy role="required" from="/boot/theme" to="/theme"/>'))
+    world.programs.build(volume).expect(SUCCESS)
+    theme(volume, a_b="b")
+    result = world.programs.build(volume).expect(FAILED, "failed")
+    assert "/theme/a is in the way of /theme/a/b" in result.stderr and "--force" in result.stderr, result.stderr
+    assert helper.files()["/theme/a"] == b"a"
+    world.programs.build(volume, "--force").expect(SUCCESS)
+    assert helper.files()["/theme/a/b"] == b"b"
+
+
+@test
+def what_is_in_the_way_and_not_ours_stays_and_is_named(world):
+    volume = world.volume(esps=1)
+    helper = volume.disk.esp[0]
+    for place in ("mkdir -p EFI/BOOT/BOOTX64.EFI; echo mine >EFI/BOOT/BOOTX64.EFI/mine", "echo mine >EFI"):
+        helper.shell("rm -rf EFI; " + place)
+        for force in ([], ["--force"]):
+            result = world.programs.build(volume, *force).expect(FAILED, "failed")
+            assert "/EFI/BOOT/BOOTX64.EFI cannot be written" in result.stderr, result.stderr
+            assert b"mine\n" in helper.files().values()
+    helper.shell("rm EFI")
+    world.programs.build(volume).expect(SUCCESS)
+    assert_carries(volume, helper)
+
+
 @test
 def what_is_made_of_all_of_var_comes_to_rest_and_carries_no_stamp(world):
     volume = world.volume()
