@@ -38,6 +38,8 @@ static int make_superblock(const Helper *helper, bool read_only, int *ret) {
 static int explain(const Helper *helper, int r, char **reterr) {
         _cleanup_close_ int context = -EBADF;
 
+        if (r == -ENODEV && strstr(helper->fs_type, "_member"))
+                return failure(reterr, r, "belongs to an array that does not run, or runs without it");
         if (r == -ENODEV)
                 return failure(reterr, r, "the kernel does not mount %s", helper->fs_type);
         if (r == -EROFS)

@@ -114,11 +114,6 @@ static int list_names(const char *directory, const char *name, char ***ret) {
         return r;
 }
 
-static bool has_names(const char *directory, const char *name) {
-        _cleanup_strv_free_ char **names = NULL;
-        return list_names(directory, name, &names) >= 0 && strv_length(names) > 0;
-}
-
 /* The device's own folder in sysfs, links resolved. */
 static int device_directory(const char *sysfs, dev_t devno, char **ret) {
         _cleanup_free_ char *link = NULL;
@@ -149,13 +144,15 @@ static int find_disks(const char *directory, unsigned depth, char ***disks) {
                 return -ENOMEM;
         if (depth > STACK_MAX)
                 return -ELOOP;
-        if (is_partition(directory))
+        bool partition = is_partition(directory);
+        if (partition)
                 *strrchr(whole, '/') = 0;
         int r = list_names(whole, "slaves", &slaves);
         if (r < 0)
                 return r;
-        /* what is made of others has a table of its own only if the volume is a partition of it */
-        if (!slaves || is_partition(directory))
+        /* What is made of others has a table of its own only if the volume is a partition of it. And what
+         * others are made of as a whole, has none: the table that is seen there is theirs. */
+        if (partition || (!slaves && depth == 0))
                 r = add_disk(disks, whole);
         for (size_t i = 0; r >= 0 && slaves && slaves[i]; i++) {
                 _cleanup_free_ char *link = NULL, *slave = NULL;
@@ -275,10 +272,9 @@ static int find_partition(const char *disk, unsigned long long number, unsigned 
         return r < 0 ? r : -ENOENT;
 }
 
+/* H has its number. */
 static int fill_helper(Helper *h, const char *directory, const char *partuuid) {
-        int r = read_devno(directory, &h->devno);
-        if (r >= 0)
-                r = copy_name(directory, &h->device);
+        int r = copy_name(directory, &h->device);
         if (r >= 0)
                 r = strprintf(&h->node, "/dev/%s", h->device);
         if (r >= 0)
@@ -290,11 +286,35 @@ static int fill_helper(Helper *h, const char *directory, const char *partuuid) {
         return probe_filesystem(h);
 }
 
-/* Adds the partition if it is a helper that may be used. */
+/* The folder in sysfs of what stands on a partition: its own, or that of the array that it is a member of.
+ * -EBUSY: something else has it. */
+static int find_top(const char *directory, char **ret) {
+        _cleanup_strv_free_ char **holders = NULL;
+        _cleanup_free_ char *link = NULL, *array = NULL, *top = NULL;
+        int r = list_names(directory, "holders", &holders);
+        if (r < 0)
+                return r;
+        if (!holders)
+                return strprintf(ret, "%s", directory);
+        r = strprintf(&link, "%s/holders/%s", directory, holders[0]);
+        if (r >= 0)
+                r = strprintf(&array, "%s/md", link);
+        if (r < 0)
+                return r;
+        if (holders[1] || access(array, F_OK) < 0)
+                return -EBUSY;
+        top = realpath(link, NULL);
+        if (!top)
+                return -errno;
+        *ret = TAKE_PTR(top);
+        return 0;
+}
+
+/* Adds the partition if it is a helper that may be used; instead of a member of an array the array. */
 static int add_partition(HelperList *l, const char *disk, const char *disk_name, HelperType type,
                          blkid_partition partition) {
         _cleanup_(helper_done) Helper h = {.type = type};
-        _cleanup_free_ char *directory = NULL;
+        _cleanup_free_ char *directory = NULL, *top = NULL;
         int number = blkid_partition_get_partno(partition);
         const char *partuuid = blkid_partition_get_uuid(partition);
         int r = find_partition(disk, (unsigned long long) number,
@@ -305,11 +325,16 @@ static int add_partition(HelperList *l, const char *disk, const char *disk_name,
                             disk_name, number, disk_name);
                 return 0;
         }
-        if (r < 0 || has_names(directory, "holders"))
-                return r; /* a member of an array is never opened */
-        r = copy_name(disk, &h.disk);
         if (r >= 0)
-                r = fill_helper(&h, directory, partuuid);
+                r = find_top(directory, &top);
+        if (r >= 0)
+                r = read_devno(top, &h.devno);
+        if (r == -EBUSY)
+                return 0;
+        if (r >= 0)
+                r = copy_name(disk, &h.disk);
+        if (r >= 0)
+                r = fill_helper(&h, top, partuuid);
         if (r >= 0)
                 r = grow(l->items, l->n);
         if (r < 0)
@@ -392,6 +417,21 @@ static void note_xbootldr(HelperList *l) {
                                 l->items[i].disk_has_xbootldr = true;
 }
 
+/* An array stands on the disk of each of its members, but is one helper. */
+static void drop_repeated(HelperList *l) {
+        size_t n = 0;
+        for (size_t i = 0; i < l->n; i++) {
+                size_t j = 0;
+                while (j < n && l->items[j].devno != l->items[i].devno)
+                        j++;
+                if (j < n)
+                        helper_done(&l->items[i]);
+                else
+                        l->items[n++] = l->items[i];
+        }
+        l->n = n;
+}
+
 int helper_list_new(const char *sysfs, dev_t volume, HelperList **ret) {
         _cleanup_(helper_list_freep) HelperList *l = calloc(1, sizeof(HelperList));
         _cleanup_strv_free_ char **disks = NULL;
@@ -405,6 +445,7 @@ int helper_list_new(const char *sysfs, dev_t volume, HelperList **ret) {
         if (r < 0)
                 return r;
         note_xbootldr(l);
+        drop_repeated(l);
         *ret = TAKE_PTR(l);
         return 0;
 }

@@ -2,9 +2,9 @@
 #pragma once
 
 /* The helper partitions of a volume: ESP and XBOOTLDR on the GPT disks that back its block device -
- * partition, whole disk, device-mapper and md by their slaves in sysfs. Partitions that are members of
- * something (md) are left out: they are never opened. Only disks that back the volume are looked at, never a
- * foreign one. */
+ * partition, whole disk, device-mapper and md by their slaves in sysfs. A partition that is a member of an md
+ * array is never opened: the array is the helper, once; what else something is made of is left out. Only
+ * disks that back the volume are looked at, never a foreign one. */
 
 #include <sys/types.h>
 
@@ -14,7 +14,7 @@ typedef struct Helper {
         char *device; /* kernel name, `sda1` */
         char *node;   /* `/dev/sda1` */
         dev_t devno;
-        char *disk; /* `sda` */
+        char *disk; /* `sda`; of an array that of its first member, as is PARTUUID */
         HelperType type;
         char *partuuid; /* lower case */
         char *fs_uuid;  /* of the file system on it now, as blkid writes it; NULL: none or unreadable */

@@ -131,6 +131,55 @@ static void disks_below_an_array_are_found_through_its_slaves(void **state) {
         helper_list_free(l);
 }
 
+/* A disk with GPT in a sysfs of plain folders, where the array md9 is made of SLAVE ("%s" is the disk's
+ * name), and HOLDER, a folder, holds each of PARTITIONS. */
+static HelperList *helpers_below_an_array(const Scratch *s, const char *slave, const char *holder,
+                                          const char *partitions) {
+        HelperList *l = NULL;
+        char sysfs[96];
+        Disk d;
+        disk_attach(&d, s, "40M", GPT, true);
+        shell("set -e; cd %s; n=%s; mkdir -p dev/block class/block devices/md9/md devices/md9/slaves "
+              "devices/%s;"
+              "echo 4095:7 >devices/$(echo %s | cut -d/ -f1)/dev; echo 4095:9 >devices/md9/dev;"
+              "ln -s ../../devices/md9 dev/block/4095:9; ln -s ../../devices/md9 class/block/md9;"
+              "mkdir devices/$n; cp /sys/block/$n/dev devices/$n/;"
+              "for p in ${n}p1 ${n}p2 ${n}p3; do mkdir -p devices/$n/$p/holders;"
+              "  for f in dev start partition; do cp /sys/block/$n/$p/$f devices/$n/$p/; done; done;"
+              "for p in %s; do ln -s ../../../$(echo %s | cut -d/ -f1) devices/$n/$n$p/holders/; done;"
+              "ln -s ../../$(printf '%s' $n $n) devices/md9/slaves/",
+              s->path, d.name, holder, holder, partitions, holder, slave);
+        (void) snprintf(sysfs, sizeof(sysfs), "%s", s->path);
+        int r = helper_list_new(sysfs, makedev(4095, 9), &l);
+        disk_detach(&d);
+        assert_int_equal(r, 0);
+        return l;
+}
+
+static void array_of_esps_is_the_helper_and_its_members_are_none(void **state) {
+        HelperList *l = helpers_below_an_array(*state, "%s/%sp3", "md7/md", "p1 p2");
+        assert_int_equal(l->n, 1); /* once */
+        assert_string_equal(l->items[0].device, "md7");
+        assert_string_equal(l->items[0].node, "/dev/md7");
+        assert_true(l->items[0].devno == makedev(4095, 7));
+        assert_int_equal(l->items[0].type, HELPER_ESP);
+        assert_string_equal(l->items[0].partuuid, "11111111-aaaa-4000-8000-000000000001");
+        helper_list_free(l);
+}
+
+static void partition_that_something_else_is_made_of_is_left_out(void **state) {
+        HelperList *l = helpers_below_an_array(*state, "%s/%sp3", "dm-7/dm", "p1");
+        assert_int_equal(l->n, 1);
+        assert_int_equal(l->items[0].type, HELPER_XBOOTLDR);
+        helper_list_free(l);
+}
+
+static void table_of_a_whole_disk_in_an_array_is_the_arrays(void **state) {
+        HelperList *l = helpers_below_an_array(*state, "%s%.0s", "md7/md", "");
+        assert_int_equal(l->n, 0);
+        helper_list_free(l);
+}
+
 static void device_that_is_gone_is_told(void **state) {
         HelperList *l = NULL;
         assert_int_equal(helper_list_new("/sys", makedev(4095, 77), &l), -ENOENT);
@@ -145,6 +194,9 @@ int main(void) {
                 scratch_test(partition_that_the_kernel_does_not_know_is_left_out),
                 scratch_test(partition_that_moved_is_left_out),
                 scratch_test(disks_below_an_array_are_found_through_its_slaves),
+                scratch_test(array_of_esps_is_the_helper_and_its_members_are_none),
+                scratch_test(partition_that_something_else_is_made_of_is_left_out),
+                scratch_test(table_of_a_whole_disk_in_an_array_is_the_arrays),
                 cmocka_unit_test(device_that_is_gone_is_told),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
