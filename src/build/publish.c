@@ -319,7 +319,7 @@ int publish_sweep(int root, const char *path) {
 
         r = open_parent(root, path, false, &parent, &name);
         if (r < 0)
-                return r == -ENOENT || r == -ENOTDIR ? 0 : r;
+                return r == -ENOENT || r == -ENOTDIR || r == -ELOOP ? 0 : r; /* no way, nothing staged */
         d = fdopendir(parent);
         if (!d)
                 return -errno;

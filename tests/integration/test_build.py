@@ -598,8 +598,20 @@ def links_on_a_helper_lead_nowhere(world):
         first.shell("rm -rf EFI loader $2; ln -s $1 $3", world.path("outside"), MACHINE_ID, place)
         result = nothing_written_through(world, volume)
         assert result.one("UPDATED", first.name, "esp", first.partuuid)[0] == "failed", result.stdout
+        assert "a symbolic link stands on the way" in result.stderr, result.stderr
         first.shell("rm $1", place)
     assert_carries(volume, second)
+
+
+@test
+def a_link_on_the_way_of_a_misc_file_fails_nothing(world):
+    volume = world.volume(esps=1)
+    os.mkdir(world.path("outside"))
+    volume.write(MANIFEST, manifest(CACHE, COPIES, '\n  <copy role="misc" from="/boot/splash.bmp" to="/art/splash"/>'))
+    volume.disk.esp[0].shell("ln -s $1 art", world.path("outside"))
+    result = nothing_written_through(world, volume, SUCCESS)
+    assert "/art/splash" in result.stderr, result.stderr
+    assert_carries(volume, volume.disk.esp[0])
 
 
 @test
