@@ -178,8 +178,10 @@ static int prepare(Program *p) {
         if (r == -EBADMSG)
                 return end_by(p, BOOTKEEP_BUILD_REFUSED, "refused", "%s",
                               reason ? reason : "The manifest cannot be understood");
+        if (r < 0 && reason)
+                return end_error(p, "%s", reason);
         if (r < 0)
-                return end_error(p, "%s: %s", reason ? reason : "The manifest cannot be read", strerror(-r));
+                return end_error(p, "The manifest cannot be read: %s", strerror(-r));
         r = helper_list_new("/sys", p->root->mount.devno, &p->helpers);
         if (r < 0)
                 return end_error(p, "The helpers cannot be found: %s", strerror(-r));

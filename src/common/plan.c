@@ -83,12 +83,11 @@ bool plan_copy_is_for(const PlanCopy *copy, HelperType type, bool disk_has_xboot
 /* Looking at PATH gave R. What lies in the way on the volume is a reason to refuse. All else is an error, to
  * be tried again: a disk, memory, and another mount in the way, for no watch tells that it went. */
 static int could_not_look(Planner *p, int r, unsigned line, const char *path) {
-        const char *problem = r == -EXDEV ? NULL : refusal_of_way(r);
-        if (problem)
-                return refuse(p, line, "cannot look at %s: %s", path, problem);
-        if (r != -ENOMEM && refuse(p, line, "cannot look at %s", path) == -ENOMEM)
-                return -ENOMEM;
-        return r;
+        const char *problem = refusal_of_way(r);
+        if (r == -ENOMEM)
+                return r;
+        int q = refuse(p, line, "cannot look at %s: %s", path, problem ? problem : strerror(-r));
+        return q == -ENOMEM || (problem && r != -EXDEV) ? q : r;
 }
 
 static bool cache_uses(const ManifestCache *c, char which) {

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """bootkeep-build by hand and from the daemon: what stands on the helpers, and what does not when something fails."""
 
+import errno
 import glob
 import os
 import random
@@ -560,6 +561,19 @@ def boot_as_a_link_out_of_the_volume_is_refused(world):
     lead_out(world, volume, "/boot")
     result = nothing_written_through(world, volume, FAILED)
     assert "/boot" in result.stderr and "link" in result.stderr, result.stderr
+
+
+@test
+def what_lies_on_another_mount_is_said_to(world):
+    """/boot is where outputs would go, /usr where the manifest looks for kernels."""
+    volume = world.volume()
+    for place, word in ("/boot", f"{OUTPUT} is not on the volume"), ("/usr", "/usr/lib/modules: the way to it leaves the volume"):
+        subprocess.run(["mount", "-t", "tmpfs", "other", volume.path(place)], check=True)
+        result = world.programs.build(volume).expect(FAILED)
+        assert word in result.reason and os.strerror(errno.EXDEV) not in result.reason, result.reason
+        assert os.listdir(volume.path(place)) == []
+        subprocess.run(["umount", volume.path(place)], check=True)
+    world.programs.build(volume).expect(SUCCESS)
 
 
 @test
