@@ -147,7 +147,9 @@ static int scan_refused(const Scan *s, int r, const char *reason) {
         if (r == -EBADMSG)
                 return scan_end(s, BOOTKEEP_SCAN_REFUSED, "refused",
                                 reason ? reason : "The manifest cannot be understood");
-        return scan_stopped(s, r, reason ? reason : "The manifest cannot be read");
+        if (reason && r != -E2BIG)
+                return scan_error(s, "%s", reason);
+        return scan_stopped(s, r, "The manifest cannot be read");
 }
 
 /* WORDS: what comes before "fresh" or "stale", at most three, the rest NULL. */

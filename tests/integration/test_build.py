@@ -571,6 +571,7 @@ def what_lies_on_another_mount_is_said_to(world):
         subprocess.run(["mount", "-t", "tmpfs", "other", volume.path(place)], check=True)
         result = world.programs.build(volume).expect(FAILED)
         assert word in result.reason and os.strerror(errno.EXDEV) not in result.reason, result.reason
+        assert os.strerror(errno.EXDEV) not in world.programs.scan(volume).reason
         assert os.listdir(volume.path(place)) == []
         subprocess.run(["umount", volume.path(place)], check=True)
     world.programs.build(volume).expect(SUCCESS)
