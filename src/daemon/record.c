@@ -181,6 +181,28 @@ static char *unwatched_text(const Record *r) {
         return strprintf(&text, "not watched, scanned on a timer: %s", r->unwatched) < 0 ? NULL : text;
 }
 
+/* A builder may change its own sources: then nothing fails, and nothing ever is fresh. */
+static char *problem_text(const Record *r) {
+        _cleanup_free_ char *owned = NULL;
+        char *text = NULL;
+        const char *stale;
+        if (!isempty(r->problem))
+                return strdup(r->problem);
+        stale = first_stale_reason(r->report, &owned);
+        if (!*stale)
+                return strdup("");
+        return strprintf(&text, "stale again behind every build: %s", stale) < 0 ? NULL : text;
+}
+
+static char *given_up_text(const Record *r) {
+        _cleanup_free_ char *problem = problem_text(r);
+        char *text = NULL;
+        return strprintf(&text, "%u failures, %u builds: %s", r->volume.failures, r->volume.attempts,
+                         strempty(problem)) < 0
+                       ? NULL
+                       : text;
+}
+
 char *record_reason(const Record *r) {
         _cleanup_free_ char *owned = NULL;
         char *text = NULL;
@@ -197,13 +219,11 @@ char *record_reason(const Record *r) {
         case VOLUME_HUNG:
                 return strdup("a scan does not answer");
         case VOLUME_REFUSED:
-        case VOLUME_FAILED:
                 return strdup(strempty(r->problem));
+        case VOLUME_FAILED:
+                return problem_text(r);
         case VOLUME_GIVEN_UP:
-                return strprintf(&text, "%u failures, %u builds: %s", r->volume.failures, r->volume.attempts,
-                                 strempty(r->problem)) < 0
-                               ? NULL
-                               : text;
+                return given_up_text(r);
         case VOLUME_UNTRUSTED:
         case VOLUME_BUILDING:
                 return strdup(first_stale_reason(r->report, &owned));

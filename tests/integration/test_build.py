@@ -889,6 +889,17 @@ def a_failing_build_is_tried_again_and_given_up_in_the_end(world):
 
 
 @test
+def a_builder_that_changes_its_own_source_is_given_up_and_named(world):
+    volume = world.volume()
+    view = world.daemon(config={"Build": {"RetrySec": "100ms", "MaxAttempts": "4"}}).trusted(volume)
+    volume.builder("pack", PACK + 'echo >>"$root/etc/initramfs.conf"\n', "%r", "%i", "%o")
+    volume.write("/etc/initramfs.conf", "another\n")
+    view.wait_state("given-up")
+    assert not view["Busy"] and "initramfs" in view["StateReason"] and "/etc/initramfs.conf" in view["StateReason"], \
+        view.properties
+
+
+@test
 def not_now_is_tried_again_and_not_counted(world):
     volume = world.volume()
     daemon = world.daemon(config={"Build": {"RetrySec": "100ms"}})
