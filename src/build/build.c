@@ -36,6 +36,7 @@ typedef struct Run {
         Progress progress;
         bool failed, not_now, interrupted;
         char *reason;
+        bool reason_is_failure;
 } Run;
 
 static void run_done(Run *run) {
@@ -50,10 +51,13 @@ static const char *volume_name(const Run *run) {
         return run->b->context->root->name;
 }
 
-/* The first reason is what the whole is said to have failed of. */
-static void note(Run *run, const char *what, const char *reason) {
-        if (!run->reason)
-                (void) failure(&run->reason, 0, "%s: %s", what, reason);
+/* The first reason is what the whole is said to have failed of; that something is not to be now is none for
+ * that. */
+static void note(Run *run, bool is_failure, const char *what, const char *reason) {
+        if (run->reason && (run->reason_is_failure || !is_failure))
+                return;
+        run->reason_is_failure = is_failure;
+        (void) failure(&run->reason, 0, "%s: %s", what, reason);
 }
 
 /* Is the volume the root of the system that runs, so that it needs no chroot and was booted from? */
@@ -152,7 +156,7 @@ static void tell_cache(Run *run, const PlanCache *pc, CacheOutcome outcome, uint
                 return;
         }
         log_send(outcomes[outcome].level, &fields, "%s: %s", strempty(label), strempty(reason));
-        note(run, strempty(label), strempty(reason));
+        note(run, outcome == CACHE_FAILED, strempty(label), strempty(reason));
 }
 
 static int count_outcome(Run *run, const PlanCache *pc, CacheOutcome outcome) {
@@ -251,7 +255,7 @@ static void log_helper_failed(Run *run, const Helper *h, int r, const char *reas
         };
 
         log_send(r == -EINTR || r == -EAGAIN ? LOG_NOTICE : LOG_ERR, &fields, "%s: %s", h->device, reason);
-        note(run, h->device, reason);
+        note(run, r != -EINTR && r != -EAGAIN, h->device, reason);
 }
 
 static void tell_helper(Run *run, const Helper *h, int r, const UpdateResult *u, const char *reason) {

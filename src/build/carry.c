@@ -57,21 +57,34 @@ static const HelperFile *known_find(const Known *k, const char *source, const ch
         return f && streq((*f)->description, description) ? *f : NULL;
 }
 
-int carry_open(int root, const HelperFile *file, int *ret_fd) {
+/* A regular file stood there a moment ago. */
+static int find_again(int root, const HelperFile *file, int *ret_fd) {
         _cleanup_close_ int fd = -EBADF;
         struct stat st;
         int r = contain_open_nolinks(root, file->source, O_PATH | O_NOFOLLOW, 0, &fd);
 
+        if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP)
+                return -EAGAIN;
         if (r < 0)
                 return r;
         if (fstat(fd, &st) < 0)
                 return -errno;
-        return S_ISREG(st.st_mode) ? contain_reopen(fd, O_RDONLY, ret_fd) : -ESTALE;
+        if (!S_ISREG(st.st_mode))
+                return -EAGAIN;
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+int carry_open(int root, const HelperFile *file, int *ret_fd) {
+        _cleanup_close_ int fd = -EBADF;
+        int r = find_again(root, file, &fd);
+
+        return r < 0 ? r : contain_reopen(fd, O_RDONLY, ret_fd);
 }
 
 static int read_entry(int root, HelperFile *f) {
         _cleanup_close_ int fd = -EBADF;
-        int r = contain_open_nolinks(root, f->source, O_PATH | O_NOFOLLOW, 0, &fd);
+        int r = find_again(root, f, &fd);
 
         if (r < 0)
                 return r;
@@ -131,7 +144,8 @@ static int add_file(Gatherer *g, const WalkEntry *e) {
         if (r == -EFBIG)
                 return complain(g, r, e->path, "is over 64 KiB: not an entry");
         if (r < 0)
-                return complain(g, r, e->path, strerror(-r));
+                return complain(g, r, e->path,
+                                r == -EAGAIN ? "changed while it was looked at" : strerror(-r));
         return helper_set_add(g->set, &f);
 }
 
@@ -139,7 +153,7 @@ static int on_entry(const WalkEntry *e, void *userdata) {
         Gatherer *g = userdata;
 
         if (!startswith(e->path, g->base))
-                return complain(g, -ESTALE, e->path, "changed while it was looked at");
+                return complain(g, -EAGAIN, e->path, "changed while it was looked at");
         switch (e->stx->stx_mode & S_IFMT) {
         case S_IFDIR:
                 return 0;

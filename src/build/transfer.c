@@ -47,12 +47,13 @@ static int stage_file(Transfer *t, const HelperFile *f, char **ret_temporary, ch
         Fingerprint content;
         int r = carry_open(t->volume, f, &source);
 
-        if (r < 0)
+        if (r < 0 && r != -EAGAIN)
                 return failure_errno(reterr, r, "%s", f->source);
-        r = publish_stage_file(t->mount->root, f->path, source, &watcher, &content, ret_temporary);
-        if (r < 0)
+        if (r >= 0)
+                r = publish_stage_file(t->mount->root, f->path, source, &watcher, &content, ret_temporary);
+        if (r < 0 && r != -EAGAIN)
                 return failure_errno(reterr, r, "cannot write %s", f->path);
-        if (!fingerprint_equal(&content, &f->content))
+        if (r < 0 || !fingerprint_equal(&content, &f->content))
                 return failure(reterr, -EAGAIN, "%s changed while it was copied", f->source);
         return 0;
 }

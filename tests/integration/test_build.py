@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 from lib import main, test
@@ -373,6 +374,18 @@ def not_now_is_no_failure(world):
 
 
 @test
+def one_cache_that_is_not_now_does_not_hide_that_another_failed(world):
+    volume = world.volume()
+    volume.builder("later", "exit 75")
+    volume.builder("bad", "exit 9")
+    volume.write(MANIFEST, manifest(cache("a", "later", "/etc/machine-id", "/boot/a"),
+                                    cache("b", "bad", "/etc/machine-id", "/boot/b"),
+                                    cache("c", "later", "/etc/machine-id", "/boot/c")))
+    result = world.programs.build(volume).expect(FAILED, "failed")
+    assert "bad" in result.reason and "status 9" in result.reason, result.reason
+
+
+@test
 def a_builder_that_is_not_there_is_named(world):
     volume = built(world)
     before = carried(volume)
@@ -662,6 +675,36 @@ def hostile_names_are_made_harmless(world):
         assert evil not in result.stderr, result.stderr
     for shown in (r"\xc2\x9b31m", r"/\x9b31m", r"\x1b[31m", r"new\x0aline"):
         assert f"{shown} is a symbolic link" in result.stderr, result.stderr
+
+
+@test
+def a_tree_that_changes_while_it_is_copied_is_no_failure(world):
+    volume = world.volume(esps=1)
+    names = [f"/boot/theme/{i % 7}/{i}" for i in range(200)]
+    volume.write(MANIFEST, manifest(CACHE, COPIES, '\n  <copy role="required" from="/boot/theme" to="/theme"/>'))
+    for name in names:
+        volume.write(name, name)
+    end, rng = threading.Event(), random.Random(1)
+
+    def change():
+        while not end.wait(0.001):
+            name = rng.choice(names)
+            if volume.exists(name):
+                volume.remove(name)
+            else:
+                volume.write(name, str(rng.random()))
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        results = [world.programs.build(volume) for _ in range(8)]
+    finally:
+        end.set()
+        thread.join()
+    assert {r.status for r in results} <= {SUCCESS, TEMPFAIL}, [r.reason for r in results]
+    world.programs.build(volume).expect(SUCCESS)
+    there = {p[len("/theme"):]: c for p, c in volume.disk.esp[0].files().items() if p.startswith("/theme")}
+    assert there == {n[len("/boot/theme"):]: volume.read(n) for n in names if volume.exists(n)}
 
 
 @test
