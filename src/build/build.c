@@ -19,6 +19,7 @@
 #include "common/report.h"
 
 #define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
+#define CMDLINE_FILE "/proc/cmdline"
 
 /* An output that is not what it should be, and of which cache. */
 typedef struct Spoiled {
@@ -31,6 +32,7 @@ typedef struct Run {
         const Build *b;
         bool running;
         char *boot_id;
+        char *cmdline; /* of the kernel; NULL: not to be had */
         Spoiled *spoiled;
         size_t n_spoiled;
         Progress progress;
@@ -44,6 +46,7 @@ static void run_done(Run *run) {
                 free(run->spoiled[i].path);
         free(run->spoiled);
         free(run->boot_id);
+        free(run->cmdline);
         free(run->reason);
 }
 
@@ -67,9 +70,9 @@ static bool is_running_root(const Root *root) {
                a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-static int read_boot_id(char **ret) {
-        _cleanup_fclose_ FILE *f = fopen(BOOT_ID_FILE, "re");
-        char line[64] = "";
+static int read_line(const char *path, char **ret) {
+        _cleanup_fclose_ FILE *f = fopen(path, "re");
+        char line[4096] = "";
 
         if (!f || !fgets(line, sizeof(line), f))
                 return -EIO;
@@ -279,6 +282,7 @@ static int update_one(Run *run, const Helper *h) {
                 .interrupt = run->b->interrupt,
                 .progress = &run->progress,
                 .boot_id = run->boot_id,
+                .cmdline = run->cmdline,
                 .running = run->running,
                 .force = run->b->force,
         };
@@ -327,8 +331,10 @@ int build_run(const Build *b, BuildResult *ret, char **ret_reason) {
                 .running = is_running_root(b->context->root),
                 .progress = {.f = b->report},
         };
-        int r = read_boot_id(&run.boot_id);
+        int r = read_line(BOOT_ID_FILE, &run.boot_id);
 
+        if (read_line(CMDLINE_FILE, &run.cmdline) == -ENOMEM)
+                r = -ENOMEM;
         if (r >= 0 && !b->helpers_only)
                 r = build_caches(&run);
         if (r >= 0 && !b->caches_only)

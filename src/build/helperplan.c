@@ -5,10 +5,12 @@
 
 #include "build/helperplan.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 
 #include "build/entry.h"
 #include "build/failure.h"
+#include "build/guard.h"
 #include "build/obstacles.h"
 
 typedef struct Planner {
@@ -56,50 +58,6 @@ int helper_plan_date(HelperSet *wanted, const HelperRecord *record, const char *
         return 0;
 }
 
-/* ---- guards ---- */
-
-static void count_roles(const HelperSet *s, size_t ret[static _ROLE_MAX]) {
-        for (size_t i = 0; i < s->n; i++)
-                ret[s->items[i].role]++;
-}
-
-/* How many of A have no namesake in B. */
-static int count_lost(const HelperSet *a, const HelperSet *b, size_t *ret) {
-        _cleanup_(helper_index_done) HelperIndex x = HELPER_INDEX_NULL;
-
-        if (helper_index_init(&x, b, HELPER_KEY_TO) < 0)
-                return -ENOMEM;
-        *ret = 0;
-        for (size_t i = 0; i < a->n; i++)
-                *ret += !helper_index_find(&x, a->items[i].to);
-        return 0;
-}
-
-/* An `each` that suddenly matches nothing must not empty the helper. A new kernel for an old one is no loss:
- * what counts is what is lost over what is gained. */
-static int guard(const HelperPlanInput *in, char **reterr) {
-        const HelperSet *old = &in->record->carried, *new = in->wanted;
-        size_t was[_ROLE_MAX] = {}, is[_ROLE_MAX] = {}, lost, gained;
-
-        if (in->force)
-                return 0;
-        count_roles(old, was);
-        count_roles(new, is);
-        if (was[ROLE_ENTRY] > 0 && is[ROLE_ENTRY] == 0)
-                return failure(reterr, -EPERM,
-                               "would be left without a boot entry (use --force if that is meant)");
-        if (was[ROLE_REQUIRED] + was[ROLE_BOOTER] > 0 && is[ROLE_REQUIRED] + is[ROLE_BOOTER] == 0)
-                return failure(reterr, -EPERM,
-                               "would be left without anything to boot (use --force if that is meant)");
-        if (count_lost(old, new, &lost) < 0 || count_lost(new, old, &gained) < 0)
-                return -ENOMEM;
-        if (lost > gained && (lost - gained) * 2 > old->n)
-                return failure(reterr, -EPERM,
-                               "%zu of %zu files would be removed (use --force if that is meant)", lost,
-                               old->n);
-        return 0;
-}
-
 /* ---- what stays for the boot that is running ---- */
 
 static bool is_kept(const Planner *p, const char *path) {
@@ -123,16 +81,41 @@ static int keep(Planner *p, const HelperFile *f, const char *boot, HelperFile *c
         return helper_set_add(&p->plan->previous, copy);
 }
 
-/* Kept in this boot already. */
+/* Is F in the command line that the boot loader gave the kernel? Its name is of its content, so it tells
+ * which set. */
+static bool was_started(const HelperPlanInput *in, const HelperFile *f) {
+        const char *name = strrchr(f->path, '/') + 1, *at = in->cmdline;
+        size_t n = strlen(name);
+
+        for (; at && (at = strstr(at, name)); at += n)
+                if (!isalnum((unsigned char) at[n]))
+                        return true;
+        return false;
+}
+
+/* Who found that the new set does not boot has chosen the kept one, and must not lose it for one newer still.
+ */
+static bool kept_was_booted(const Planner *p) {
+        const HelperSet *old = &p->in->record->previous;
+
+        for (size_t i = 0; i < old->n; i++)
+                if (old->items[i].role == ROLE_REQUIRED &&
+                    !helper_index_find(&p->wanted, old->items[i].path) && was_started(p->in, &old->items[i]))
+                        return true;
+        return false;
+}
+
+/* Kept in this boot already, or booted from again. */
 static int keep_kept(Planner *p) {
         const HelperSet *old = &p->in->record->previous;
+        bool booted = kept_was_booted(p);
 
         for (size_t i = 0; i < old->n; i++) {
                 HelperFile copy = {};
                 const HelperFile *f = &old->items[i];
-                if (!streq(f->boot, p->in->boot_id) || helper_index_find(&p->wanted, f->path))
+                if ((!booted && !streq(f->boot, p->in->boot_id)) || helper_index_find(&p->wanted, f->path))
                         continue;
-                if (keep(p, f, f->boot, &copy) < 0)
+                if (keep(p, f, p->in->boot_id, &copy) < 0)
                         return -ENOMEM;
         }
         return 0;
@@ -460,7 +443,7 @@ static int make_room(Planner *p, char **reterr) {
 }
 
 static int decide(Planner *p, char **reterr) {
-        int r = guard(p->in, reterr);
+        int r = guard_helper(p->in, reterr);
 
         if (r >= 0 && p->in->running)
                 r = keep_kept(p);

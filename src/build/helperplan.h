@@ -26,6 +26,7 @@ typedef struct HelperPlanInput {
         const HelperSet *entries; /* entries that RECORD carries: path, boot, and text as it stands there */
         const HelperSet *left;    /* what RECORD calls ours and stands there, see look_at_left */
         const char *boot_id;      /* of this boot */
+        const char *cmdline;      /* of the kernel in this boot; NULL: not known */
         bool running;             /* the volume is what the machine was booted from */
         bool force;               /* no guards */
         uint64_t block_size;

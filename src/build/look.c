@@ -159,7 +159,8 @@ static bool stands(int root, const HelperFile *f) {
             (uint64_t) st.st_size != f->size)
                 return false;
         return f->role != ROLE_ENTRY ||
-               (read_content(dirfd, name, &content) >= 0 && fingerprint_equal(&content, &f->content));
+               (f->size <= ENTRY_SIZE_MAX && read_content(dirfd, name, NULL, &content) >= 0 &&
+                fingerprint_equal(&content, &f->content));
 }
 
 int look_at_previous(int root, HelperRecord *record) {

@@ -171,6 +171,7 @@ static int make_plan(Update *u) {
                 .entries = &u->entries,
                 .left = &u->left,
                 .boot_id = u->u->boot_id,
+                .cmdline = u->u->cmdline,
                 .running = u->u->running,
                 .force = u->u->force,
                 .n_directories = (unsigned) strv_length(u->directories),

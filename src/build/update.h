@@ -10,7 +10,7 @@ typedef struct Updater {
         const FreshnessContext *context;
         Interrupt *interrupt;
         Progress *progress;
-        const char *boot_id;
+        const char *boot_id, *cmdline;
         bool running; /* the volume is the root of the running system */
         bool force;   /* also where it is fresh; reads everything; no guards */
 } Updater;

@@ -8,7 +8,7 @@ import re
 import subprocess
 
 from lib import main, test
-from lib.content import ENTRY, KERNEL, assert_carries, booted
+from lib.content import ENTRY, KERNEL, MACHINE_ID, assert_carries, booted
 from lib.programs import environment, program
 
 PREVIOUS = ENTRY.replace(".conf", "-previous.conf")
@@ -91,6 +91,30 @@ def what_was_booted_stays_until_another_boot(world):
     fourth = update(volume, "fourth")
     assert booted(fourth, PREVIOUS) == booted(third)
     assert len([p for p in fourth if "/initrd-" in p]) == 2, "the first set is still there"
+
+
+def started_by(world, volume, words):
+    """What a boot loader would have given the kernel."""
+    with open(world.path("cmdline"), "w", encoding="ascii") as f:
+        f.write(words + "\n")
+    at = volume.path("/proc/cmdline")
+    subprocess.run(["mount", "--bind", world.path("cmdline"), at], check=True)
+    world.later(lambda: subprocess.run(["umount", at], check=True))
+
+
+@test
+def who_went_back_to_the_kept_set_keeps_it(world):
+    volume = running_system(world)
+    first = update(volume, "first")
+    reboot(volume)
+    second = update(volume, "second")
+    reboot(volume)  # and the second set does not come up
+    initrd = re.search(r"/initrd-[0-9a-f]{8}", second[PREVIOUS].decode())[0]
+    started_by(world, volume, f"initrd=\\{MACHINE_ID}\\{KERNEL}\\{initrd[1:]} root=UUID=x")
+    for words in ("third", "fourth"):
+        files = update(volume, words)
+        assert booted(files, PREVIOUS) == booted(first), f"the set that runs went with the {words}"
+        assert len([p for p in files if "/initrd-" in p]) == 2, sorted(files)
 
 
 @test

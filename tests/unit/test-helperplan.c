@@ -418,6 +418,28 @@ static void a_build_in_a_later_boot_lets_it_go(void **state) {
         free(linux_b);
 }
 
+static void a_build_in_a_later_boot_of_the_kept_set_lets_the_other_go(void **state) {
+        World *w = *state;
+        char *linux_a = start_with_kernel(w, BOOT_BEFORE), cmdline[64];
+
+        w->in.running = true;
+        want_kernel_1(w, "B");
+        assert_int_equal(plan(w), 0);
+        char *linux_b = copy(path_of(w, "/m/1/linux"));
+        carried_out(w, NULL);
+        (void) snprintf(cmdline, sizeof(cmdline), "BOOT_IMAGE=(hd0,gpt1)%s ro", linux_a);
+        w->in.boot_id = "33333333-3333-3333-3333-333333333333";
+        w->in.cmdline = cmdline;
+        want_kernel_1(w, "C");
+        assert_int_equal(plan(w), 0);
+        assert_true(is_kept(w, linux_a));
+        assert_true(is_kept(w, "/loader/entries/1-previous.conf"));
+        assert_int_equal(strv_length(w->plan->remove), 1);
+        assert_string_equal(w->plan->remove[0], linux_b);
+        free(linux_a);
+        free(linux_b);
+}
+
 static void a_volume_that_was_not_booted_keeps_nothing(void **state) {
         World *w = *state;
         char *linux_a = start_with_kernel(w, BOOT_BEFORE);
@@ -581,6 +603,7 @@ int main(void) {
                 world_test(what_was_booted_is_kept_with_an_entry_of_its_own),
                 world_test(it_is_kept_through_further_builds_of_the_same_boot),
                 world_test(a_build_in_a_later_boot_lets_it_go),
+                world_test(a_build_in_a_later_boot_of_the_kept_set_lets_the_other_go),
                 world_test(a_volume_that_was_not_booted_keeps_nothing),
                 world_test(a_kernel_that_is_removed_while_it_runs_is_kept),
                 world_test(an_entry_may_become_a_file_of_another_role),
