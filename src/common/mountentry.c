@@ -89,9 +89,40 @@ static uint64_t find_diskseq(dev_t devno) {
         return 0;
 }
 
+static bool is_octal(const char *s) {
+        return s[0] >= '0' && s[0] <= '3' && s[1] >= '0' && s[1] <= '7' && s[2] >= '0' && s[2] <= '7';
+}
+
+/* Is A, in which the kernel writes odd bytes as \NNN, the text B? */
+static bool equals_escaped(const char *a, const char *b) {
+        while (*a && *b) {
+                bool escaped = a[0] == '\\' && is_octal(a + 1);
+                int c = escaped ? (a[1] - '0') * 64 + (a[2] - '0') * 8 + a[3] - '0' : (unsigned char) *a;
+                if (c != (unsigned char) *b++)
+                        return false;
+                a += escaped ? 4 : 1;
+        }
+        return !*a && !*b;
+}
+
+/* btrfs says last of its options which subvolume a mount shows something of. libmount has unescaped it. */
+static bool is_inside_subvolume(const MountFacts *f) {
+        static const char option[] = "subvol=";
+        const char *found = f->options && streq(f->fstype, "btrfs") ? strstr(f->options, option) : NULL;
+        if (!found)
+                return false;
+        const char *subvolume = found + strlen(option);
+        return !streq(subvolume, f->root) && !equals_escaped(subvolume, f->root);
+}
+
 int mount_entry_copy(const MountEntry *e, MountEntry *ret) {
         _cleanup_(mount_entry_done) MountEntry copy = {
-                .id = e->id, .devno = e->devno, .diskseq = e->diskseq, .read_only = e->read_only};
+                .id = e->id,
+                .devno = e->devno,
+                .diskseq = e->diskseq,
+                .read_only = e->read_only,
+                .inside_subvolume = e->inside_subvolume,
+        };
         if (free_and_strdup(&copy.device, e->device) < 0 || free_and_strdup(&copy.node, e->node) < 0 ||
             free_and_strdup(&copy.root, e->root) < 0 || free_and_strdup(&copy.target, e->target) < 0 ||
             free_and_strdup(&copy.fstype, e->fstype) < 0)
@@ -109,13 +140,15 @@ void mount_facts_from_fs(struct libmnt_fs *fs, MountFacts *ret) {
                 .root = strempty(mnt_fs_get_root(fs)),
                 .target = strempty(mnt_fs_get_target(fs)),
                 .fstype = strempty(mnt_fs_get_fstype(fs)),
+                .options = mnt_fs_get_fs_options(fs),
                 .read_only = has_option(mnt_fs_get_vfs_options(fs), "ro") ||
                              has_option(mnt_fs_get_fs_options(fs), "ro"),
         };
 }
 
 int mount_entry_from_facts(const MountFacts *f, MountEntry *ret) {
-        _cleanup_(mount_entry_done) MountEntry e = {.id = f->id, .read_only = f->read_only};
+        _cleanup_(mount_entry_done) MountEntry e = {
+                .id = f->id, .read_only = f->read_only, .inside_subvolume = is_inside_subvolume(f)};
         if (has_foreign_type(f->fstype) || !find_device(f, &e.devno))
                 return 0;
         int r = kernel_name(e.devno, &e.device);

@@ -14,7 +14,8 @@ typedef struct MountFacts {
         uint64_t id; /* first field of mountinfo */
         dev_t devno; /* as statx(2) shows it: anonymous for btrfs */
         const char *source, *root, *target, *fstype;
-        bool read_only; /* the mount or its superblock */
+        const char *options; /* of the superblock; NULL: not known, as of most they do not matter */
+        bool read_only;      /* the mount or its superblock */
 } MountFacts;
 
 typedef struct MountEntry {
@@ -28,7 +29,8 @@ typedef struct MountEntry {
         char *root;       /* the root of the mount inside the file system, "/" or "/@" */
         char *target;     /* the mount point */
         char *fstype;
-        bool read_only; /* the mount or its superblock */
+        bool read_only;        /* the mount or its superblock */
+        bool inside_subvolume; /* the root is a folder or file in a subvolume of btrfs, not one itself */
 } MountEntry;
 
 #define MOUNT_ENTRY_NULL ((MountEntry){})

@@ -22,7 +22,8 @@ struct Census {
 #define PAUSE_MAX_USEC USEC_PER_SEC
 
 bool census_is_volume(const MountEntry *e) {
-        return !e->read_only && (streq(e->root, "/") || streq(e->fstype, "btrfs") || streq(e->target, "/"));
+        bool subvolume = streq(e->fstype, "btrfs") && !e->inside_subvolume;
+        return !e->read_only && (streq(e->root, "/") || subvolume || streq(e->target, "/"));
 }
 
 static DeviceInfo look_up(Census *c, dev_t devno) {

@@ -90,10 +90,22 @@ static bool is_read_only(const MountStatus *s) {
         return (s->mnt_attr & MOUNT_ATTR_RDONLY) || (s->sb_flags & MS_RDONLY);
 }
 
+/* What may be a part of a subvolume. */
+static bool needs_options(const MountStatus *s) {
+        return streq(text(s, STATMOUNT_FS_TYPE, s->fs_type), "btrfs") &&
+               !streq(text(s, STATMOUNT_MNT_ROOT, s->mnt_root), "/");
+}
+
+/* All there is to know. Options are asked for only where they matter: btrfs may read the disk for them. */
+static int ask_all(MountEvents *e, uint64_t id) {
+        const uint64_t mask = STATMOUNT_SB_BASIC | STATMOUNT_MNT_BASIC | STATMOUNT_MNT_ROOT |
+                              STATMOUNT_MNT_POINT | STATMOUNT_FS_TYPE | STATMOUNT_SB_SOURCE;
+        int r = ask(e, id, mask);
+        return r > 0 && needs_options(e->status) ? ask(e, id, mask | STATMOUNT_MNT_OPTS) : r;
+}
+
 static int add(MountEvents *e, MountSet *set, uint64_t id) {
-        int r = ask(e, id,
-                    STATMOUNT_SB_BASIC | STATMOUNT_MNT_BASIC | STATMOUNT_MNT_ROOT | STATMOUNT_MNT_POINT |
-                            STATMOUNT_FS_TYPE | STATMOUNT_SB_SOURCE);
+        int r = ask_all(e, id);
         const MountStatus *s = e->status;
         if (r <= 0 || !(s->mask & STATMOUNT_MNT_POINT)) /* no path leads there */
                 return r < 0 ? r : 0;
@@ -104,6 +116,7 @@ static int add(MountEvents *e, MountSet *set, uint64_t id) {
                 .root = text(s, STATMOUNT_MNT_ROOT, s->mnt_root),
                 .target = text(s, STATMOUNT_MNT_POINT, s->mnt_point),
                 .fstype = text(s, STATMOUNT_FS_TYPE, s->fs_type),
+                .options = text(s, STATMOUNT_MNT_OPTS, s->mnt_opts),
                 .read_only = is_read_only(s),
         };
         return mount_set_add(set, id, s->mnt_parent_id, &f);

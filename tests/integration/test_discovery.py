@@ -164,6 +164,30 @@ def subvolumes_are_volumes_of_their_own(world):
 
 
 @test
+def a_bound_part_of_a_subvolume_is_no_volume(world):
+    if not kernel_has("btrfs"):
+        raise Skip("this kernel has no btrfs")
+    disk = world.disk(fs="btrfs", volume_mib=128)
+    disk.mount()
+    name = "@ odd\\040, subvol=\u00e4\n"
+    run("btrfs", "subvolume", "create", f"{disk.mountpoint}/{name}")
+    os.mkdir(f"{disk.mountpoint}/{name}/folder")
+    for at in ("folder", "file", "whole"):
+        os.mkdir(world.path(at)) if at != "file" else open(world.path(at), "x", encoding="ascii").close()
+        of = {"folder": "/folder", "file": "/folder/../f", "whole": ""}[at]
+        if at == "file":
+            open(f"{disk.mountpoint}/{name}{of}", "x", encoding="ascii").close()
+        run("mount", "--bind", f"{disk.mountpoint}/{name}{of}", world.path(at))
+        world.later(lambda at=at: run("umount", world.path(at)))
+    for prefix in ((), ("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin")):  # either source of mounts
+        daemon = world.daemon(prefix=prefix)
+        daemon.volume(f"{disk.volume.name}[/{name}]").wait_state("plain")
+        places = {v.get("MountPoint") for v in daemon.objects.values()}
+        assert places & {world.path(p) for p in ("folder", "file", "whole")} == {world.path("whole")}, places
+        daemon.stop()
+
+
+@test
 def a_subvolume_is_built_like_any_other_volume(world):
     if not kernel_has("btrfs"):
         raise Skip("this kernel has no btrfs")

@@ -7,7 +7,7 @@
 static void mounts_are_told_apart_by_what_they_show(void **state) {
         static const struct {
                 const char *fstype, *root, *target;
-                bool read_only, is_volume;
+                bool read_only, is_volume, inside_subvolume;
         } mounts[] = {
                 {"ext4", "/", "/mnt", false, true},
                 {"xfs", "/", "/mnt/with space", false, true},
@@ -18,6 +18,8 @@ static void mounts_are_told_apart_by_what_they_show(void **state) {
                 {"ext4", "/ostree/deploy/x", "/", false, true}, /* what the system runs from */
                 {"ext4", "/home", "/mnt/home", false, false},   /* a bind mount of a part */
                 {"xfs", "/etc/hosts", "/etc/hosts", false, false},
+                {"btrfs", "/@/home", "/mnt/home", false, false, .inside_subvolume = true},
+                {"btrfs", "/@/ostree/x", "/", false, true, .inside_subvolume = true},
                 {"ext4", "/", "/mnt", true, false},
                 {"btrfs", "/@", "/", true, false},
                 {"ext4", "/ostree/deploy/x", "/", true, false},
@@ -28,6 +30,7 @@ static void mounts_are_told_apart_by_what_they_show(void **state) {
                         .root = (char *) (uintptr_t) mounts[i].root,
                         .target = (char *) (uintptr_t) mounts[i].target,
                         .read_only = mounts[i].read_only,
+                        .inside_subvolume = mounts[i].inside_subvolume,
                 };
                 if (census_is_volume(&e) != mounts[i].is_volume)
                         fail_msg("%s %s on %s", e.fstype, e.root, e.target);
