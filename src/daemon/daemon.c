@@ -33,6 +33,8 @@ struct Daemon {
         Bus *bus;
         const DaemonHooks *hooks; /* may be NULL */
         void *hooks_userdata;
+        void (*look_afresh)(void *userdata); /* may be NULL */
+        void *look_userdata;
 
         Record **records; /* in order of appearance */
         size_t n_records;
@@ -44,6 +46,7 @@ struct Daemon {
         char *status;              /* as systemd was last told */
         const char *packages_lock; /* what holds, borrowed from the settings */
         bool telling;              /* `tell_timer` runs */
+        bool in_doubt;             /* a scan failed: maybe its mount is elsewhere */
         bool stopping;
 };
 
@@ -141,8 +144,10 @@ static void scan_ended(Daemon *d, Record *r, int status) {
         static const char *const properties[] = {"Caches", "Helpers", NULL};
         note_watching(d, r);
         VolumeEvent verdict = verdict_of(r, status);
-        if (verdict == VOLUME_SCAN_ERROR)
+        if (verdict == VOLUME_SCAN_ERROR) {
                 r->volume.unwatched = true; /* who knows how far it came with arming */
+                d->in_doubt = true;
+        }
         r->scans_ended = r->scans_begun;
         news_tell_properties(d->bus, r, properties); /* before the state: whoever sees "fresh" sees why */
         feed(d, r, verdict);
@@ -457,6 +462,9 @@ static int on_settle_accounts(sd_event_source *s, void *userdata) {
         if (d->hooks)
                 d->hooks->settled(d->hooks_userdata);
         tell_soon(d, NULL);
+        if (d->in_doubt && d->look_afresh)
+                d->look_afresh(d->look_userdata);
+        d->in_doubt = false;
         return 0;
 }
 
@@ -611,6 +619,11 @@ void daemon_feed(Daemon *d, Record *r, VolumeEvent event) {
 void daemon_set_hooks(Daemon *d, const DaemonHooks *hooks, void *userdata) {
         d->hooks = hooks;
         d->hooks_userdata = userdata;
+}
+
+void daemon_set_look_afresh(Daemon *d, void (*look_afresh)(void *userdata), void *userdata) {
+        d->look_afresh = look_afresh;
+        d->look_userdata = userdata;
 }
 
 void daemon_settle_accounts(Daemon *d) {

@@ -30,6 +30,9 @@ sd_event *daemon_event_loop(Daemon *d);
 const DaemonOptions *daemon_options(const Daemon *d);
 /* The bus that is told what happens; owned by the caller, may be NULL. */
 void daemon_set_bus(Daemon *d, Bus *bus);
+/* What has the mount table read again: where a folder above a mount was renamed the kernel does not tell, but
+ * the next scan does not find it. */
+void daemon_set_look_afresh(Daemon *d, void (*look_afresh)(void *userdata), void *userdata);
 /* The configuration was read again; takes it over. */
 void daemon_set_settings(Daemon *d, Settings *settings);
 

@@ -103,7 +103,7 @@ static void say_ready(void) {
         log_info("Ready");
 }
 
-/* Without --no-watch there is a census as soon as there is a call. */
+/* Without --no-watch there is a census as soon as there is a call or a volume. */
 static void look_afresh(void *userdata) {
         Census **census = userdata;
         if (*census)
@@ -127,6 +127,7 @@ static int run(const DaemonOptions *o, Settings *settings) {
         r = handle_signals(event, d);
         if (r < 0)
                 return log_errno(r, "Failed to handle signals");
+        daemon_set_look_afresh(d, look_afresh, &census);
         r = commands_new(d, say_ready, look_afresh, &census, &commands);
         if (r < 0)
                 return log_errno(r, "Failed to prepare the bus");

@@ -262,6 +262,24 @@ def a_covered_volume_is_left_alone_until_it_is_uncovered(world):
 
 
 @test
+def a_folder_renamed_above_a_volume_does_not_lose_it(world):
+    """No event tells of it: neither the mounts nor the watched folders did change."""
+    disk = world.disk(esps=0)
+    disk.mountpoint = world.path("above/mnt")
+    os.makedirs(disk.mountpoint)
+    disk.mount()
+    volume = Volume(world, disk)
+    volume.populate()
+    view = world.daemon().trusted(volume)
+    runs = volume.runs()
+    os.rename(world.path("above"), world.path("renamed"))
+    volume.root = disk.mountpoint = world.path("renamed/mnt")
+    volume.write("/etc/initramfs.conf", "after the rename\n")
+    view.wait("built", lambda p: volume.runs() > runs and p.get("State") == "fresh")
+    assert view["MountPoint"] == volume.root
+
+
+@test
 def a_lazily_unmounted_volume_is_gone_though_somebody_holds_it(world):
     volume = world.volume()
     daemon = world.daemon()
