@@ -140,12 +140,12 @@ static int way_up(Way *w) {
 }
 
 /* Opens NAME where we are. If it is missing, its appearance is armed, and it is looked for once more: it may
- * have come before the arming. */
+ * have come before the arming. Likewise if something is mounted on it. */
 static int way_open(Way *w, const char *name, int *ret_fd) {
         int r = open_name(w->fd, name, 0, ret_fd);
-        if (r != -ENOENT)
+        if (r != -ENOENT && r != -EXDEV)
                 return r;
-        r = place_arm(w->arm, w->fd, ARM_MISSING);
+        r = place_arm(w->arm, w->fd, r == -ENOENT ? ARM_MISSING : ARM_COVERED);
         return r < 0 ? r : open_name(w->fd, name, 0, ret_fd);
 }
 

@@ -19,6 +19,7 @@ typedef enum ArmKind {
         ARM_MISSING,  /* a directory in which the next name is missing: its appearance matters */
         ARM_NODE,     /* a file or symbolic link itself */
         ARM_TREE,     /* a directory taken whole */
+        ARM_COVERED,  /* a directory in which the next name is mounted over: no watch sees what it covers */
 } ArmKind;
 
 /* How a place is watched. FD is O_PATH. Returns 0 or negative errno, which ends the walk (-ENOSPC: no watches

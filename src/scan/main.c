@@ -91,19 +91,26 @@ static unsigned long watches_max(void) {
         return f && fscanf(f, "%lu", &n) == 1 ? n : 0;
 }
 
-/* Says so if not everything could be armed. Each watch that could not be had is one more than the limit. */
+/* Each watch that could not be had is one more than the limit. */
+static int describe_missing_watches(const Watcher *w, char **ret) {
+        unsigned long max = watches_max();
+        return strprintf(
+                ret,
+                "%u of %u inotify watches could not be had: fs.inotify.max_user_watches is %lu for all "
+                "programs of this user together, at least %lu is needed",
+                w->n_watches - w->n_armed, w->n_watches, max, max + w->n_watches - w->n_armed);
+}
+
+/* Says so if not everything could be armed. */
 static int print_unwatched(const Scan *s) {
+        static const char covered[] = "something is mounted on the way to a place that is to be watched";
         const Watcher *w = &s->watcher;
         _cleanup_free_ char *text = NULL;
-        unsigned long max = watches_max();
-        if (w->inotify_fd < 0 || w->n_armed == w->n_watches)
+        if (w->inotify_fd < 0 || (w->n_armed == w->n_watches && !w->covered))
                 return 0;
-        if (strprintf(&text,
-                      "%u of %u inotify watches could not be had: fs.inotify.max_user_watches is %lu for all "
-                      "programs of this user together, at least %lu is needed",
-                      w->n_watches - w->n_armed, w->n_watches, max, max + w->n_watches - w->n_armed) < 0)
-                return -ENOMEM;
-        return report_print(stdout, "UNWATCHED", text, NULL);
+        int r = w->n_armed < w->n_watches ? describe_missing_watches(w, &text)
+                                          : free_and_strdup(&text, covered);
+        return r < 0 ? r : report_print(stdout, "UNWATCHED", text, NULL);
 }
 
 /* Ends the scan with REASON (where there is one) and RESULT. The scan failed, so that the records cannot be

@@ -89,6 +89,10 @@ int watcher_arm(void *userdata, int fd, ArmKind kind) {
         Watcher *w = userdata;
         char path[sizeof "/proc/self/fd/" + 3 * sizeof(int)];
         Watch *watch = NULL;
+        if (kind == ARM_COVERED) {
+                w->covered = true;
+                return 0;
+        }
         int r = watcher_get(w, fd, kind != ARM_NODE, &watch);
         if (r < 0 || w->inotify_fd < 0)
                 return r;

@@ -15,6 +15,7 @@ typedef struct Watcher {
         unsigned n_watches; /* of them, how many there are */
         unsigned n_armed;   /* fewer, with an instance: the kernel gives no more watches */
         unsigned n_directories;
+        bool covered; /* something is mounted on a place that was to be armed */
 } Watcher;
 
 void watcher_init(Watcher *w, int inotify_fd);

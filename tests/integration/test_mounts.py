@@ -262,6 +262,22 @@ def a_covered_volume_is_left_alone_until_it_is_uncovered(world):
 
 
 @test
+def a_manifest_that_a_mount_hides_is_taken_up_when_that_goes(world):
+    volume = world.volume(esps=0)
+    daemon = world.daemon(config={"Watch": {"SettleMaxSec": "1"}})  # the interval of the timer too
+    view = daemon.trusted(volume)
+    runs = volume.runs()
+    folder = volume.path("/etc/bootkeep")
+    mount_tmpfs(folder)
+    volume.write("/etc/initramfs.conf", "while it is hidden\n")
+    view.wait_state("refused")
+    daemon.wait_for(f"{volume.name}: not watched, scanned on a timer: something is mounted")
+    umount(folder)
+    view.wait("built", lambda p: volume.runs() > runs and p.get("State") == "fresh")
+    daemon.wait_for(f"{volume.name}: watched again")
+
+
+@test
 def a_folder_renamed_above_a_volume_does_not_lose_it(world):
     """No event tells of it: neither the mounts nor the watched folders did change."""
     disk = world.disk(esps=0)
