@@ -139,14 +139,52 @@ static int way_up(Way *w) {
         return way_reopen(w);
 }
 
+/* Does the directory FD (O_PATH) hold nothing? 0, 1 or negative errno. */
+static int is_empty(int fd) {
+        char listing[1024] __attribute__((__aligned__(8)));
+        _cleanup_close_ int dirfd = -EBADF;
+        int r = contain_open_nolinks(fd, "/", O_RDONLY | O_DIRECTORY, 0, &dirfd);
+        for (ssize_t n = 1; r >= 0 && n > 0;) {
+                n = getdents64(dirfd, listing, sizeof listing);
+                for (ssize_t at = 0; at < n;) {
+                        const struct dirent64 *d = (const struct dirent64 *) (listing + at);
+                        at += d->d_reclen;
+                        if (!streq(d->d_name, ".") && !streq(d->d_name, ".."))
+                                return 0;
+                }
+        }
+        return r < 0 ? r : 1;
+}
+
+/* A directory that somebody has open does not say that it was removed before it is closed. Only one that is
+ * empty can be: then the one above is armed too. */
+static int way_arm_above(const Way *w) {
+        const char *slash = strrchr(w->path, '/');
+        if (!w->arm || !slash || !S_ISDIR(w->stx.stx_mode))
+                return 0;
+        int r = is_empty(w->fd);
+        if (r <= 0)
+                return r == -ENOMEM || r == -EMFILE ? r : 0; /* as unreadable it is told elsewhere */
+        _cleanup_close_ int fd = -EBADF;
+        _cleanup_free_ char *above = strndup(w->path, MAX((size_t) (slash - w->path), (size_t) 1));
+        if (!above)
+                return -ENOMEM;
+        r = contain_open_nolinks(w->root, above, O_PATH | O_DIRECTORY, 0, &fd);
+        if (r < 0)
+                return r == -ENOMEM || r == -EMFILE ? r : -EAGAIN; /* it was there a moment ago */
+        return place_arm(w->arm, fd, ARM_ABOVE);
+}
+
 /* Opens NAME where we are. If it is missing, its appearance is armed, and it is looked for once more: it may
  * have come before the arming. Likewise if something is mounted on it. */
 static int way_open(Way *w, const char *name, int *ret_fd) {
         int r = open_name(w->fd, name, 0, ret_fd);
         if (r != -ENOENT && r != -EXDEV)
                 return r;
-        r = place_arm(w->arm, w->fd, r == -ENOENT ? ARM_MISSING : ARM_COVERED);
-        return r < 0 ? r : open_name(w->fd, name, 0, ret_fd);
+        int q = place_arm(w->arm, w->fd, r == -ENOENT ? ARM_MISSING : ARM_COVERED);
+        if (q >= 0 && r == -ENOENT)
+                q = way_arm_above(w);
+        return q < 0 ? q : open_name(w->fd, name, 0, ret_fd);
 }
 
 /* Passes the link NAME (FD, armed): what it says comes before the rest of the way. */
@@ -222,7 +260,7 @@ static int way_go(Way *w, const char *path) {
         while (r >= 0) {
                 _cleanup_free_ char *name = way_next(w);
                 if (!name)
-                        return *w->rest ? -ENOMEM : 0;
+                        return *w->rest ? -ENOMEM : way_arm_above(w);
                 if (streq(name, ".."))
                         r = way_up(w);
                 else if (!streq(name, "."))

@@ -20,6 +20,8 @@ typedef enum ArmKind {
         ARM_NODE,     /* a file or symbolic link itself */
         ARM_TREE,     /* a directory taken whole */
         ARM_COVERED,  /* a directory in which the next name is mounted over: no watch sees what it covers */
+        ARM_ABOVE,    /* the directory above an empty one, whose removal only it tells at once */
+        _ARM_KIND_MAX,
 } ArmKind;
 
 /* How a place is watched. FD is O_PATH. Returns 0 or negative errno, which ends the walk (-ENOSPC: no watches

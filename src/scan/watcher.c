@@ -33,10 +33,12 @@ struct Watch {
 
 static const uint32_t masks[] = {
         [ARM_ANCESTOR] = MASK_SELF,
-        [ARM_MISSING] = MASK_SELF | IN_CREATE | IN_MOVED_TO,
+        [ARM_MISSING] =
+                MASK_SELF | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM, /* it may get empty */
         [ARM_NODE] = MASK_SELF | IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE,
         [ARM_TREE] = MASK_SELF | IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE | IN_CREATE | IN_DELETE |
                      IN_MOVED_FROM | IN_MOVED_TO,
+        [ARM_ABOVE] = MASK_SELF | IN_DELETE,
 };
 
 void watcher_init(Watcher *w, int inotify_fd) {

@@ -11,7 +11,7 @@ import threading
 import time
 
 from lib import main, test
-from lib.content import KERNEL, OUTPUT
+from lib.content import CACHE, KERNEL, MANIFEST, OUTPUT, manifest
 from lib.disk import run
 
 TREE = f"/usr/lib/modules/{KERNEL}"
@@ -242,6 +242,25 @@ def links_on_the_way_are_followed_and_watched_each(world):
     seen(world, volume, view, lambda: volume.write("/etc/sets/common", "common of b\n"))
     seen(world, volume, view, lambda: os.rename(volume.path("/etc/sets"), volume.path("/etc/sets.away")))
     seen(world, volume, view, lambda: os.rename(volume.path("/etc/sets.away"), volume.path("/etc/sets")))
+
+
+@test
+def an_empty_directory_made_anew_is_seen_though_somebody_is_in_the_old_one(world):
+    """Such a directory does not tell of its removal before it is left."""
+    volume = world.volume(esps=0)
+    volume.remove(CONF)
+    volume.mkdir("/etc/initramfs.d")  # a source is in it later
+    volume.mkdir("/etc/conf.d")
+    volume.write(MANIFEST, manifest(CACHE.replace(CONF, "/etc/initramfs.d/conf").replace(
+        "<output", '<source path="/etc/conf.d" optional="yes"/><output')))
+    volume.builder("pack", 'cat "$1"/etc/conf.d/* "$1"/etc/initramfs.d/conf 2>/dev/null >"$3" || true', "%r", "%i", "%o")
+    view = world.daemon().trusted(volume)
+    for folder in ("/etc/conf.d", "/etc/initramfs.d"):
+        held = os.open(volume.path(folder), os.O_RDONLY)
+        os.rmdir(volume.path(folder))
+        volume.write(folder + "/conf", f"in the new {folder}\n")
+        view.wait("built", lambda p, f=folder: f"new {f}\n".encode() in volume.read(OUTPUT) and p.get("State") == "fresh")
+        os.close(held)
 
 
 @test

@@ -233,7 +233,7 @@ static int count_arm(void *userdata, int fd, ArmKind kind) {
 
 static void every_place_looked_at_is_armed(void **state) {
         const Scratch *s = *state;
-        unsigned counts[4] = {};
+        unsigned counts[_ARM_KIND_MAX] = {};
         const Arm arm = {.arm = count_arm, .userdata = counts};
         _cleanup_(manifest_freep) Manifest *m = NULL;
         _cleanup_free_ char *why = NULL;

@@ -370,7 +370,7 @@ static void looking_for_matches_is_limited(void **state) {
 }
 
 typedef struct Counts {
-        unsigned by_kind[4];
+        unsigned by_kind[_ARM_KIND_MAX];
 } Counts;
 
 static int count_arm(void *userdata, int fd, ArmKind kind) {

@@ -31,7 +31,10 @@ typedef struct Armed {
 } Armed;
 
 static int arm(void *userdata, int fd, ArmKind kind) {
-        static const char *const kinds[] = {"ancestor", "missing", "node", "tree"};
+        static const char *const kinds[_ARM_KIND_MAX] = {
+                [ARM_ANCESTOR] = "ancestor", [ARM_MISSING] = "missing", [ARM_NODE] = "node",
+                [ARM_TREE] = "tree",         [ARM_COVERED] = "covered", [ARM_ABOVE] = "above",
+        };
         Armed *a = userdata;
         char link[64], path[4096];
         (void) snprintf(link, sizeof link, "/proc/self/fd/%i", fd);
@@ -122,6 +125,20 @@ static void what_is_missing_is_armed_where_it_would_appear(void **state) {
         assert_int_equal(walk(s, "/etc/dangling", &seen, &armed), -ENOENT);
         assert_string_equal(armed.text, "ancestor /\nancestor /etc\nnode /etc/dangling\nmissing /\n");
         assert_string_equal(seen.text, "/etc/dangling -> ../gone\n");
+}
+
+static void above_an_empty_directory_its_removal_is_armed(void **state) {
+        const Scratch *s = *state;
+        Armed armed = {};
+        Seen seen;
+        assert_int_equal(mkdirat(s->fd, "etc", 0755), 0);
+        assert_int_equal(walk(s, "/etc", &seen, &armed), 0);
+        assert_string_equal(armed.text, "ancestor /\nancestor /etc\nabove /\ntree /etc\n");
+        assert_int_equal(walk(s, "/etc/a", &seen, &armed), -ENOENT);
+        assert_string_equal(armed.text, "ancestor /\nancestor /etc\nmissing /etc\nabove /\n");
+        scratch_write(s, "etc/file", "");
+        assert_int_equal(walk(s, "/etc/a", &seen, &armed), -ENOENT);
+        assert_string_equal(armed.text, "ancestor /\nancestor /etc\nmissing /etc\n");
 }
 
 static void links_cannot_lead_out(void **state) {
@@ -329,6 +346,7 @@ static void mounts_are_not_entered(void **state) {
         Scratch *s = *state;
         char source[128], target[128];
         Seen tmpfs, bound;
+        Armed armed = {};
         scratch_unshare(s);
         scratch_write(s, "t/mnt/below", "");
         scratch_write(s, "t/z", "");
@@ -338,13 +356,14 @@ static void mounts_are_not_entered(void **state) {
         assert_int_equal(mount("tmpfs", target, "tmpfs", 0, NULL), 0);
         scratch_write(s, "t/mnt/inside", "");
         int r = walk(s, "/t", &tmpfs, NULL);
-        int inside = walk(s, "/t/mnt/inside", &bound, NULL);
+        int inside = walk(s, "/t/mnt/inside", &bound, &armed);
         assert_int_equal(umount2(target, MNT_DETACH), 0);
         assert_int_equal(mount(source, target, NULL, MS_BIND, NULL), 0);
         int r2 = walk(s, "/t", &bound, NULL);
         assert_int_equal(umount2(target, MNT_DETACH), 0); /* before anything can fail */
         assert_int_equal(r, 0);
         assert_int_equal(inside, -EXDEV);
+        assert_string_equal(armed.text, "ancestor /\nancestor /t\ncovered /t\n");
         assert_int_equal(r2, 0);
         assert_string_equal(tmpfs.text, "/t\n/t/mnt\n/t/z\n");
         assert_string_equal(bound.text, "/t\n/t/mnt\n/t/z\n");
@@ -376,6 +395,7 @@ int main(void) {
                 scratch_test(links_on_the_way_are_given_and_armed),
                 scratch_test(directories_of_a_tree_are_armed),
                 scratch_test(what_is_missing_is_armed_where_it_would_appear),
+                scratch_test(above_an_empty_directory_its_removal_is_armed),
                 scratch_test(links_cannot_lead_out),
                 scratch_test(links_in_a_circle_end),
                 scratch_test(forty_links_are_followed_and_no_more),
