@@ -302,28 +302,32 @@ static int search_gone(Search *s) {
         return r;
 }
 
+/* PATH of the stamp was not looked at. If it is there all the same, it is only named no more. */
+static int judge_gone(const Search *s, const char *path, const char *list, Freshness *f) {
+        _cleanup_close_ int fd = -EBADF;
+        _cleanup_free_ char *detail = NULL;
+        if (contain_open(s->context->root->fd, path, O_PATH | O_NOFOLLOW, 0, &fd) < 0)
+                return judge_absence(s->context, f, DIFFERENCE_GONE, path);
+        int r = strprintf(&detail, "from the %s", list);
+        return r < 0 ? r : judge(f, DIFFERENCE_GONE, path, detail);
+}
+
 /* The first difference, with since when it is so. Where ctime is not to be trusted nothing tells that. */
-static int judge_found(const Search *s, Freshness *f) {
+static int judge_found(const Search *s, const char *list, Freshness *f) {
         _cleanup_free_ char *detail = NULL;
         if (s->first.difference == DIFFERENCE_GONE)
-                return judge_absence(s->context, f, DIFFERENCE_GONE, s->first.path);
+                return judge_gone(s, s->first.path, list, f);
         int r = since_describe(s->first.detail, NULL, s->context->trust_ctime ? &s->since : NULL, &detail);
         return r < 0 ? r : judge(f, s->first.difference, s->first.path, detail);
 }
 
-/* What is to be said where all that the stamp lists is as it was: what is looked at is the same, but not in
- * its order or for another purpose, or it is one of those that had no place in the stamp. */
-static const char *name_the_rest(const Search *s, bool cache) {
-        if (!s->complete)
-                return "one of the files that are too many for the stamp";
-        return cache ? "list of sources" : "list of copies";
-}
-
-/* Finds out what is other than the stamp says. */
+/* Finds out what is other than the stamp says. Nothing: what is looked at is the same, but not in its order
+ * or for another purpose, or it is one of those that had no place in the stamp. */
 static int explain_by(const FreshnessContext *c, const Stamp *stamp, const PlanCache *cache,
                       const Helper *helper, Freshness *f) {
         _cleanup_(search_done) Search s = {};
         _cleanup_(look_done) Look l = {};
+        const char *list = cache ? "list of sources" : "list of copies";
         int r = search_start(&s, c, stamp);
         if (r >= 0)
                 r = look_start(&l, c, NULL, search_entry, &s);
@@ -334,8 +338,9 @@ static int explain_by(const FreshnessContext *c, const Stamp *stamp, const PlanC
         if (r < 0)
                 return r;
         if (s.first.difference == DIFFERENCE_NONE)
-                return judge(f, DIFFERENCE_CHANGED, name_the_rest(&s, cache), NULL);
-        return judge_found(&s, f);
+                return judge(f, DIFFERENCE_CHANGED,
+                             s.complete ? list : "one of the files that are too many for the stamp", NULL);
+        return judge_found(&s, list, f);
 }
 
 /* An output as it is now. */

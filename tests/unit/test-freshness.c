@@ -201,7 +201,7 @@ static void changed_manifest_makes_stale(void **state) {
         check_cache(w, "/more is new (TIME)");
         world_plan(w, "<bootcaches version=\"1\"><cache name=\"c\" builder=\"b\"><source path=\"/src/b\"/>"
                       "<output path=\"/out\"/></cache></bootcaches>");
-        check_cache(w, "/src is gone (by TIME)");
+        check_cache(w, "/src is gone (from the list of sources)");
         world_plan(w,
                    "<bootcaches version=\"1\"><cache name=\"c\" builder=\"b\"><source path=\"/src\"/>"
                    "<source path=\"/opt\" optional=\"yes\"/><output path=\"/more\"/></cache></bootcaches>");
@@ -263,6 +263,13 @@ static void helper_is_stale_when_its_copies_change(void **state) {
         world_plan(w, "<bootcaches version=\"1\"><copy role=\"required\" from=\"/out\" to=\"/other\"/>"
                       "<copy role=\"misc\" from=\"/splash\" to=\"/splash\"/></bootcaches>");
         check_helper(w, "list of copies changed");
+        world_plan(w, MANIFEST);
+        scratch_write(w->s, "v/splash", "");
+        world_build(w);
+        world_plan(
+                w,
+                "<bootcaches version=\"1\"><copy role=\"required\" from=\"/out\" to=\"/out\"/></bootcaches>");
+        check_helper(w, "/splash is gone (from the list of copies)");
         world_free(w);
 }
 
