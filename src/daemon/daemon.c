@@ -121,16 +121,26 @@ static const char *verdict_text(const Record *r, VolumeEvent verdict) {
                                                 : "stale";
 }
 
+/* Each volume without an instance is one more than the limit. */
+static char *describe_missing_instance(const Daemon *d) {
+        size_t missing = 0;
+        unsigned long max = watch_instances_max();
+        char *text = NULL;
+        for (size_t i = 0; i < d->n_records; i++)
+                missing += !d->records[i]->watch;
+        return strprintf(&text,
+                         "no inotify instance is left: fs.inotify.max_user_instances is %lu for all programs "
+                         "of this user together, at least %lu is needed (or the limit of open files is "
+                         "reached)",
+                         max, max + missing) < 0
+                       ? NULL
+                       : text;
+}
+
 /* Where the kernel does not tell of all changes the volume is scanned on a timer, and says so. */
 static void note_watching(const Daemon *d, Record *r) {
-        _cleanup_free_ char *no_instance = NULL;
+        _cleanup_free_ char *no_instance = r->watch ? NULL : describe_missing_instance(d);
         LogFields fields = news_fields(r, NULL);
-        if (!r->watch)
-                (void) strprintf(
-                        &no_instance,
-                        "no inotify instance is left; fs.inotify.max_user_instances (or the limit of open "
-                        "files) must be over %zu",
-                        d->n_records);
         const char *why = r->watch ? r->report->unwatched : strempty(no_instance);
         if (why && !r->unwatched)
                 log_send(LOG_WARNING, &fields, "not watched, scanned on a timer: %s", why);

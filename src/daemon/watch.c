@@ -42,6 +42,12 @@ Watch *watch_free(Watch *w) {
         return NULL;
 }
 
+unsigned long watch_instances_max(void) {
+        unsigned long n = 0;
+        _cleanup_fclose_ FILE *f = fopen("/proc/sys/fs/inotify/max_user_instances", "re");
+        return f && fscanf(f, "%lu", &n) == 1 ? n : 0;
+}
+
 int watch_get_fd(const Watch *w) {
         return w->fd;
 }

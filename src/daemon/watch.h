@@ -15,6 +15,9 @@ int watch_new(Watch **ret);
 Watch *watch_free(Watch *w);
 DEFINE_CLEANUP(Watch *, watch_free);
 
+/* fs.inotify.max_user_instances; 0: cannot be read. */
+unsigned long watch_instances_max(void);
+
 /* Readable when anything came. */
 int watch_get_fd(const Watch *w);
 

@@ -5,6 +5,7 @@
 Limits of inotify are those of a user namespace of the daemon's own, so that nobody else on the machine meets them."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -88,7 +89,10 @@ def without_instances_left_volumes_are_scanned_on_a_timer(world):
     daemon = world.daemon(config=SHORT, prefix=limited(inotify_instances=2))
     views = [daemon.trusted(v) for v in volumes]
     said = daemon.wait_for("not watched, scanned on a timer")
-    assert "fs.inotify.max_user_instances" in said, said
+    with open("/proc/sys/fs/inotify/max_user_instances", encoding="ascii") as f:
+        limit = f.read().strip()
+    assert f"fs.inotify.max_user_instances is {limit} for" in said, said
+    assert int(limit) < int(re.search(r"at least (\d+)", said)[1]) <= int(limit) + len(daemon.objects), said
     for volume, view in zip(volumes, views):
         is_built(volume, view, f"{volume.name} is built\n")
     set_limit(daemon, "inotify_instances", 100)
