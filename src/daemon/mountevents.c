@@ -2,7 +2,8 @@
 
 /* The mount table by fanotify's mount events (Linux 6.15), which name each mount that was attached or
  * detached by an id that is never used again, and statmount(2), which describes it. What they do not tell:
- * - remounts. /proc/self/mountinfo is polled for these and never read: the volumes alone are asked again.
+ * - remounts. /proc/self/mountinfo is polled for these and never read: the volumes alone are asked again. So
+ *   a folder renamed above a mount, or the subvolume that it shows, is noticed too, with the next change.
  * - where the mounts below a moved one are now, and what became of one that another was pushed under. After
  *   anything like it (and after an overflow) all are listed anew. */
 
@@ -124,12 +125,17 @@ static int add(MountEvents *e, MountSet *set, uint64_t id) {
 
 /* As add(), of one that was added before. */
 static int renew(MountEvents *e, MountSet *set, uint64_t id) {
-        int r = ask(e, id, STATMOUNT_SB_BASIC | STATMOUNT_MNT_BASIC | STATMOUNT_MNT_POINT);
+        int r = ask(e, id,
+                    STATMOUNT_SB_BASIC | STATMOUNT_MNT_BASIC | STATMOUNT_MNT_ROOT | STATMOUNT_MNT_POINT);
         const MountStatus *s = e->status;
         if (r <= 0)
                 return r;
-        return mount_set_renew(set, id, s->mnt_parent_id, text(s, STATMOUNT_MNT_POINT, s->mnt_point),
-                               is_read_only(s));
+        const MountFacts f = {
+                .root = text(s, STATMOUNT_MNT_ROOT, s->mnt_root),
+                .target = text(s, STATMOUNT_MNT_POINT, s->mnt_point),
+                .read_only = is_read_only(s),
+        };
+        return mount_set_renew(set, id, s->mnt_parent_id, &f);
 }
 
 #define LIST_ROOM 512U

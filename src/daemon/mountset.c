@@ -105,11 +105,12 @@ int mount_set_add(MountSet *s, uint64_t key, uint64_t parent, const MountFacts *
         return moved;
 }
 
-int mount_set_renew(MountSet *s, uint64_t key, uint64_t parent, const char *target, bool read_only) {
+int mount_set_renew(MountSet *s, uint64_t key, uint64_t parent, const MountFacts *f) {
         Known *k = find(s, key);
         if (k)
-                k->now.read_only = read_only;
-        return mount_tree_add(s->tree, key, parent, target);
+                k->now.read_only = f->read_only;
+        int r = mount_tree_add(s->tree, key, parent, f->target);
+        return r == 0 && k && !streq(k->now.root, f->root) ? 1 : r;
 }
 
 void mount_set_remove(MountSet *s, uint64_t key) {

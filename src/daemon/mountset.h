@@ -30,8 +30,9 @@ int mount_set_begin(MountSet *s);
 int mount_set_add(MountSet *s, uint64_t key, uint64_t parent, const MountFacts *f);
 void mount_set_remove(MountSet *s, uint64_t key);
 
-/* Says again what may change of a mount that is the same one for sure. As mount_set_add(). */
-int mount_set_renew(MountSet *s, uint64_t key, uint64_t parent, const char *target, bool read_only);
+/* Says again what may change of a mount that is the same one for sure: F->target, F->root (a subvolume was
+ * renamed) and F->read_only. As mount_set_add(). */
+int mount_set_renew(MountSet *s, uint64_t key, uint64_t parent, const MountFacts *f);
 
 /* See mounttree.h. */
 size_t mount_set_orphans(const MountSet *s);

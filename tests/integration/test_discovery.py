@@ -207,6 +207,38 @@ def a_subvolume_is_built_like_any_other_volume(world):
 
 
 @test
+def a_subvolume_that_takes_the_name_of_another_is_a_volume_of_its_own(world):
+    """As a rollback does it: the old one is renamed, a copy of it gets its name."""
+    if not kernel_has("btrfs"):
+        raise Skip("this kernel has no btrfs")
+    disk = world.disk(esps=0, fs="btrfs", volume_mib=128)
+    top, new = world.path("top"), world.path("new")
+    for at in (top, new):
+        os.mkdir(at)
+        world.later(lambda at=at: subprocess.run(["umount", "-q", at], stderr=subprocess.DEVNULL, check=False))
+    disk.mount(at=top)
+    run("btrfs", "subvolume", "create", f"{top}/@")
+    disk.mount("subvol=@")
+    old = Volume(world, disk)
+    old.name = f"{disk.volume.name}[/@]"
+    old.populate()
+    daemon = world.daemon()
+    daemon.trusted(old)
+    os.rename(f"{top}/@", f"{top}/@old")
+    run("btrfs", "subvolume", "snapshot", f"{top}/@old", f"{top}/@")
+    disk.mount("subvol=@", at=new)
+    copy = Volume(world, disk)
+    copy.root = new
+    for volume, name in ((copy, "/@"), (old, "/@old")):
+        view = daemon.volume(f"{disk.volume.name}[{name}]")
+        view.wait("the right one", lambda p, v=volume: p.get("MountPoint") == v.root and p["State"] == "fresh")
+        runs = volume.runs()
+        volume.write("/etc/initramfs.conf", f"changed in {name}\n")
+        view.wait("built", lambda p, r=runs: copy.runs() > r and p.get("State") == "fresh")
+        assert volume.read("/boot/initrd-6.1.0") == volume.packed()
+
+
+@test
 def xfs_is_watched_and_built(world):
     if not kernel_has("xfs"):
         raise Skip("this kernel has no xfs")

@@ -109,10 +109,13 @@ static void what_a_renewed_mount_is_like_is_told_once(void **state) {
         assert_int_equal(n, 1); /* a tmpfs is none */
         assert_int_equal(volumes[0], 7);
         free(volumes);
-        assert_int_equal(mount_set_renew(s, 7, 1, "/a", true), 0);
+        assert_int_equal(
+                mount_set_renew(s, 7, 1, &(MountFacts){.target = "/a", .root = "/", .read_only = true}), 0);
         says(s, "~/a ");
         says(s, "");
-        assert_int_equal(mount_set_renew(s, 7, 1, "/b", true), 1); /* moved: list anew */
+        /* another subvolume's name, or moved: list anew */
+        assert_int_equal(mount_set_renew(s, 7, 1, &(MountFacts){.target = "/a", .root = "/@"}), 1);
+        assert_int_equal(mount_set_renew(s, 7, 1, &(MountFacts){.target = "/b", .root = "/"}), 1);
 }
 
 int main(void) {
