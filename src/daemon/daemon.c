@@ -319,10 +319,10 @@ static void hold_mount(const Daemon *d, Record *r) {
         const MountEntry *m = record_mount(r);
         bool want =
                 d->settings.pin_busy_volumes && volume_busy(&r->volume) && now_usec() >= r->unpinned_until;
-        if (want && r->pin < 0 && m)
-                (void) pin_mount(m->target, m->id, &r->pin);
-        else if (!want && r->pin >= 0)
-                close(TAKE_FD(r->pin));
+        if (r->pin >= 0 && (!want || !m || r->pinned != m->id))
+                pin_release(TAKE_FD(r->pin));
+        if (want && r->pin < 0 && m && pin_mount(m->target, m->id, &r->pin) >= 0)
+                r->pinned = m->id;
 }
 
 static void follow(Daemon *d, Record *r) {
@@ -594,6 +594,7 @@ void daemon_unmounted(Daemon *d, uint64_t id) {
                         remove_record(d, i);
                 else {
                         look_at_trust(d, r);
+                        hold_mount(d, r); /* by another one, if it was that */
                         news_tell(d->bus, r);
                 }
                 return;

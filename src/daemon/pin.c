@@ -2,17 +2,71 @@
 #include "daemon/pin.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+
+/* The id of the mount that PATH is on, 0: unknown. */
+static uint64_t mount_of(int fd, const char *path) {
+        struct statx stx;
+        if (statx(fd, path, AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &stx) < 0)
+                return 0;
+        return stx.stx_mask & STATX_MNT_ID ? stx.stx_mnt_id : 0;
+}
 
 int pin_mount(const char *target, uint64_t mount_id, int *ret) {
         _cleanup_close_ int fd = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-        struct statx stx;
         if (fd < 0)
                 return -errno;
-        if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &stx) < 0)
-                return -errno;
-        if (!(stx.stx_mask & STATX_MNT_ID) || stx.stx_mnt_id != mount_id)
+        if (mount_of(fd, "") != mount_id)
                 return -ESTALE;
         *ret = TAKE_FD(fd);
         return 0;
+}
+
+/* From the root of an attached mount ".." leads out of it; but from "/" nothing does. */
+static bool is_attached(int fd) {
+        uint64_t own = mount_of(fd, "");
+        return mount_of(fd, "..") != own || mount_of(AT_FDCWD, "/") == own;
+}
+
+/* Closes FD as soon as GONE tells that its parent has, and so is the last. */
+static void close_last(int fd, int gone) {
+        char c;
+        (void) dup2(fd, STDIN_FILENO);
+        (void) dup2(gone, STDOUT_FILENO);
+        (void) close_range(STDERR_FILENO, ~0U, 0);
+        while (read(STDOUT_FILENO, &c, 1) < 0 && errno == EINTR)
+                ;
+        _exit(EXIT_SUCCESS);
+}
+
+/* A child of a child, which is nobody's to wait for. */
+static void close_elsewhere(int fd) {
+        int pipe_fd[2];
+        if (pipe2(pipe_fd, O_CLOEXEC) < 0) {
+                close(fd);
+                return;
+        }
+        pid_t pid = fork();
+        if (pid == 0) {
+                close(pipe_fd[1]);
+                if (fork() == 0)
+                        close_last(fd, pipe_fd[0]);
+                _exit(EXIT_SUCCESS);
+        }
+        while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+                ;
+        close(fd);
+        close(pipe_fd[0]);
+        close(pipe_fd[1]);
+}
+
+void pin_release(int fd) {
+        if (fd < 0)
+                return;
+        if (is_attached(fd))
+                close(fd);
+        else
+                close_elsewhere(fd);
 }

@@ -7,3 +7,7 @@
  * nor a remount is stopped. MOUNT_ID is that of mountinfo; -ESTALE: TARGET leads to another mount by now.
  * Opens no file (O_PATH). */
 int pin_mount(const char *target, uint64_t mount_id, int *ret);
+
+/* Closes FD, if it is open, without waiting for the disk: whoever is the last to let go of a mount that was
+ * lazily unmounted writes back the file system, for as long as that takes. */
+void pin_release(int fd);

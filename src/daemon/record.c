@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "daemon/pin.h"
+
 int record_new(void *owner, const char *name, bool trusted, Record **ret) {
         _cleanup_(record_freep) Record *r = calloc(1, sizeof(*r));
         if (!r)
@@ -47,8 +49,7 @@ Record *record_free(Record *r) {
         watch_free(r->watch);
         report_free(r->report);
         shown_done(&r->shown);
-        if (r->pin >= 0)
-                close(r->pin);
+        pin_release(r->pin);
         free(r->lock_holder);
         free(r->unwatched);
         free(r->problem);

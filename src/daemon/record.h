@@ -58,6 +58,7 @@ typedef struct Record {
         uint64_t scans_begun, scans_ended; /* each is the number of a scan */
         uint64_t look_target;              /* the scan that whoever wants to reboot or flush waits for */
         int pin;                           /* of its mount while it is busy, or negative */
+        uint64_t pinned;                   /* the id of that mount */
         uint64_t unpinned_until;
 
         Pending *pending;

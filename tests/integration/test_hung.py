@@ -55,15 +55,20 @@ def scan_of(daemon, volume):
     raise AssertionError("no scan")
 
 
-@test
-def a_disk_that_does_not_answer_holds_up_nothing_but_its_volume(world):
+def deaf_volume(world):
     if not os.path.exists("/dev/fuse"):
         raise Skip("no FUSE")
     disk = DeafDisk(world)
     disk.mount()
     volume = Volume(world, disk)
     volume.populate()
-    other = world.volume(esps=0)
+    return volume
+
+
+@test
+def a_disk_that_does_not_answer_holds_up_nothing_but_its_volume(world):
+    volume = deaf_volume(world)
+    disk, other = volume.disk, world.volume(esps=0)
     # it has to go deaf before the scan begins
     daemon = world.daemon(config={"Watch": {"SettleSec": "4", "SettleMaxSec": "10", "ScanTimeoutSec": "2"}})
     view, other_view = daemon.trusted(volume), daemon.trusted(other)
@@ -129,6 +134,27 @@ def a_hung_volume_that_is_unmounted_is_gone(world):
     view.wait_state("hung")
     run("umount", "-l", volume.root)
     view.wait_gone()
+    volume.disk.mount()
+    view.wait("built", lambda p: p.get("State") == "fresh" and volume.read(OUTPUT) == volume.packed())
+
+
+@test
+def a_deaf_volume_that_is_pulled_away_while_it_is_owed_work_holds_up_nothing(world):
+    """The daemon holds its mount, and is the last to: who lets go of it writes back what is dirty."""
+    volume = deaf_volume(world)
+    other = world.volume(esps=0)
+    daemon = world.daemon(config={"Watch": {"SettleSec": "60", "SettleMaxSec": "60"}})
+    view, other_view = daemon.trusted(volume), daemon.trusted(other)
+    volume.write("/etc/initramfs.conf", "not written back\n")
+    view.wait_state("settling")
+    volume.disk.go_deaf()
+    run("umount", "-l", volume.root)
+    view.wait_gone()
+    daemon.configure(CONFIG)
+    daemon.call("Reload")
+    other_view.wait_state("fresh")
+    assert_served(daemon, other, other_view)
+    volume.disk.answer_again()
     volume.disk.mount()
     view.wait("built", lambda p: p.get("State") == "fresh" and volume.read(OUTPUT) == volume.packed())
 

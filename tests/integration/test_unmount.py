@@ -278,4 +278,23 @@ def a_busy_volume_is_held_and_an_idle_one_is_not(world):
     expect(umount(world, volume.root), 0)
 
 
+@test
+def a_busy_volume_is_held_wherever_it_is_left_mounted(world):
+    volume = world.volume()
+    elsewhere = world.path("elsewhere")
+    os.mkdir(elsewhere)
+    volume.disk.mount(at=elsewhere)
+    world.later(lambda: subprocess.run(["umount", "-q", elsewhere], check=False))
+    daemon = world.daemon(config={**QUIET, "Shutdown": {"PinBusyVolumes": "yes"}})
+    view = daemon.trusted(volume)
+    volume.write("/etc/initramfs.conf", "changed\n")
+    view.wait_state("settling")
+    expect(umount(world, "-l", volume.root), 0)
+    view.wait("at its other place", lambda p: p.get("MountPoint") == elsewhere)
+    assert "busy" in expect(umount(world, elsewhere), REFUSED).stderr
+    daemon.call("Rebuild", "su", volume.name, 0)
+    view.wait_state("fresh")
+    expect(umount(world, elsewhere), 0)
+
+
 main()
