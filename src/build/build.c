@@ -195,6 +195,7 @@ static int build_cache(Run *run, const PlanCache *pc) {
         CacheBuild cb = {
                 .context = run->b->context,
                 .interrupt = run->b->interrupt,
+                .progress = &run->progress,
                 .force = run->b->force,
                 .running = run->running,
         };

@@ -20,6 +20,7 @@
 
 /* One turn of waiting at most. */
 #define TURN_USEC (60 * USEC_PER_SEC)
+#define BEAT_USEC USEC_PER_SEC
 
 struct BusLock {
         sd_bus *bus;
@@ -120,8 +121,8 @@ static int wait_for_answer(Request *q, Interrupt *interrupt, void (*waiting)(voi
                         r = -ETIMEDOUT;
                 if (r < 0)
                         return r;
-                if (patience != USEC_INFINITY && !q->answer && now_usec() >= patience) {
-                        patience = USEC_INFINITY;
+                if (!q->answer && now_usec() >= patience) {
+                        patience = now_usec() + BEAT_USEC;
                         waiting(userdata);
                 }
         }

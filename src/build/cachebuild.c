@@ -29,6 +29,11 @@ static void log_line(const char *line, void *userdata) {
                  strempty(instance), line);
 }
 
+static void repeat_progress(void *userdata) {
+        const Run *run = userdata;
+        progress_repeat(run->b->progress);
+}
+
 static int add_seen(const Run *run, const char *path, char ***paths) {
         return strv_extendf(paths, "%s%s", run->prefix, path);
 }
@@ -94,6 +99,7 @@ static int run_builder(const Run *run, const Outputs *outputs, RunnerOutcome *re
                 .root = wants_chroot(run) ? run->b->context->root->fd : -EBADF,
                 .timeout_usec = builder->timeout_usec,
                 .line = log_line,
+                .runs = repeat_progress,
                 .userdata = (void *) run,
                 .interrupt = run->b->interrupt,
         };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "build/interrupt.h"
+#include "build/progress.h"
 #include "common/freshness.h"
 
 /* Builds one cache, if it needs to be: one instance, one run of its builder. */
@@ -17,6 +18,7 @@ typedef enum CacheOutcome {
 typedef struct CacheBuild {
         const FreshnessContext *context;
         Interrupt *interrupt;
+        Progress *progress;
         bool force;
         bool running; /* the volume is the root that we run on: no chroot */
 } CacheBuild;

@@ -36,6 +36,7 @@ typedef struct Program {
         HelperList *helpers;
         BusLock *lock;
         int lock_fd;
+        bool in_line;
 } Program;
 
 static void options_done(Options *o) {
@@ -194,9 +195,14 @@ static void say_waiting(void *userdata) {
                  "Another build of this volume runs: waiting");
 }
 
+/* Again and again: who holds the lock may take long, and to wait for them is not to hang. */
 static void say_waiting_in_line(void *userdata) {
-        const Program *p = userdata;
-        log_send(LOG_NOTICE, &(LogFields){.volume = p->root->name}, "The volume is locked: waiting in line");
+        Program *p = userdata;
+        if (!p->in_line)
+                log_send(LOG_NOTICE, &(LogFields){.volume = p->root->name},
+                         "The volume is locked: waiting in line");
+        p->in_line = true;
+        (void) report_print(stdout, "PROGRESS", "0", "0", NULL);
 }
 
 static int end_interrupted(const Program *p) {

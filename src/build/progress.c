@@ -26,6 +26,10 @@ void progress_expect(Progress *p, uint64_t bytes) {
         tell(p);
 }
 
+void progress_repeat(Progress *p) {
+        tell(p);
+}
+
 void progress_add(Progress *p, uint64_t bytes) {
         p->done = MIN(p->done + bytes, p->of);
         if (p->done == p->of || now_usec() - p->told_usec >= TELL_USEC)

@@ -11,4 +11,6 @@ typedef struct Progress {
 } Progress;
 
 void progress_expect(Progress *p, uint64_t bytes);
+/* Nothing new, but we live: who says nothing for long is taken to hang. */
+void progress_repeat(Progress *p);
 void progress_add(Progress *p, uint64_t bytes);

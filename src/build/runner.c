@@ -21,6 +21,7 @@
 #include "common/log.h"
 
 #define STOP_USEC (5 * USEC_PER_SEC)
+#define BEAT_USEC USEC_PER_SEC
 
 typedef enum Phase {
         PHASE_RUNNING,
@@ -34,7 +35,7 @@ typedef struct Runner {
         Spawn spawn;
         Output output;
         Phase phase;
-        uint64_t deadline;
+        uint64_t deadline, beat;
         bool timed_out, interrupted;
 } Runner;
 
@@ -104,6 +105,13 @@ static void check_deadline(Runner *r) {
         advance(r);
 }
 
+static void check_beat(Runner *r) {
+        if (!r->job->runs || now_usec() < r->beat)
+                return;
+        r->beat = now_usec() + BEAT_USEC;
+        r->job->runs(r->job->userdata);
+}
+
 /* Until the builder's own process has ended, or cannot be ended. */
 static int wait_until_end(Runner *r) {
         enum { END, OUTPUT, INTERRUPT };
@@ -115,7 +123,7 @@ static int wait_until_end(Runner *r) {
 
         while (r->phase != PHASE_LOST) {
                 bool end = false;
-                if (poll(p, ELEMENTSOF(p), poll_timeout(r->deadline)) < 0 && errno != EINTR)
+                if (poll(p, ELEMENTSOF(p), poll_timeout(MIN(r->deadline, r->beat))) < 0 && errno != EINTR)
                         return -errno;
                 if (p[OUTPUT].revents)
                         (void) read_output(r, &end);
@@ -128,6 +136,7 @@ static int wait_until_end(Runner *r) {
                 if (p[END].revents)
                         return 0;
                 check_deadline(r);
+                check_beat(r);
         }
         return 0;
 }
@@ -208,6 +217,7 @@ int runner_run(const RunnerJob *job, RunnerOutcome *ret, char **ret_reason) {
                 .output = {.line = job->line, .userdata = job->userdata},
                 .deadline =
                         job->timeout_usec == USEC_INFINITY ? USEC_INFINITY : now_usec() + job->timeout_usec,
+                .beat = job->runs ? now_usec() + BEAT_USEC : USEC_INFINITY,
         };
         return follow(r, ret, ret_reason);
 }

@@ -19,6 +19,7 @@ typedef struct RunnerJob {
         int root;              /* run inside this directory; -EBADF: on the host */
         uint64_t timeout_usec; /* USEC_INFINITY: none */
         void (*line)(const char *line, void *userdata); /* what it prints, see output.h */
+        void (*runs)(void *userdata);                   /* called once a second while it does; may be NULL */
         void *userdata;
         Interrupt *interrupt; /* may be NULL */
 } RunnerJob;

@@ -94,6 +94,7 @@ static int on_build_output(sd_event_source *s, int fd, uint32_t revents, void *u
         (void) running_read(&r->build);
         if (r->build.report->progress_done != before)
                 news_tell_properties(((Daemon *) r->owner)->bus, r, progress);
+        feed(r->owner, r, VOLUME_BUILD_ALIVE);
         return 0;
 }
 
@@ -386,10 +387,11 @@ static void look_at_packages(Daemon *d) {
                          d);
 }
 
+/* One that hangs holds up nobody else. */
 static unsigned builds_running(const Daemon *d) {
         unsigned n = 0;
         for (size_t i = 0; i < d->n_records; i++)
-                n += d->records[i]->volume.build_runs;
+                n += d->records[i]->volume.state == VOLUME_BUILDING;
         return n;
 }
 

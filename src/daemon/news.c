@@ -24,13 +24,14 @@ static void log_state(const Record *r, VolumeState before) {
                 [VOLUME_STALE] = {LOG_NOTICE, BOOTKEEP_MESSAGE_CACHE_STALE, "stale"},
                 [VOLUME_BUILDING] = {LOG_INFO, BOOTKEEP_MESSAGE_BUILD_STARTED, "building"},
                 [VOLUME_GIVEN_UP] = {LOG_ERR, BOOTKEEP_MESSAGE_GIVEN_UP, "given up until something changes"},
-                [VOLUME_HUNG] = {LOG_ERR, BOOTKEEP_MESSAGE_SCAN_HUNG, "its scan does not answer"},
+                [VOLUME_HUNG] = {LOG_ERR, BOOTKEEP_MESSAGE_SCAN_HUNG, "hung"},
         };
         VolumeState now = r->volume.state;
         if (now == before || !texts[now].text || now == r->rested)
                 return; /* a scan that found nothing new is no news */
         const char *reason = strempty(r->shown.reason);
-        bool say = now == VOLUME_REFUSED || now == VOLUME_STALE || now == VOLUME_GIVEN_UP;
+        bool say =
+                now == VOLUME_REFUSED || now == VOLUME_STALE || now == VOLUME_GIVEN_UP || now == VOLUME_HUNG;
         LogFields fields = news_fields(r, texts[now].id);
         log_send(texts[now].level, &fields, "%s%s%s", texts[now].text, say && *reason ? ": " : "",
                  say ? reason : "");

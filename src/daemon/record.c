@@ -218,7 +218,7 @@ char *record_reason(const Record *r) {
         case VOLUME_SETTLING:
                 return strdup("something changed");
         case VOLUME_HUNG:
-                return strdup("a scan does not answer");
+                return strdup(r->volume.build_runs ? "a build does not answer" : "a scan does not answer");
         case VOLUME_REFUSED:
                 return strdup(strempty(r->problem));
         case VOLUME_FAILED:

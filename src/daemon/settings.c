@@ -7,6 +7,11 @@
 /* A released lock scans at once, but not more often than this. */
 #define UNLOCK_GAP_USEC (100 * USEC_PER_MSEC)
 
+/* A build says once a second that it lives, but not while it waits for a disk, and to write takes longer than
+ * to read. */
+#define BUILD_PATIENCE 4
+#define BUILD_TIMEOUT_MIN_USEC (10 * USEC_PER_SEC)
+
 static const char *const default_holds[] = {"/var/lib/dpkg/lock-frontend", "/var/lib/rpm/.rpm.lock",
                                             "/var/lib/pacman/db.lck"};
 
@@ -95,6 +100,8 @@ VolumeConfig settings_volume_config(const Settings *s) {
                 .settle = s->settle,
                 .settle_max = s->settle_max,
                 .scan_timeout = s->scan_timeout,
+                .build_timeout = MAX(MIN(s->scan_timeout, USEC_INFINITY / BUILD_PATIENCE) * BUILD_PATIENCE,
+                                     BUILD_TIMEOUT_MIN_USEC),
                 .retry = s->retry,
                 .unlock_gap = UNLOCK_GAP_USEC,
                 .max_failures = s->max_failures,

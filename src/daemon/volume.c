@@ -120,6 +120,7 @@ static unsigned on_timer(Volume *v, const VolumeConfig *c, uint64_t now) {
                 return 0;
         case VOLUME_NEW:
         case VOLUME_SCANNING:
+        case VOLUME_BUILDING:
                 v->state = VOLUME_HUNG;
                 v->timer = USEC_INFINITY;
                 return 0;
@@ -136,7 +137,6 @@ static unsigned on_timer(Volume *v, const VolumeConfig *c, uint64_t now) {
         case VOLUME_FRESH:
         case VOLUME_GIVEN_UP:
                 return scan(v, c, now, !v->unwatched); /* or a lock was given back a moment ago */
-        case VOLUME_BUILDING:
         case VOLUME_HUNG:
         case _VOLUME_STATE_MAX:
                 return 0;
@@ -236,14 +236,21 @@ static unsigned on_scanned(Volume *v, const VolumeConfig *c, VolumeEvent verdict
         return 0;
 }
 
+static void on_alive(Volume *v, const VolumeConfig *c, uint64_t now) {
+        if (!v->build_runs)
+                return;
+        v->state = VOLUME_BUILDING;
+        v->timer = after(now, c->build_timeout);
+}
+
 static unsigned on_slot(Volume *v, const VolumeConfig *c, uint64_t now) {
         if (!volume_wants_build(v))
                 return 0;
         unsigned actions = VOLUME_ACT_BUILD | (v->force ? VOLUME_ACT_FORCE : 0U);
         rest(v, c, VOLUME_BUILDING, now);
-        v->timer = USEC_INFINITY;
         v->holds &= ~(unsigned) VOLUME_HOLD_RETRY;
         v->build_runs = true;
+        on_alive(v, c, now);
         v->changed = v->given_up = false;
         v->attempts++;
         return actions;
@@ -349,6 +356,9 @@ unsigned volume_event(Volume *v, const VolumeConfig *c, VolumeEvent event, uint6
                 return on_scanned(v, c, event, now);
         case VOLUME_SLOT:
                 return on_slot(v, c, now);
+        case VOLUME_BUILD_ALIVE:
+                on_alive(v, c, now);
+                return 0;
         case VOLUME_BUILD_SUCCESS:
         case VOLUME_BUILD_NOT_NOW:
         case VOLUME_BUILD_FAILURE:

@@ -2,7 +2,7 @@
 #pragma once
 
 /* One volume's life as a pure state machine: an event and the time go in, the new state and a set of actions
- * come out. No I/O, no clock, nothing that can fail; tests/unit/test-volume.c explores it exhaustively. The
+ * come out. No I/O, no clock, nothing that can fail; tests/unit/test-volume-states.c explores it all. The
  * states are those of docs/map.md and of the property State of org.bootkeep1(5).
  *
  * Whoever drives it reads two things off it after every event: `timer`, when VOLUME_TIMER is due, and
@@ -37,6 +37,7 @@ typedef enum VolumeEvent {
         VOLUME_SCAN_REFUSED,     /*   a manifest that is not acceptable */
         VOLUME_SCAN_ERROR,       /*   it could not look */
         VOLUME_SLOT,             /* the build that volume_wants_build() asked for may run */
+        VOLUME_BUILD_ALIVE,      /* the running build gave a sign of life */
         VOLUME_BUILD_SUCCESS,    /* the running build ended: */
         VOLUME_BUILD_NOT_NOW,    /*   EX_TEMPFAIL: nobody's fault */
         VOLUME_BUILD_FAILURE,    /*   anything else */
@@ -70,6 +71,8 @@ typedef enum VolumeAction {
 typedef struct VolumeConfig { /* times in microseconds */
         uint64_t settle, settle_max;
         uint64_t scan_timeout;
+        uint64_t
+                build_timeout; /* without a sign of life: how long a builder may take, its own timeout says */
         uint64_t retry;
         uint64_t unlock_gap; /* between a scan and the next one behind an unlock: a thousand locks are not a
                                 thousand scans */

@@ -766,6 +766,22 @@ def sigterm_ends_the_reading_of_a_file_without_end(world):
 
 
 @test
+def while_a_builder_runs_the_build_says_that_it_lives(world):
+    volume = built(world)
+    gate = Gate(world)
+    volume.builder("pack", gate.script + PACK, "%r", "%i", "%o")
+    volume.write("/etc/initramfs.conf", "another\n")
+    with subprocess.Popen(world.programs.build_command(volume, "--quiet"), stdout=subprocess.PIPE, env=environment(),
+                          text=True) as process:
+        gate.await_builder()
+        lines = [process.stdout.readline() for _ in range(2)]
+        gate.open()
+        assert lines == ["PROGRESS 0 0\n"] * 2, lines
+        process.communicate(timeout=30)
+    assert process.returncode == SUCCESS
+
+
+@test
 def two_builds_of_one_volume_run_one_after_the_other(world):
     volume = world.volume()
     gate = Gate(world)

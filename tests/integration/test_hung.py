@@ -7,7 +7,8 @@ import signal
 import time
 
 from lib import Skip, main, test
-from lib.content import KERNEL, OUTPUT, Volume
+from lib.content import CACHE, COPIES, KERNEL, MANIFEST, OUTPUT, PACK, Gate, Volume, manifest
+from lib.dbus import DBusError
 from lib.deaf import DeafDisk
 from lib.disk import run
 
@@ -38,7 +39,7 @@ def assert_stops_quickly(daemon):
     assert took < 1 + SANITIZER_TAX, f"it stopped after {took:.1f} s"
 
 
-def scan_of(daemon, volume):
+def child_of(daemon, volume, name="bootkeep-scan"):
     """The running scan of VOLUME, awaited from its very beginning on, which nothing else would tell of."""
     deadline = time.monotonic() + 10
     children = f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children"
@@ -50,9 +51,9 @@ def scan_of(daemon, volume):
                         words = line.read().split(b"\0")
                 except OSError:
                     continue
-                if b"bootkeep-scan" in words[0] and volume.root.encode() in words:
+                if name.encode() in words[0] and volume.root.encode() in words:
                     return pid
-    raise AssertionError("no scan")
+    raise AssertionError(f"no {name}")
 
 
 def deaf_volume(world):
@@ -105,7 +106,7 @@ def a_scan_that_is_stopped_holds_up_nothing_but_its_volume(world):
     daemon = world.daemon(config=CONFIG)
     view, other_view = daemon.trusted(volume), daemon.trusted(other)
     volume.write("/etc/initramfs.conf", "written before\n")
-    scan = scan_of(daemon, volume)
+    scan = child_of(daemon, volume)
     os.kill(scan, signal.SIGSTOP)
     view.wait_state("hung")
     assert_served(daemon, other, other_view)
@@ -114,12 +115,48 @@ def a_scan_that_is_stopped_holds_up_nothing_but_its_volume(world):
     view.wait("taken back and built", lambda p: p.get("State") == "fresh" and volume.read(OUTPUT) == volume.packed())
 
     volume.write("/etc/initramfs.conf", "written before it is stopped again\n")
-    scan = scan_of(daemon, volume)
+    scan = child_of(daemon, volume)
     os.kill(scan, signal.SIGSTOP)
     view.wait_state("hung")
     assert_stops_quickly(daemon)
     daemon.start()
     view.wait("built", lambda p: p.get("State") == "fresh" and volume.read(OUTPUT) == volume.packed())
+
+
+def assert_refused(error, function, *arguments):
+    try:
+        function(*arguments)
+    except DBusError as e:
+        assert error in str(e), e
+    else:
+        raise AssertionError(f"no {error}")
+
+
+@test
+def a_build_that_is_stopped_holds_up_nothing_but_its_volume(world):
+    """Not even the one build slot, and no reboot."""
+    volume, other = world.volume(name="slow", esps=1), world.volume(name="other", esps=0)
+    gate = Gate(world)
+    daemon = world.daemon(config=CONFIG)
+    view, other_view = daemon.trusted(volume), daemon.trusted(other)
+    volume.builder("wait", gate.script + PACK, "%r", "%i", "%o")
+    volume.write(MANIFEST, manifest(CACHE.replace('"pack"', '"wait"'), COPIES))
+    gate.await_builder()
+    build = child_of(daemon, volume, "bootkeep-build")
+    os.kill(build, signal.SIGSTOP)
+    view.wait_state("hung")
+    assert not view["Busy"] and "build" in view["StateReason"], view.properties
+    for call in (("Scan", "s", volume.name), ("Rebuild", "su", volume.name, 1)):
+        assert_refused("NotReady", daemon.call, *call)
+    assert_served(daemon, other, other_view)
+    assert daemon.call("Flush", "t", 10000000) == [[]]
+    assert world.programs.ctl("reboot-lock", "--", "true").returncode == 0
+    volume.write("/etc/initramfs.conf", "written while it was stopped\n")
+    gate.open()
+    os.kill(build, signal.SIGCONT)
+    gate.await_builder()
+    gate.open()
+    view.wait("taken back and built", lambda p: p.get("State") == "fresh" and volume.read(OUTPUT) == volume.packed())
 
 
 @test
@@ -130,7 +167,7 @@ def a_hung_volume_that_is_unmounted_is_gone(world):
     daemon = world.daemon(config=CONFIG)
     view = daemon.trusted(volume)
     volume.write("/etc/initramfs.conf", "written\n")
-    os.kill(scan_of(daemon, volume), signal.SIGSTOP)
+    os.kill(child_of(daemon, volume), signal.SIGSTOP)
     view.wait_state("hung")
     run("umount", "-l", volume.root)
     view.wait_gone()
