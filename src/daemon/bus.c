@@ -482,7 +482,7 @@ void bus_reply_string(BusCall *call, const char *s) {
 
 void bus_reply_strings(BusCall *call, char **strings) {
         _cleanup_(sd_bus_message_unrefp) Message *m = NULL;
-        if (sd_bus_message_new_method_return(call, &m) >= 0 && sd_bus_message_append_strv(m, strings) >= 0)
+        if (sd_bus_message_new_method_return(call, &m) >= 0 && append_texts(m, strings) >= 0)
                 (void) sd_bus_send(NULL, m, NULL);
 }
 

@@ -458,6 +458,7 @@ def names_that_are_no_utf8_can_be_spoken_of(world):
     daemon.call("Trust", "s", disk.volume.node)
     gate.await_builder()
     assert daemon.property("BusyVolumes") == [shown]
+    assert daemon.call("Flush", "t", 1000, timeout=10) == [[shown]]
     gate.open()
     view.wait_state("fresh")
 
