@@ -489,7 +489,11 @@ Record *daemon_find(Daemon *d, const char *name) {
         return NULL;
 }
 
+/* A name means its own volume, before those that merely lie on a device of that name. */
 Record *daemon_look_up(Daemon *d, const char *argument) {
+        Record *named = daemon_find(d, argument);
+        if (named)
+                return named;
         for (size_t i = 0; i < d->n_records; i++)
                 if (record_matches(d->records[i], argument))
                         return d->records[i];

@@ -164,6 +164,27 @@ def subvolumes_are_volumes_of_their_own(world):
 
 
 @test
+def a_name_means_its_own_volume_before_a_subvolume_on_the_device(world):
+    if not kernel_has("btrfs"):
+        raise Skip("this kernel has no btrfs")
+    disk = world.disk(fs="btrfs", volume_mib=128)
+    disk.mount()
+    run("btrfs", "subvolume", "create", f"{disk.mountpoint}/@")
+    disk.umount()
+    disk.mount("subvol=@")
+    daemon = world.daemon()
+    subvolume = daemon.volume(f"{disk.volume.name}[/@]").wait_state("plain")
+    assert daemon.call("GetVolume", "s", disk.volume.name) == [subvolume.path]  # while it is the only one there
+    top = world.path("top")
+    os.mkdir(top)
+    disk.mount(at=top)
+    world.later(lambda: disk.umount(at=top))
+    whole = daemon.volume(disk.volume.name).wait_state("plain")
+    assert daemon.call("GetVolume", "s", disk.volume.name) == [whole.path]
+    assert daemon.call("GetVolume", "s", subvolume.name) == [subvolume.path]
+
+
+@test
 def a_bound_part_of_a_subvolume_is_no_volume(world):
     if not kernel_has("btrfs"):
         raise Skip("this kernel has no btrfs")
