@@ -558,6 +558,8 @@ static int add_record(Daemon *d, const char *name, const MountEntry *mount, Devi
         (void) record_changes(added, &all); /* shown as a whole, not as changes */
         if (d->bus)
                 bus_volume_added(d->bus, added->name);
+        if (d->hooks)
+                d->hooks->added(d->hooks_userdata, added);
         feed(d, added, VOLUME_APPEARED);
         return 0;
 }

@@ -63,9 +63,11 @@ void daemon_set_locked(Daemon *d, Record *r, bool locked, bool held);
 void daemon_hurry(Daemon *d, Record *r);
 bool daemon_has_looked(const Record *r);
 
-/* What stands above the daemon is told: behind each batch of events, and before a volume goes. */
+/* What stands above the daemon is told: behind each batch of events, when a volume has come, before anything
+ * is done for it, and before it goes. */
 typedef struct DaemonHooks {
         void (*settled)(void *userdata);
+        void (*added)(void *userdata, Record *r);
         void (*removed)(void *userdata, Record *r);
 } DaemonHooks;
 void daemon_set_hooks(Daemon *d, const DaemonHooks *hooks, void *userdata);

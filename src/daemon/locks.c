@@ -173,6 +173,7 @@ static void leave_reboot(Locks *l, Wait *w) {
 static void turn_away(Locks *l) {
         const Record *busy = known_busy(l);
         LockRequest *next;
+        bool left = false;
         if (!busy && l->reboot.holder == 0)
                 return;
         for (LockRequest *r = l->reboot.line; r; r = next) {
@@ -188,7 +189,10 @@ static void turn_away(Locks *l) {
                         bus_reply_error(w->call, BOOTKEEP_ERROR_BUSY, "%s holds the reboot lock",
                                         strempty(l->reboot_holder));
                 leave_reboot(l, w);
+                left = true;
         }
+        if (left)
+                tell_reboot(l);
 }
 
 /* Whoever waits for a volume that is not busy (nothing is built there) waits in vain now. */
@@ -311,6 +315,11 @@ static void on_settled(void *userdata) {
         grant_reboot(l);
 }
 
+/* Nothing is built on it either while the system is about to go down. */
+static void on_added(void *userdata, Record *r) {
+        follow(userdata, r);
+}
+
 static void on_removed(void *userdata, Record *r) {
         LockRequest *first;
         while ((first = lock_first(&r->lock))) {
@@ -373,7 +382,7 @@ void locks_view(const Locks *l, BusManager *ret) {
 }
 
 int locks_new(Daemon *d, Bus *bus, void (*look_afresh)(void *userdata), void *userdata, Locks **ret) {
-        static const DaemonHooks hooks = {.settled = on_settled, .removed = on_removed};
+        static const DaemonHooks hooks = {.settled = on_settled, .added = on_added, .removed = on_removed};
         Locks *l = calloc(1, sizeof(*l));
         if (!l)
                 return -ENOMEM;

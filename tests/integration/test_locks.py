@@ -323,6 +323,40 @@ def while_the_reboot_lock_is_held_no_lock_is_granted_and_nothing_is_built(world)
 
 
 @test
+def a_volume_that_comes_while_the_reboot_lock_is_held_is_not_built(world):
+    volume, _, view = ready(world)
+    volume.disk.umount()
+    view.wait_gone()
+    volume.disk.volume.shell("echo compress=unseen >etc/initramfs.conf")
+    rebooter = Client(world)
+    rebooter.call("LockReboot", "u", 0)
+    known = len(view.states)
+    volume.disk.mount()
+    view.wait("held back", lambda p: "held back by a lock" in p.get("StateReason", ""))
+    assert view.states[known:] == ["new", "stale"] and view["Attempts"] == 0, view.states
+    rebooter.vanish()
+    view.wait_state("fresh")
+
+
+@test
+def whoever_is_turned_away_is_no_longer_shown_as_waiting(world):
+    volume, daemon, _ = ready(world)
+    Client(world).lock(volume.name)
+    shown = queue.Queue()
+
+    def take(message):
+        if message.member == "PropertiesChanged" and "RebootWaiters" in message.body[1]:
+            shown.put(message.body[1]["RebootWaiters"])
+
+    watcher = Connection(world.bus.path, take)
+    world.later(watcher.close)
+    watcher.add_match(f"type='signal',sender='{NAME}'")
+    assert error_of(Client(world).call, "LockReboot", "u", 0) == "Busy"
+    assert [shown.get(timeout=10), shown.get(timeout=10)] == [1, 0]
+    assert daemon.property("RebootWaiters") == 0
+
+
+@test
 def a_mount_that_was_never_seen_is_looked_at_before_the_reboot(world):
     _, daemon, _ = ready(world)
     other = world.volume(name="late")
