@@ -6,6 +6,8 @@
 
 /* A released lock scans at once, but not more often than this. */
 #define UNLOCK_GAP_USEC (100 * USEC_PER_MSEC)
+/* Nor what is not watched than this, however short SettleMaxSec= is. */
+#define UNWATCHED_MIN_USEC USEC_PER_SEC
 
 /* A build says once a second that it lives, but not while it waits for a disk, and to write takes longer than
  * to read. */
@@ -99,6 +101,7 @@ VolumeConfig settings_volume_config(const Settings *s) {
         return (VolumeConfig){
                 .settle = s->settle,
                 .settle_max = s->settle_max,
+                .unwatched = MAX(s->settle_max, UNWATCHED_MIN_USEC),
                 .scan_timeout = s->scan_timeout,
                 .build_timeout = MAX(MIN(s->scan_timeout, USEC_INFINITY / BUILD_PATIENCE) * BUILD_PATIENCE,
                                      BUILD_TIMEOUT_MIN_USEC),

@@ -30,7 +30,7 @@ static uint64_t after(uint64_t t, uint64_t span) {
 /* Comes to rest: nothing is owed. What the kernel does not tell of must be looked at. */
 static void rest(Volume *v, const VolumeConfig *c, VolumeState state, uint64_t now) {
         v->state = state;
-        v->timer = v->unwatched ? after(now, c->settle_max) : USEC_INFINITY;
+        v->timer = v->unwatched ? after(now, c->unwatched) : USEC_INFINITY;
         v->first_change = 0;
         v->wanted = v->force = false;
 }

@@ -70,6 +70,7 @@ typedef enum VolumeAction {
 
 typedef struct VolumeConfig { /* times in microseconds */
         uint64_t settle, settle_max;
+        uint64_t unwatched; /* between two scans of what is not watched */
         uint64_t scan_timeout;
         uint64_t
                 build_timeout; /* without a sign of life: how long a builder may take, its own timeout says */

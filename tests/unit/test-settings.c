@@ -213,6 +213,14 @@ static void machine_takes_over_what_concerns_it(void **state) {
         assert_int_equal(c.retry, 4 * USEC_PER_SEC);
         assert_int_equal(c.max_failures, 5);
         assert_int_equal(c.max_attempts, 6);
+        assert_int_equal(c.unwatched, c.settle_max);
+}
+
+static void what_is_not_watched_is_not_scanned_without_end(void **state) {
+        _cleanup_(settings_done) Settings s = load(*state, "[Watch]\nSettleSec=0\nSettleMaxSec=0\n", 0, NULL);
+        VolumeConfig c = settings_volume_config(&s);
+        assert_int_equal(c.settle_max, 0);
+        assert_int_equal(c.unwatched, USEC_PER_SEC);
 }
 
 int main(void) {
@@ -227,6 +235,7 @@ int main(void) {
                 scratch_test(most_quiet_is_never_longer_than_the_most_settling),
                 scratch_test(file_that_is_named_must_be_there),
                 scratch_test(machine_takes_over_what_concerns_it),
+                scratch_test(what_is_not_watched_is_not_scanned_without_end),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,6 +34,7 @@ typedef struct Exploration {
 /* Small numbers keep the number of different moments small. */
 static const VolumeConfig tiny = {.settle = 2,
                                   .settle_max = 4,
+                                  .unwatched = 4,
                                   .scan_timeout = 4,
                                   .build_timeout = 6,
                                   .retry = 2,

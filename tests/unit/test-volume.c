@@ -13,6 +13,7 @@
 
 static const VolumeConfig config = {.settle = 8,
                                     .settle_max = 24,
+                                    .unwatched = 24,
                                     .scan_timeout = 10,
                                     .build_timeout = 40,
                                     .retry = 6,
