@@ -16,7 +16,8 @@ struct Commands {
         Locks *locks;
         sd_event_source *reconnect;
         void (*ready)(void);
-        bool was_ready, complained;
+        bool was_ready; /* the name was ours once */
+        bool said_ready, complained;
 };
 
 int commands_reload(Daemon *d) {
@@ -152,14 +153,19 @@ static void peer_gone(void *userdata, const Peer *peer) {
         locks_peer_gone(((Commands *) userdata)->locks, peer);
 }
 
+static void say_ready(Commands *c) {
+        if (!c->said_ready)
+                c->ready();
+        c->said_ready = true;
+}
+
 static void ready(void *userdata) {
         Commands *c = userdata;
         if (c->complained)
                 log_notice("Connected to the system bus");
         c->complained = false;
-        if (!c->was_ready)
-                c->ready();
         c->was_ready = true;
+        say_ready(c);
 }
 
 static void lost(void *userdata, int error);
@@ -187,6 +193,7 @@ static void lost(void *userdata, int error) {
                 (void) log_warning_errno(
                         error, "No system bus, or not our name on it; going on without, trying again");
         c->complained = true;
+        say_ready(c); /* or whoever started us would wait for what may never be */
         int r = sd_event_source_set_time(c->reconnect, when);
         if (r >= 0)
                 r = sd_event_source_set_enabled(c->reconnect, SD_EVENT_ONESHOT);

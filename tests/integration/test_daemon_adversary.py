@@ -367,6 +367,24 @@ def when_the_bus_goes_it_builds_on_and_is_back_when_that_is(world):
 
 
 @test
+def where_there_is_no_bus_it_is_ready_and_works(world):
+    own = OwnBus(world)
+    volume = world.volume()
+    daemon = Daemon(world)
+    daemon.bus = own.bus
+    own.kill()
+    daemon.launch()
+    daemon.wait_ready()
+    daemon.wait_for(f"{volume.name}: not trusted")
+    own.restart()
+    daemon.wait_for("Connected to the system bus")
+    daemon.connect()
+    daemon.trusted(volume)
+    assert daemon.said.count("READY=1") == 1, daemon.said
+    daemon.stop()
+
+
+@test
 def a_bus_that_does_not_answer_holds_up_neither_work_nor_the_end(world):
     own = OwnBus(world)
     volume = world.volume()
