@@ -64,8 +64,18 @@ static void follow(Locks *l, Record *r) {
         daemon_set_locked(l->daemon, r, locks_is_locked(r), locks_is_locked(r) || l->reboot.holder != 0);
 }
 
+/* With the bus all in line vanish together with the holder: none of them may have the lock, and lose it. */
+static void skip_vanished(Locks *l, Lock *lock) {
+        LockRequest *first;
+        while ((first = lock_first(lock)) && !bus_find_peer(l->bus, first->client)) {
+                lock_leave(lock, first);
+                wait_free(wait_of(first));
+        }
+}
+
 /* The next in line has the lock, if there is one and it may. */
 static void grant_next(Locks *l, Record *r) {
+        skip_vanished(l, &r->lock);
         LockRequest *next = lock_next(&r->lock, &l->reboot);
         follow(l, r); /* before the answer: whoever has that finds the rest in place */
         if (!next)

@@ -52,10 +52,17 @@ static void vanish(Known *k) {
         known_free(k);
 }
 
+/* All at once: nobody who is told of one finds another. */
 void peer_set_clear(PeerSet *s) {
-        while (s->by_name)
-                vanish(s->by_name);
+        Known *k = s->by_name, *next;
+        HASH_CLEAR(by_name, s->by_name);
+        HASH_CLEAR(by_id, s->by_id);
         watch_no_more(s);
+        for (; k; k = next) {
+                next = k->by_name.next;
+                s->gone(s->userdata, &k->peer);
+                known_free(k);
+        }
 }
 
 PeerSet *peer_set_free(PeerSet *s) {

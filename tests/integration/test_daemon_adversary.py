@@ -385,6 +385,30 @@ def where_there_is_no_bus_it_is_ready_and_works(world):
 
 
 @test
+def who_waits_for_a_lock_does_not_get_it_when_the_bus_goes(world):
+    own = OwnBus(world)
+    volume = world.volume()
+    daemon = Daemon(world)
+    daemon.bus = own.bus
+    daemon.start()
+    view = daemon.trusted(volume)
+    clients = [Connection(own.bus.path) for _ in range(4)]
+    for client in clients:
+        client.send("org.bootkeep1", "/org/bootkeep1", "org.bootkeep1.Manager", "LockVolume", "su", volume.name, 1)
+    view.wait("three in line", lambda p: p["LockWaiters"] == 3)
+    own.kill()
+    own.restart()
+    daemon.wait_for("Connected to the system bus")
+    for client in clients:
+        client.close()
+    daemon.connection.close()
+    daemon.connect()
+    daemon.volume(volume.name).wait("free", lambda p: p.get("State") == "fresh" and not p["LockHolder"])
+    assert len(daemon.logged("vanished and lost its lock")) == 1
+    daemon.stop()
+
+
+@test
 def a_bus_that_does_not_answer_holds_up_neither_work_nor_the_end(world):
     own = OwnBus(world)
     volume = world.volume()
