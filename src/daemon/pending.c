@@ -43,11 +43,18 @@ void pending_answer_scans(Record *r, const char *verdict) {
 static void answer_prepare(Record *r, BusCall *call) {
         if (volume_busy(&r->volume))
                 bus_reply_error(call, BOOTKEEP_ERROR_BUSY, "%s is owed work: %s", r->name,
-                                isempty(r->problem) ? volume_state_to_string(r->volume.state) : r->problem);
+                                isempty(r->shown.reason) ? volume_state_to_string(r->volume.state)
+                                                         : r->shown.reason);
         else {
                 r->unpinned_until = now_usec() + UNPINNED_USEC;
                 bus_reply(call);
         }
+}
+
+static bool answered_prepare(Record *r, const Pending *p, const void *how) {
+        if (p->verb == BUS_PREPARE_UNMOUNT)
+                answer_prepare(r, p->call);
+        return p->verb == BUS_PREPARE_UNMOUNT;
 }
 
 static void answer_rebuild(Record *r, BusCall *call, bool built_well) {
@@ -111,9 +118,12 @@ void pending_answer_resting(Record *r) {
         case VOLUME_NEW:
         case VOLUME_SETTLING:
         case VOLUME_SCANNING:
-        case VOLUME_STALE:
         case VOLUME_BUILDING:
                 return; /* the end of that will */
+        case VOLUME_STALE:
+                if (r->volume.holds & VOLUME_HOLD_LOCK) /* or who holds it may wait for the unmount */
+                        answer_some(r, answered_prepare, NULL);
+                return;
         case VOLUME_HUNG:
                 answer_some(r, answered_hung, NULL);
                 return;

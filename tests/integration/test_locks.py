@@ -339,6 +339,19 @@ def a_volume_that_comes_while_the_reboot_lock_is_held_is_not_built(world):
 
 
 @test
+def an_unmount_does_not_wait_for_the_reboot_lock(world):
+    volume, _, view = ready(world)
+    rebooter = Client(world)
+    rebooter.call("LockReboot", "u", 0)
+    volume.write("/etc/initramfs.conf", "compress=late\n")
+    assert error_of(rebooter.call, "PrepareUnmount", "s", volume.name) == "Busy"
+    view.wait_state("stale")
+    rebooter.vanish()
+    view.wait_state("fresh")
+    assert error_of(Client(world).call, "PrepareUnmount", "s", volume.name) == "granted"
+
+
+@test
 def whoever_is_turned_away_is_no_longer_shown_as_waiting(world):
     volume, daemon, _ = ready(world)
     Client(world).lock(volume.name)
