@@ -1,20 +1,52 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/authority.h"
 
+#include <sys/queue.h>
+
 #define ACTION "org.bootkeep1.manage"
 /* A person may need so long to find the password. */
 #define ANSWER_USEC (5 * 60 * USEC_PER_SEC)
 
 typedef struct Question {
+        Authority *authority;
         sd_bus_message *call;
+        sd_bus_slot *slot;
         authority_answer_t answer;
         void *userdata;
+        TAILQ_ENTRY(Question) all;
 } Question;
 
-static void question_free(void *p) {
-        Question *q = p;
+/* They are kept here and not by their slots: a slot is the bus's, and the call in it would keep the bus. */
+struct Authority {
+        TAILQ_HEAD(QuestionList, Question) questions;
+};
+
+int authority_new(Authority **ret) {
+        Authority *a = calloc(1, sizeof(*a));
+        if (!a)
+                return -ENOMEM;
+        TAILQ_INIT(&a->questions);
+        *ret = a;
+        return 0;
+}
+
+static void question_free(Question *q) {
+        TAILQ_REMOVE(&q->authority->questions, q, all);
+        sd_bus_slot_unref(q->slot);
         sd_bus_message_unref(q->call);
         free(q);
+}
+
+void authority_clear(Authority *a) {
+        while (!TAILQ_EMPTY(&a->questions))
+                question_free(TAILQ_FIRST(&a->questions));
+}
+
+Authority *authority_free(Authority *a) {
+        if (a)
+                authority_clear(a);
+        free(a);
+        return NULL;
 }
 
 static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -25,6 +57,7 @@ static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error) {
              sd_bus_message_read(m, "bb", &authorised, &challenge) < 0))
                 authorised = 0;
         q->answer(q->userdata, q->call, authorised);
+        question_free(q);
         return 1;
 }
 
@@ -32,7 +65,6 @@ static int ask(Question *q) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         sd_bus *bus = sd_bus_message_get_bus(q->call);
         bool interactive = sd_bus_message_get_allow_interactive_authorization(q->call) > 0;
-        sd_bus_slot *slot = NULL;
 
         int r = sd_bus_message_new_method_call(bus, &m, "org.freedesktop.PolicyKit1",
                                                "/org/freedesktop/PolicyKit1/Authority",
@@ -42,21 +74,16 @@ static int ask(Question *q) {
                                           sd_bus_message_get_sender(q->call), ACTION);
         if (r >= 0) /* no details; may it ask a person; not to be cancelled */
                 r = sd_bus_message_append(m, "a{ss}us", 0, interactive ? 1U : 0U, "");
-        if (r >= 0)
-                r = sd_bus_call_async(bus, &slot, m, on_answer, q, ANSWER_USEC);
-        if (r < 0)
-                return r;
-        (void) sd_bus_slot_set_destroy_callback(slot, question_free);
-        (void) sd_bus_slot_set_floating(slot, true); /* lives until answered, or the bus goes */
-        sd_bus_slot_unref(slot);
-        return 0;
+        return r < 0 ? r : sd_bus_call_async(bus, &q->slot, m, on_answer, q, ANSWER_USEC);
 }
 
-int authority_ask(sd_bus_message *call, authority_answer_t answer, void *userdata) {
+int authority_ask(Authority *a, sd_bus_message *call, authority_answer_t answer, void *userdata) {
         Question *q = calloc(1, sizeof(*q));
         if (!q)
                 return -ENOMEM;
-        *q = (Question){.call = sd_bus_message_ref(call), .answer = answer, .userdata = userdata};
+        *q = (Question){
+                .authority = a, .call = sd_bus_message_ref(call), .answer = answer, .userdata = userdata};
+        TAILQ_INSERT_TAIL(&a->questions, q, all);
         int r = ask(q);
         if (r < 0)
                 question_free(q);

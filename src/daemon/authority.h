@@ -8,7 +8,16 @@
 
 #include "common/util.h"
 
+typedef struct Authority Authority; /* the questions that are open */
+
+int authority_new(Authority **ret);
+Authority *authority_free(Authority *a);
+DEFINE_CLEANUP(Authority *, authority_free);
+
 /* Told once, with the reference to CALL that authority_ask() took. */
 typedef void (*authority_answer_t)(void *userdata, sd_bus_message *call, bool allowed);
 
-int authority_ask(sd_bus_message *call, authority_answer_t answer, void *userdata);
+int authority_ask(Authority *a, sd_bus_message *call, authority_answer_t answer, void *userdata);
+
+/* The bus is gone, and with it whoever asked: nobody is told. */
+void authority_clear(Authority *a);

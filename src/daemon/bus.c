@@ -18,6 +18,7 @@ struct Bus {
         const BusHandlers *handlers;
         void *userdata;
         PeerSet *peers;
+        Authority *authority;
         void *found; /* by volume_find(), for the getters that sd-bus calls right behind it */
 };
 
@@ -307,7 +308,7 @@ static int on_method(Message *m, void *userdata, sd_bus_error *error) {
                                          "You cannot be told apart from others");
         if (peer->uid == 0)
                 return command(b, verb, m, peer);
-        if (authority_ask(m, on_authority, b) < 0)
+        if (authority_ask(b->authority, m, on_authority, b) < 0)
                 deny(m);
         return 1;
 }
@@ -358,6 +359,8 @@ int bus_new(const BusHandlers *handlers, void *userdata, Bus **ret) {
         b->handlers = handlers;
         b->userdata = userdata;
         int r = peer_set_new(on_peer_gone, b, &b->peers);
+        if (r >= 0)
+                r = authority_new(&b->authority);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(b);
@@ -371,6 +374,8 @@ const Peer *bus_find_peer(const Bus *b, uint64_t id) {
 void bus_close(Bus *b) {
         if (b->peers)
                 peer_set_clear(b->peers); /* with the bus everybody on it is gone */
+        if (b->authority)
+                authority_clear(b->authority);
         b->bus = sd_bus_close_unref(b->bus);
 }
 
@@ -378,6 +383,7 @@ Bus *bus_free(Bus *b) {
         if (b) { /* without a flush: a bus that does not read would hold up the end */
                 bus_close(b);
                 peer_set_free(b->peers);
+                authority_free(b->authority);
         }
         free(b);
         return NULL;

@@ -588,6 +588,17 @@ def who_vanishes_while_polkit_thinks_gets_nothing(world):
 
 
 @test
+def the_end_does_not_wait_for_polkit(world):
+    volume, daemon, _ = ready(world)
+    polkit = Polkit(world)
+    with lock_as_nobody(world, volume) as caller:
+        polkit.question()
+        assert daemon.stop() == 0  # nor is anything left behind, for the sanitizer to see
+        caller.communicate(timeout=30)
+        assert caller.returncode != 0
+
+
+@test
 def a_build_by_hand_waits_its_turn(world):
     volume, _, view = ready(world)
     holder = Client(world)
