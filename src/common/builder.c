@@ -161,11 +161,11 @@ static int definition_read(Definition *d, const char *file, unsigned *problems) 
         if (r < 0)
                 return 0;
         if (!d->builder.exec && !d->bad) {
-                log_warning("%s:1: no Exec= in section [Builder]", file);
+                conffile_warn(file, 1, "no Exec= in section [Builder]");
                 (*problems)++;
         }
         if (!d->builder.exec || d->bad) {
-                log_warning("%s: builder \"%s\" is left out", file, d->builder.name);
+                conffile_warn(file, 0, "builder \"%s\" is left out", d->builder.name);
                 return 0;
         }
         r = take_fingerprint(&d->builder);

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "bootkeep.h"
 #include "common/log.h"
 
 #define FILE_SIZE_MAX (64U * 1024U)
@@ -43,6 +44,20 @@ static void source_done(Source *s) {
                 econf_freeFile(s->econf);
 }
 
+void conffile_warn(const char *file, size_t line, const char *format, ...) {
+        const LogFields fields = {.message_id = BOOTKEEP_MESSAGE_CONFIG};
+        _cleanup_free_ char *what = NULL;
+        va_list ap;
+        va_start(ap, format);
+        if (vasprintf(&what, format, ap) < 0)
+                what = NULL;
+        va_end(ap);
+        if (line > 0)
+                log_send(LOG_WARNING, &fields, "%s:%zu: %s", file, line, strempty(what));
+        else
+                log_send(LOG_WARNING, &fields, "%s: %s", file, strempty(what));
+}
+
 static int _printf_(3, 4) broken(Source *s, size_t line, const char *format, ...) {
         _cleanup_free_ char *why = NULL;
         va_list ap;
@@ -50,10 +65,7 @@ static int _printf_(3, 4) broken(Source *s, size_t line, const char *format, ...
         if (vasprintf(&why, format, ap) < 0)
                 why = NULL;
         va_end(ap);
-        if (line > 0)
-                log_warning("%s:%zu: %s", s->file, line, strempty(why));
-        else
-                log_warning("%s: %s", s->file, strempty(why));
+        conffile_warn(s->file, line, "%s", strempty(why));
         (*s->problems)++;
         return -EBADMSG;
 }

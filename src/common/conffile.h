@@ -18,6 +18,9 @@ typedef struct ConfItem {
  * (logged, with the line). */
 int conffile_read(const char *file, const ConfItem *items, size_t n_items, unsigned *problems);
 
+/* Logs a mistake in FILE (in its LINE, or 0) under the message id that all of them have. */
+void conffile_warn(const char *file, size_t line, const char *format, ...) _printf_(3, 4);
+
 /* The files that make up NAME (`bootkeep.conf`): the first NAME found below DIRS, then NAME.d's *.conf of all
  * DIRS sorted by name, the first of equal names winning, a link to /dev/null masking. DIRS is a strv, most
  * important first. */

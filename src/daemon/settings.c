@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/settings.h"
 
+#include "bootkeep.h"
 #include "common/conffile.h"
 #include "common/log.h"
 
@@ -85,7 +86,7 @@ int settings_load(const char *file, Settings *ret, unsigned *ret_problems) {
         if (r < 0)
                 return r;
         if (s.settle_max < s.settle) {
-                log_send(LOG_WARNING, NULL,
+                log_send(LOG_WARNING, &(LogFields){.message_id = BOOTKEEP_MESSAGE_CONFIG},
                          "SettleMaxSec= is shorter than SettleSec=, using SettleSec= for both");
                 s.settle_max = s.settle;
                 problems++;
