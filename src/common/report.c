@@ -13,6 +13,8 @@
 
 #define TEXT_MAX 8192U
 #define NOTHING "-"
+/* Of a record on D-Bus, beside its strings: their lengths, what they are padded with. */
+#define RECORD_OVERHEAD 48U
 
 Report *report_new(void) {
         return calloc(1, sizeof(Report));
@@ -33,15 +35,26 @@ static void helper_done(ReportHelper *h) {
         *h = (ReportHelper){};
 }
 
-Report *report_free(Report *r) {
-        if (!r)
-                return NULL;
+void report_drop_details(Report *r) {
         for (size_t i = 0; i < r->n_caches; i++)
                 cache_done(&r->caches[i]);
         for (size_t i = 0; i < r->n_helpers; i++)
                 helper_done(&r->helpers[i]);
         free(r->caches);
         free(r->helpers);
+        r->caches = NULL;
+        r->helpers = NULL;
+        r->n_caches = r->n_helpers = r->bytes = 0;
+}
+
+size_t report_size(const Report *r) {
+        return r ? r->bytes + (r->n_caches + r->n_helpers) * RECORD_OVERHEAD : 0;
+}
+
+Report *report_free(Report *r) {
+        if (!r)
+                return NULL;
+        report_drop_details(r);
         free(r->manifest);
         free(r->sources);
         free(r->unwatched);

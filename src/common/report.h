@@ -59,6 +59,11 @@ Report *report_new(void);
 Report *report_free(Report *r);
 DEFINE_CLEANUP(Report *, report_free);
 
+/* About what its caches and helpers take on D-Bus. REPORT may be NULL. */
+size_t report_size(const Report *r);
+/* Leaves these out. */
+void report_drop_details(Report *r);
+
 /* Takes one line without its newline. -EBADMSG: not a record; the report is as it was. -E2BIG: too many.
  * Unknown keys are skipped. */
 int report_parse_line(Report *r, const char *line);

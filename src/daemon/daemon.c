@@ -18,6 +18,9 @@
 
 /* A stopped daemon is gone within a second, whatever its children do. */
 #define STOP_USEC (700 * USEC_PER_MSEC)
+/* Anybody may ask for all volumes in one message, and the bus throws out who sends too large ones: no number
+ * of volumes that nobody trusts may bring that about. */
+#define UNTRUSTED_REPORTS_MAX (16U * 1024U * 1024U)
 /* How often a package manager's lock is looked at, while work waits for it. */
 #define PACKAGES_USEC USEC_PER_SEC
 
@@ -169,6 +172,21 @@ static void scan_ended(Daemon *d, Record *r, int status) {
                 pending_answer_rebuilds(r, UINT64_MAX, verdict == VOLUME_SCAN_FRESH);
 }
 
+static void take_report(const Daemon *d, Record *r) {
+        size_t others = 0;
+        report_free(r->report);
+        r->report = NULL;
+        for (size_t i = 0; i < d->n_records; i++)
+                others += d->records[i]->volume.trusted ? 0 : report_size(d->records[i]->report);
+        r->report = TAKE_PTR(r->scan.report);
+        if (r->volume.trusted || others + report_size(r->report) <= UNTRUSTED_REPORTS_MAX)
+                return;
+        LogFields fields = news_fields(r, NULL);
+        log_send(LOG_WARNING, &fields,
+                 "too much to show of what is not trusted, leaving out its caches and helpers");
+        report_drop_details(r->report);
+}
+
 static int on_scan_exit(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Record *r = userdata;
         _cleanup_free_ char *problem = NULL;
@@ -178,8 +196,7 @@ static int on_scan_exit(sd_event_source *s, int fd, uint32_t revents, void *user
                 r->problem = TAKE_PTR(problem);
                 r->built_badly = false;
         }
-        report_free(r->report);
-        r->report = TAKE_PTR(r->scan.report);
+        take_report(r->owner, r);
         running_done(&r->scan);
         scan_ended(r->owner, r, status);
         return 0;

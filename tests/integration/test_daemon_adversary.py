@@ -506,6 +506,31 @@ def names_that_are_no_utf8_can_be_spoken_of(world):
 
 
 @test
+def volumes_that_have_much_to_say_do_not_cost_the_bus(world):
+    if not kernel_has("btrfs"):
+        raise Skip("this kernel has no btrfs")
+    daemon = world.daemon()
+    with open(world.path("said"), "w", encoding="ascii") as f:
+        f.writelines(f"CACHE {'x' * 1000}{i} - fresh\n" for i in range(4000))
+    Program(world, "bootkeep-scan").replace(f"cat {world.path('said')}")
+    disk = world.disk(fs="btrfs", esps=0, volume_mib=128)
+    disk.volume.shell("for i in $(seq 10); do btrfs subvolume create $i >/dev/null; done")
+    for i in range(1, 11):
+        os.mkdir(world.path(f"{i}"))
+        disk.mount(f"subvol={i}", at=world.path(f"{i}"))
+        world.later(lambda at=world.path(f"{i}"): disk.umount(at=at))
+    for i in range(1, 11):
+        daemon.volume(f"{disk.volume.name}[/{i}]").wait_state("untrusted")
+    client = Connection(world.bus.path)
+    objects = client.call("org.bootkeep1", "/org/bootkeep1", "org.freedesktop.DBus.ObjectManager",
+                          "GetManagedObjects", timeout=60)[0]
+    client.close()
+    caches = [len(o["org.bootkeep1.Volume"]["Caches"]) for p, o in objects.items() if "/volume/" in p]
+    assert len(caches) >= 10 and 4000 in caches and 0 in caches, caches
+    daemon.wait_for("leaving out its caches and helpers")
+
+
+@test
 def a_caller_that_floods_and_vanishes_leaves_nothing(world):
     volume = world.volume()
     daemon = world.daemon()
