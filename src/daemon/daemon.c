@@ -187,8 +187,10 @@ static void take_report(const Daemon *d, Record *r) {
         report_drop_details(r->report);
 }
 
+/* How those end that we stop ourselves is no news of the volume. */
 static int on_scan_exit(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Record *r = userdata;
+        Daemon *d = r->owner;
         _cleanup_free_ char *problem = NULL;
         int status = running_conclude(&r->scan, "bootkeep-scan", &problem);
         if (problem && status != BOOTKEEP_SCAN_STALE) {
@@ -196,9 +198,12 @@ static int on_scan_exit(sd_event_source *s, int fd, uint32_t revents, void *user
                 r->problem = TAKE_PTR(problem);
                 r->built_badly = false;
         }
-        take_report(r->owner, r);
+        take_report(d, r);
         running_done(&r->scan);
-        scan_ended(r->owner, r, status);
+        if (d->stopping)
+                daemon_settle_accounts(d);
+        else
+                scan_ended(d, r, status);
         return 0;
 }
 
@@ -267,12 +272,17 @@ static void build_ended(Daemon *d, Record *r, int status) {
 
 static int on_build_exit(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Record *r = userdata;
+        Daemon *d = r->owner;
         _cleanup_free_ char *problem = NULL;
         int status = running_conclude(&r->build, "bootkeep-build", &problem);
         free(r->problem);
         r->problem = TAKE_PTR(problem);
         running_done(&r->build);
-        build_ended(r->owner, r, status);
+        if (d->stopping && status != BOOTKEEP_BUILD_SUCCESS) {
+                pending_answer_rebuilds(r, r->builds, false);
+                daemon_settle_accounts(d);
+        } else
+                build_ended(d, r, status);
         return 0;
 }
 

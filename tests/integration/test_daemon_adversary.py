@@ -476,6 +476,7 @@ def sigterm_during_a_scan_ends_it_at_once(world):
     assert daemon.stop() == 0
     assert time.monotonic() - began < 3
     await_end_of(pids)
+    assert not daemon.logged("failed")
 
 
 @test

@@ -78,6 +78,7 @@ def sigterm_during_a_build_leaves_the_old_set(world):
     assert daemon.stop() == 0
     assert time.monotonic() - began < 1 + sanitizer_tax()
     assert [booted(h.files()) for h in volume.disk.helpers] == before
+    assert not daemon.logged("failed|next try")
 
 
 @test
