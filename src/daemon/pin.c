@@ -2,9 +2,30 @@
 #include "daemon/pin.h"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+
+/* A look at names that are in memory fails also because somebody renames or mounts something just then. */
+#define TRIES 10U
+
+/* Whoever is mounted pins the way to it in memory. Where that is not enough, as it leads through a server
+ * that is asked for each step (NFS, FUSE), nobody is, for it may not answer. */
+static int open_cached(const char *target) {
+        struct open_how how = {
+                .flags = O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW,
+                .resolve = RESOLVE_CACHED,
+        };
+        long fd = -1;
+        errno = EAGAIN;
+        for (unsigned i = 0; i < TRIES && fd < 0 && errno == EAGAIN; i++)
+                fd = syscall(SYS_openat2, AT_FDCWD, target, &how, sizeof(how));
+        if (fd < 0 && (errno == EINVAL || errno == ENOSYS)) /* before Linux 5.12 */
+                return open(target, (int) how.flags);
+        return (int) fd;
+}
 
 /* The id of the mount that PATH is on, 0: unknown. */
 static uint64_t mount_of(int fd, const char *path) {
@@ -15,7 +36,7 @@ static uint64_t mount_of(int fd, const char *path) {
 }
 
 int pin_mount(const char *target, uint64_t mount_id, int *ret) {
-        _cleanup_close_ int fd = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        _cleanup_close_ int fd = open_cached(target);
         if (fd < 0)
                 return -errno;
         if (mount_of(fd, "") != mount_id)

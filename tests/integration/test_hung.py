@@ -9,7 +9,7 @@ import time
 from lib import Skip, main, test
 from lib.content import CACHE, COPIES, KERNEL, MANIFEST, OUTPUT, PACK, Gate, Volume, manifest
 from lib.dbus import DBusError
-from lib.deaf import DeafDisk
+from lib.deaf import DeafDisk, DeafFolder
 from lib.disk import run
 
 CONFIG = {"Watch": {"SettleSec": "1", "SettleMaxSec": "5", "ScanTimeoutSec": "2"}}
@@ -95,6 +95,29 @@ def a_disk_that_does_not_answer_holds_up_nothing_but_its_volume(world):
     other_view.wait_state("fresh")
     assert_served(daemon, other, other_view)
     disk.answer_again()
+    view.wait("taken back and built", lambda p: p.get("State") == "fresh" and volume.read(OUTPUT) == volume.packed())
+
+
+@test
+def a_way_to_a_volume_that_does_not_answer_holds_up_that_volume_alone(world):
+    if not os.path.exists("/dev/fuse"):
+        raise Skip("no FUSE")
+    way = DeafFolder(world)
+    disk = world.disk(esps=0)
+    world.later(way.answer_again)
+    disk.mountpoint = way.path
+    disk.mount()
+    volume = Volume(world, disk)
+    volume.populate()
+    other = world.volume(name="other", esps=0)
+    daemon = world.daemon(config=CONFIG)
+    view, other_view = daemon.trusted(volume), daemon.trusted(other)
+    with open(volume.path("/etc/initramfs.conf"), "w", encoding="ascii") as f:
+        way.go_deaf()
+        f.write("written by who was there already\n")
+    view.wait_state("hung")
+    assert_served(daemon, other, other_view)
+    way.answer_again()
     view.wait("taken back and built", lambda p: p.get("State") == "fresh" and volume.read(OUTPUT) == volume.packed())
 
 
