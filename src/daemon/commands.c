@@ -192,8 +192,9 @@ static void lost(void *userdata, int error) {
         if (!c->complained)
                 (void) log_warning_errno(
                         error, "No system bus, or not our name on it; going on without, trying again");
+        else /* whoever started us is not to wait for what may never be */
+                say_ready(c);
         c->complained = true;
-        say_ready(c); /* or whoever started us would wait for what may never be */
         int r = sd_event_source_set_time(c->reconnect, when);
         if (r >= 0)
                 r = sd_event_source_set_enabled(c->reconnect, SD_EVENT_ONESHOT);

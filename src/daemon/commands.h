@@ -8,9 +8,9 @@
 
 typedef struct Commands Commands;
 
-/* Connects to the bus, now or when there is one. READY is called once, when calls can be answered
- * or there is no bus; LOOK_AFRESH, with USERDATA, when somebody wants to take the system down and the mount
- * table must not be behind. */
+/* Connects to the bus, now or when there is one. READY is called once, when calls can be answered,
+ * or when there was no bus for the second time; LOOK_AFRESH, with USERDATA, when somebody wants to take the
+ * system down and the mount table must not be behind. */
 int commands_new(Daemon *d, void (*ready)(void), void (*look_afresh)(void *userdata), void *userdata,
                  Commands **ret);
 Commands *commands_free(Commands *c);
