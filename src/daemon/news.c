@@ -38,11 +38,11 @@ static void log_state(const Record *r, VolumeState before) {
 }
 
 static void log_failure(const Record *r) {
-        LogFields fields = news_fields(r, BOOTKEEP_MESSAGE_BUILD_FAILED);
+        bool scan = !r->built_badly && !isempty(r->problem);
+        LogFields fields = news_fields(r, scan ? NULL : BOOTKEEP_MESSAGE_BUILD_FAILED);
         uint64_t now = now_usec(), wait = r->volume.timer > now ? r->volume.timer - now : 0;
-        log_send(LOG_WARNING, &fields, "%s failed: %s; next try in %" PRIu64 " s",
-                 r->built_badly ? "build" : "scan", strempty(r->problem),
-                 (wait + USEC_PER_SEC - 1) / USEC_PER_SEC);
+        log_send(LOG_WARNING, &fields, "%s failed: %s; next try in %" PRIu64 " s", scan ? "scan" : "build",
+                 strempty(r->shown.reason), (wait + USEC_PER_SEC - 1) / USEC_PER_SEC);
 }
 
 void news_tell(Bus *bus, Record *r) {

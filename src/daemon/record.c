@@ -182,7 +182,8 @@ static char *unwatched_text(const Record *r) {
         return strprintf(&text, "not watched, scanned on a timer: %s", r->unwatched) < 0 ? NULL : text;
 }
 
-/* A builder may change its own sources: then nothing fails, and nothing ever is fresh. */
+/* Where nothing failed it was built, or its lock given back, and something is stale all the same: a builder
+ * may change its own sources. */
 static char *problem_text(const Record *r) {
         _cleanup_free_ char *owned = NULL;
         char *text = NULL;
@@ -192,7 +193,7 @@ static char *problem_text(const Record *r) {
         stale = first_stale_reason(r->report, &owned);
         if (!*stale)
                 return strdup("");
-        return strprintf(&text, "stale again behind every build: %s", stale) < 0 ? NULL : text;
+        return strprintf(&text, "still stale: %s", stale) < 0 ? NULL : text;
 }
 
 static char *given_up_text(const Record *r) {

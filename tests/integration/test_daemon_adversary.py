@@ -11,7 +11,7 @@ import sys
 import time
 
 from lib import Skip, main, test
-from lib.content import PACK, Gate, Volume
+from lib.content import MANIFEST, PACK, Gate, Volume, cache, manifest
 from lib.daemon import Daemon
 from lib.dbus import Connection, DBusError
 from lib.disk import kernel_has, run
@@ -214,6 +214,21 @@ def a_build_that_is_killed_counts_once(world):
         view.wait("failed", lambda p: not p["LockHolder"] and p["State"] == "failed")
         assert view["Failures"] == i, view.properties
     assert not daemon.logged("vanished and lost its lock")
+
+
+@test
+def a_build_that_succeeds_and_leaves_it_stale_says_what_is(world):
+    volume = world.volume(esps=0)
+    volume.builder("one", "echo 1 >$1\n", "%o")
+    volume.builder("two", "echo 2 >$1/boot/two; rm $1/boot/one\n", "%r")
+    volume.write(MANIFEST, manifest(cache("one", "one", "/etc/initramfs.conf", "/boot/one"),
+                                    cache("two", "two", "/etc/initramfs.conf", "/boot/two")))
+    daemon = world.daemon(config={"Build": {"RetrySec": "1h"}})
+    view = daemon.volume(volume.name).wait_state("untrusted")
+    daemon.call("Trust", "s", volume.name)
+    view.wait_state("failed")
+    assert view["StateReason"].startswith("still stale: cache one: /boot/one is missing"), view.properties
+    daemon.wait_for("build failed: still stale: cache one: /boot/one is missing")
 
 
 @test
