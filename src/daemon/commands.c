@@ -16,6 +16,8 @@ struct Commands {
         Locks *locks;
         sd_event_source *reconnect;
         void (*ready)(void);
+        void (*look_afresh)(void *userdata);
+        void *userdata; /* of look_afresh */
         bool was_ready; /* the name was ours once */
         bool said_ready, complained;
 };
@@ -132,6 +134,17 @@ static void reload(Daemon *d, BusCall *call) {
                 bus_reply(call);
 }
 
+/* Who mounts and calls at once is not to be told that there is no such volume. Whoever may not change
+ * anything has to wait until it is known, for anybody may ask for what is not there, and as often as he
+ * likes. */
+static Record *look_up(const Commands *c, const char *argument, const Peer *peer) {
+        Record *r = daemon_look_up(c->daemon, argument);
+        if (r || !peer)
+                return r;
+        c->look_afresh(c->userdata);
+        return daemon_look_up(c->daemon, argument);
+}
+
 static void command(void *userdata, BusVerb verb, const BusArguments *a, const Peer *peer, BusCall *call) {
         Commands *c = userdata;
         if (verb == BUS_RELOAD)
@@ -141,7 +154,7 @@ static void command(void *userdata, BusVerb verb, const BusArguments *a, const P
         else if (verb == BUS_FLUSH)
                 locks_flush(c->locks, a->timeout, peer, call);
         else {
-                Record *r = daemon_look_up(c->daemon, a->volume);
+                Record *r = look_up(c, a->volume, peer);
                 if (r)
                         of_volume(c, r, verb, a, peer, call);
                 else
@@ -220,6 +233,8 @@ int commands_new(Daemon *d, void (*ready_handler)(void), void (*look_afresh)(voi
                 return -ENOMEM;
         c->daemon = d;
         c->ready = ready_handler;
+        c->look_afresh = look_afresh;
+        c->userdata = userdata;
         int r = bus_new(&handlers, c, &c->bus);
         if (r >= 0)
                 r = locks_new(d, c->bus, look_afresh, userdata, &c->locks);

@@ -130,6 +130,24 @@ def a_volume_is_locked_by_every_name_that_it_has(world):
 
 
 @test
+def what_was_mounted_a_moment_ago_can_be_locked(world):
+    disk = world.disk(esps=0)
+    daemon = world.daemon()
+    view = daemon.volume(disk.volume.name)
+    client = Client(world)
+    before = world.path("before")
+    os.mkdir(before)
+    for _ in range(5):  # the next mount comes while the daemon does not look, for it did so just now
+        subprocess.run(["mount", "-t", "tmpfs", "none", before], check=True)
+        disk.mount()
+        client.lock(disk.mountpoint)
+        client.unlock(disk.volume.name)
+        client.call("Scan", "s", disk.volume.name)  # behind it none runs
+        subprocess.run(["umount", before, disk.mountpoint], check=True)
+        view.wait_gone()
+
+
+@test
 def waiters_are_served_in_order_and_a_vanished_one_leaves_the_line(world):
     volume, _, view = ready(world)
     clients = [Client(world) for _ in range(4)]
