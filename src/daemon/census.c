@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/census.h"
 
+#include <poll.h>
 #include <sys/epoll.h>
 
 #include "common/log.h"
@@ -122,6 +123,11 @@ void census_look(Census *c) {
         int r = mount_table_dispatch(c->mounts, on_mount, c);
         if (r < 0)
                 log_errno(r, "Failed to read the mount table");
+}
+
+bool census_is_behind(const Census *c) {
+        struct pollfd p = {.fd = mount_table_get_fd(c->mounts), .events = POLLIN};
+        return poll(&p, 1, 0) > 0;
 }
 
 static int follow_devices(Census *c) {

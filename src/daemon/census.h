@@ -15,6 +15,8 @@ DEFINE_CLEANUP(Census *, census_free);
 
 /* Reads the mount table now, however lately that was done. */
 void census_look(Census *c);
+/* Was it told of a change that it has not looked at? If so it is to look: the question may be the answer. */
+bool census_is_behind(const Census *c);
 
 /* Is this mount a volume of its own? Writable, and the file system's own root or a subvolume: a bind mount of
  * some directory is a part of a volume, unless it is what the system runs from. */

@@ -16,8 +16,6 @@ struct Commands {
         Locks *locks;
         sd_event_source *reconnect;
         void (*ready)(void);
-        void (*look_afresh)(void *userdata);
-        void *userdata; /* of look_afresh */
         bool was_ready; /* the name was ours once */
         bool said_ready, complained;
 };
@@ -134,14 +132,13 @@ static void reload(Daemon *d, BusCall *call) {
                 bus_reply(call);
 }
 
-/* Who mounts and calls at once is not to be told that there is no such volume. Whoever may not change
- * anything has to wait until it is known, for anybody may ask for what is not there, and as often as he
- * likes. */
+/* Who mounts and calls at once is not to be told that there is no such volume. Anybody may ask for what is
+ * not there, as often as he likes: nothing is done without need for whoever may not change anything. */
 static Record *look_up(const Commands *c, const char *argument, const Peer *peer) {
         Record *r = daemon_look_up(c->daemon, argument);
-        if (r || !peer)
+        if (r)
                 return r;
-        c->look_afresh(c->userdata);
+        daemon_look_afresh(c->daemon, peer);
         return daemon_look_up(c->daemon, argument);
 }
 
@@ -226,18 +223,15 @@ static const BusHandlers handlers = {
         .lost = lost,
 };
 
-int commands_new(Daemon *d, void (*ready_handler)(void), void (*look_afresh)(void *userdata), void *userdata,
-                 Commands **ret) {
+int commands_new(Daemon *d, void (*ready_handler)(void), Commands **ret) {
         _cleanup_(commands_freep) Commands *c = calloc(1, sizeof(*c));
         if (!c)
                 return -ENOMEM;
         c->daemon = d;
         c->ready = ready_handler;
-        c->look_afresh = look_afresh;
-        c->userdata = userdata;
         int r = bus_new(&handlers, c, &c->bus);
         if (r >= 0)
-                r = locks_new(d, c->bus, look_afresh, userdata, &c->locks);
+                r = locks_new(d, c->bus, &c->locks);
         if (r >= 0) /* the first try comes with the loop's first turn */
                 r = sd_event_add_time(daemon_event_loop(d), &c->reconnect, CLOCK_BOOTTIME, 0, 1000,
                                       on_reconnect, c);

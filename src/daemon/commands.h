@@ -8,11 +8,9 @@
 
 typedef struct Commands Commands;
 
-/* Connects to the bus, now or when there is one. READY is called once, when calls can be answered,
- * or when there was no bus for the second time; LOOK_AFRESH, with USERDATA, when the mount table must
- * not be behind: when somebody wants to take the system down, or names a volume that is not known. */
-int commands_new(Daemon *d, void (*ready)(void), void (*look_afresh)(void *userdata), void *userdata,
-                 Commands **ret);
+/* Connects to the bus, now or when there is one. READY is called once, when calls can be answered, or when
+ * there was no bus for the second time. */
+int commands_new(Daemon *d, void (*ready)(void), Commands **ret);
 Commands *commands_free(Commands *c);
 DEFINE_CLEANUP(Commands *, commands_free);
 

@@ -36,7 +36,7 @@ struct Daemon {
         Bus *bus;
         const DaemonHooks *hooks; /* may be NULL */
         void *hooks_userdata;
-        void (*look_afresh)(void *userdata); /* may be NULL */
+        look_afresh_t look_afresh; /* may be NULL */
         void *look_userdata;
 
         Record **records; /* in order of appearance */
@@ -501,8 +501,8 @@ static int on_settle_accounts(sd_event_source *s, void *userdata) {
         if (d->hooks)
                 d->hooks->settled(d->hooks_userdata);
         tell_soon(d, NULL);
-        if (d->in_doubt && d->look_afresh)
-                d->look_afresh(d->look_userdata);
+        if (d->in_doubt)
+                daemon_look_afresh(d, true);
         d->in_doubt = false;
         return 0;
 }
@@ -667,9 +667,14 @@ void daemon_set_hooks(Daemon *d, const DaemonHooks *hooks, void *userdata) {
         d->hooks_userdata = userdata;
 }
 
-void daemon_set_look_afresh(Daemon *d, void (*look_afresh)(void *userdata), void *userdata) {
+void daemon_set_look_afresh(Daemon *d, look_afresh_t look_afresh, void *userdata) {
         d->look_afresh = look_afresh;
         d->look_userdata = userdata;
+}
+
+void daemon_look_afresh(Daemon *d, bool anyway) {
+        if (d->look_afresh)
+                d->look_afresh(d->look_userdata, anyway);
 }
 
 void daemon_settle_accounts(Daemon *d) {

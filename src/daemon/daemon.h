@@ -30,9 +30,11 @@ sd_event *daemon_event_loop(Daemon *d);
 const DaemonOptions *daemon_options(const Daemon *d);
 /* The bus that is told what happens; owned by the caller, may be NULL. */
 void daemon_set_bus(Daemon *d, Bus *bus);
-/* What has the mount table read again: where a folder above a mount was renamed the kernel does not tell, but
- * the next scan does not find it. */
-void daemon_set_look_afresh(Daemon *d, void (*look_afresh)(void *userdata), void *userdata);
+/* What has the mount table looked at now. ANYWAY: also if nothing was told of it since the last look: where a
+ * folder above a mount was renamed the kernel does not tell, but the next scan does not find it. */
+typedef void (*look_afresh_t)(void *userdata, bool anyway);
+void daemon_set_look_afresh(Daemon *d, look_afresh_t look_afresh, void *userdata);
+void daemon_look_afresh(Daemon *d, bool anyway);
 /* The configuration was read again; takes it over. */
 void daemon_set_settings(Daemon *d, Settings *settings);
 

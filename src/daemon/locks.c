@@ -28,8 +28,6 @@ struct Locks {
         Lock reboot;
         char *reboot_holder; /* its unique name */
         TAILQ_HEAD(FlushingList, Flushing) flushing;
-        void (*look_afresh)(void *userdata);
-        void *userdata;
 };
 
 static void wait_free(Wait *w) {
@@ -238,7 +236,7 @@ void locks_lock_reboot(Locks *l, uint32_t flags, const Peer *peer, BusCall *call
         Wait *w = wait_new(call, flags & BOOTKEEP_LOCK_WAIT);
         int a = w ? lock_wait(&l->reboot, peer->id, &w->request) : -ENOMEM;
         if (a == LOCK_WAITS) {
-                l->look_afresh(l->userdata);
+                daemon_look_afresh(l->daemon, true); /* so that no mount is overlooked */
                 for (Record *r = daemon_next(l->daemon, NULL); r; r = daemon_next(l->daemon, r))
                         daemon_hurry(l->daemon, r);
                 daemon_settle_accounts(l->daemon); /* where there is no volume, too */
@@ -391,15 +389,13 @@ void locks_view(const Locks *l, BusManager *ret) {
         ret->reboot_waiters = lock_waiters(&l->reboot);
 }
 
-int locks_new(Daemon *d, Bus *bus, void (*look_afresh)(void *userdata), void *userdata, Locks **ret) {
+int locks_new(Daemon *d, Bus *bus, Locks **ret) {
         static const DaemonHooks hooks = {.settled = on_settled, .added = on_added, .removed = on_removed};
         Locks *l = calloc(1, sizeof(*l));
         if (!l)
                 return -ENOMEM;
         l->daemon = d;
         l->bus = bus;
-        l->look_afresh = look_afresh;
-        l->userdata = userdata;
         TAILQ_INIT(&l->flushing);
         daemon_set_hooks(d, &hooks, l);
         *ret = l;

@@ -8,9 +8,8 @@
 
 typedef struct Locks Locks;
 
-/* Hooks itself into D. LOOK_AFRESH is called when somebody wants the reboot lock, so that no mount is
- * overlooked, and when a volume was not found where it was mounted. */
-int locks_new(Daemon *d, Bus *bus, void (*look_afresh)(void *userdata), void *userdata, Locks **ret);
+/* Hooks itself into D. */
+int locks_new(Daemon *d, Bus *bus, Locks **ret);
 Locks *locks_free(Locks *l);
 DEFINE_CLEANUP(Locks *, locks_free);
 

@@ -104,9 +104,9 @@ static void say_ready(void) {
 }
 
 /* Without --no-watch there is a census as soon as there is a call or a volume. */
-static void look_afresh(void *userdata) {
+static void look_afresh(void *userdata, bool anyway) {
         Census **census = userdata;
-        if (*census)
+        if (*census && (anyway || census_is_behind(*census)))
                 census_look(*census);
 }
 
@@ -128,7 +128,7 @@ static int run(const DaemonOptions *o, Settings *settings) {
         if (r < 0)
                 return log_errno(r, "Failed to handle signals");
         daemon_set_look_afresh(d, look_afresh, &census);
-        r = commands_new(d, say_ready, look_afresh, &census, &commands);
+        r = commands_new(d, say_ready, &commands);
         if (r < 0)
                 return log_errno(r, "Failed to prepare the bus");
         if (o->watch) {

@@ -140,6 +140,7 @@ def what_was_mounted_a_moment_ago_can_be_locked(world):
     for _ in range(5):  # the next mount comes while the daemon does not look, for it did so just now
         subprocess.run(["mount", "-t", "tmpfs", "none", before], check=True)
         disk.mount()
+        assert client.call("GetVolume", "s", disk.volume.node)
         client.lock(disk.mountpoint)
         client.unlock(disk.volume.name)
         client.call("Scan", "s", disk.volume.name)  # behind it none runs
