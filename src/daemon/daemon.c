@@ -688,11 +688,8 @@ void daemon_set_locked(Daemon *d, Record *r, bool locked, bool held) {
         tell_soon(d, r);
 }
 
-/* What was given up stays so, and a package manager is not raced. */
 void daemon_hurry(Daemon *d, Record *r) {
-        bool build = r->volume.trusted && r->volume.state != VOLUME_GIVEN_UP &&
-                     !(r->volume.holds & (VOLUME_HOLD_PACKAGES | VOLUME_HOLD_LOCK));
-        feed(d, r, build ? VOLUME_BUILD_WANTED : VOLUME_SCAN_WANTED);
+        feed(d, r, VOLUME_HURRY_WANTED);
         bool later = r->volume.again || r->volume.build_runs;
         r->look_target = r->scans_begun + (later ? 1 : 0);
 }

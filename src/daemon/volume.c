@@ -32,7 +32,8 @@ static void rest(Volume *v, const VolumeConfig *c, VolumeState state, uint64_t n
         v->state = state;
         v->timer = v->unwatched ? after(now, c->unwatched) : USEC_INFINITY;
         v->first_change = 0;
-        v->wanted = v->force = false;
+        v->force = false;
+        v->waived = 0;
 }
 
 static uint64_t settle_end(const Volume *v, const VolumeConfig *c) {
@@ -148,7 +149,7 @@ static unsigned on_timer(Volume *v, const VolumeConfig *c, uint64_t now) {
 static void on_stale(Volume *v, const VolumeConfig *c, bool same, uint64_t now) {
         bool not_now = v->holds & VOLUME_HOLD_RETRY;
 
-        if (v->wanted || v->force) {
+        if (v->waived || v->force) {
                 stale(v);
                 return;
         }
@@ -225,7 +226,7 @@ static unsigned on_scanned(Volume *v, const VolumeConfig *c, VolumeEvent verdict
 
         /* What changed meanwhile settles first, but endless change must not keep stale work waiting for ever.
          */
-        if (!(changed && is_stale && !overdue && !v->wanted && !v->force))
+        if (!(changed && is_stale && !overdue && !v->waived && !v->force))
                 on_verdict(v, c, verdict, now);
         if (changed && v->state == VOLUME_STALE)
                 v->changed = true; /* the build will be followed by a scan */
@@ -325,10 +326,10 @@ static unsigned on_trust(Volume *v, const VolumeConfig *c, uint64_t now, bool tr
         return 0;
 }
 
-static unsigned on_build_wanted(Volume *v, const VolumeConfig *c, uint64_t now, bool force) {
+static unsigned on_build_wanted(Volume *v, const VolumeConfig *c, uint64_t now, unsigned waived, bool force) {
         if (v->state == VOLUME_HUNG)
                 return 0;
-        v->wanted = true;
+        v->waived |= waived;
         v->force = v->force || force;
         v->given_up = false;
         if (v->scan_runs)
@@ -336,6 +337,13 @@ static unsigned on_build_wanted(Volume *v, const VolumeConfig *c, uint64_t now, 
         if (v->scan_runs || v->build_runs)
                 return 0;
         return scan(v, c, now, true);
+}
+
+/* What was given up stays so, and neither a package manager nor a lock is raced. */
+static unsigned on_hurry_wanted(Volume *v, const VolumeConfig *c, uint64_t now) {
+        if (!v->trusted || v->given_up)
+                return on_scan_wanted(v, c, now, volume_busy(v));
+        return on_build_wanted(v, c, now, VOLUME_HOLD_BOOT | VOLUME_HOLD_RETRY, false);
 }
 
 unsigned volume_event(Volume *v, const VolumeConfig *c, VolumeEvent event, uint64_t now) {
@@ -372,9 +380,11 @@ unsigned volume_event(Volume *v, const VolumeConfig *c, VolumeEvent event, uint6
                 return on_trust(v, c, now, event == VOLUME_TRUST);
         case VOLUME_SCAN_WANTED:
                 return on_scan_wanted(v, c, now, volume_busy(v));
+        case VOLUME_HURRY_WANTED:
+                return on_hurry_wanted(v, c, now);
         case VOLUME_BUILD_WANTED:
         case VOLUME_FORCE_WANTED:
-                return on_build_wanted(v, c, now, event == VOLUME_FORCE_WANTED);
+                return on_build_wanted(v, c, now, ~(unsigned) VOLUME_HOLD_LOCK, event == VOLUME_FORCE_WANTED);
         case _VOLUME_EVENT_MAX:
                 return 0;
         }
@@ -393,8 +403,7 @@ bool volume_listens(const Volume *v) {
 }
 
 bool volume_wants_build(const Volume *v) {
-        return v->state == VOLUME_STALE && v->trusted &&
-               (v->holds == 0 || (v->wanted && !(v->holds & VOLUME_HOLD_LOCK)));
+        return v->state == VOLUME_STALE && v->trusted && (v->holds & ~v->waived) == 0;
 }
 
 bool volume_busy(const Volume *v) {

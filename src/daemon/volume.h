@@ -47,6 +47,7 @@ typedef enum VolumeEvent {
         VOLUME_TRUST,            /* the administrator trusts it, … */
         VOLUME_DISTRUST,         /* … or no longer */
         VOLUME_SCAN_WANTED,      /* somebody asks for a scan now */
+        VOLUME_HURRY_WANTED,     /* somebody waits for all that is owed: it neither settles nor puts off, */
         VOLUME_BUILD_WANTED,     /* somebody asks for what is stale to be built, holds or not, */
         VOLUME_FORCE_WANTED,     /* or for everything */
         _VOLUME_EVENT_MAX,
@@ -97,9 +98,9 @@ typedef struct Volume {
         bool owed;     /* the scan runs because of a change, or of work that is due */
         bool unlocked; /* a lock was given back while a scan ran */
         bool again;    /* a scan was asked for while one ran */
-        bool wanted;   /* somebody asked for a build: holds do not count */
         bool force;
         bool given_up;
+        unsigned waived; /* somebody asked for a build: the set of VolumeHold that does not count for it */
         uint64_t scanned_at;   /* when the last scan ended */
         uint64_t first_change; /* of what is settling, or was when the scan began; 0: nothing */
         uint64_t last_change;

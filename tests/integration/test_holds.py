@@ -137,6 +137,23 @@ def a_rebuild_that_is_asked_for_does_not_wait(world):
 
 
 @test
+def who_is_in_a_hurry_does_not_race_a_package_manager(world):
+    volume = world.volume()
+    path = world.path("frontend.lock")
+    daemon = holding_daemon(world, path, SettleSec="60", SettleMaxSec="120")
+    view = daemon.trusted(volume)
+    runs = volume.runs()
+    _, fd = hold(world, lock_flock)
+    volume.write("/etc/initramfs.conf", "another\n")
+    view.wait_state("settling")  # so nobody has looked at the package manager yet
+    assert daemon.call("Flush", "t", 2_000_000) == [[volume.name]]
+    assert "package manager" in view["StateReason"] and volume.runs() == runs, view.properties
+    os.close(fd)
+    view.wait_state("fresh")
+    assert volume.runs() == runs + 1
+
+
+@test
 def what_changes_while_it_is_held_is_built_once_behind_it(world):
     volume = world.volume()
     path = world.path("frontend.lock")

@@ -326,6 +326,41 @@ static void holds_keep_work_back_but_not_from_a_person(void **state) {
         assert_false(volume_wants_build(&v));
 }
 
+static void a_hurry_waits_for_nothing_but_packages_and_locks(void **state) {
+        Volume v = fresh_volume();
+        volume_hold(&v, VOLUME_HOLD_BOOT, true);
+        at(&v, VOLUME_CHANGED, 100);
+        assert_int_equal(at(&v, VOLUME_HURRY_WANTED, 101), VOLUME_ACT_SCAN);
+        volume_hold(&v, VOLUME_HOLD_PACKAGES, true); /* it is found to be at work when something is stale */
+        at(&v, VOLUME_SCAN_STALE, 102);
+        assert_false(volume_wants_build(&v));
+        volume_hold(&v, VOLUME_HOLD_PACKAGES, false);
+        assert_true(volume_wants_build(&v));
+        volume_hold(&v, VOLUME_HOLD_LOCK, true);
+        assert_false(volume_wants_build(&v));
+}
+
+static void a_hurry_does_not_take_up_what_was_given_up(void **state) {
+        Volume v = fresh_volume();
+        uint64_t now = 100;
+        at(&v, VOLUME_CHANGED, now);
+        now = settle_to_scan(&v, now);
+        at(&v, VOLUME_SCAN_STALE, now);
+        while (v.state != VOLUME_GIVEN_UP) {
+                at(&v, VOLUME_SLOT, now);
+                at(&v, VOLUME_BUILD_FAILURE, now);
+                at(&v, VOLUME_SCAN_STALE_AGAIN, now);
+                now = v.timer;
+                at(&v, VOLUME_TIMER, now);
+                at(&v, VOLUME_SCAN_STALE_AGAIN, now);
+        }
+        at(&v, VOLUME_SCAN_WANTED, 1000);
+        at(&v, VOLUME_HURRY_WANTED, 1001); /* not while it is scanned, either */
+        at(&v, VOLUME_SCAN_STALE_AGAIN, 1002);
+        at(&v, VOLUME_SCAN_STALE_AGAIN, 1003);
+        assert_int_equal(v.state, VOLUME_GIVEN_UP);
+}
+
 static void a_released_lock_scans_at_once_and_counts(void **state) {
         Volume v = fresh_volume();
         v.locked = true;
@@ -426,6 +461,8 @@ int main(void) {
                 cmocka_unit_test(a_scan_that_does_not_answer_hangs_the_volume_until_it_does),
                 cmocka_unit_test(a_build_without_a_sign_of_life_hangs_the_volume_until_there_is_one),
                 cmocka_unit_test(holds_keep_work_back_but_not_from_a_person),
+                cmocka_unit_test(a_hurry_waits_for_nothing_but_packages_and_locks),
+                cmocka_unit_test(a_hurry_does_not_take_up_what_was_given_up),
                 cmocka_unit_test(a_released_lock_scans_at_once_and_counts),
                 cmocka_unit_test(many_unlocks_are_few_scans_but_the_last_is_followed_by_one),
                 cmocka_unit_test(the_lock_of_a_build_is_not_counted),
