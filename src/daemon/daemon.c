@@ -578,15 +578,16 @@ static int add_record(Daemon *d, const char *name, const MountEntry *mount, Devi
         *device = (DeviceInfo){};
         r->volume.trusted = is_trusted(d, r);
         volume_hold(&r->volume, VOLUME_HOLD_BOOT, shortly_after_boot(d));
+        r->look_target = 1; /* until its first scan nobody knows what it owes */
         Record *added = d->records[d->n_records++] = TAKE_PTR(r);
         LogFields fields = news_fields(added, BOOTKEEP_MESSAGE_VOLUME_APPEARED);
         log_send(LOG_INFO, &fields, "found on %s (%s)", mount->target, mount->fstype);
+        if (d->hooks)
+                d->hooks->added(d->hooks_userdata, added);
         _cleanup_strv_free_ char **all = NULL;
         (void) record_changes(added, &all); /* shown as a whole, not as changes */
         if (d->bus)
                 bus_volume_added(d->bus, added->name);
-        if (d->hooks)
-                d->hooks->added(d->hooks_userdata, added);
         feed(d, added, VOLUME_APPEARED);
         return 0;
 }

@@ -220,6 +220,9 @@ static void grant_reboot(Locks *l) {
         LockRequest *first = lock_first(&l->reboot);
         if (!first || l->reboot.holder != 0 || !all_quiet(l))
                 return;
+        daemon_look_afresh(l->daemon, true); /* it may have waited for long */
+        if (!all_quiet(l))
+                return;
         (void) lock_next(&l->reboot, NULL);
         turn_away_from_volumes(l);
         tell_reboot(l);

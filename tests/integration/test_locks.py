@@ -14,7 +14,7 @@ import sys
 import time
 
 from lib import main, test
-from lib.content import MANIFEST, cache, manifest
+from lib.content import MANIFEST, PACK, Gate, cache, manifest
 from lib.daemon import MANAGER, NAME, PATH
 from lib.dbus import Connection, DBusError
 from lib.programs import NOBODY, environment, program
@@ -402,6 +402,61 @@ def a_mount_that_was_never_seen_is_looked_at_before_the_reboot(world):
     client.call("LockReboot", "u", WAIT)
     daemon.volume(other.name).wait_state("fresh")
     assert other.read("/etc/initramfs.conf") in other.packed()
+
+
+def another_that_changed(world, daemon):
+    """A trusted volume that is not mounted, and stale when it will be."""
+    volume = world.volume(name="late")
+    view = daemon.trusted(volume)
+    volume.disk.umount()
+    view.wait_gone()
+    volume.disk.volume.shell("echo compress=late >etc/initramfs.conf")
+    return volume, view
+
+
+@test
+def what_is_mounted_while_the_reboot_is_waited_for_is_waited_for_too(world):
+    first, daemon, view = ready(world, config=SLOW)
+    late, late_view = another_that_changed(world, daemon)
+    gate, scan_gate = Gate(world), Gate(world, "scan")
+    first.builder("pack", gate.script + PACK, "%r", "%i", "%o")
+    first.write("/etc/initramfs.conf", "compress=first\n")
+    view.wait_state("settling")
+    client = Client(world)
+    call = client.send("LockReboot", "u", WAIT)
+    gate.await_builder()
+    scan = os.path.join(world.path("libexec"), "bootkeep-scan")
+    real = os.readlink(scan)
+    os.unlink(scan)
+    with open(scan, "w", encoding="ascii") as f:
+        f.write(f'#!/bin/sh\nfor last; do :; done\ncase $last in {late.root}) {scan_gate.script};; esac\nexec {real} "$@"\n')
+    os.chmod(scan, 0o755)
+    late.disk.mount()
+    scan_gate.await_builder()  # its first scan hangs
+    gate.open()
+    view.wait_state("fresh")
+    assert client.call("GetVolume", "s", late.name) and not client.answered(call)
+    late.builder("pack", PACK, "%r", "%i", "%o")
+    os.unlink(scan)
+    os.symlink(real, scan)
+    scan_gate.open()
+    client.bus.finish(call)
+    assert late.read("/boot/initrd-6.1.0") == late.packed() and late_view["State"] == "fresh"
+
+
+@test
+def what_is_mounted_while_the_system_goes_down_is_not_built(world):
+    _, daemon, _ = ready(world)
+    late, view = another_that_changed(world, daemon)
+    client = Client(world)
+    client.call("LockReboot", "u", 0)
+    builds = len(view.builds)
+    late.disk.mount()
+    view.wait("stale, held", lambda p: p.get("State") == "stale" and "lock" in p["StateReason"])
+    assert len(view.builds) == builds and view["Attempts"] == 0, view.properties
+    client.vanish()
+    view.wait_state("fresh")
+    assert len(view.builds) == builds + 1
 
 
 @test
