@@ -73,11 +73,13 @@ static void trust(Daemon *d, Record *r, bool trusted, BusCall *call) {
                 bus_reply(call);
 }
 
-static void rebuild(Daemon *d, Record *r, uint32_t flags, BusCall *call) {
+static void rebuild(Commands *c, Record *r, uint32_t flags, BusCall *call) {
         if (flags & ~BOOTKEEP_REBUILD_FORCE)
                 bus_reply_error(call, SD_BUS_ERROR_INVALID_ARGS, "Unknown flags 0x%x", flags);
+        else if (locks_reboot_is_locked(c->locks))
+                locks_refuse_for_reboot(call);
         else
-                daemon_request(d, r, BUS_REBUILD, flags & BOOTKEEP_REBUILD_FORCE, call);
+                daemon_request(c->daemon, r, BUS_REBUILD, flags & BOOTKEEP_REBUILD_FORCE, call);
 }
 
 static void prepare_unmount(Daemon *d, Record *r, BusCall *call) {
@@ -98,7 +100,7 @@ static void of_volume(Commands *c, Record *r, BusVerb verb, const BusArguments *
                 daemon_request(d, r, verb, false, call);
                 return;
         case BUS_REBUILD:
-                rebuild(d, r, a->flags, call);
+                rebuild(c, r, a->flags, call);
                 return;
         case BUS_TRUST:
         case BUS_DISTRUST:

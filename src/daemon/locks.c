@@ -46,8 +46,12 @@ static Wait *wait_new(BusCall *call, bool patient) {
         return w;
 }
 
-static void refuse_reboot(BusCall *call) {
+void locks_refuse_for_reboot(BusCall *call) {
         bus_reply_error(call, BOOTKEEP_ERROR_REBOOT_IN_PROGRESS, "The system is about to go down");
+}
+
+bool locks_reboot_is_locked(const Locks *l) {
+        return l->reboot.holder != 0;
 }
 
 bool locks_is_locked(const Record *r) {
@@ -59,7 +63,7 @@ static void follow(Locks *l, Record *r) {
         const Peer *holder = bus_find_peer(l->bus, r->lock.holder);
         (void) free_and_strdup(&r->lock_holder, holder ? holder->name : NULL);
         r->lock_holder_pid = holder ? (uint32_t) holder->pid : 0;
-        daemon_set_locked(l->daemon, r, locks_is_locked(r), locks_is_locked(r) || l->reboot.holder != 0);
+        daemon_set_locked(l->daemon, r, locks_is_locked(r), locks_is_locked(r) || locks_reboot_is_locked(l));
 }
 
 /* With the bus all in line vanish together with the holder: none of them may have the lock, and lose it. */
@@ -99,7 +103,7 @@ void locks_lock_volume(Locks *l, Record *r, uint32_t flags, const Peer *peer, Bu
                 bus_reply_error(call, BOOTKEEP_ERROR_ALREADY_LOCKED, "You hold %s, or wait for it, already",
                                 r->name);
         else if (a == LOCK_REBOOT_IN_PROGRESS)
-                refuse_reboot(call);
+                locks_refuse_for_reboot(call);
         else if (a == LOCK_BUSY)
                 bus_reply_error(call, BOOTKEEP_ERROR_BUSY, "%s is locked by %s", r->name,
                                 strempty(r->lock_holder));
@@ -209,7 +213,7 @@ static void turn_away_from_volumes(Locks *l) {
         for (Record *r = daemon_next(l->daemon, NULL); r; r = daemon_next(l->daemon, r)) {
                 while ((first = lock_first(&r->lock))) {
                         lock_leave(&r->lock, first);
-                        refuse_reboot(wait_of(first)->call);
+                        locks_refuse_for_reboot(wait_of(first)->call);
                         wait_free(wait_of(first));
                 }
                 follow(l, r);
