@@ -162,7 +162,9 @@ static void command(void *userdata, BusVerb verb, const BusArguments *a, const P
 }
 
 static void peer_gone(void *userdata, const Peer *peer) {
-        locks_peer_gone(((Commands *) userdata)->locks, peer);
+        const Commands *c = userdata;
+        if (c->locks)
+                locks_peer_gone(c->locks, peer);
 }
 
 static void say_ready(Commands *c) {
@@ -248,8 +250,7 @@ Commands *commands_free(Commands *c) {
         if (c) {
                 daemon_set_bus(c->daemon, NULL);
                 sd_event_source_disable_unref(c->reconnect);
-                bus_close(c->bus); /* everybody on it is gone, and loses what they hold */
-                locks_free(c->locks);
+                c->locks = locks_free(c->locks); /* first: that we go is nobody's failure */
                 bus_free(c->bus);
         }
         free(c);

@@ -39,6 +39,17 @@ static Wait *wait_of(LockRequest *request) {
         return (Wait *) request;
 }
 
+/* Leaves the line and is forgotten. */
+static void drop(Lock *lock, LockRequest *request) {
+        lock_leave(lock, request);
+        wait_free(wait_of(request));
+}
+
+static void drop_all(Lock *lock) {
+        while (lock_first(lock))
+                drop(lock, lock_first(lock));
+}
+
 static Wait *wait_new(BusCall *call, bool patient) {
         Wait *w = calloc(1, sizeof(*w));
         if (w)
@@ -69,10 +80,8 @@ static void follow(Locks *l, Record *r) {
 /* With the bus all in line vanish together with the holder: none of them may have the lock, and lose it. */
 static void skip_vanished(Locks *l, Lock *lock) {
         LockRequest *first;
-        while ((first = lock_first(lock)) && !bus_find_peer(l->bus, first->client)) {
-                lock_leave(lock, first);
-                wait_free(wait_of(first));
-        }
+        while ((first = lock_first(lock)) && !bus_find_peer(l->bus, first->client))
+                drop(lock, first);
 }
 
 /* The next in line has the lock, if there is one and it may. */
@@ -176,11 +185,6 @@ static bool all_quiet(const Locks *l) {
         return true;
 }
 
-static void leave_reboot(Locks *l, Wait *w) {
-        lock_leave(&l->reboot, &w->request);
-        wait_free(w);
-}
-
 /* Whoever would not wait is told as soon as it is known that there is something to wait for. */
 static void turn_away(Locks *l) {
         const Record *busy = known_busy(l);
@@ -200,7 +204,7 @@ static void turn_away(Locks *l) {
                 else
                         bus_reply_error(w->call, BOOTKEEP_ERROR_BUSY, "%s holds the reboot lock",
                                         strempty(l->reboot_holder));
-                leave_reboot(l, w);
+                drop(&l->reboot, r);
                 left = true;
         }
         if (left)
@@ -212,9 +216,8 @@ static void turn_away_from_volumes(Locks *l) {
         LockRequest *first;
         for (Record *r = daemon_next(l->daemon, NULL); r; r = daemon_next(l->daemon, r)) {
                 while ((first = lock_first(&r->lock))) {
-                        lock_leave(&r->lock, first);
                         locks_refuse_for_reboot(wait_of(first)->call);
-                        wait_free(wait_of(first));
+                        drop(&r->lock, first);
                 }
                 follow(l, r);
         }
@@ -338,18 +341,15 @@ static void on_added(void *userdata, Record *r) {
 static void on_removed(void *userdata, Record *r) {
         LockRequest *first;
         while ((first = lock_first(&r->lock))) {
-                lock_leave(&r->lock, first);
                 bus_reply_error(wait_of(first)->call, BOOTKEEP_ERROR_NO_SUCH_VOLUME, "%s is gone", r->name);
-                wait_free(wait_of(first));
+                drop(&r->lock, first);
         }
 }
 
 static void leave_line(Lock *lock, LockClient client) {
         LockRequest *request = lock_find(lock, client);
-        if (!request)
-                return;
-        lock_leave(lock, request);
-        wait_free(wait_of(request));
+        if (request)
+                drop(lock, request);
 }
 
 /* Our own build may have been seen to end, and counted, before the bus tells that it is gone. */
@@ -415,9 +415,8 @@ Locks *locks_free(Locks *l) {
                 while (!TAILQ_EMPTY(&l->flushing))
                         flushing_free(TAILQ_FIRST(&l->flushing));
                 for (Record *r = daemon_next(l->daemon, NULL); r; r = daemon_next(l->daemon, r))
-                        on_removed(l, r);
-                while (lock_first(&l->reboot))
-                        leave_reboot(l, wait_of(lock_first(&l->reboot)));
+                        drop_all(&r->lock);
+                drop_all(&l->reboot);
                 free(l->reboot_holder);
         }
         free(l);

@@ -10,6 +10,7 @@ typedef struct Locks Locks;
 
 /* Hooks itself into D. */
 int locks_new(Daemon *d, Bus *bus, Locks **ret);
+/* Who waits gets no answer: the bus tells them that we went. */
 Locks *locks_free(Locks *l);
 DEFINE_CLEANUP(Locks *, locks_free);
 

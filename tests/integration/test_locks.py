@@ -476,6 +476,24 @@ def an_idle_volume_is_let_go_while_the_system_goes_down(world):
 
 
 @test
+def that_the_daemon_ends_is_no_failure_of_who_holds_a_lock(world):
+    volume, daemon, view = ready(world)
+    holder, waiter = Client(world), Client(world)
+    holder.lock(volume.name)
+    call = waiter.send("LockVolume", "su", volume.name, WAIT)
+    view.wait("in line", lambda p: p.get("LockWaiters") == 1)
+    mark = daemon.mark()
+    daemon.stop()
+    assert finish_error(waiter, call) == "org.freedesktop.DBus.Error.NoReply"
+    assert daemon.lines[mark:] == ["bootkeepd: Stopping"], daemon.lines[mark:]
+    daemon.start()
+    holder.call("LockReboot", "u", WAIT)
+    mark = daemon.mark()
+    daemon.stop()  # as it should, before the system goes down
+    assert daemon.lines[mark:] == ["bootkeepd: Stopping"], daemon.lines[mark:]
+
+
+@test
 def what_is_never_busy_never_blocks_the_reboot(world):
     config = {"Build": {"MaxFailures": "2", "RetrySec": "100ms"}}
     failing = world.volume(name="failing")
