@@ -130,6 +130,11 @@ static bool matches_tag(const DeviceInfo *d, const char *argument, bool *ret) {
         return false;
 }
 
+static bool is_mount_point(const char *argument, const char *target) {
+        const char *rest = startswith(argument, target);
+        return *target && rest && rest[strspn(rest, "/")] == 0;
+}
+
 bool record_matches(const Record *r, const char *argument) {
         bool tag;
         if (streq(argument, r->name))
@@ -138,7 +143,7 @@ bool record_matches(const Record *r, const char *argument) {
                 return tag;
         for (size_t i = 0; i < r->n_mounts; i++) {
                 const MountEntry *m = &r->mounts[i];
-                if (streq(argument, m->target) || streq(argument, m->device) ||
+                if (is_mount_point(argument, m->target) || streq(argument, m->device) ||
                     is_node_of(argument, m->devno))
                         return true;
         }

@@ -120,11 +120,11 @@ def a_volume_is_locked_by_every_name_that_it_has(world):
     part = volume.disk.volume
     client = Client(world)
     for name in (volume.name, part.node, "UUID=" + part.uuid, "UUID=" + part.uuid.upper(), "PARTUUID=" + part.partuuid,
-                 "LABEL=a b\xe9", moved, "/dev/disk/by-uuid/" + part.uuid):
+                 "LABEL=a b\xe9", moved, moved + "/", "/dev/disk/by-uuid/" + part.uuid, "/dev/disk/by-label/a\\x20b\xe9"):
         client.lock(name)
         client.unlock(name)
     for name in ("", "..", "UUID=", "LABEL=", "UUID=" + "0" * 36, "/dev/null", "/dev/../" + part.node, "x" * 65536,
-                 "\x01\x02", volume.name + "[/]"):
+                 "\x01\x02", volume.name + "[/]", moved + "/x", moved + "x"):
         assert error_of(client.lock, name) == "NoSuchVolume", name
     view.wait_state("fresh")
 
