@@ -58,10 +58,15 @@ static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *erro
         return 0;
 }
 
+/* The terminal sends to all in the foreground, but that it is gone to the leader of the session alone. */
+static bool is_for_us_alone(const struct signalfd_siginfo *info) {
+        return info->ssi_code != SI_KERNEL || (info->ssi_signo == SIGHUP && getsid(0) == getpid());
+}
+
 static int on_signal(sd_event_source *s, const struct signalfd_siginfo *info, void *userdata) {
         const Command *c = userdata;
 
-        if (info->ssi_code != SI_KERNEL && (pid_t) info->ssi_pid != c->pid)
+        if (is_for_us_alone(info) && (pid_t) info->ssi_pid != c->pid)
                 (void) kill(c->pid, (int) info->ssi_signo); /* not reaped yet: it is still this process */
         return 0;
 }

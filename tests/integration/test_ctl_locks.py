@@ -200,6 +200,23 @@ def signals_go_to_the_command(world):
 
 
 @test
+def a_terminal_that_goes_is_told_to_the_command(world):
+    """As of `ssh -t host bootkeepctl lock …`, whose connection breaks: we lead the session, so it is told to us alone."""
+    volume, _, _ = fresh(world)
+    pid, terminal = pty.fork()
+    if pid == 0:
+        arguments = [program("bootkeepctl"), "lock", volume.name, "--", sys.executable, "-c", PATIENT]
+        os.execve(arguments[0], arguments, environment(DBUS_SYSTEM_BUS_ADDRESS=world.bus.address))
+    assert select.select([terminal], [], [], 30)[0], "it does not begin"
+    assert os.read(terminal, 100) == b"there\r\n"
+    end = os.pidfd_open(pid)
+    os.close(terminal)
+    assert select.select([end], [], [], 30)[0], "the command was not told"
+    os.close(end)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 5
+
+
+@test
 def the_command_finds_the_world_as_it_was(world):
     volume, _, _ = fresh(world)
     script = "grep -h '^SigBlk' /proc/self/status; ls /proc/self/fd; env; cat"
