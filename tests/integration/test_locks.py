@@ -575,6 +575,26 @@ def a_busy_volume_is_held_and_let_go_when_it_is_prepared(world):
 
 
 @test
+def a_busy_volume_that_loses_one_of_its_mounts_is_held_by_the_other(world):
+    volume, _, view = ready(world)
+    second = world.path("second")
+    os.mkdir(second)
+    volume.disk.mount(at=second)
+    world.later(lambda: subprocess.run(["umount", "-q", second], check=False))
+    client = Client(world)
+    client.lock(volume.name)
+    subprocess.run(["umount", "-l", volume.root], check=True)
+    view.wait("on the other", lambda p: p.get("MountPoint") == second)
+    failed = subprocess.run(["umount", second], stderr=subprocess.PIPE, text=True, check=False)
+    assert failed.returncode == 32 and "busy" in failed.stderr, failed
+    assert view["LockHolder"] == client.bus.name
+    client.unlock(second)
+    view.wait_state("fresh")
+    subprocess.run(["umount", second], check=True)
+    view.wait_gone()
+
+
+@test
 def to_prepare_is_refused_where_work_stays_owed(world):
     volume, _, view = ready(world, config={"Build": {"RetrySec": "60"}})
     holder, client = Client(world), Client(world)
