@@ -58,6 +58,34 @@ int helper_plan_date(HelperSet *wanted, const HelperRecord *record, const char *
         return 0;
 }
 
+static bool contains_name(char *const *v, const char *path) {
+        for (; v && *v; v++)
+                if (strcasecmp(*v, path) == 0)
+                        return true;
+        return false;
+}
+
+/* Of a file that stands there and that no record says we carry. */
+static bool is_foreign(const HelperFile *f, const HelperIndex *previous, char *const *ours) {
+        return f->role != ROLE_ENTRY && streq(f->path, f->to) && !helper_index_find(previous, f->path) &&
+               !contains_name(ours, f->path);
+}
+
+int helper_plan_claim(HelperSet *wanted, const HelperView *views, const HelperRecord *record) {
+        _cleanup_(helper_index_done) HelperIndex carried = HELPER_INDEX_NULL, previous = HELPER_INDEX_NULL;
+
+        if (helper_index_init(&carried, &record->carried, HELPER_KEY_PATH) < 0 ||
+            helper_index_init(&previous, &record->previous, HELPER_KEY_PATH) < 0)
+                return -ENOMEM;
+        for (size_t i = 0; i < wanted->n; i++) {
+                HelperFile *f = &wanted->items[i];
+                const HelperFile *old = helper_index_find(&carried, f->path);
+                bool stands = views[i].standing == STANDING_SAME || views[i].standing == STANDING_EQUAL;
+                f->foreign = stands && (old ? old->foreign : is_foreign(f, &previous, record->ours));
+        }
+        return 0;
+}
+
 /* ---- what stays for the boot that is running ---- */
 
 static bool is_kept(const Planner *p, const char *path) {
@@ -198,12 +226,11 @@ static int keep_booted(Planner *p) {
 /* ---- steps ---- */
 
 static bool is_ours(const Planner *p, const char *path) {
-        if (helper_index_find(&p->carried, path) || helper_index_find(&p->previous, path))
-                return true;
-        for (char **s = p->in->record->ours; s && *s; s++)
-                if (strcasecmp(*s, path) == 0)
-                        return true;
-        return false;
+        const HelperFile *f = helper_index_find(&p->carried, path);
+
+        if (f)
+                return !f->foreign;
+        return helper_index_find(&p->previous, path) || contains_name(p->in->record->ours, path);
 }
 
 static int add_step(Planner *p, HelperStep *step) {
@@ -288,7 +315,7 @@ static int remove_unless_needed(Planner *p, const char *path) {
 static int remove_of(Planner *p, const HelperSet *s, bool entries) {
         for (size_t i = 0; i < s->n; i++) {
                 const HelperFile *f = &s->items[i];
-                if ((f->role == ROLE_ENTRY) == entries && remove_unless_needed(p, f->path) < 0)
+                if ((f->role == ROLE_ENTRY) == entries && !f->foreign && remove_unless_needed(p, f->path) < 0)
                         return -ENOMEM;
         }
         return 0;

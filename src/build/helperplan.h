@@ -67,6 +67,10 @@ DEFINE_CLEANUP(HelperPlan *, helper_plan_free);
 /* Gives each of WANTED its boot: that of the record where it stands already, else BOOT_ID. */
 int helper_plan_date(HelperSet *wanted, const HelperRecord *record, const char *boot_id);
 
+/* Says of each of WANTED whether what stands there is somebody else's, see HelperFile. What has a name of its
+ * content and what names such files nobody else can have written. -ENOMEM. */
+int helper_plan_claim(HelperSet *wanted, const HelperView *views, const HelperRecord *record);
+
 /* 0; -EPERM: a guard holds it; -EEXIST: something is in the way; -ENOSPC; *RETERR says why. -ENOMEM. */
 int helper_plan_new(const HelperPlanInput *input, HelperPlan **ret, char **reterr);
 

@@ -59,6 +59,14 @@ static int read_carries(HelperRecord *r, char **w) {
         return helper_set_add(&r->carried, &f);
 }
 
+static int read_adopts(HelperRecord *r, char **w) {
+        int q = read_carries(r, w);
+
+        if (q >= 0)
+                r->carried.items[r->carried.n - 1].foreign = true;
+        return q;
+}
+
 static int read_previous(HelperRecord *r, char **w) {
         _cleanup_(helper_file_done) HelperFile f = {};
         int q;
@@ -96,9 +104,9 @@ static const struct {
         const char *key;
         int (*read)(HelperRecord *r, char **words);
 } keys[] = {
-        {"state", read_state},     {"filesystem", read_filesystem},
-        {"carries", read_carries}, {"previous", read_previous},
-        {"ours", read_ours},       {"made", read_made},
+        {"state", read_state},   {"filesystem", read_filesystem}, {"carries", read_carries},
+        {"adopts", read_adopts}, {"previous", read_previous},     {"ours", read_ours},
+        {"made", read_made},
 };
 
 static int read_line(HelperRecord *r, const StampLine *line) {
@@ -157,7 +165,8 @@ static int add_carries(Stamp *stamp, const HelperFile *f) {
 
         if (!to || !source || !description || format_common(f, &common) < 0)
                 return -ENOMEM;
-        return stamp_add(stamp, "carries", "%s %s %s %s", common, to, source, description);
+        return stamp_add(stamp, f->foreign ? "adopts" : "carries", "%s %s %s %s", common, to, source,
+                         description);
 }
 
 static int add_previous(Stamp *stamp, const HelperFile *f) {

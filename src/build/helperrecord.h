@@ -9,6 +9,7 @@
  *   state intent                 a build was under way: what stands there may be of either set
  *   filesystem UUID
  *   carries ROLE PATH HEX SIZE BOOT TO SOURCE DESCRIPTION
+ *   adopts …                     the same of a file that somebody else wrote
  *   previous ROLE PATH HEX SIZE BOOT   kept for what was booted in that boot
  *   ours PATH                    may be there and is ours to remove
  *   made PATH                    a directory that we made */

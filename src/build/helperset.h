@@ -15,6 +15,7 @@ typedef struct HelperFile {
         char *description; /* of the source, see fingerprint_describe, when the content was taken */
         char *boot;        /* id of the boot during which this came to stand on the helper */
         char *text;        /* of an entry that is to be written, SIZE bytes; else NULL */
+        bool foreign; /* somebody else wrote it: it was found to be what is wanted, and is never removed */
 } HelperFile;
 
 typedef struct HelperSet {

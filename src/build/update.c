@@ -180,12 +180,15 @@ static int make_plan(Update *u) {
 
         if (r < 0)
                 return failure_errno(u->reterr, r, "cannot see its free space");
+        r = helper_plan_claim(&u->wanted, u->views, &u->record);
+        if (r < 0)
+                return r;
         return helper_plan_new(&in, &u->plan, u->reterr);
 }
 
 /* ---- records ---- */
 
-/* A stranger's file is not ours before it is replaced; when it was, it is found to be what is wanted. */
+/* A stranger's file is not ours before it is replaced. */
 static int add_steps(char ***v, const HelperPlan *plan) {
         for (size_t i = 0; i < plan->n_steps; i++) {
                 const HelperStep *s = &plan->steps[i];
@@ -338,7 +341,7 @@ static void count(Update *u, const Transfer *t) {
 static bool was_ours(const Update *u, const char *path) {
         for (size_t i = 0; i < u->record.carried.n; i++)
                 if (streq(u->record.carried.items[i].path, path))
-                        return true;
+                        return !u->record.carried.items[i].foreign;
         return strv_contains(u->record.ours, path);
 }
 

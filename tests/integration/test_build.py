@@ -284,6 +284,20 @@ def a_foreign_file_in_the_way_is_replaced_and_reported(world):
 
 
 @test
+def what_was_there_and_is_what_is_wanted_is_not_removed_with_its_copy(world):
+    volume = world.volume(esps=1)
+    esp = volume.disk.esp[0]
+    esp.shell("mkdir -p EFI/BOOT && cat $1 >EFI/BOOT/BOOTX64.EFI", volume.path("/usr/lib/bootx64.efi"))
+    world.programs.build(volume).expect(SUCCESS)
+    world.programs.build(volume, "--force").expect(SUCCESS)
+    without = "\n".join(line for line in COPIES.splitlines() if 'role="booter"' not in line and "misc" not in line)
+    volume.write(MANIFEST, manifest(CACHE, without))
+    world.programs.build(volume).expect(SUCCESS)
+    files = esp.files()
+    assert files["/EFI/BOOT/BOOTX64.EFI"] == volume.read("/usr/lib/bootx64.efi") and "/splash.bmp" not in files
+
+
+@test
 def a_helper_that_is_mounted_is_brought_up_to_date_too(world):
     volume = world.volume()
     at = world.path("esp")

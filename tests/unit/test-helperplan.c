@@ -69,6 +69,7 @@ static HelperFile duplicate(const HelperFile *f) {
                 .boot = copy(f->boot),
                 .content = f->content,
                 .size = f->size,
+                .foreign = f->foreign,
         };
 }
 
@@ -243,6 +244,29 @@ static void an_equal_file_is_adopted(void **state) {
         assert_int_equal(helper_plan_new(&w->in, &w->plan, &w->reason), 0);
         assert_int_equal(w->plan->steps[0].kind, STEP_ADOPT);
         assert_int_equal(w->plan->needed, 0);
+}
+
+static void what_somebody_else_wrote_is_not_removed(void **state) {
+        World *w = *state;
+
+        want_kernel(&w->wanted, "1", "A");
+        want(&w->wanted, ROLE_BOOTER, "/theirs.efi", "b");
+        want(&w->wanted, ROLE_BOOTER, "/ours.efi", "b");
+        assert_int_equal(strv_extend(&w->record.ours, "/OURS.efi"), 0);
+        name_all(w);
+        for (size_t i = 0; i < w->wanted.n; i++)
+                w->views[i] = (HelperView){.standing = STANDING_EQUAL};
+        assert_int_equal(helper_plan_claim(&w->wanted, w->views, &w->record), 0);
+        for (size_t i = 0; i < w->wanted.n; i++)
+                assert_int_equal(w->wanted.items[i].foreign, streq(w->wanted.items[i].to, "/theirs.efi"));
+        carried_out(w, BOOT_NOW);
+        want_kernel(&w->wanted, "1", "A");
+        want(&w->wanted, ROLE_MISC, "/theirs.efi", "another");
+        assert_int_equal(plan(w), 0);
+        assert_true(w->plan->steps[0].foreign);
+        assert_int_equal(strv_length(w->plan->remove), 1);
+        assert_string_equal(w->plan->remove[0], "/ours.efi");
+        carried_out(w, BOOT_NOW);
 }
 
 static void entries_go_before_what_they_name(void **state) {
@@ -590,6 +614,7 @@ int main(void) {
                 world_test(an_entry_that_is_no_single_sector_stands_beside_first),
                 world_test(what_bootkeep_did_not_write_is_marked),
                 world_test(an_equal_file_is_adopted),
+                world_test(what_somebody_else_wrote_is_not_removed),
                 world_test(entries_go_before_what_they_name),
                 world_test(a_file_that_only_changed_its_case_is_not_removed),
                 world_test(leftovers_of_an_interrupted_build_go),

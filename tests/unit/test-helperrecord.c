@@ -18,6 +18,7 @@ static void what_is_recorded_is_read_back(void **state) {
         want(&in.carried, ROLE_BOOTER, "/a b\\", "x");
         in.carried.items[0].path = copy("/a b\\");
         in.carried.items[0].boot = copy(BOOT_NOW);
+        in.carried.items[0].foreign = true;
         assert_int_equal(helper_set_add(&in.previous, &kept), 0);
         assert_int_equal(strv_extend(&in.ours, "/o"), 0);
         assert_int_equal(strv_extend(&in.made, "/d"), 0);
@@ -32,6 +33,7 @@ static void what_is_recorded_is_read_back(void **state) {
         assert_int_equal(out.carried.items[0].role, ROLE_BOOTER);
         assert_string_equal(out.carried.items[0].path, "/a b\\");
         assert_string_equal(out.carried.items[0].boot, BOOT_NOW);
+        assert_true(out.carried.items[0].foreign);
         assert_true(fingerprint_equal(&out.carried.items[0].content, &in.carried.items[0].content));
         assert_int_equal(out.previous.n, 1);
         assert_string_equal(out.previous.items[0].path, "/m/linux-0\n 1");
