@@ -13,9 +13,9 @@ typedef enum BusLockResult {
         BUSLOCK_REBOOT, /* the system is about to go down: nothing new is to be begun */
 } BusLockResult;
 
-/* Asks for the lock of VOLUME (`sda2[/@]`) and waits in line for it; calls WAITING, once a second, while another holds it.
- * *RET is set with BUSLOCK_TAKEN alone. -EINTR: interrupted while waiting, and out of the line. Nothing else
- * fails: that there is a lock depends on a daemon, that a volume can be built must not. */
+/* Asks for the lock of VOLUME (`sda2[/@]`) and waits in line for it; calls WAITING, once a second, while
+ * another holds it. *RET is set with BUSLOCK_TAKEN alone. -EINTR: interrupted while waiting, and out of the
+ * line. Nothing else fails: that there is a lock depends on a daemon, that a volume can be built must not. */
 int buslock_take(const char *volume, Interrupt *interrupt, void (*waiting)(void *userdata), void *userdata,
                  BusLock **ret, BusLockResult *ret_result);
 

@@ -32,11 +32,12 @@ static void volume_is_called_by_its_name_its_device_and_its_mount_points(void **
         assert_true(record_matches(r, "sda2[/@]"));
         assert_true(record_matches(r, "sda2"));
         assert_true(record_matches(r, "/mnt/a place"));
+        assert_true(record_matches(r, "/mnt/a place/")); /* as a shell completes it */
         assert_true(record_matches(r, "/mnt/second\n\xc3\xa4"));
         static const char *const others[] = {"",       "sda",
                                              "sda21",  "sda2[/",
                                              "SDA2",   "/mnt",
-                                             "/mnt/a", "/mnt/a place/",
+                                             "/mnt/a", "/mnt/a place/x",
                                              "/",      "/dev/sda2",
                                              ".",      "/dev/",
                                              "/dev",   "/mnt/a\\040place"};
