@@ -309,11 +309,13 @@ static void remove_directories(Update *u, char *const *directories) {
 }
 
 static int drop_earlier(Update *u) {
-        if (!u->plan->drop)
+        size_t n = strv_length(u->plan->drop);
+
+        if (n == 0)
                 return 0;
         log_send(LOG_NOTICE, &(LogFields){.volume = u->u->context->root->name, .helper = u->helper->device},
-                 "%s: what is in the way of the new set goes first: %zu files", u->helper->device,
-                 strv_length(u->plan->drop));
+                 "%s: what is in the way of the new set goes first: %zu %s", u->helper->device, n,
+                 n == 1 ? "file" : "files");
         int r = remove_files(u, u->plan->drop);
         if (r >= 0)
                 remove_directories(u, u->record.made);
