@@ -44,6 +44,7 @@ def a_life_of_a_volume_reads_as_a_story(world):
     daemon.wait_for(rf"{name}: found on {volume.root} \(ext4\)")
     daemon.wait_for(rf"{name}: not trusted")
     daemon.trusted(volume)
+    daemon.wait_for(rf"{name}: fresh")  # the log may be behind the bus
     mark = daemon.mark()
     volume.write("/etc/initramfs.conf", "another and longer\n")
     for text in ("changed, settling", r"stale: .*initramfs.*/etc/initramfs\.conf changed", "building", "built",

@@ -15,6 +15,7 @@ typedef struct World {
         const MountSource *source;
         MountTable *table;
         int home;   /* the namespace of the machine */
+        int root;   /* and "/" in it, which is not the namespace's own in a chroot */
         char *said; /* "added a", a line for each change; places are below the scratch folder */
 } World;
 
@@ -61,6 +62,8 @@ static int setup(void **state) {
         w->source = *state;
         w->home = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
         assert_true(w->home >= 0);
+        w->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        assert_true(w->root >= 0);
         assert_int_equal(scratch_setup((void **) &w->scratch), 0);
         *state = w;
         return 0;
@@ -73,7 +76,10 @@ static int teardown(void **state) {
         mount_table_free(w->table);
         close(s->fd);
         assert_int_equal(setns(w->home, CLONE_NEWNS), 0);
+        assert_int_equal(fchdir(w->root), 0);
+        assert_int_equal(chroot("."), 0);
         close(w->home);
+        close(w->root);
         s->fd = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         assert_true(s->fd >= 0);
         disk_detach(&w->disk);
