@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <time.h>
+#include <wchar.h>
 
 const char *format_state_color(const char *state) {
         static const struct {
@@ -74,4 +75,61 @@ char *format_moment(uint64_t usec, char buffer[static FORMAT_TIME_MAX]) {
         if (!localtime_r(&t, &tm) || strftime(buffer, FORMAT_TIME_MAX, "%Y-%m-%d %H:%M:%S", &tm) == 0)
                 (void) snprintf(buffer, FORMAT_TIME_MAX, "-");
         return buffer;
+}
+
+/* The size of the character at S in bytes, and how many columns it takes; libsmartcols shows what is not
+ * printable here, and a backslash before an x, as \xHH. */
+static size_t character(const char *s, size_t *ret_columns) {
+        wchar_t c;
+        mbstate_t state = {};
+        size_t n = mbrtowc(&c, s, MB_CUR_MAX, &state);
+        if (n == 0 || n > MB_CUR_MAX) {
+                *ret_columns = 4;
+                return 1;
+        }
+        int columns = wcwidth(c);
+        *ret_columns = columns < 0 || (c == L'\\' && s[1] == 'x') ? 4 * n : (size_t) columns;
+        return n;
+}
+
+size_t format_width(const char *text, size_t size) {
+        size_t width = 0, columns;
+        for (const char *end = text + size; text < end; width += columns)
+                text += character(text, &columns);
+        return width;
+}
+
+/* The length of the first line of TEXT: to behind a space if that fills half of it, else to behind a slash,
+ * else as much as fits. */
+static size_t first_line(const char *text, size_t width) {
+        size_t n = 0, used = 0, columns, space = 0, slash = 0;
+        while (text[n]) {
+                size_t size = character(text + n, &columns);
+                if (text[n] == ' ' && used >= width / 2)
+                        space = n + 1; /* may be one too many: it is cut */
+                if (used + columns > width)
+                        return space > 0 ? space : slash > 0 ? slash : n > 0 ? n : size;
+                used += columns;
+                n += size;
+                if (text[n - 1] == '/' && used >= width / 2)
+                        slash = n;
+        }
+        return n;
+}
+
+char *format_wrap(const char *text, size_t width, char line_end) {
+        char *wrapped = malloc(2 * strlen(text) + 1), *p = wrapped;
+        if (!wrapped)
+                return NULL;
+        while (*text) {
+                size_t n = first_line(text, width);
+                p = mempcpy(p, text, n);
+                text += n;
+                if (*text) {
+                        p -= p[-1] == ' ';
+                        *p++ = line_end;
+                }
+        }
+        *p = 0;
+        return wrapped;
 }

@@ -3,29 +3,61 @@
 
 #include <libsmartcols/libsmartcols.h>
 
+#include "ctl/format.h"
+
+#define WRAP_WIDTH_MIN 12 /* a column that is wrapped gets no narrower: below that nothing can be read */
+
 struct Table {
         struct libscols_table *table;
+        const TableColumn *columns;
         size_t n_columns;
+        size_t *widths; /* of the columns, once they are laid out */
+        size_t width;   /* of the terminal, or 0 */
 };
 
 Table *table_free(Table *t) {
-        if (t)
+        if (t) {
                 scols_unref_table(t->table);
+                free(t->widths);
+        }
         free(t);
         return NULL;
 }
 
-static int add_columns(Table *t, const TableColumn *columns) {
-        static const int flags[] = {
-                [TABLE_PLAIN] = 0,
-                [TABLE_TREE] = SCOLS_FL_TREE,
-                [TABLE_WRAP] = SCOLS_FL_WRAP,
-        };
+/* The library wraps in the midst of words, and gives nearly all the room to the first column that needs much.
+ * So where lines end is decided here, see fit(), and it only breaks them there. */
+#define LINE_END 0xff /* no byte of UTF-8, so of nothing that came over the bus */
 
-        for (size_t i = 0; i < t->n_columns; i++)
-                if (!scols_table_new_column(t->table, columns[i].heading, 0, flags[columns[i].kind]))
-                        return -ENOMEM;
-        return 0;
+static size_t widest_chunk(const struct libscols_column *column, const char *data, void *userdata) {
+        size_t widest = 0;
+        for (const char *end; data; data = end ? end + 1 : NULL) {
+                end = strchr(data, LINE_END);
+                size_t n = format_width(data, end ? (size_t) (end - data) : strlen(data));
+                widest = n > widest ? n : widest;
+        }
+        return widest;
+}
+
+static char *next_chunk(const struct libscols_column *column, char *data, void *userdata) {
+        char *end = data ? strchr(data, LINE_END) : NULL;
+        if (!end)
+                return NULL;
+        *end = 0;
+        return end + 1;
+}
+
+static int add_column(Table *t, const TableColumn *c) {
+        static const char safe[] = {(char) LINE_END, 0};
+        int flags = c->kind == TABLE_TREE ? SCOLS_FL_TREE : c->kind == TABLE_WRAP ? SCOLS_FL_WRAP : 0;
+        struct libscols_column *column = scols_table_new_column(t->table, c->heading, 0, flags);
+
+        if (!column)
+                return -ENOMEM;
+        if (c->kind != TABLE_WRAP)
+                return 0;
+        if (scols_column_set_safechars(column, safe) < 0)
+                return -ENOMEM;
+        return scols_column_set_wrapfunc(column, widest_chunk, next_chunk, NULL);
 }
 
 int table_new(const Ctl *ctl, const TableColumn *columns, size_t n, Table **ret) {
@@ -34,9 +66,12 @@ int table_new(const Ctl *ctl, const TableColumn *columns, size_t n, Table **ret)
         if (!t)
                 return -ENOMEM;
         t->table = scols_new_table();
-        if (!t->table)
+        t->widths = calloc(n, sizeof(*t->widths));
+        if (!t->table || !t->widths)
                 return -ENOMEM;
+        t->columns = columns;
         t->n_columns = n;
+        t->width = ctl->width;
         (void) scols_table_set_stream(t->table, stdout);
         (void) scols_table_enable_noheadings(t->table, !ctl->legend);
         (void) scols_table_enable_colors(t->table, ctl->colors);
@@ -44,9 +79,9 @@ int table_new(const Ctl *ctl, const TableColumn *columns, size_t n, Table **ret)
                                          ctl->width > 0 ? SCOLS_TERMFORCE_ALWAYS : SCOLS_TERMFORCE_NEVER);
         if (ctl->width > 0)
                 (void) scols_table_set_termwidth(t->table, ctl->width);
-        int r = add_columns(t, columns);
-        if (r < 0)
-                return r;
+        for (size_t i = 0; i < n; i++)
+                if (add_column(t, columns + i) < 0)
+                        return -ENOMEM;
         *ret = TAKE_PTR(t);
         return 0;
 }
@@ -68,7 +103,77 @@ int table_add(Table *t, TableLine *parent, const char *color, const TableCell *c
         return 0;
 }
 
+static TableLine *next_line(Table *t, struct libscols_iter *i) {
+        struct libscols_line *line;
+        return scols_table_next_line(t->table, i, &line) == 0 ? line : NULL;
+}
+
+static size_t depth(const TableLine *line) {
+        size_t n = 0;
+        for (const TableLine *l = scols_line_get_parent(line); l; l = scols_line_get_parent(l))
+                n++;
+        return n;
+}
+
+static const char *text_of(TableLine *line, size_t i) {
+        return strempty(scols_cell_get_data(scols_line_get_cell(line, i)));
+}
+
+/* How wide each column would be if there were room for all. */
+static void measure(Table *t, struct libscols_iter *iter) {
+        for (size_t i = 0; i < t->n_columns; i++)
+                t->widths[i] = scols_table_is_noheadings(t->table) ? 0 : strlen(t->columns[i].heading);
+        scols_reset_iter(iter, SCOLS_ITER_FORWARD);
+        for (TableLine *line; (line = next_line(t, iter));)
+                for (size_t i = 0; i < t->n_columns; i++) {
+                        size_t branches = t->columns[i].kind == TABLE_TREE ? 2 * depth(line) : 0;
+                        const char *text = text_of(line, i);
+                        size_t n = format_width(text, strlen(text)) + branches;
+                        t->widths[i] = n > t->widths[i] ? n : t->widths[i];
+                }
+}
+
+/* Takes from the widest of those that may be wrapped until all fit, or none can give more. */
+static void fit(Table *t) {
+        for (;;) {
+                size_t total = t->n_columns - 1; /* what is between them */
+                size_t *widest = NULL;
+                for (size_t i = 0; i < t->n_columns; i++) {
+                        total += t->widths[i];
+                        if (t->columns[i].kind == TABLE_WRAP && (!widest || t->widths[i] > *widest))
+                                widest = t->widths + i;
+                }
+                if (total <= t->width || !widest || *widest <= WRAP_WIDTH_MIN)
+                        return;
+                (*widest)--;
+        }
+}
+
+static int wrap(Table *t, struct libscols_iter *iter) {
+        scols_reset_iter(iter, SCOLS_ITER_FORWARD);
+        for (TableLine *line; (line = next_line(t, iter));)
+                for (size_t i = 0; i < t->n_columns; i++) {
+                        if (t->columns[i].kind != TABLE_WRAP)
+                                continue;
+                        char *text = format_wrap(text_of(line, i), t->widths[i], (char) LINE_END);
+                        if (!text || scols_line_refer_data(line, i, text) < 0)
+                                return -ENOMEM;
+                }
+        return 0;
+}
+
 int table_print(Table *t) {
+        if (t->width > 0) {
+                struct libscols_iter *iter = scols_new_iter(SCOLS_ITER_FORWARD);
+                if (!iter)
+                        return -ENOMEM;
+                measure(t, iter);
+                fit(t);
+                int r = wrap(t, iter);
+                scols_free_iter(iter);
+                if (r < 0)
+                        return r;
+        }
         int r = scols_print_table(t->table);
         return r < 0 ? r : 0;
 }

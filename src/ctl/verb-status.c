@@ -85,7 +85,8 @@ static void print_legend(const VolumeInfoList *l) {
 
 static int print_table(const Ctl *ctl, const VolumeInfoList *l) {
         static const TableColumn columns[] = {
-                {"VOLUME"}, {"MOUNTPOINT"}, {"STATE"}, {"CACHES"}, {"HELPERS"}, {"WHY", TABLE_WRAP},
+                {"VOLUME"},  {"MOUNTPOINT", TABLE_WRAP}, {"STATE"}, {"CACHES"},
+                {"HELPERS"}, {"WHY", TABLE_WRAP},
         };
         _cleanup_(table_freep) Table *t = NULL;
         int r;

@@ -2,10 +2,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """bootkeepctl: what it shows, what it does, and its exit statuses."""
 
+import fcntl
 import json
 import os
+import pty
 import re
 import shutil
+import struct
+import termios
 
 from lib import main, test
 from lib.content import MANIFEST, PACK
@@ -230,6 +234,47 @@ def another_user_sees_and_is_denied_the_rest(world):
         process = expect(nobody(verb, volume.name), DENIED)
         assert process.stderr.count("\n") <= 2, process.stderr
     assert view["Trusted"] is False
+
+
+def on_a_terminal(world, columns, *arguments):
+    """What bootkeepctl draws on a terminal that is so wide."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 100, columns, 0, 0))
+    expect(world.programs.ctl(*arguments, stdout=theirs, NO_COLOR="1", SYSTEMD_PAGER="cat"), OK)
+    os.close(theirs)
+    text = b""
+    try:
+        while data := os.read(ours, 65536):
+            text += data
+    except OSError:  # the end, for a terminal
+        pass
+    os.close(ours)
+    return text.decode().replace("\r\n", "\n")
+
+
+@test
+def a_table_fits_a_narrow_terminal(world):
+    volume = world.volume()
+    plain = world.disk(name="two", esps=0)
+    place = world.path("images of machines/" + "/".join(["a-long-name"] * 8) + "/über\nzwei")
+    os.makedirs(place)
+    plain.mount(at=place)
+    world.later(lambda: plain.umount(at=place))
+    daemon = world.daemon()
+    daemon.trusted(volume)
+    daemon.call("Distrust", "s", volume.name)
+    volume.write("/usr/lib/modules/6.1.0/kernel/drivers/net/ethernet/vendor/family/module.ko", "x")
+    daemon.volume(volume.name).wait_state("untrusted")
+    daemon.volume(plain.volume.name).wait_state("plain")
+    daemon.call("Scan", "s", volume.name)
+    shown = on_a_terminal(world, 80, "status")
+    assert all(len(line) <= 80 for line in shown.splitlines()[:-1]), shown  # the last is a sentence
+    rows = shown[: shown.index("\n\n")].splitlines()
+    why = rows[0].index("WHY")
+    assert "".join(r[:why] for r in rows).count("a-long-name") == 8, shown
+    whole = " ".join(r[why:].strip() for r in rows)
+    assert "no manifest" in whole, shown
+    assert "cache initramfs 6.1.0:" in whole, shown
 
 
 @test

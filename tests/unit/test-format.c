@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include <locale.h>
+
 #include "ctl/format.h"
 
 static void bytes_are_counted_in_the_largest_unit(void **state) {
@@ -64,12 +66,43 @@ static void states_have_a_colour_and_others_none(void **state) {
         assert_null(format_state_color("of a later version"));
 }
 
+static void long_text_is_broken_between_words_and_folders(void **state) {
+        static const struct {
+                const char *text;
+                size_t width;
+                const char *wrapped;
+        } cases[] = {
+                {"", 12, ""},
+                {"fits", 4, "fits"},
+                {"no manifest", 11, "no manifest"},
+                {"no manifest", 5, "no\nmanif\nest"},
+                {"one two three", 7, "one two\nthree"}, /* the space is where the line ends */
+                {"/srv/images/fedora", 12, "/srv/images/\nfedora"},
+                {"cache initramfs: /usr/lib/modules/6.1.0/kernel changed", 20,
+                 "cache initramfs:\n/usr/lib/modules/\n6.1.0/kernel changed"},
+                {"abcdefghij", 4, "abcd\nefgh\nij"},
+                {"日本語", 4, "日本\n語"},
+                {"日本", 1, "日\n本"}, /* never a part of a character */
+                {"a\\x0ab", 6, "a\\x\n0ab"},
+        };
+
+        assert_non_null(setlocale(LC_ALL, "C.UTF-8"));
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_free_ char *wrapped = format_wrap(cases[i].text, cases[i].width, '\n');
+                assert_string_equal(wrapped, cases[i].wrapped);
+        }
+        assert_int_equal(format_width("mañana!", 7), 6);
+        assert_int_equal(format_width("日本", 6), 4);
+        assert_int_equal(format_width("\377", 1), 4);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(bytes_are_counted_in_the_largest_unit),
                 cmocka_unit_test(spans_are_as_exact_as_they_are_short),
                 cmocka_unit_test(times_are_local),
                 cmocka_unit_test(states_have_a_colour_and_others_none),
+                cmocka_unit_test(long_text_is_broken_between_words_and_folders),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

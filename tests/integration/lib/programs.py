@@ -103,6 +103,6 @@ class Programs:
     def build_command(volume, *arguments):
         return [program("bootkeep-build"), f"--builders={volume.builders}", *arguments, volume.root]
 
-    def ctl(self, *arguments, prefix=(), **more):
+    def ctl(self, *arguments, prefix=(), stdout=subprocess.PIPE, **more):
         env = environment(DBUS_SYSTEM_BUS_ADDRESS=self.world.bus.address, **more)
-        return self.run([*prefix, program("bootkeepctl"), *arguments], env=env)
+        return self.run([*prefix, program("bootkeepctl"), *arguments], env=env, stdout=stdout)
