@@ -310,6 +310,35 @@ static int source_apply_all(Source *s) {
         return r;
 }
 
+static bool section_is_known(const Source *s, const char *line) {
+        for (size_t i = 0; i < s->n_items; i++)
+                if (line_opens(line, s->items[i].section))
+                        return true;
+        return false;
+}
+
+/* Is there nothing but comments behind LINE, a number, until the next section? */
+static bool section_is_empty(const Source *s, size_t line) {
+        for (size_t i = line; i < s->n_lines; i++) {
+                const char *text = s->lines[i] + strspn(s->lines[i], " \t\r");
+                if (*text && *text != '#')
+                        return *text == '[';
+        }
+        return true;
+}
+
+/* What libeconf passes over in silence. An unknown section that has keys is told of with these. */
+static void warn_passed_over(Source *s) {
+        for (size_t i = 0; i < s->n_lines; i++) {
+                const char *text = s->lines[i] + strspn(s->lines[i], " \t");
+                if (*text == '=')
+                        (void) broken(s, i + 1, "\"=\" without a key, ignoring");
+                else if (*text == '[' && !section_is_known(s, text) && section_is_empty(s, i + 1))
+                        (void) broken(s, i + 1, "unknown section %.*s, ignoring",
+                                      (int) strcspn(text, "]") + 1, text);
+        }
+}
+
 int conffile_read(const char *file, const ConfItem *items, size_t n_items, unsigned *problems) {
         _cleanup_(source_done) Source s = {
                 .file = file, .fd = -EBADF, .items = items, .n_items = n_items, .problems = problems};
@@ -319,7 +348,10 @@ int conffile_read(const char *file, const ConfItem *items, size_t n_items, unsig
         r = source_read_lines(&s);
         if (r >= 0)
                 r = source_parse(&s);
-        return r < 0 ? r : source_apply_all(&s);
+        if (r < 0)
+                return r;
+        warn_passed_over(&s);
+        return source_apply_all(&s);
 }
 
 /* Which files there are. */

@@ -56,7 +56,7 @@ static int check_config(const DaemonOptions *o, unsigned problems) {
                 return log_errno(r, "Failed to read the builder definitions");
         problems += of_builders;
         if (problems > 0)
-                log_error("%u problems in the configuration", problems);
+                log_error("%u problem%s in the configuration", problems, problems == 1 ? "" : "s");
         return problems > 0 ? -EINVAL : 0;
 }
 

@@ -71,6 +71,11 @@ static int read_files(const char *file, Settings *s, unsigned *problems) {
                      : conffile_list((char *const *) (const void *) dirs, "bootkeep.conf", &files);
         for (char **f = files; r >= 0 && f && *f; f++) {
                 r = conffile_read(*f, items, ELEMENTSOF(items), problems);
+                if (r < 0 && r != -ENOMEM && r != -EBADMSG && !file) {
+                        log_warning_errno(r, "Failed to read %s, ignoring", *f);
+                        (*problems)++;
+                        r = -EBADMSG;
+                }
                 if (r == -EBADMSG)
                         r = 0; /* logged; the defaults stand */
         }

@@ -225,6 +225,38 @@ def bad_configuration_is_named_with_file_and_line(world):
 
 
 @test
+def the_standard_places_are_read_in_their_order_and_no_file_of_them_stops_it(world):
+    files = {
+        "/usr/local/lib/bootkeep/bootkeep.conf": "[Watch]\nVendor=1\n",
+        "/etc/bootkeep/bootkeep.conf": "[Watch]\nAdmin=1\n",
+        "/run/bootkeep/bootkeep.conf.d/10-masked.conf": "[Watch]\nMasked=1\n",
+        "/usr/local/lib/bootkeep/bootkeep.conf.d/20-both.conf": "[Watch]\nLocal=1\n",
+        "/run/bootkeep/bootkeep.conf.d/20-both.conf": "[Watch]\nRuntime=1\n",
+        "/usr/local/lib/bootkeep/builders.d/masked.conf": "nonsense",
+        "/usr/local/lib/bootkeep/builders.d/bad.conf": "[Builder]\nUser=x\nExec=/bin/true\n",
+    }
+    links = {
+        "/etc/bootkeep/bootkeep.conf.d/10-masked.conf": "/dev/null",
+        "/etc/bootkeep/bootkeep.conf.d/15-leads-nowhere.conf": "/nowhere",
+        "/etc/bootkeep/builders.d/masked.conf": "/dev/null",
+    }
+    # each place is empty at first, and only for the command
+    script = "for d in /etc /run /usr/local/lib; do\n" \
+             "mount -t tmpfs test $d\nmkdir -p $d/bootkeep/bootkeep.conf.d $d/bootkeep/builders.d\ndone\n"
+    script += "".join(f"printf '{text}' >{path}\n" for path, text in files.items())
+    script += "".join(f"ln -s {target} {path}\n" for path, target in links.items())
+    process = world.programs.run(["unshare", "--mount", "sh", "-euc", script + 'exec "$@"', "sh", program("bootkeepd"),
+                                  "--check-config"])
+    said = process.stderr
+    assert process.returncode == 1, said
+    places = [said.find(words) for words in ("/etc/bootkeep/bootkeep.conf:2: ", "15-leads-nowhere.conf",
+                                             "/run/bootkeep/bootkeep.conf.d/20-both.conf:2: ", "bad.conf:2: ")]
+    assert -1 not in places and places == sorted(places), said
+    for word in ("Vendor", "Masked", "Local", "masked"):
+        assert word not in said, said
+
+
+@test
 def bad_builder_files_are_named_with_file_and_line(world):
     folder = world.path("bad-builders")
     bad = {

@@ -171,6 +171,17 @@ static void a_key_with_the_name_of_the_one_before_it_counts_in_its_own_section(v
         assert_int_equal(s.number, 5);
 }
 
+static void what_libeconf_passes_over_is_told(void **state) {
+        _cleanup_(settings_done) Settings s = {};
+        faulty("[A]\n=yes\nNumber=2\n", &s, 1, "x.conf:2: \"=\" without a key");
+        assert_int_equal(s.number, 2);
+        faulty("=8\n", &s, 1, "x.conf:1: \"=\" without a key");
+        faulty("[A]\nNumber=3\n [a] # not one\n#Number=7\n\n[B]\nText=x\n", &s, 1,
+               "x.conf:3: unknown section [a],");
+        assert_int_equal(s.number, 3);
+        faulty("[C]\n", &s, 1, "x.conf:1: unknown section [C],");
+}
+
 static void bad_values_leave_what_was(void **state) {
         _cleanup_(settings_done) Settings s = {.flag = true, .usec = 7, .number = 5};
         faulty("[A]\n\nFlag=perhaps\nSec=soon\nNumber=0\n[B]\nPaths=a\n", &s, 4,
@@ -385,6 +396,7 @@ int main(void) {
                 scratch_test_current(an_empty_file_is_no_fault),
                 scratch_test_current(unknown_keys_are_told_and_the_rest_counts),
                 scratch_test_current(a_key_with_the_name_of_the_one_before_it_counts_in_its_own_section),
+                scratch_test_current(what_libeconf_passes_over_is_told),
                 scratch_test_current(bad_values_leave_what_was),
                 scratch_test_current(a_key_twice_is_told_and_the_first_counts),
                 scratch_test_current(values_over_several_lines_are_refused),
