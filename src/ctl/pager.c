@@ -19,9 +19,10 @@ static const char *find_command(void) {
 }
 
 /* In the child: never returns. A pager that cannot be run must not swallow the text, so cat is the last
- * resort. */
+ * resort; also behind a shell, which says so by 126 or 127. */
 __attribute__((__noreturn__)) static void run(const char *command, int input, pid_t parent) {
         const char *options = getenv("SYSTEMD_LESS");
+        char *script = NULL; /* the program that follows frees it */
 
         (void) prctl(PR_SET_PDEATHSIG, SIGTERM);
         if (getppid() != parent)
@@ -32,8 +33,8 @@ __attribute__((__noreturn__)) static void run(const char *command, int input, pi
                 _exit(EXIT_FAILURE);
         if (streq(command, "less"))
                 (void) execlp("less", "less", NULL);
-        else
-                (void) execl("/bin/sh", "sh", "-c", command, NULL);
+        else if (strprintf(&script, "%s\ncase $? in 126|127) exec cat ;; esac", command) >= 0)
+                (void) execl("/bin/sh", "sh", "-c", script, NULL);
         (void) execlp("cat", "cat", NULL);
         _exit(EXIT_FAILURE);
 }

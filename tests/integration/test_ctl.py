@@ -236,11 +236,11 @@ def another_user_sees_and_is_denied_the_rest(world):
     assert view["Trusted"] is False
 
 
-def on_a_terminal(world, columns, *arguments):
+def on_a_terminal(world, columns, *arguments, pager="cat"):
     """What bootkeepctl draws on a terminal that is so wide."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 100, columns, 0, 0))
-    expect(world.programs.ctl(*arguments, stdout=theirs, NO_COLOR="1", SYSTEMD_PAGER="cat"), OK)
+    expect(world.programs.ctl(*arguments, stdout=theirs, NO_COLOR="1", SYSTEMD_PAGER=pager), OK)
     os.close(theirs)
     text = b""
     try:
@@ -275,6 +275,22 @@ def a_table_fits_a_narrow_terminal(world):
     whole = " ".join(r[why:].strip() for r in rows)
     assert "no manifest" in whole, shown
     assert "cache initramfs 6.1.0:" in whole, shown
+
+
+@test
+def a_pager_that_cannot_be_run_swallows_nothing(world):
+    volume = world.volume()
+    world.daemon().trusted(volume)
+    assert f"paged {volume.name}" in on_a_terminal(world, 200, pager="sed 's/^/paged /'")
+    assert volume.name in on_a_terminal(world, 200, pager="/nowhere/more -x")
+
+
+@test
+def a_name_that_the_bus_cannot_carry_is_no_volume(world):
+    world.daemon()
+    for verb in ("status", "check", "rebuild", "trust"):
+        process = expect(world.programs.ctl(verb, os.fsdecode(b"/mnt/\xe4")), NO)
+        assert r"/mnt/\xe4: no such volume: what is not UTF-8" in process.stderr, process.stderr
 
 
 @test
