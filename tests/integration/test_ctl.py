@@ -305,4 +305,51 @@ def hostile_names_on_a_volume_do_no_harm_to_a_terminal(world):
         assert "\x1b" not in process.stdout + process.stderr, process.stdout
 
 
+COMPLETIONS = os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "..", "src", "ctl", "completion")
+
+
+def completed(world, *words):
+    """What bash offers for the last of WORDS."""
+    script = 'source "$1" && shift && COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) && ' \
+             "_bootkeepctl && printf '%s\\n' \"${COMPREPLY[@]}\""
+    env = environment(DBUS_SYSTEM_BUS_ADDRESS=world.bus.address)
+    env["PATH"] = os.path.dirname(program("bootkeepctl")) + ":" + env["PATH"]
+    process = world.programs.run(["bash", "-c", script, "bash", os.path.join(COMPLETIONS, "bash", "bootkeepctl"),
+                                  "bootkeepctl", *words], env=env, cwd=world.folder)
+    assert process.stderr == "", process.stderr
+    return process.stdout.split("\n")[:-1]
+
+
+@test
+def completion_offers_mount_points_as_they_are_and_runs_nothing_of_them(world):
+    daemon = world.daemon()
+    names = ["$(>ran)-`>ran`", "two words", "it's *"]
+    for name in names:
+        disk = world.disk(name=name.replace("/", ""), esps=0)
+        place = world.path("at-" + name)
+        os.mkdir(place)
+        disk.mount(at=place)
+        world.later(lambda place=place, disk=disk: disk.umount(at=place))
+        daemon.volume(disk.volume.name).wait_state("plain")
+        assert completed(world, "status", disk.volume.name[:-1]) == [disk.volume.name]
+    offered = completed(world, "status", "/tmp")
+    shown = [world.programs.run(["bash", "-c", f"printf '%s' {word}"]).stdout for word in offered]
+    assert sorted(shown) == sorted(world.path("at-" + name) for name in names), offered
+    assert not os.path.exists(world.path("ran")), "a name was run"
+
+
+@test
+def every_verb_and_option_can_be_completed(world):
+    told = expect(world.programs.ctl("--help"), OK).stdout
+    verbs = re.findall(r"^  ([a-z-]+) ", told[: told.index("Options:")], re.M)
+    options = re.findall(r"(--[a-z-]+)", told[told.index("Options:"):])
+    assert len(verbs) >= 10 and len(options) >= 9, told
+    assert sorted(completed(world, "")) == sorted(verbs)
+    assert set(options) <= {w.rstrip("=") for w in completed(world, "-")}
+    with open(os.path.join(COMPLETIONS, "zsh", "_bootkeepctl"), encoding="utf-8") as f:
+        zsh = f.read()
+    missing = [w for w in verbs if f"'{w}:" not in zsh] + [w for w in options if w not in zsh]
+    assert not missing, missing
+
+
 main()
