@@ -1,0 +1,119 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What `meson install` puts where, and that it fits together."""
+
+import configparser
+import os
+import re
+import subprocess
+import xml.etree.ElementTree
+
+from lib import main, test
+from lib.programs import BUILD
+
+SOURCE = os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "..")
+
+EXPECTED = """
+etc/bootkeep
+usr/bin/bootkeepctl
+usr/include/bootkeep.h
+usr/lib/bootkeep/bootkeep-build
+usr/lib/bootkeep/bootkeep-scan
+usr/lib/bootkeep/bootkeep.conf
+usr/lib/bootkeep/builders.d/depmod.conf
+usr/lib/bootkeep/builders.d/dracut.conf
+usr/lib/bootkeep/builders.d/initramfs-tools.conf
+usr/lib/bootkeep/builders.d/mkinitcpio.conf
+usr/lib/sysctl.d/50-bootkeep.conf
+usr/lib/systemd/catalog/bootkeep.catalog
+usr/lib/systemd/system/bootkeepd.service
+usr/sbin/bootkeepd
+usr/sbin/umount.bootkeep
+usr/share/bash-completion/completions/bootkeepctl
+usr/share/bootkeep/bootcaches.rng
+usr/share/dbus-1/interfaces/org.bootkeep1.Manager.xml
+usr/share/dbus-1/interfaces/org.bootkeep1.Volume.xml
+usr/share/dbus-1/system-services/org.bootkeep1.service
+usr/share/dbus-1/system.d/org.bootkeep1.conf
+usr/share/man/man1/bootkeepctl.1
+usr/share/man/man5/bootcaches.xml.5
+usr/share/man/man5/bootkeep-builder.5
+usr/share/man/man5/bootkeep.conf.5
+usr/share/man/man5/org.bootkeep1.5
+usr/share/man/man7/bootkeep.7
+usr/share/man/man8/bootkeep-build.8
+usr/share/man/man8/bootkeep-scan.8
+usr/share/man/man8/bootkeepd.8
+usr/share/man/man8/umount.bootkeep.8
+usr/share/polkit-1/actions/org.bootkeep1.policy
+usr/share/zsh/site-functions/_bootkeepctl
+""".split()
+
+
+def install(world):
+    root = world.path("root")
+    subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", root], check=True,
+                   stdout=subprocess.DEVNULL)
+    return root
+
+
+def text(*path):
+    with open(os.path.join(*path), encoding="utf-8") as f:
+        return f.read()
+
+
+@test
+def everything_is_where_a_distribution_expects_it(world):
+    root = install(world)
+    found = {os.path.relpath(os.path.join(folder, name), root)
+             for folder, folders, names in os.walk(root)
+             for name in names + [d for d in folders if not os.listdir(os.path.join(folder, d))]}
+    assert found == set(EXPECTED), found ^ set(EXPECTED)
+    for name in EXPECTED:
+        mode = os.stat(os.path.join(root, name)).st_mode & 0o777
+        program = re.search(r"bin/|lib/bootkeep/bootkeep-|^etc/", name)
+        assert mode == (0o755 if program else 0o644), (name, oct(mode))
+
+
+@test
+def what_is_installed_names_what_is_installed(world):
+    root = install(world)
+    unit = text(root, "usr/lib/systemd/system/bootkeepd.service")
+    assert os.path.exists(root + re.search(r"^ExecStart=(\S+)", unit, re.M)[1])
+    activation = configparser.ConfigParser()
+    activation.read(os.path.join(root, "usr/share/dbus-1/system-services/org.bootkeep1.service"))
+    assert activation["D-BUS Service"]["SystemdService"] == "bootkeepd.service"
+    for name in EXPECTED:
+        if name.endswith((".xml", ".rng", ".policy", "org.bootkeep1.conf")):
+            xml.etree.ElementTree.parse(os.path.join(root, name))
+
+
+@test
+def the_catalog_explains_every_message_and_no_other(world):
+    header = dict(re.findall(r"#define (BOOTKEEP_MESSAGE_\w+) \"([0-9a-f]{32})\"",
+                             text(SOURCE, "include", "bootkeep.h")))
+    explained = re.findall(r"^-- ([0-9a-f]{32})$", text(SOURCE, "systemd", "bootkeep.catalog"), re.M)
+    assert len(header) > 10 and sorted(header.values()) == sorted(explained), (header, explained)
+
+
+@test
+def man_pages_are_without_mistakes(world):
+    root = install(world)
+    for name in EXPECTED:
+        if "/man/" in name:
+            process = world.programs.run(["man", "--warnings=w", "-E", "UTF-8", "-l", os.path.join(root, name)])
+            assert process.returncode == 0 and process.stderr == "", (name, process.stderr)
+
+
+@test
+def with_another_prefix_the_bus_still_finds_its_policy(world):
+    """dbus-daemon reads /usr/share and /etc alone."""
+    folder = world.path("local")
+    subprocess.run(["meson", "setup", folder, SOURCE, "--prefix=/usr/local"], check=True, stdout=subprocess.DEVNULL)
+    listed = subprocess.run(["meson", "introspect", folder, "--installed"], check=True, stdout=subprocess.PIPE,
+                            text=True).stdout
+    assert '"/etc/dbus-1/system.d/org.bootkeep1.conf"' in listed, listed
+    assert '"/usr/local/lib/systemd/system/bootkeepd.service"' in listed, listed
+
+
+main()
