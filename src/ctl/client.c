@@ -29,11 +29,12 @@ char *client_volume_argument(const char *s) {
         return strdup(s);
 }
 
-/* What the answers of bus and daemon mean. Those that are not here are "no", in the words of the daemon. */
+/* What the answers of bus and daemon mean; a name that ends in a dot is that of all below it. Those that are
+ * not here are "no", in the words of the daemon. */
 static const struct {
         const char *error;
         int status;
-        const char *text;
+        const char *text; /* NULL: that which came */
 } answers[] = {
         {BOOTKEEP_ERROR_NO_SUCH_VOLUME, BOOTKEEP_CTL_NO, "no such volume"},
         {SD_BUS_ERROR_UNKNOWN_OBJECT, BOOTKEEP_CTL_NO, "the volume is gone"},
@@ -41,12 +42,18 @@ static const struct {
         {SD_BUS_ERROR_NAME_HAS_NO_OWNER, BOOTKEEP_CTL_UNREACHABLE, "bootkeepd is not running"},
         {SD_BUS_ERROR_NO_REPLY, BOOTKEEP_CTL_UNREACHABLE, "bootkeepd went away without an answer"},
         {SD_BUS_ERROR_DISCONNECTED, BOOTKEEP_CTL_UNREACHABLE, "the system bus went away"},
-        {"org.freedesktop.DBus.Error.Spawn.ServiceNotFound", BOOTKEEP_CTL_UNREACHABLE,
-         "bootkeepd is not running"},
-        {"org.freedesktop.systemd1.NoSuchUnit", BOOTKEEP_CTL_UNREACHABLE, "bootkeepd is not installed"},
         {SD_BUS_ERROR_ACCESS_DENIED, BOOTKEEP_CTL_DENIED, "access denied"},
-
+        /* the bus, or systemd for it, tried to start the daemon */
+        {"org.freedesktop.DBus.Error.Spawn.", BOOTKEEP_CTL_UNREACHABLE, "bootkeepd is not running"},
+        {"org.freedesktop.DBus.Error.TimedOut", BOOTKEEP_CTL_UNREACHABLE, "bootkeepd does not start"},
+        {"org.freedesktop.systemd1.NoSuchUnit", BOOTKEEP_CTL_UNREACHABLE, "bootkeepd is not installed"},
+        {"org.freedesktop.systemd1.", BOOTKEEP_CTL_UNREACHABLE, NULL},
 };
+
+static bool is_answer(const char *name, const char *error) {
+        size_t n = strlen(error);
+        return error[n - 1] == '.' ? strncmp(name, error, n) == 0 : streq(name, error);
+}
 
 int client_complain(const sd_bus_error *error, const char *subject) {
         const char *text = isempty(error->message) ? error->name : error->message;
@@ -54,10 +61,11 @@ int client_complain(const sd_bus_error *error, const char *subject) {
         int status = BOOTKEEP_CTL_NO;
 
         for (size_t i = 0; i < ELEMENTSOF(answers); i++) {
-                if (!streq_ptr(error->name, answers[i].error))
+                if (!is_answer(strempty(error->name), answers[i].error))
                         continue;
                 status = answers[i].status;
-                text = answers[i].text;
+                text = answers[i].text ? answers[i].text : text;
+                break;
         }
         /* what the daemon says may name the volume itself: once is enough */
         if (status == BOOTKEEP_CTL_UNREACHABLE || !printable || strstr(text, printable))

@@ -11,7 +11,7 @@ import shutil
 import struct
 import termios
 
-from lib import main, test
+from lib import main, services, test
 from lib.content import MANIFEST, PACK
 from lib.programs import NOBODY, environment, program
 
@@ -41,6 +41,27 @@ def without_a_daemon_it_says_so(world):
 def without_a_bus_it_says_so(world):
     env = environment(DBUS_SYSTEM_BUS_ADDRESS="unix:path=/nowhere")
     expect(world.programs.run([program("bootkeepctl")], env=env), UNREACHABLE)
+
+
+class ActivatingBus(services.Bus):
+    """A bus that starts the daemon when it is called, and fails."""
+
+    def text(self):
+        with open(os.path.join(os.path.dirname(self.config), "org.bootkeep1.service"), "w", encoding="ascii") as f:
+            f.write("[D-BUS Service]\nName=org.bootkeep1\nExec=/bin/false\n")
+        folder = f"<servicedir>{os.path.dirname(self.config)}</servicedir>"
+        return super().text().replace("<type>system</type>", "<type>session</type>" + folder)
+
+
+@test
+def where_the_bus_cannot_start_the_daemon_it_says_so(world):
+    folder = world.path("activating")
+    os.mkdir(folder)
+    with ActivatingBus(folder) as bus:
+        env = environment(DBUS_SYSTEM_BUS_ADDRESS=bus.address)
+        for verb in (["status"], ["check"], ["trust", "sda1"], ["flush"]):
+            process = expect(world.programs.run([program("bootkeepctl"), *verb], env=env), UNREACHABLE)
+            assert process.stderr == "bootkeepctl: bootkeepd is not running\n", process.stderr
 
 
 @test
@@ -311,7 +332,7 @@ COMPLETIONS = os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", ".
 def completed(world, *words):
     """What bash offers for the last of WORDS."""
     script = 'source "$1" && shift && COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) && ' \
-             "_bootkeepctl && printf '%s\\n' \"${COMPREPLY[@]}\""
+             "_bootkeepctl && printf '%s\\n' \"${COMPREPLY[@]}\" && wait"
     env = environment(DBUS_SYSTEM_BUS_ADDRESS=world.bus.address)
     env["PATH"] = os.path.dirname(program("bootkeepctl")) + ":" + env["PATH"]
     process = world.programs.run(["bash", "-c", script, "bash", os.path.join(COMPLETIONS, "bash", "bootkeepctl"),
