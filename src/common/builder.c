@@ -155,7 +155,7 @@ static int definition_read(Definition *d, const char *file, unsigned *problems) 
         if (r == -ENOMEM)
                 return r;
         if (r < 0 && r != -EBADMSG) { /* -EBADMSG is in the log already */
-                (void) log_warning_errno(r, "Failed to read %s, ignoring", file);
+                (void) log_send_errno(LOG_WARNING, CONF_FIELDS(file), r, "Failed to read %s, ignoring", file);
                 (*problems)++;
         }
         if (r < 0)

@@ -16,9 +16,6 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#include "bootkeep.h"
-#include "common/log.h"
-
 #define FILE_SIZE_MAX (64U * 1024U)
 #define LINE_MAX_BYTES 4095U /* libeconf reads 8 KiB at a time */
 
@@ -45,7 +42,6 @@ static void source_done(Source *s) {
 }
 
 void conffile_warn(const char *file, size_t line, const char *format, ...) {
-        const LogFields fields = {.message_id = BOOTKEEP_MESSAGE_CONFIG};
         _cleanup_free_ char *what = NULL;
         va_list ap;
         va_start(ap, format);
@@ -53,9 +49,9 @@ void conffile_warn(const char *file, size_t line, const char *format, ...) {
                 what = NULL;
         va_end(ap);
         if (line > 0)
-                log_send(LOG_WARNING, &fields, "%s:%zu: %s", file, line, strempty(what));
+                log_send(LOG_WARNING, CONF_FIELDS(file), "%s:%zu: %s", file, line, strempty(what));
         else
-                log_send(LOG_WARNING, &fields, "%s: %s", file, strempty(what));
+                log_send(LOG_WARNING, CONF_FIELDS(file), "%s: %s", file, strempty(what));
 }
 
 static int _printf_(3, 4) broken(Source *s, size_t line, const char *format, ...) {

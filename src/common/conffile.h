@@ -4,7 +4,12 @@
 /* Ini files by libeconf, read against a table: whatever is not in the table, or does not parse, is a warning
  * with file and line, never a failure. Used for bootkeep.conf and for builders. */
 
+#include "bootkeep.h"
+#include "common/log.h"
 #include "common/util.h"
+
+/* What a complaint about FILE is sent with. */
+#define CONF_FIELDS(file) (&(const LogFields){.message_id = BOOTKEEP_MESSAGE_CONFIG, .path = (file)})
 
 typedef struct ConfItem {
         const char *section, *key;

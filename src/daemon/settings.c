@@ -72,7 +72,7 @@ static int read_files(const char *file, Settings *s, unsigned *problems) {
         for (char **f = files; r >= 0 && f && *f; f++) {
                 r = conffile_read(*f, items, ELEMENTSOF(items), problems);
                 if (r < 0 && r != -ENOMEM && r != -EBADMSG && !file) {
-                        log_warning_errno(r, "Failed to read %s, ignoring", *f);
+                        log_send_errno(LOG_WARNING, CONF_FIELDS(*f), r, "Failed to read %s, ignoring", *f);
                         (*problems)++;
                         r = -EBADMSG;
                 }
@@ -91,7 +91,7 @@ int settings_load(const char *file, Settings *ret, unsigned *ret_problems) {
         if (r < 0)
                 return r;
         if (s.settle_max < s.settle) {
-                log_send(LOG_WARNING, &(LogFields){.message_id = BOOTKEEP_MESSAGE_CONFIG},
+                log_send(LOG_WARNING, CONF_FIELDS(file),
                          "SettleMaxSec= is shorter than SettleSec=, using SettleSec= for both");
                 s.settle_max = s.settle;
                 problems++;

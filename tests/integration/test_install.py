@@ -94,6 +94,10 @@ def the_catalog_explains_every_message_and_no_other(world):
                              text(SOURCE, "include", "bootkeep.h")))
     explained = re.findall(r"^-- ([0-9a-f]{32})$", text(SOURCE, "systemd", "bootkeep.catalog"), re.M)
     assert len(header) > 10 and sorted(header.values()) == sorted(explained), (header, explained)
+    said = "".join(text(folder, name) for folder, _, names in os.walk(os.path.join(SOURCE, "src"))
+                   for name in names if name.endswith((".c", ".h")))
+    unsaid = [name for name in header if not re.search(rf"\b{name}\b", said)]
+    assert not unsaid, unsaid
 
 
 @test
