@@ -22,8 +22,9 @@
 #define REPORT_LINE_MAX (64U * 1024U)
 #define REPORT_RECORDS_MAX 16384U
 /* All of a report goes out on D-Bus in one message, and the bus throws out who sends too large ones: behind
- * half of this, reasons are left out (""); with more names than this a record is -E2BIG. */
-#define REPORT_BYTES_MAX (4U * 1024U * 1024U)
+ * half of this, reasons are left out (""); with more names than this a record is -E2BIG. As many instances as
+ * a manifest may have, all of whose bytes are escaped, have room. */
+#define REPORT_BYTES_MAX (6U * 1024U * 1024U)
 
 /* Every string of a report is valid UTF-8 without control characters, whatever was in the record
  * (escape_print): fit for a terminal and for D-Bus. */

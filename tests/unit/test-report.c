@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "common/report.h"
 
+#include <limits.h>
 #include <malloc.h>
 
+#include "common/manifest.h"
 #include "scratch.h"
 
 /* Prints by PRINT into memory and gives the lines to a report. */
@@ -197,6 +199,19 @@ static void reasons_are_given_up_before_names(void **state) {
         report_free(r);
 }
 
+static void the_longest_names_of_all_instances_have_room(void **state) {
+        Report *r = report_new();
+        char name[MANIFEST_NAME_MAX + 1] = {}, instance[4 * NAME_MAX + 1] = {}, line[2048];
+        memset(name, 'n', sizeof(name) - 1);
+        for (size_t i = 0; i < NAME_MAX; i++)
+                memcpy(instance + 4 * i, "\\xff", 4);
+        (void) snprintf(line, sizeof(line), "CACHE %s %s stale - never", name, instance);
+        for (size_t i = 0; i < MANIFEST_INSTANCES_MAX; i++)
+                assert_int_equal(report_parse_line(r, line), 0);
+        assert_string_equal(r->caches[r->n_caches - 1].instance, instance);
+        report_free(r);
+}
+
 static void broken_pipe_is_told(void **state) {
         FILE *f = fopen("/dev/full", "we");
         assert_non_null(f);
@@ -214,6 +229,7 @@ int main(void) {
                 cmocka_unit_test(bad_lines_change_nothing),
                 cmocka_unit_test(records_and_lines_are_bounded),
                 cmocka_unit_test(reasons_are_given_up_before_names),
+                cmocka_unit_test(the_longest_names_of_all_instances_have_room),
                 cmocka_unit_test(broken_pipe_is_told),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
