@@ -15,6 +15,7 @@ struct Job {
         int output_fd;
         bool reaped;
         bool too_long; /* the rest of this line is dropped */
+        bool cut;      /* a line was */
         size_t used;
         char line[REPORT_LINE_MAX];
 };
@@ -124,7 +125,7 @@ static void give_lines(Job *j, job_line_t line, void *userdata) {
         j->used -= (size_t) (start - j->line);
         memmove(j->line, start, j->used);
         if (j->used == sizeof(j->line)) {
-                j->too_long = true;
+                j->too_long = j->cut = true;
                 j->used = 0;
         }
 }
@@ -151,6 +152,10 @@ int job_read(Job *j, job_line_t line, void *userdata) {
 
 int job_read_rest(Job *j, job_line_t line, void *userdata) {
         return read_lines(j, 1024, line, userdata);
+}
+
+bool job_was_cut(const Job *j) {
+        return j->cut;
 }
 
 int job_reap(Job *j, int *ret) {

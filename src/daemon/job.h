@@ -35,6 +35,9 @@ int job_read(Job *j, job_line_t line, void *userdata);
 /* The same once it has ended: everything that it left, but no more than is sane. */
 int job_read_rest(Job *j, job_line_t line, void *userdata);
 
+/* Was a line dropped? Nothing of ours prints one so long. */
+bool job_was_cut(const Job *j);
+
 /* Once its process descriptor is readable: *RET is its exit status, or 128 + the signal that ended it. */
 int job_reap(Job *j, int *ret);
 

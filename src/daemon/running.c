@@ -27,6 +27,7 @@ static void take_line(const char *line, void *userdata) {
 
 int running_read(Running *r) {
         int e = job_read(r->job, take_line, r);
+        r->garbled = r->garbled || job_was_cut(r->job);
         if (e != 0)
                 r->output = sd_event_source_disable_unref(r->output);
         return e;
@@ -56,6 +57,7 @@ int running_listen(Running *running, sd_event *event, Job *job, sd_event_io_hand
 int running_conclude(Running *running, const char *program, char **ret_problem) {
         int status = 0;
         (void) job_read_rest(running->job, take_line, running);
+        running->garbled = running->garbled || job_was_cut(running->job);
         int r = job_reap(running->job, &status);
         const char *reason = running->report->reason;
         if (r >= 0 && running->garbled)

@@ -319,12 +319,13 @@ def children_that_talk_without_end_hold_up_nothing(world):
     daemon = world.daemon(config={"Build": {"MaxBuilds": "2", "RetrySec": "1h"}})
     view, quiet = daemon.trusted(volume), daemon.trusted(other)
     scan, build = Program(world, "bootkeep-scan"), Program(world, "bootkeep-build")
-    for line in ("CACHE a b fresh", "WATCHES 5", "nonsense"):
-        scan.replace(f'for last; do :; done; case $last in {volume.root}) exec yes "{line}";; esac\n'
+    talks = [f"yes '{line}'" for line in ("CACHE a b fresh", "WATCHES 5", "nonsense")] + ["cat /dev/zero"]
+    for talk in talks:
+        scan.replace(f'for last; do :; done; case $last in {volume.root}) exec {talk};; esac\n'
                      f'exec {scan.real} "$@"')
         waiting = send(daemon, "Scan", "s", volume.name)
         assert daemon.call("Scan", "s", other.name, timeout=20) == ["fresh"]
-        assert daemon.connection.finish(waiting, 60) == ["failed"], line
+        assert daemon.connection.finish(waiting, 60) == ["failed"], talk
     scan.restore()
     daemon.call("Scan", "s", volume.name)
     view.wait_state("fresh")
