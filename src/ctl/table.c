@@ -47,17 +47,14 @@ static char *next_chunk(const struct libscols_column *column, char *data, void *
 }
 
 static int add_column(Table *t, const TableColumn *c) {
-        static const char safe[] = {(char) LINE_END, 0};
+        static const char safe[] = {'\\', (char) LINE_END,
+                                    0}; /* what comes from a volume is escaped already */
         int flags = c->kind == TABLE_TREE ? SCOLS_FL_TREE : c->kind == TABLE_WRAP ? SCOLS_FL_WRAP : 0;
         struct libscols_column *column = scols_table_new_column(t->table, c->heading, 0, flags);
 
-        if (!column)
+        if (!column || scols_column_set_safechars(column, safe) < 0)
                 return -ENOMEM;
-        if (c->kind != TABLE_WRAP)
-                return 0;
-        if (scols_column_set_safechars(column, safe) < 0)
-                return -ENOMEM;
-        return scols_column_set_wrapfunc(column, widest_chunk, next_chunk, NULL);
+        return c->kind == TABLE_WRAP ? scols_column_set_wrapfunc(column, widest_chunk, next_chunk, NULL) : 0;
 }
 
 int table_new(const Ctl *ctl, const TableColumn *columns, size_t n, Table **ret) {

@@ -185,6 +185,17 @@ def check_says_what_is_stale_and_why(world):
 
 
 @test
+def an_odd_name_is_escaped_once(world):
+    volume = world.volume()
+    daemon = world.daemon(config={"Watch": {"SettleSec": "60", "SettleMaxSec": "120"}})
+    daemon.trusted(volume)
+    daemon.call("Distrust", "s", volume.name)
+    volume.write("/usr/lib/modules/6.1.0/a new\n\x1bone", "x")
+    said = expect(world.programs.ctl("check", volume.name), NO).stdout
+    assert "/usr/lib/modules/6.1.0/a new\\x0a\\x1bone is new" in said, said
+
+
+@test
 def check_of_a_refused_manifest_says_the_line(world):
     volume = world.volume()
     volume.write(MANIFEST, "\n\nbroken")
