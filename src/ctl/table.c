@@ -47,8 +47,8 @@ static char *next_chunk(const struct libscols_column *column, char *data, void *
 }
 
 static int add_column(Table *t, const TableColumn *c) {
-        static const char safe[] = {'\\', (char) LINE_END,
-                                    0}; /* what comes from a volume is escaped already */
+        /* what comes from a volume is escaped already: once is enough */
+        static const char safe[] = {'\\', (char) LINE_END, 0};
         int flags = c->kind == TABLE_TREE ? SCOLS_FL_TREE : c->kind == TABLE_WRAP ? SCOLS_FL_WRAP : 0;
         struct libscols_column *column = scols_table_new_column(t->table, c->heading, 0, flags);
 

@@ -253,13 +253,15 @@ def an_empty_directory_made_anew_is_seen_though_somebody_is_in_the_old_one(world
     volume.mkdir("/etc/conf.d")
     volume.write(MANIFEST, manifest(CACHE.replace(CONF, "/etc/initramfs.d/conf").replace(
         "<output", '<source path="/etc/conf.d" optional="yes"/><output')))
-    volume.builder("pack", 'cat "$1"/etc/conf.d/* "$1"/etc/initramfs.d/conf 2>/dev/null >"$3" || true', "%r", "%i", "%o")
+    volume.builder("pack", 'cat "$1"/etc/conf.d/* "$1"/etc/initramfs.d/conf 2>/dev/null >"$3" || true',
+                   "%r", "%i", "%o")
     view = world.daemon().trusted(volume)
     for folder in ("/etc/conf.d", "/etc/initramfs.d"):
         held = os.open(volume.path(folder), os.O_RDONLY)
         os.rmdir(volume.path(folder))
         volume.write(folder + "/conf", f"in the new {folder}\n")
-        view.wait("built", lambda p, f=folder: f"new {f}\n".encode() in volume.read(OUTPUT) and p.get("State") == "fresh")
+        view.wait("built", lambda p, f=folder: p.get("State") == "fresh" and
+                  f"new {f}\n".encode() in volume.read(OUTPUT))
         os.close(held)
 
 
