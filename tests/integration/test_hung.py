@@ -3,6 +3,7 @@
 """A scan that hangs, on a disk that does not answer or for any other reason, holds up its own volume alone."""
 
 import os
+import re
 import signal
 import time
 
@@ -144,6 +145,43 @@ def a_scan_that_is_stopped_holds_up_nothing_but_its_volume(world):
     assert_stops_quickly(daemon)
     daemon.start()
     view.wait("built", lambda p: p.get("State") == "fresh" and volume.read(OUTPUT) == volume.packed())
+
+
+def stop_in_the_tree(daemon, volume):
+    """Has VOLUME scanned until a scan stands still with a directory dN of the tree open, N > 0."""
+    while True:
+        daemon.signal(signal.SIGHUP)
+        scan = child_of(daemon, volume)
+        try:
+            while os.kill(scan, 0) is None:
+                for stop in (True, False):
+                    opened = [os.readlink(entry.path) for entry in os.scandir(f"/proc/{scan}/fd")]
+                    if not any(re.search("/d0*[1-9][0-9]*$", path) for path in opened):
+                        os.kill(scan, signal.SIGCONT)
+                        break
+                    if not stop:
+                        return scan
+                    os.kill(scan, signal.SIGSTOP)
+        except OSError:
+            pass  # it has ended, or what it had open is closed: once more
+
+
+@test
+def what_changes_behind_the_back_of_a_scan_is_seen(world):
+    """The scan finds all fresh, so that no build looks at it again."""
+    volume = world.volume(esps=0)
+    for i in range(3000):
+        volume.mkdir(f"/usr/lib/modules/{KERNEL}/d{i:04}")
+    daemon = world.daemon(config=CONFIG)
+    view = daemon.trusted(volume)
+    for i in range(3):
+        builds = len(view.builds)
+        scan = stop_in_the_tree(daemon, volume)
+        volume.write(f"/usr/lib/modules/{KERNEL}/d0000/file", f"{i}\n")
+        os.kill(scan, signal.SIGCONT)
+        assert view.wait_build(builds)[0] == 0
+        view.wait_state("fresh")
+        assert volume.read(OUTPUT) == volume.packed()
 
 
 def assert_refused(error, function, *arguments):

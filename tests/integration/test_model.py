@@ -528,8 +528,8 @@ class Model:
     def step_trust(self, m):
         self.trust(m, not m.trusted)
 
-    def child(self, name):
-        """A running child of the daemon of this name, awaited for a while."""
+    def child(self, name, member=None):
+        """A running child of the daemon of this name (for MEMBER), awaited for a while."""
         deadline = time.monotonic() + 1
         children = f"/proc/{self.daemon.process.pid}/task/{self.daemon.process.pid}/children"
         while time.monotonic() < deadline:
@@ -537,12 +537,23 @@ class Model:
                 pids = f.read().split()
             for pid in pids:
                 try:
-                    with open(f"/proc/{pid}/comm", encoding="ascii") as f:
-                        if f.read().strip() == name:
-                            return int(pid)
+                    with open(f"/proc/{pid}/cmdline", "rb") as f:
+                        words = os.fsdecode(f.read()).split("\0")
+                    if words[0].endswith("/" + name) and (not member or any(w in member.at for w in words)):
+                        return int(pid)
                 except OSError:
                     pass
         return None
+
+    @staticmethod
+    def signal_child(pid, number):
+        """Was there a child to signal?"""
+        try:
+            if pid:
+                os.kill(pid, number)
+            return bool(pid)
+        except ProcessLookupError:
+            return False
 
     def kill_child(self, m, name):
         if m.seen:
@@ -550,17 +561,32 @@ class Model:
         pid = self.child(name)
         if pid:
             time.sleep(self.random.random() * 0.1)  # somewhere in its life
-            try:
-                os.kill(pid, signal.SIGKILL)
-                self.counts[f"{name} killed"] += 1
-            except ProcessLookupError:
-                pass
+        self.counts[f"{name} killed"] += self.signal_child(pid, signal.SIGKILL)
 
     def step_kill_scan(self, m):
         self.kill_child(m, "bootkeep-scan")
 
     def step_kill_build(self, m):
         self.kill_child(m, "bootkeep-build")
+
+    def change_under_way(self, m, name):
+        """Changes, while a scan or build of the same volume stands still somewhere in the middle."""
+        pid = self.child(name, m)
+        time.sleep(self.random.random() * self.random.choice((0, 0.005, 0.05)))
+        self.counts[f"changes while a {name} ran"] += self.signal_child(pid, signal.SIGSTOP)
+        for _ in range(self.random.randrange(1, 3)):
+            self.step(self.random.choice(list(ON_A_TREE)), m)
+        self.signal_child(pid, signal.SIGCONT)
+
+    def step_change_while_scanned(self, m):
+        if m.seen:
+            self.daemon.signal(signal.SIGHUP)  # what the scan finds fresh no build looks at again
+            self.change_under_way(m, "bootkeep-scan")
+
+    def step_change_while_built(self, m):
+        if m.seen:
+            self.step_write(m)
+            self.change_under_way(m, "bootkeep-build")
 
     def step_kill_daemon(self, _):
         self.daemon.kill()
@@ -602,8 +628,8 @@ class Model:
 
     # all of them
 
-    def step(self, name):
-        member = self.random.choice(self.members)
+    def step(self, name, member=None):
+        member = member or self.random.choice(self.members)
         if name in ON_A_TREE and not (member.seen and member.at):
             name = "mount" if not member.at else "cover" if member.covered else "remount"
         self.world.note(f"--- {name} on {member.name}")
@@ -621,8 +647,9 @@ ON_A_TREE = {"create": 4, "write": 6, "append": 2, "unlink": 2, "chmod": 2, "cho
              "copied_file": 3, "manifest": 4, "storm": 2}
 ON_MOUNTS = {"umount": 3, "mount": 4, "bind": 2, "bind_part": 1, "move": 3, "remount": 3, "cover": 2,
              "change_while_away": 2, "mount_storm": 1}
-ON_THE_DAEMON = {"trust": 2, "kill_scan": 4, "kill_build": 4, "kill_daemon": 3, "restart_daemon": 1, "reload": 2,
-                 "builder": 1, "ask": 3, "pause": 6}
+ON_THE_DAEMON = {"trust": 2, "kill_scan": 4, "kill_build": 4, "change_while_scanned": 5,
+                 "change_while_built": 4, "kill_daemon": 3, "restart_daemon": 1, "reload": 2, "builder": 1, "ask": 3,
+                 "pause": 6}
 # What came and went while a builder ran may be in what it made, and so may be what a stranger wrote over it before it
 # was looked at; no fingerprint tells. So these are followed by another change.
 TAKING_AWAY = ("storm", "unlink", "move_out", "optional", "damage_output")
