@@ -135,6 +135,13 @@ static bool is_mount_point(const char *argument, const char *target) {
         return *target && rest && rest[strspn(rest, "/")] == 0;
 }
 
+/* The source as findmnt(8) writes it: `/dev/sda2[/@]`. */
+static bool is_source(const char *argument, const MountEntry *m) {
+        const char *root = startswith(argument, m->node);
+        const char *end = root && *root == '[' ? startswith(root + 1, m->root) : NULL;
+        return end && streq(end, "]");
+}
+
 bool record_matches(const Record *r, const char *argument) {
         bool tag;
         if (streq(argument, r->name))
@@ -144,7 +151,7 @@ bool record_matches(const Record *r, const char *argument) {
         for (size_t i = 0; i < r->n_mounts; i++) {
                 const MountEntry *m = &r->mounts[i];
                 if (is_mount_point(argument, m->target) || streq(argument, m->device) ||
-                    is_node_of(argument, m->devno))
+                    is_source(argument, m) || is_node_of(argument, m->devno))
                         return true;
         }
         return streq_ptr(argument, r->device.node) || strv_contains(r->device.links, argument);

@@ -15,10 +15,11 @@ import sys
 import threading
 import time
 
-from lib import main, test
+from lib import Skip, main, test
 from lib.content import MANIFEST, PACK, Gate, cache, manifest
 from lib.daemon import MANAGER, NAME, PATH
 from lib.dbus import Connection, DBusError
+from lib.disk import kernel_has, run
 from lib.programs import NOBODY, environment, program
 
 ERROR = "org.bootkeep1.Error."
@@ -129,6 +130,35 @@ def a_volume_is_locked_by_every_name_that_it_has(world):
                  "\x01\x02", volume.name + "[/]", moved + "/x", moved + "x"):
         assert error_of(client.lock, name) == "NoSuchVolume", name
     view.wait_state("fresh")
+
+
+@test
+def a_subvolume_is_locked_by_its_names(world):
+    if not kernel_has("btrfs"):
+        raise Skip("this kernel has no btrfs")
+    disk = world.disk(fs="btrfs", volume_mib=128)
+    disk.mount()
+    for name in ("@", "@home", "@a \xe9"):
+        run("btrfs", "subvolume", "create", f"{disk.mountpoint}/{name}")
+    disk.umount()
+    places = {name: world.path(f"at {name}") for name in ("@", "@home", "@a \xe9")}
+    for name, place in places.items():
+        os.mkdir(place)
+        run("mount", "-o", f"subvol=/{name}", disk.volume.node, place)
+        world.later(lambda place=place: run("umount", place))
+    daemon = world.daemon()
+    client = Client(world)
+    for name, place in places.items():
+        view = daemon.volume(f"{disk.volume.name}[/{name}]").wait_state("plain")
+        source = run("findmnt", "-nvo", "SOURCE", place, text=True).stdout.strip()
+        fsroot = run("findmnt", "-no", "FSROOT", place, text=True).stdout.strip()
+        for called in (view.name, place, f"{source}[{fsroot}]"):
+            client.lock(called)
+            view.wait("locked", lambda p: p["LockHolder"] == client.bus.name)
+            client.unlock(called)
+            view.wait("free", lambda p: not p["LockHolder"])
+    for called in ("[/@]", disk.volume.name + "[]", disk.volume.node + "[/@", disk.volume.node + "[/@]]", disk.volume.node + "[/@h]"):
+        assert error_of(client.lock, called) == "NoSuchVolume", called
 
 
 @test

@@ -46,6 +46,21 @@ static void volume_is_called_by_its_name_its_device_and_its_mount_points(void **
                         fail_msg("%s", others[i]);
 }
 
+static void a_subvolume_is_called_as_findmnt_writes_it(void **state) {
+        _cleanup_(record_freep) Record *r = NULL;
+        MountEntry e = entry(7, "/mnt");
+        e.root = (char *) "/@ a";
+        assert_int_equal(record_new(NULL, "sda2[/@ a]", true, &r), 0);
+        assert_int_equal(record_set_mount(r, &e), 0);
+        assert_true(record_matches(r, "/dev/mapper/os[/@ a]"));
+        static const char *const others[] = {"/dev/mapper/os[/@ a", "/dev/mapper/os[/@ a]]",
+                                             "/dev/mapper/os[/@]",  "/dev/mapper/os[/@ ab]",
+                                             "/dev/mapper/os[]",    "/dev/mapper/os/@ a]"};
+        for (size_t i = 0; i < ELEMENTSOF(others); i++)
+                if (record_matches(r, others[i]))
+                        fail_msg("%s", others[i]);
+}
+
 static void tags_match_whole_and_hexadecimal_ones_in_any_case(void **state) {
         _cleanup_(record_freep) Record *r = volume("sda2", "/mnt");
         assert_false(record_matches(r, "UUID=" UUID)); /* udev knows nothing yet */
@@ -234,6 +249,7 @@ static void view_shows_what_is(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(volume_is_called_by_its_name_its_device_and_its_mount_points),
+                cmocka_unit_test(a_subvolume_is_called_as_findmnt_writes_it),
                 cmocka_unit_test(tags_match_whole_and_hexadecimal_ones_in_any_case),
                 cmocka_unit_test(links_that_udev_knows_are_names),
                 scratch_test(node_is_found_below_dev_and_nowhere_else),
