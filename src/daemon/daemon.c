@@ -93,9 +93,9 @@ static int on_scan_output(sd_event_source *s, int fd, uint32_t revents, void *us
 static int on_build_output(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         static const char *const progress[] = {"Progress", NULL};
         Record *r = userdata;
-        uint64_t before = r->build.report->progress_done;
+        uint64_t done = r->build.report->progress_done, of = r->build.report->progress_of;
         (void) running_read(&r->build);
-        if (r->build.report->progress_done != before)
+        if (r->build.report->progress_done != done || r->build.report->progress_of != of)
                 news_tell_properties(((Daemon *) r->owner)->bus, r, progress);
         feed(r->owner, r, VOLUME_BUILD_ALIVE);
         return 0;

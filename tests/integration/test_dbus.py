@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The D-Bus interface: objects, properties, methods, errors, and who may call what."""
 
+import os
 import subprocess
 
 from lib import main, test
@@ -106,6 +107,25 @@ def a_build_finished_carries_status_and_summary(world):
     view.wait_state("failed")
     assert view["LastBuildStatus"] == 1 and view["Failures"] == 1 and view["Busy"] is True, view.properties
     assert volume.name in daemon.property("BusyVolumes")
+
+
+@test
+def progress_is_announced_from_its_beginning(world):
+    volume = world.volume()
+    daemon = world.daemon()
+    view = daemon.trusted(volume)
+    gate = Gate(world)
+    build = world.path("libexec/bootkeep-build")
+    os.unlink(build)
+    with open(build, "w", encoding="ascii") as f:
+        f.write(f"#!/bin/sh\nfor step in '0 10' '10 10' '10 20' '20 20'; do echo PROGRESS $step; {gate.script}done\n")
+    os.chmod(build, 0o755)
+    serial = daemon.connection.send(NAME, PATH, MANAGER, "Rebuild", "su", volume.name, 1)
+    for step in ((0, 10), (10, 10), (10, 20), (20, 20)):
+        view.wait(f"at {step}", lambda p, s=step: p["Progress"] == s)
+        gate.open()
+    daemon.connection.finish(serial)
+    assert view["Progress"] == (0, 0)
 
 
 @test
