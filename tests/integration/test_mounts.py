@@ -4,7 +4,9 @@
 
 import contextlib
 import ctypes
+import fcntl
 import os
+import random
 import subprocess
 import threading
 import time
@@ -74,11 +76,26 @@ class Image:
         self.uuid = run("blkid", "-p", "-o", "value", "-s", "UUID", self.file, text=True).stdout.strip()
 
 
+LOOP_CTL_ADD, LOOP_CTL_REMOVE = 0x4C80, 0x4C81  # linux/loop.h
+
+
+def loop_control(request, number):
+    fd = os.open("/dev/loop-control", os.O_RDWR)
+    try:
+        fcntl.ioctl(fd, request, number)
+    finally:
+        os.close(fd)
+
+
 class Loop:
-    """A loop device that holds one image after another. Stands in for the Disk of a content.Volume."""
+    """A loop device that holds one image after another. Stands in for the Disk of a content.Volume. Its number is
+    above all others: while it is empty nobody who looks for a free one takes it."""
 
     def __init__(self, world, image):
-        self.node = run("losetup", "--find", "--show", image.file, text=True).stdout.strip()
+        self.number = 90000 + random.randrange(30000)
+        loop_control(LOOP_CTL_ADD, self.number)
+        self.node = f"/dev/loop{self.number}"
+        run("losetup", self.node, image.file)
         self.name = os.path.basename(self.node)
         self.volume = self
         self.mountpoint = world.path("mnt")
@@ -98,6 +115,8 @@ class Loop:
         subprocess.run(["umount", "-q", self.mountpoint], stderr=subprocess.DEVNULL, check=False)
         udev_settle()
         run("losetup", "-d", self.node)
+        udev_settle()
+        loop_control(LOOP_CTL_REMOVE, self.number)
 
 
 @contextlib.contextmanager

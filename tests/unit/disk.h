@@ -4,6 +4,9 @@
 /* A real disk in a loop device, for tests that need root. The device is that of the scratch folder's own
  * image, never one that was there. */
 
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 
 #include "scratch.h"
@@ -12,6 +15,7 @@ typedef struct Disk {
         char node[32]; /* /dev/loop7 */
         char name[16]; /* loop7 */
         bool partitioned;
+        int own; /* its number, where it was made for this test; 0: it was free */
 } Disk;
 
 /* Reads the first line that COMMAND prints. */
@@ -42,6 +46,24 @@ static inline void disk_attach(Disk *d, const Scratch *s, const char *size, cons
                 shell("partx -a %s", d->node);
 }
 
+static inline int loop_control(unsigned long request, int number) {
+        _cleanup_close_ int fd = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+        return ioctl(fd, request, number);
+}
+
+/* The same with a device of its own, whose number is above all others: the test may let it go for a moment,
+ * and nobody who looks for a free one takes it. */
+static inline void disk_attach_own(Disk *d, const Scratch *s, const char *size) {
+        *d = (Disk){};
+        if (geteuid() != 0)
+                skip();
+        d->own = 50000 + getpid() % 30000;
+        assert_int_equal(loop_control(LOOP_CTL_ADD, d->own), d->own);
+        (void) snprintf(d->node, sizeof(d->node), "/dev/loop%i", d->own);
+        (void) snprintf(d->name, sizeof(d->name), "loop%i", d->own);
+        shell("truncate -s %s %s/disk && losetup %s %s/disk", size, s->path, d->node, s->path);
+}
+
 static inline void disk_detach(Disk *d) {
         /* whoever probes new disks on this machine may hold one for a moment: that is no fault of the test */
         if (d->partitioned)
@@ -50,6 +72,8 @@ static inline void disk_detach(Disk *d) {
                       d->node, d->node);
         if (*d->node)
                 shell("losetup -d %s", d->node);
+        for (int i = 0; d->own > 0 && loop_control(LOOP_CTL_REMOVE, d->own) < 0 && i < 50; i++)
+                shell("sleep 0.1"); /* the same */
         *d = (Disk){};
 }
 

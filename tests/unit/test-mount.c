@@ -98,11 +98,15 @@ static void follow(World *w) {
         says(w, "");
 }
 
+static void make_fs(const World *w, const char *type) {
+        shell("mkfs.%s -q %s >/dev/null 2>&1 && cd %s && mkdir a b c", type, w->disk.node, w->scratch->path);
+}
+
 /* A namespace with a disk of SIZE that has a file system of TYPE, and folders to mount it at. */
 static void begin_with(World *w, const char *size, const char *type) {
         scratch_unshare(w->scratch);
         disk_attach(&w->disk, w->scratch, size, NULL, false);
-        shell("mkfs.%s -q %s >/dev/null 2>&1 && cd %s && mkdir a b c", type, w->disk.node, w->scratch->path);
+        make_fs(w, type);
 }
 
 static void begin(World *w) {
@@ -275,7 +279,10 @@ static void a_renamed_folder_above_is_seen_with_the_next_change(void **state) {
 
 static void a_mount_that_took_the_place_of_another_is_another(void **state) {
         World *w = *state;
-        begin(w);
+        scratch_unshare(w->scratch);
+        disk_attach_own(&w->disk, w->scratch, "20M");
+        make_fs(w, "ext4");
+        follow(w);
         do_mount(w, "", "a");
         comes(w, "added a\n");
         in_folder(w, "umount a");
