@@ -410,13 +410,15 @@ bool volume_busy(const Volume *v) {
         if (!v->trusted)
                 return false;
         switch (v->state) {
-        case VOLUME_SETTLING:
         case VOLUME_STALE:
         case VOLUME_BUILDING:
         case VOLUME_FAILED:
                 return true;
+        /* what was given up and changes is tried once more, but endless change must not hold up a reboot */
+        case VOLUME_SETTLING:
+                return !v->given_up || v->locked;
         case VOLUME_SCANNING:
-                return v->owed || v->locked;
+                return (v->owed && !v->given_up) || v->locked;
         case VOLUME_NEW:
         case VOLUME_FRESH:
                 return v->locked;

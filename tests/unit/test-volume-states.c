@@ -70,15 +70,14 @@ static bool waits_for_the_world(VolumeState s) {
 /* As docs/man/org.bootkeep1.5.scd has it. */
 static bool must_be_busy(const Volume *v, bool locked) {
         static const bool always[_VOLUME_STATE_MAX] = {
-                [VOLUME_SETTLING] = true,
-                [VOLUME_STALE] = true,
-                [VOLUME_BUILDING] = true,
-                [VOLUME_FAILED] = true,
-        };
-        static const bool if_locked[_VOLUME_STATE_MAX] = {
-                [VOLUME_NEW] = true, [VOLUME_FRESH] = true, [VOLUME_SCANNING] = true};
-        return v->trusted && (always[v->state] || (v->state == VOLUME_SCANNING && v->owed) ||
-                              (locked && if_locked[v->state]));
+                [VOLUME_STALE] = true, [VOLUME_BUILDING] = true, [VOLUME_FAILED] = true};
+        static const bool if_locked[_VOLUME_STATE_MAX] = {[VOLUME_NEW] = true,
+                                                          [VOLUME_FRESH] = true,
+                                                          [VOLUME_SETTLING] = true,
+                                                          [VOLUME_SCANNING] = true};
+        bool changed = v->state == VOLUME_SETTLING || (v->state == VOLUME_SCANNING && v->owed);
+        return v->trusted &&
+               (always[v->state] || (changed && !v->given_up) || (locked && if_locked[v->state]));
 }
 
 static void check_busy(const Volume *v) {

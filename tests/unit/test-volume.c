@@ -152,10 +152,13 @@ static void failures_wait_longer_each_time_and_end(void **state) {
         assert_int_equal(v.timer, USEC_INFINITY);
         assert_false(volume_busy(&v));
 
-        /* a change is worth one more try, no more */
+        /* a change is worth one more try, no more; what changes without end holds nothing up meanwhile */
         at(&v, VOLUME_CHANGED, now + 100);
+        assert_false(volume_busy(&v));
         now = settle_to_scan(&v, now + 100);
+        assert_false(volume_busy(&v));
         at(&v, VOLUME_SCAN_STALE, now);
+        assert_true(volume_busy(&v));
         assert_int_equal(at(&v, VOLUME_SLOT, now), VOLUME_ACT_BUILD);
         at(&v, VOLUME_BUILD_FAILURE, now);
         at(&v, VOLUME_SCAN_STALE_AGAIN, now);
@@ -307,8 +310,10 @@ static void a_build_without_a_sign_of_life_hangs_the_volume_until_there_is_one(v
         assert_int_equal(v.state, VOLUME_BUILDING);
         assert_true(volume_busy(&v));
         at(&v, VOLUME_TIMER, v.timer);
-        assert_int_equal(at(&v, VOLUME_BUILD_SUCCESS, v.timer), VOLUME_ACT_SCAN);
+        assert_int_equal(at(&v, VOLUME_BUILD_SUCCESS, now), VOLUME_ACT_SCAN);
+        at(&v, VOLUME_BUILD_ALIVE, now); /* too late */
         assert_int_equal(v.state, VOLUME_SCANNING);
+        assert_int_equal(v.timer, now + config.scan_timeout);
 }
 
 static void holds_keep_work_back_but_not_from_a_person(void **state) {
