@@ -40,12 +40,21 @@ void spawn_done(Spawn *s) {
         *s = SPAWN_NULL;
 }
 
+/* The soft limit of descriptors that programs expect: bootkeepd raised it for itself, and with a high one
+ * those that close all there could be take long, and select(2) fails. */
+#define NOFILE_SOFT 1024
+
 static void be_modest(void) {
+        struct rlimit files;
         int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
         if (fd >= 0) {
                 (void) write_all(fd, "0", 1);
                 (void) close(fd);
+        }
+        if (getrlimit(RLIMIT_NOFILE, &files) >= 0 && files.rlim_cur > NOFILE_SOFT) {
+                files.rlim_cur = NOFILE_SOFT;
+                (void) setrlimit(RLIMIT_NOFILE, &files);
         }
         (void) setpriority(PRIO_PROCESS, 0, 10);
         (void) syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 7));
