@@ -120,9 +120,9 @@ static int on_devices(sd_event_source *s, int fd, uint32_t revents, void *userda
 }
 
 void census_look(Census *c) {
-        int r = mount_table_dispatch(c->mounts, on_mount, c);
+        int r = look(c);
         if (r < 0)
-                log_errno(r, "Failed to read the mount table");
+                log_errno(r, "Failed to set the timer for the mount table");
 }
 
 bool census_is_behind(const Census *c) {
