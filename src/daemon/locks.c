@@ -352,9 +352,10 @@ static void leave_line(Lock *lock, LockClient client) {
                 drop(lock, request);
 }
 
-/* Our own build may have been seen to end, and counted, before the bus tells that it is gone. */
+/* Our own build may have been seen to end, and counted, before the bus tells that it is gone; and another may
+ * hold the lock while it waits in line. */
 static bool is_own_build(const Record *r, const Peer *peer) {
-        return r->volume.build_runs || (peer->pid != 0 && peer->pid == r->build_pid);
+        return peer->pid != 0 ? peer->pid == r->build_pid : r->volume.build_runs;
 }
 
 static void lose_volume(Locks *l, Record *r, const Peer *peer) {
