@@ -10,17 +10,17 @@
 
 /* What a person called a directory is one of perhaps several places where the volume is mounted, and named as
  * D-Bus, which carries UTF-8 alone, might not name it. */
-static char *find_mount_point(const char *argument, const VolumeInfo *v) {
+static char *find_what_to_unmount(const char *argument, const VolumeInfo *v) {
         struct stat st;
 
         if (stat(argument, &st) >= 0 && S_ISDIR(st.st_mode))
                 return client_volume_argument(argument);
-        return strdup(v->mount_point);
+        return strdup(stat(v->mount_point, &st) >= 0 ? v->mount_point : v->device);
 }
 
-static int become_umount(char *mount_point) {
+static int become_umount(char *what) {
         char program[] = "umount", end_of_options[] = "--";
-        char *const argv[] = {program, end_of_options, mount_point, NULL};
+        char *const argv[] = {program, end_of_options, what, NULL};
 
         (void) execvp(argv[0], argv);
         (void) log_errno(-errno, "cannot run umount");
@@ -29,14 +29,14 @@ static int become_umount(char *mount_point) {
 
 int verb_unmount(Ctl *ctl, char *const *volumes) {
         _cleanup_(volume_info_freep) VolumeInfo *v = NULL;
-        _cleanup_free_ char *mount_point = NULL;
+        _cleanup_free_ char *what = NULL;
         int r = client_get(ctl, volumes[0], &v);
 
         if (r != EXIT_SUCCESS)
                 return r;
-        mount_point = find_mount_point(volumes[0], v);
-        if (!mount_point)
+        what = find_what_to_unmount(volumes[0], v);
+        if (!what)
                 return client_complain_errno(-ENOMEM);
         r = waiting_call(ctl, WAITING_FOR_VOLUME, v, "PrepareUnmount", NULL, "s", v->name);
-        return r != EXIT_SUCCESS ? r : become_umount(mount_point);
+        return r != EXIT_SUCCESS ? r : become_umount(what);
 }

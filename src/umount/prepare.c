@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "umount/prepare.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <systemd/sd-bus.h>
 
 #include "bootkeep.h"
 #include "common/log.h"
+#include "common/mountentry.h"
 
 /* Only a daemon that lives and says no may keep a volume mounted. */
 static bool is_refusal(const sd_bus_error *e) {
@@ -21,6 +24,27 @@ static bool is_refusal(const sd_bus_error *e) {
         return sd_bus_error_is_set(e);
 }
 
+/* The bus carries UTF-8 alone: what is mounted at another name goes by that of its volume, or by its device.
+ */
+static int append_volume(sd_bus_message *m, const char *target) {
+        _cleanup_(mount_entry_done) MountEntry e = MOUNT_ENTRY_NULL;
+        _cleanup_free_ char *name = NULL;
+        struct statx stx;
+        int r = sd_bus_message_append(m, "s", target);
+
+        if (r != -EINVAL)
+                return r;
+        if (statx(AT_FDCWD, target, AT_STATX_DONT_SYNC, STATX_MNT_ID, &stx) < 0)
+                return -errno;
+        r = mount_entry_find(stx.stx_mnt_id, &e);
+        if (r > 0)
+                r = mount_entry_volume_name(&e, &name);
+        if (!name)
+                return r < 0 ? r : -ENOENT;
+        r = sd_bus_message_append(m, "s", name);
+        return r == -EINVAL ? sd_bus_message_append(m, "s", e.node) : r;
+}
+
 static int call(sd_bus *bus, const char *target, sd_bus_error *error) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r = sd_bus_message_new_method_call(bus, &m, BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH,
@@ -29,7 +53,7 @@ static int call(sd_bus *bus, const char *target, sd_bus_error *error) {
         if (r >= 0) /* a daemon that does not run holds nothing */
                 r = sd_bus_message_set_auto_start(m, false);
         if (r >= 0)
-                r = sd_bus_message_append(m, "s", target);
+                r = append_volume(m, target);
         return r < 0 ? r : sd_bus_call(bus, m, UINT64_MAX, error, NULL);
 }
 

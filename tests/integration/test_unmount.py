@@ -115,6 +115,25 @@ def the_option_may_be_given_when_it_is_mounted(world):
 
 
 @test
+def a_name_that_the_bus_cannot_carry_does_not_keep_it_from_asking(world):
+    install(world)
+    volume = world.volume()
+    volume.disk.umount()
+    volume.root = volume.disk.mountpoint = world.path("lat\udcff")
+    os.mkdir(volume.root)
+    for way in (lambda: umount(world, volume.root), lambda: unmount(world, volume.name)):
+        volume.disk.mount("helper=bootkeep")
+        daemon = world.daemon(config=QUIET)
+        view = daemon.trusted(volume)
+        volume.write("/etc/initramfs.conf", f"changed {volume.runs()}\n")
+        view.wait_state("settling")
+        runs = volume.runs()
+        expect(way(), 0)
+        assert not is_mounted(volume) and volume.runs() == runs + 1
+        daemon.stop()
+
+
+@test
 def without_a_daemon_it_just_unmounts(world):
     volume = volume_with_helper(world)
     process = expect(umount(world, volume.root), 0)
