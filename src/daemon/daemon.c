@@ -90,6 +90,13 @@ static int on_scan_output(sd_event_source *s, int fd, uint32_t revents, void *us
         return 0;
 }
 
+/* Once a second is enough: it may talk without end. */
+static void note_alive(Daemon *d, Record *r) {
+        if (r->volume.state == VOLUME_HUNG ||
+            now_usec() + d->config.build_timeout >= r->volume.timer + USEC_PER_SEC)
+                feed(d, r, VOLUME_BUILD_ALIVE);
+}
+
 static int on_build_output(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         static const char *const progress[] = {"Progress", NULL};
         Record *r = userdata;
@@ -97,7 +104,7 @@ static int on_build_output(sd_event_source *s, int fd, uint32_t revents, void *u
         (void) running_read(&r->build);
         if (r->build.report->progress_done != done || r->build.report->progress_of != of)
                 news_tell_properties(((Daemon *) r->owner)->bus, r, progress);
-        feed(r->owner, r, VOLUME_BUILD_ALIVE);
+        note_alive(r->owner, r);
         return 0;
 }
 
