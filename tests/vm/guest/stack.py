@@ -40,6 +40,18 @@ def stacked_volume(world, disk, node):
     return volume
 
 
+def mirror(world, node, metadata, *members):
+    run("mdadm", "--create", node, "--run", "--level=1", "--raid-devices=2", f"--metadata={metadata}", "--assume-clean",
+        *members, stderr=subprocess.DEVNULL)
+    world.later(lambda: run("mdadm", "--stop", node, stderr=subprocess.DEVNULL))
+
+
+def mirrored_volume(world, disks):
+    mirror(world, "/dev/md0", "1.2", *[d.volume.node for d in disks])
+    world.later(disks[0].remove)
+    return stacked_volume(world, disks[0], "/dev/md0")
+
+
 class Linear:
     """A linear device over the OS partition of DISK."""
 
@@ -139,11 +151,7 @@ def a_suspended_device_holds_up_nothing_but_its_volume(world):
 @test
 def both_halves_of_a_mirror_carry_everything(world):
     disks = [RealDisk(world, name=name, esps=1) for name in ("sda", "sdb")]
-    run("mdadm", "--create", "/dev/md0", "--run", "--level=1", "--raid-devices=2", "--metadata=1.2", "--assume-clean",
-        *[d.volume.node for d in disks], stderr=subprocess.DEVNULL)
-    world.later(lambda: run("mdadm", "--stop", "/dev/md0", stderr=subprocess.DEVNULL))
-    world.later(disks[0].remove)
-    volume = stacked_volume(world, disks[0], "/dev/md0")
+    volume = mirrored_volume(world, disks)
     daemon = world.daemon()
     view = daemon.trusted(volume)
     assert sorted(h[0] for h in view["Helpers"]) == ["sda1", "sdb1"]
@@ -156,6 +164,29 @@ def both_halves_of_a_mirror_carry_everything(world):
     for disk in disks:
         assert_carries(volume, disk.esp[0])
     assert daemon.stop(30) == 0
+
+
+@test
+def where_the_esps_are_halves_of_a_mirror_that_is_the_helper(world):
+    """A half of it that was written alone would differ from the other, and the array would not know."""
+    disks = [RealDisk(world, name=name, esps=1) for name in ("sda", "sdb")]
+    halves = [d.esp[0] for d in disks]
+    mirror(world, "/dev/md1", "1.0", *[h.node for h in halves])
+    helper = Stacked(disks[0], "/dev/md1")
+    helper.make_fat()
+    volume = mirrored_volume(world, disks)
+    daemon = world.daemon()
+    view = daemon.trusted(volume)
+    assert [h[0] for h in view["Helpers"]] == ["md1"]
+    assert_carries(volume, helper)
+    builds = len(view.builds)
+    volume.write("/etc/initramfs.conf", "another\n")
+    assert view.wait_build(builds, timeout=120)[0] == SUCCESS
+    view.wait_state("fresh", timeout=120)
+    assert_carries(volume, helper)
+    assert daemon.stop(30) == 0
+    one, other = ({path: f.data for path, f in h.fat().items()} for h in halves)
+    assert one == other == {path: f.data for path, f in helper.fat().items()}
 
 
 main()
