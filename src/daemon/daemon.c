@@ -15,12 +15,11 @@
 #include "daemon/packages.h"
 #include "daemon/pending.h"
 #include "daemon/pin.h"
+#include "daemon/roster.h"
+#include "daemon/verdict.h"
 
 /* A stopped daemon is gone within a second, whatever its children do. */
 #define STOP_USEC (700 * USEC_PER_MSEC)
-/* Anybody may ask for all volumes in one message, and the bus throws out who sends too large ones: no number
- * of volumes that nobody trusts may bring that about. */
-#define UNTRUSTED_REPORTS_MAX (16U * 1024U * 1024U)
 /* How often a package manager's lock is looked at, while work waits for it. */
 #define PACKAGES_USEC USEC_PER_SEC
 
@@ -39,8 +38,7 @@ struct Daemon {
         look_afresh_t look_afresh; /* may be NULL */
         void *look_userdata;
 
-        Record **records; /* in order of appearance */
-        size_t n_records;
+        Roster volumes;
         Orphans *orphans;
 
         sd_event_source *settle_accounts; /* once behind each batch of events */
@@ -108,63 +106,10 @@ static int on_build_output(sd_event_source *s, int fd, uint32_t revents, void *u
         return 0;
 }
 
-static VolumeEvent verdict_of(const Record *r, int status) {
-        switch (status) {
-        case BOOTKEEP_SCAN_FRESH:
-                return VOLUME_SCAN_FRESH;
-        case BOOTKEEP_SCAN_STALE:
-                return r->built_from && streq_ptr(r->built_from, r->report->sources) ? VOLUME_SCAN_STALE_AGAIN
-                                                                                     : VOLUME_SCAN_STALE;
-        case BOOTKEEP_SCAN_NO_MANIFEST:
-                return VOLUME_SCAN_NONE;
-        case BOOTKEEP_SCAN_REFUSED:
-                return VOLUME_SCAN_REFUSED;
-        }
-        return VOLUME_SCAN_ERROR;
-}
-
-static const char *verdict_text(const Record *r, VolumeEvent verdict) {
-        if (r->volume.state != VOLUME_SETTLING)
-                return volume_state_to_string(r->volume.state);
-        return verdict == VOLUME_SCAN_FRESH     ? "fresh"
-               : verdict == VOLUME_SCAN_NONE    ? "plain"
-               : verdict == VOLUME_SCAN_REFUSED ? "refused"
-                                                : "stale";
-}
-
-/* Each volume without an instance is one more than the limit. */
-static char *describe_missing_instance(const Daemon *d) {
-        size_t missing = 0;
-        unsigned long max = watch_instances_max();
-        char *text = NULL;
-        for (size_t i = 0; i < d->n_records; i++)
-                missing += !d->records[i]->watch;
-        return strprintf(&text,
-                         "no inotify instance is left: fs.inotify.max_user_instances is %lu for all programs "
-                         "of this user together, at least %lu is needed (or the limit of open files is "
-                         "reached)",
-                         max, max + missing) < 0
-                       ? NULL
-                       : text;
-}
-
-/* Where the kernel does not tell of all changes the volume is scanned on a timer, and says so. */
-static void note_watching(const Daemon *d, Record *r) {
-        _cleanup_free_ char *no_instance = r->watch ? NULL : describe_missing_instance(d);
-        LogFields fields = news_fields(r, NULL);
-        const char *why = r->watch ? r->report->unwatched : strempty(no_instance);
-        if (why && !r->unwatched)
-                log_send(LOG_WARNING, &fields, "not watched, scanned on a timer: %s", why);
-        else if (!why && r->unwatched)
-                log_send(LOG_NOTICE, &fields, "watched again");
-        (void) free_and_strdup(&r->unwatched, why);
-        r->volume.unwatched = why;
-}
-
 static void scan_ended(Daemon *d, Record *r, int status) {
         static const char *const properties[] = {"Caches", "Helpers", NULL};
-        note_watching(d, r);
-        VolumeEvent verdict = verdict_of(r, status);
+        verdict_note_watching(r, roster_without_watch(&d->volumes));
+        VolumeEvent verdict = verdict_of_scan(r, status);
         if (verdict == VOLUME_SCAN_ERROR) {
                 r->volume.unwatched = true; /* who knows how far it came with arming */
                 d->in_doubt = true;
@@ -174,24 +119,9 @@ static void scan_ended(Daemon *d, Record *r, int status) {
         feed(d, r, verdict);
         if (r->volume.scan_runs)
                 return; /* asked for again: the answer is still to come */
-        pending_answer_scans(r, verdict_text(r, verdict));
+        pending_answer_scans(r, verdict_to_string(r, verdict));
         if (r->volume.state != VOLUME_STALE)
                 pending_answer_rebuilds(r, UINT64_MAX, verdict == VOLUME_SCAN_FRESH);
-}
-
-static void take_report(const Daemon *d, Record *r) {
-        size_t others = 0;
-        report_free(r->report);
-        r->report = NULL;
-        for (size_t i = 0; i < d->n_records; i++)
-                others += d->records[i]->volume.trusted ? 0 : report_size(d->records[i]->report);
-        r->report = TAKE_PTR(r->scan.report);
-        if (r->volume.trusted || others + report_size(r->report) <= UNTRUSTED_REPORTS_MAX)
-                return;
-        LogFields fields = news_fields(r, NULL);
-        log_send(LOG_WARNING, &fields,
-                 "too much to show of what is not trusted, leaving out its caches and helpers");
-        report_drop_details(r->report);
 }
 
 /* How those end that we stop ourselves is no news of the volume. */
@@ -205,7 +135,8 @@ static int on_scan_exit(sd_event_source *s, int fd, uint32_t revents, void *user
                 r->problem = TAKE_PTR(problem);
                 r->built_badly = false;
         }
-        take_report(d, r);
+        size_t before = r->volume.trusted ? 0 : report_size(r->report);
+        verdict_take_report(r, roster_untrusted_size(&d->volumes) - before);
         running_done(&r->scan);
         if (d->stopping)
                 daemon_settle_accounts(d);
@@ -221,7 +152,8 @@ static int on_watch(sd_event_source *s, int fd, uint32_t revents, void *userdata
         return 0;
 }
 
-/* Tried again before each scan: the limit may have been raised. Where it fails note_watching() says so. */
+/* Tried again before each scan: the limit may have been raised. Where it fails verdict_note_watching() says
+ * so. */
 static void start_watch(Daemon *d, Record *r) {
         int e = r->watch ? 0 : watch_new(&r->watch);
         if (e >= 0 && !r->watch_source)
@@ -395,8 +327,8 @@ static int on_hold_timer(sd_event_source *s, uint64_t usec, void *userdata) {
 }
 
 static void hold_all(Daemon *d, VolumeHold hold, bool on) {
-        for (size_t i = 0; i < d->n_records; i++) {
-                Record *r = d->records[i];
+        for (size_t i = 0; i < d->volumes.n; i++) {
+                Record *r = d->volumes.items[i];
                 if (!!(r->volume.holds & (unsigned) hold) == on)
                         continue;
                 volume_hold(&r->volume, hold, on);
@@ -406,10 +338,7 @@ static void hold_all(Daemon *d, VolumeHold hold, bool on) {
 
 /* Only looked at while something is stale: a quiet machine has no timer for it. */
 static void look_at_packages(Daemon *d) {
-        bool stale = false;
-        for (size_t i = 0; i < d->n_records; i++)
-                stale = stale ||
-                        (d->records[i]->volume.state == VOLUME_STALE && d->records[i]->volume.trusted);
+        bool stale = roster_any_stale(&d->volumes);
         const char *held = stale ? packages_locked(d->settings.hold_while_locked) : NULL;
         if (held && !d->packages_lock)
                 log_info("Builds are held back: %s is locked", held);
@@ -419,25 +348,6 @@ static void look_at_packages(Daemon *d) {
         hold_all(d, VOLUME_HOLD_PACKAGES, held);
         (void) set_timer(d, &d->hold_timer, held ? now_usec() + PACKAGES_USEC : USEC_INFINITY, on_hold_timer,
                          d);
-}
-
-/* One that hangs holds up nobody else. */
-static unsigned builds_running(const Daemon *d) {
-        unsigned n = 0;
-        for (size_t i = 0; i < d->n_records; i++)
-                n += d->records[i]->volume.state == VOLUME_BUILDING;
-        return n;
-}
-
-/* Whoever has waited longest comes first. */
-static Record *next_to_build(const Daemon *d) {
-        Record *first = NULL;
-        for (size_t i = 0; i < d->n_records; i++) {
-                Record *r = d->records[i];
-                if (volume_wants_build(&r->volume) && (!first || r->stale_since < first->stale_since))
-                        first = r;
-        }
-        return first;
 }
 
 static bool strv_equal(char **a, char **b) {
@@ -453,31 +363,28 @@ static bool strv_equal(char **a, char **b) {
 static void show_busy(Daemon *d) {
         _cleanup_free_ char *status = NULL;
         char **busy = NULL;
-        if (daemon_busy(d, &busy) < 0)
+        if (roster_busy(&d->volumes, &busy) < 0)
                 return;
         if (!strv_equal(busy, d->busy) && d->bus)
                 bus_manager_changed(d->bus, "BusyVolumes");
         strv_free(d->busy);
         d->busy = busy;
-        if (strprintf(&status, "STATUS=%zu volumes, %zu busy", d->n_records, strv_length(busy)) >= 0 &&
+        if (strprintf(&status, "STATUS=%zu volumes, %zu busy", d->volumes.n, strv_length(busy)) >= 0 &&
             free_and_strdup(&d->status, status) > 0)
                 (void) sd_notify(false, status);
 }
 
 static bool anything_runs(const Daemon *d) {
-        for (size_t i = 0; i < d->n_records; i++)
-                if (d->records[i]->scan.job || d->records[i]->build.job)
-                        return true;
-        return orphans_any(d->orphans);
+        return roster_any_runs(&d->volumes) || orphans_any(d->orphans);
 }
 
 static int on_tell_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         Daemon *d = userdata;
         d->telling = false;
-        for (size_t i = 0; i < d->n_records; i++) {
-                if (d->records[i]->untold)
-                        news_tell(d->bus, d->records[i]);
-                d->records[i]->untold = false;
+        for (size_t i = 0; i < d->volumes.n; i++) {
+                if (d->volumes.items[i]->untold)
+                        news_tell(d->bus, d->volumes.items[i]);
+                d->volumes.items[i]->untold = false;
         }
         show_busy(d);
         return 0;
@@ -500,7 +407,8 @@ static int on_settle_accounts(sd_event_source *s, void *userdata) {
         if (!d->stopping) {
                 look_at_packages(d);
                 Record *r;
-                while (builds_running(d) < d->settings.max_builds && (r = next_to_build(d)))
+                while (roster_builds(&d->volumes) < d->settings.max_builds &&
+                       (r = roster_next_to_build(&d->volumes)))
                         feed(d, r, VOLUME_SLOT);
                 (void) sd_event_source_set_enabled(d->settle_accounts, SD_EVENT_OFF);
         } else if (!anything_runs(d))
@@ -517,37 +425,19 @@ static int on_settle_accounts(sd_event_source *s, void *userdata) {
 /* Volumes */
 
 Record *daemon_find(Daemon *d, const char *name) {
-        for (size_t i = 0; i < d->n_records; i++)
-                if (streq(d->records[i]->name, name))
-                        return d->records[i];
-        return NULL;
+        return roster_find(&d->volumes, name);
 }
 
-/* A name means its own volume, before those that merely lie on a device of that name. */
 Record *daemon_look_up(Daemon *d, const char *argument) {
-        Record *named = daemon_find(d, argument);
-        if (named)
-                return named;
-        for (size_t i = 0; i < d->n_records; i++)
-                if (record_matches(d->records[i], argument))
-                        return d->records[i];
-        return NULL;
+        return roster_look_up(&d->volumes, argument);
 }
 
 Record *daemon_next(Daemon *d, const Record *r) {
-        for (size_t i = 0; i < d->n_records; i++)
-                if (!r || d->records[i] == r)
-                        return r ? (i + 1 < d->n_records ? d->records[i + 1] : NULL) : d->records[i];
-        return NULL;
+        return roster_next(&d->volumes, r);
 }
 
 int daemon_busy(Daemon *d, char ***ret) {
-        _cleanup_strv_free_ char **busy = NULL;
-        for (size_t i = 0; i < d->n_records; i++)
-                if (volume_busy(&d->records[i]->volume) && strv_extend(&busy, d->records[i]->name) < 0)
-                        return -ENOMEM;
-        *ret = TAKE_PTR(busy);
-        return 0;
+        return roster_busy(&d->volumes, ret);
 }
 
 static bool is_running_system(const Record *r) {
@@ -579,14 +469,15 @@ static int add_record(Daemon *d, const char *name, const MountEntry *mount, Devi
                 e = record_set_mount(r, mount);
         if (e < 0)
                 return e;
-        if (grow(d->records, d->n_records) < 0)
-                return -ENOMEM;
-        r->device = *device;
+        e = roster_add(&d->volumes, r);
+        if (e < 0)
+                return e;
+        Record *added = TAKE_PTR(r);
+        added->device = *device;
         *device = (DeviceInfo){};
-        r->volume.trusted = is_trusted(d, r);
-        volume_hold(&r->volume, VOLUME_HOLD_BOOT, shortly_after_boot(d));
-        r->look_target = 1; /* until its first scan nobody knows what it owes */
-        Record *added = d->records[d->n_records++] = TAKE_PTR(r);
+        added->volume.trusted = is_trusted(d, added);
+        volume_hold(&added->volume, VOLUME_HOLD_BOOT, shortly_after_boot(d));
+        added->look_target = 1; /* until its first scan nobody knows what it owes */
         LogFields fields = news_fields(added, BOOTKEEP_MESSAGE_VOLUME_APPEARED);
         log_send(LOG_INFO, &fields, "found on %s (%s)", mount->target, mount->fstype);
         if (d->hooks)
@@ -611,14 +502,13 @@ int daemon_mounted(Daemon *d, const char *name, const MountEntry *mount, DeviceI
 }
 
 static void remove_record(Daemon *d, size_t i) {
-        Record *r = d->records[i];
+        Record *r = d->volumes.items[i];
         LogFields fields = news_fields(r, BOOTKEEP_MESSAGE_VOLUME_GONE);
 
         log_send(LOG_INFO, &fields, "gone");
         if (d->bus) /* while it can still be found: sd-bus asks what interfaces it has */
                 bus_volume_removed(d->bus, r->name);
-        memmove(d->records + i, d->records + i + 1, (d->n_records - i - 1) * sizeof(*d->records));
-        d->n_records--;
+        (void) roster_take(&d->volumes, i);
         orphans_take(d->orphans, &r->scan, SIGKILL);
         orphans_take(d->orphans, &r->build, SIGTERM);
         pending_answer_gone(r);
@@ -629,8 +519,8 @@ static void remove_record(Daemon *d, size_t i) {
 }
 
 void daemon_unmounted(Daemon *d, uint64_t id) {
-        for (size_t i = 0; i < d->n_records; i++) {
-                Record *r = d->records[i];
+        for (size_t i = 0; i < d->volumes.n; i++) {
+                Record *r = d->volumes.items[i];
                 if (!record_drop_mount(r, id))
                         continue;
                 if (r->n_mounts == 0)
@@ -661,8 +551,8 @@ int daemon_trust(Daemon *d, Record *r, bool trusted) {
                 return e;
         LogFields fields = news_fields(r, NULL);
         log_send(LOG_NOTICE, &fields, "%s", trusted ? "trusted from now on" : "no longer trusted");
-        for (size_t i = 0; i < d->n_records; i++)
-                look_at_trust(d, d->records[i]);
+        for (size_t i = 0; i < d->volumes.n; i++)
+                look_at_trust(d, d->volumes.items[i]);
         return 0;
 }
 
@@ -765,9 +655,7 @@ int daemon_new(sd_event *event, const DaemonOptions *options, Settings *settings
 Daemon *daemon_free(Daemon *d) {
         if (!d)
                 return NULL;
-        for (size_t i = 0; i < d->n_records; i++)
-                record_free(d->records[i]);
-        free(d->records);
+        roster_done(&d->volumes);
         sd_event_source_disable_unref(d->settle_accounts);
         sd_event_source_disable_unref(d->hold_timer);
         sd_event_source_disable_unref(d->boot_timer);
@@ -803,9 +691,9 @@ void daemon_set_settings(Daemon *d, Settings *settings) {
         int r = apply_settings(d);
         if (r < 0)
                 log_errno(r, "Failed to set the timer");
-        for (size_t i = 0; i < d->n_records; i++) {
-                look_at_trust(d, d->records[i]);
-                feed(d, d->records[i], VOLUME_SCAN_WANTED);
+        for (size_t i = 0; i < d->volumes.n; i++) {
+                look_at_trust(d, d->volumes.items[i]);
+                feed(d, d->volumes.items[i], VOLUME_SCAN_WANTED);
         }
 }
 
@@ -816,8 +704,8 @@ static int on_stop_timer(sd_event_source *s, uint64_t usec, void *userdata) {
 
 void daemon_stop(Daemon *d) {
         d->stopping = true;
-        for (size_t i = 0; i < d->n_records; i++) {
-                Record *r = d->records[i];
+        for (size_t i = 0; i < d->volumes.n; i++) {
+                Record *r = d->volumes.items[i];
                 if (r->scan.job)
                         (void) job_kill(r->scan.job, SIGKILL); /* it writes nothing */
                 if (r->build.job)

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/roster.h"
+
+#include "scratch.h"
+
+static Record *add(Roster *r, const char *name) {
+        Record *record = NULL;
+        assert_int_equal(record_new(NULL, name, true, &record), 0);
+        assert_int_equal(roster_add(r, record), 0);
+        return record;
+}
+
+static void they_come_in_order_of_appearance(void **state) {
+        _cleanup_(roster_done) Roster r = ROSTER_NULL;
+        assert_null(roster_next(&r, NULL));
+        Record *a = add(&r, "sdb2"), *b = add(&r, "sda2"), *c = add(&r, "sdc2");
+        assert_ptr_equal(roster_next(&r, NULL), a);
+        assert_ptr_equal(roster_next(&r, a), b);
+        record_free(roster_take(&r, 1));
+        assert_ptr_equal(roster_next(&r, a), c);
+        assert_null(roster_next(&r, c));
+        assert_ptr_equal(roster_find(&r, "sdc2"), c);
+        assert_null(roster_find(&r, "sda2"));
+}
+
+static void a_name_means_its_own_volume_first(void **state) {
+        _cleanup_(roster_done) Roster r = ROSTER_NULL;
+        MountEntry e = {
+                .id = 7, .device = (char *) "sda2", .node = (char *) "/dev/sda2", .fstype = (char *) "x"};
+        Record *subvolume = add(&r, "sda2[/@]");
+        e.root = (char *) "/@";
+        e.target = (char *) "/one";
+        assert_int_equal(record_set_mount(subvolume, &e), 0);
+        assert_ptr_equal(roster_look_up(&r, "sda2"), subvolume); /* it lies on it */
+        Record *top = add(&r, "sda2");
+        assert_ptr_equal(roster_look_up(&r, "sda2"), top);
+        assert_ptr_equal(roster_look_up(&r, "/one"), subvolume);
+        assert_null(roster_look_up(&r, "sda"));
+}
+
+static void whoever_waits_longest_builds_next(void **state) {
+        _cleanup_(roster_done) Roster r = ROSTER_NULL;
+        Record *a = add(&r, "a"), *b = add(&r, "b"), *c = add(&r, "c");
+        assert_null(roster_next_to_build(&r));
+        assert_false(roster_any_stale(&r));
+        a->volume.state = b->volume.state = c->volume.state = VOLUME_STALE;
+        a->stale_since = 20;
+        b->stale_since = 10;
+        c->stale_since = 5;
+        volume_hold(&c->volume, VOLUME_HOLD_PACKAGES, true);
+        assert_true(roster_any_stale(&r));
+        assert_ptr_equal(roster_next_to_build(&r), b);
+        b->volume.state = VOLUME_BUILDING;
+        assert_int_equal(roster_builds(&r), 1);
+        assert_ptr_equal(roster_next_to_build(&r), a);
+        b->volume.state = VOLUME_HUNG; /* holds up nobody else */
+        assert_int_equal(roster_builds(&r), 0);
+        a->volume.trusted = c->volume.trusted = false;
+        assert_false(roster_any_stale(&r));
+        assert_null(roster_next_to_build(&r));
+}
+
+static void the_busy_ones_are_named(void **state) {
+        _cleanup_(roster_done) Roster r = ROSTER_NULL;
+        _cleanup_strv_free_ char **busy = NULL;
+        add(&r, "a")->volume.state = VOLUME_STALE;
+        add(&r, "b")->volume.state = VOLUME_FRESH;
+        add(&r, "c")->volume.state = VOLUME_SETTLING;
+        assert_int_equal(roster_busy(&r, &busy), 0);
+        assert_int_equal(strv_length(busy), 2);
+        assert_string_equal(busy[0], "a");
+        assert_string_equal(busy[1], "c");
+        assert_int_equal(roster_without_watch(&r), 3);
+        assert_false(roster_any_runs(&r));
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(they_come_in_order_of_appearance),
+                cmocka_unit_test(a_name_means_its_own_volume_first),
+                cmocka_unit_test(whoever_waits_longest_builds_next),
+                cmocka_unit_test(the_busy_ones_are_named),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
