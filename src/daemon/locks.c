@@ -139,10 +139,15 @@ static void released(Locks *l, Record *r, VolumeEvent how) {
 }
 
 void locks_unlock_volume(Locks *l, Record *r, int status, const Peer *peer, BusCall *call) {
+        VolumeEvent how = event_of(status);
+        LogFields fields = news_fields(r, NULL);
         switch (lock_give_back(&r->lock, peer->id)) {
         case LOCK_FREED:
                 bus_reply(call);
-                released(l, r, event_of(status));
+                if (how == VOLUME_UNLOCKED_FAILURE && !r->volume.build_runs) /* which tells how it ended */
+                        log_send(LOG_WARNING, &fields, "%s gave its lock back with status %i", peer->name,
+                                 status);
+                released(l, r, how);
                 return;
         case LOCK_NOT_LOCKED:
                 bus_reply_error(call, BOOTKEEP_ERROR_NOT_LOCKED, "%s is not locked", r->name);

@@ -259,6 +259,8 @@ def the_exit_status_counts(world):
         clients[i + 1].bus.finish(calls[i])
         view.wait(f"{failures} failures", lambda p, f=failures: p.get("Failures") == f and p["State"] == "stale")
     assert daemon.logged("succeeded, after 2 failures")
+    failed = daemon.logged("gave its lock back with status")
+    assert [line.rsplit(" ", 1)[1] for line in failed] == ["1", "-1"], failed
     clients[5].unlock(volume.name)
     view.wait_state("fresh")
 
