@@ -20,9 +20,10 @@ class Show:
         self.said = ""
         self.folder = world.path("tmp")
         os.mkdir(self.folder)
+        # a signal that is ignored where the tests run, as under nohup(1), would be so for good in a shell
         env = environment(BOOTKEEP_BUILD=os.path.realpath(BUILD), BOOTKEEP_TRY_TMP=self.folder)
         self.process = subprocess.Popen(  # pylint: disable=consider-using-with
-            [TRY], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            ["env", "--default-signal", TRY], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             start_new_session=True, env=env)
 
     def read_until(self, words):
