@@ -251,7 +251,10 @@ static int on_volume_timer(sd_event_source *s, uint64_t usec, void *userdata) {
 
         if (r->volume.state == VOLUME_SETTLING && r->watch && watch_look(r->watch) != 0)
                 feed(d, r, VOLUME_CHANGED);
-        feed(d, r, VOLUME_TIMER);
+        if (volume_settled(&r->volume, &d->config, now_usec()))
+                daemon_look_afresh(d, false); /* the change may have been its unmount */
+        if (roster_has(&d->volumes, r))
+                feed(d, r, VOLUME_TIMER);
         return 0;
 }
 

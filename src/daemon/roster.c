@@ -22,6 +22,13 @@ Record *roster_take(Roster *r, size_t i) {
         return record;
 }
 
+bool roster_has(const Roster *r, const Record *record) {
+        for (size_t i = 0; i < r->n; i++)
+                if (r->items[i] == record)
+                        return true;
+        return false;
+}
+
 Record *roster_find(const Roster *r, const char *name) {
         for (size_t i = 0; i < r->n; i++)
                 if (streq(r->items[i]->name, name))

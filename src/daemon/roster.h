@@ -19,6 +19,8 @@ int roster_add(Roster *r, Record *record);
 /* Gives back the record at I. */
 Record *roster_take(Roster *r, size_t i);
 
+/* Is it still there? RECORD may be gone: it is not looked into. */
+bool roster_has(const Roster *r, const Record *record);
 Record *roster_find(const Roster *r, const char *name);
 /* By whatever a person may call it. A name means its own volume, before those that merely lie on a device of
  * that name. */

@@ -328,6 +328,25 @@ def a_lazily_unmounted_volume_is_gone_though_somebody_holds_it(world):
 
 
 @test
+def an_unmount_is_no_change_to_be_scanned(world):
+    """It is told to the watch at once, to the table in its time: here while that waits, for it was read just now."""
+    volume = world.volume(esps=0)
+    daemon = world.daemon(config={"Watch": {"SettleSec": "1ms"}})
+    view = daemon.volume(volume.name)
+    before = world.path("before")
+    os.mkdir(before)
+    for _ in range(5):
+        view.wait_state("untrusted")
+        assert daemon.call("Scan", "s", volume.name)  # behind it none runs
+        mount_tmpfs(before)
+        run("umount", volume.root)
+        umount(before)
+        view.wait_gone()
+        volume.disk.mount()
+    assert not daemon.logged("failed")
+
+
+@test
 def without_the_right_to_mount_events_the_table_is_read(world):
     daemon = world.daemon(level="debug", prefix=("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"))
     assert any("mount table by mountinfo: yes" in line for line in daemon.lines), daemon.lines

@@ -16,7 +16,9 @@ static void they_come_in_order_of_appearance(void **state) {
         Record *a = add(&r, "sdb2"), *b = add(&r, "sda2"), *c = add(&r, "sdc2");
         assert_ptr_equal(roster_next(&r, NULL), a);
         assert_ptr_equal(roster_next(&r, a), b);
+        assert_true(roster_has(&r, b));
         record_free(roster_take(&r, 1));
+        assert_false(roster_has(&r, b));
         assert_ptr_equal(roster_next(&r, a), c);
         assert_null(roster_next(&r, c));
         assert_ptr_equal(roster_find(&r, "sdc2"), c);
