@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 
-BUILD = os.environ.get("BOOTKEEP_BUILD", "")
+BUILD = os.environ.get("BOOTKEEP_BUILD", "") and os.path.abspath(os.environ["BOOTKEEP_BUILD"])
 SANITIZER = re.compile(r"AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|: runtime error: ")
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
 
