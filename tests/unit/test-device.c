@@ -95,6 +95,7 @@ static void partition_has_its_own_uuid(void **state) {
         (void) snprintf(node, sizeof(node), "%sp1", w.disk.node);
         w.devno = disk_devno(node);
         shell("mkfs.ext4 -q -F %s", node);
+        udev_looks(node);
         for (;;) { /* the partition table is read by udevd in its time, too */
                 device_info_done(&w.info);
                 int r = device_monitor_look_up(w.monitor, w.devno, &w.info);

@@ -180,7 +180,8 @@ static void lock_in_a_subvolume_is_seen(void **state) {
                 skip();
         disk_attach(&d, s, "128M", NULL, false);
         scratch_unshare(s);
-        shell("mkfs.btrfs -q -f %s && mkdir %s/m && mount %s %s/m && btrfs -q subvolume create %s/m/sub",
+        shell("mkfs.btrfs -q -f %s >/dev/null && mkdir %s/m && mount %s %s/m && btrfs -q subvolume create "
+              "%s/m/sub",
               d.node, s->path, d.node, s->path, s->path);
         char *file = file_in(s, "m/sub/lock"), *other = file_in(s, "m/sub/other");
         pid_t pid = holder_begin(file, lock_fcntl);
