@@ -4,12 +4,14 @@
 
 import os
 import subprocess
+import xml.etree.ElementTree as ET
 
 from lib import main, test
 from lib.content import MANIFEST, PACK, Gate
 from lib.daemon import MANAGER, NAME, OBJECTS, PATH, PROPERTIES, VOLUME
 from lib.dbus import Connection, DBusError
 from lib.programs import NOBODY
+from lib.services import SOURCE
 
 ERROR = "org.bootkeep1.Error."
 
@@ -30,6 +32,29 @@ def as_nobody(world, *arguments):
     process = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
     world.note(f"{arguments}: {process.returncode} {process.stdout}{process.stderr}")
     return process.returncode, process.stderr
+
+
+def members(xml, name):
+    """Method, property and signal with all their types of the interface NAME."""
+    interface = next(i for i in ET.fromstring(xml).iter("interface") if i.get("name") == name)
+    found = set()
+    for member in interface:
+        args = tuple((a.get("name"), a.get("type"), a.get("direction")) for a in member.findall("arg"))
+        if member.tag != "annotation":
+            found.add((member.tag, member.get("name"), member.get("type"), member.get("access"), args))
+    return found
+
+
+@test
+def the_installed_description_is_what_the_daemon_says_of_itself(world):
+    volume = world.volume()
+    daemon = world.daemon()
+    view = daemon.volume(volume.name).wait_state("untrusted")
+    for path, interface in ((PATH, MANAGER), (view.path, VOLUME)):
+        live, = daemon.connection.call(NAME, path, "org.freedesktop.DBus.Introspectable", "Introspect")
+        with open(os.path.join(SOURCE, "dbus", interface + ".xml"), encoding="utf-8") as f:
+            written = members(f.read(), interface)
+        assert written and written == members(live, interface), written ^ members(live, interface)
 
 
 @test
