@@ -28,13 +28,14 @@ SLOW = {"Watch": {"SettleSec": "60", "SettleMaxSec": "120"}}
 
 
 def option(name, default):
-    """Takes `--NAME VALUE` from the command line, before the words that choose tests are looked at."""
+    """Takes `--NAME VALUE` from the command line, before the words that choose tests are looked at, and hands it by the
+    environment to the inner process."""
+    key = "BOOTKEEP_LOCKS_" + name.strip("-").upper()
     if name in sys.argv:
         i = sys.argv.index(name)
-        value = int(sys.argv[i + 1])
+        os.environ[key] = sys.argv[i + 1]
         del sys.argv[i:i + 2]
-        return value
-    return default
+    return int(os.environ.setdefault(key, str(default)))
 
 
 STEPS = option("--steps", 1000)
@@ -642,7 +643,7 @@ def to_prepare_is_refused_where_work_stays_owed(world):
 @test
 def an_idle_volume_is_never_held(world):
     """Mount, change, build, unmount, again and again: no EBUSY of our making, and the device is free at once."""
-    volume, daemon, view = ready(world)
+    volume, daemon, view = ready(world, config={"Watch": {"SettleSec": "10ms"}})
     waits = []
     for cycle in range(CYCLES):
         volume.write("/etc/initramfs.conf", f"cycle={cycle}\n")
