@@ -41,27 +41,28 @@ static void source_done(Source *s) {
                 econf_freeFile(s->econf);
 }
 
-void conffile_warn(const char *file, size_t line, const char *format, ...) {
+static void _printf_(3, 0) warn(const char *file, size_t line, const char *format, va_list ap) {
         _cleanup_free_ char *what = NULL;
-        va_list ap;
-        va_start(ap, format);
         if (vasprintf(&what, format, ap) < 0)
                 what = NULL;
-        va_end(ap);
         if (line > 0)
                 log_send(LOG_WARNING, CONF_FIELDS(file), "%s:%zu: %s", file, line, strempty(what));
         else
                 log_send(LOG_WARNING, CONF_FIELDS(file), "%s: %s", file, strempty(what));
 }
 
-static int _printf_(3, 4) broken(Source *s, size_t line, const char *format, ...) {
-        _cleanup_free_ char *why = NULL;
+void conffile_warn(const char *file, size_t line, const char *format, ...) {
         va_list ap;
         va_start(ap, format);
-        if (vasprintf(&why, format, ap) < 0)
-                why = NULL;
+        warn(file, line, format, ap);
         va_end(ap);
-        conffile_warn(s->file, line, "%s", strempty(why));
+}
+
+static int _printf_(3, 4) broken(Source *s, size_t line, const char *format, ...) {
+        va_list ap;
+        va_start(ap, format);
+        warn(s->file, line, format, ap);
+        va_end(ap);
         (*s->problems)++;
         return -EBADMSG;
 }
