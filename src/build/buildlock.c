@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "build/progress.h"
 #include "common/contain.h"
 
 #define LOCK_FILE "/lock"
@@ -50,14 +51,15 @@ static pid_t fork_waiter(int fd) {
 }
 
 /* True: the child ended by itself. */
-static bool wait_for(int pidfd, Interrupt *interrupt) {
+static bool wait_for(int pidfd, Interrupt *interrupt, void (*waiting)(void *userdata), void *userdata) {
         struct pollfd p[] = {
                 {.fd = pidfd, .events = POLLIN},
                 {.fd = interrupt_get_fd(interrupt), .events = POLLIN},
         };
 
         for (;;) {
-                if (poll(p, ELEMENTSOF(p), -1) < 0 && errno != EINTR)
+                waiting(userdata);
+                if (poll(p, ELEMENTSOF(p), (int) (PROGRESS_BEAT_USEC / USEC_PER_MSEC)) < 0 && errno != EINTR)
                         return false;
                 if (p[0].revents)
                         return true;
@@ -66,7 +68,7 @@ static bool wait_for(int pidfd, Interrupt *interrupt) {
         }
 }
 
-static int wait_in_child(int fd, Interrupt *interrupt) {
+static int wait_in_child(int fd, Interrupt *interrupt, void (*waiting)(void *userdata), void *userdata) {
         _cleanup_close_ int pidfd = -EBADF;
         pid_t pid = fork_waiter(fd);
         int status = 0;
@@ -75,7 +77,7 @@ static int wait_in_child(int fd, Interrupt *interrupt) {
         if (pid < 0)
                 return -errno;
         pidfd = pidfd_open(pid, 0);
-        ended = pidfd >= 0 && wait_for(pidfd, interrupt);
+        ended = pidfd >= 0 && wait_for(pidfd, interrupt, waiting, userdata);
         if (!ended)
                 (void) kill(pid, SIGKILL);
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -90,6 +92,5 @@ int buildlock_take(int fd, Interrupt *interrupt, void (*waiting)(void *userdata)
                 return 0;
         if (errno != EWOULDBLOCK)
                 return -errno;
-        waiting(userdata);
-        return wait_in_child(fd, interrupt);
+        return wait_in_child(fd, interrupt, waiting, userdata);
 }

@@ -9,5 +9,6 @@
 int buildlock_open(int state, int *ret_fd);
 
 /* Takes the exclusive flock(2) of the open file FD, so that two builds of one volume never run at once. It is
- * held until FD is closed. Calls WAITING once if another holds it. -EINTR: interrupted while waiting. */
+ * held until FD is closed. Calls WAITING, once a second, while another holds it. -EINTR: interrupted while
+ * waiting. */
 int buildlock_take(int fd, Interrupt *interrupt, void (*waiting)(void *userdata), void *userdata);

@@ -9,6 +9,7 @@
 #include <systemd/sd-bus.h>
 
 #include "bootkeep.h"
+#include "build/progress.h"
 #include "common/log.h"
 
 /* Who is in line for longer than this is told so. */
@@ -20,7 +21,6 @@
 
 /* One turn of waiting at most. */
 #define TURN_USEC (60 * USEC_PER_SEC)
-#define BEAT_USEC USEC_PER_SEC
 
 struct BusLock {
         sd_bus *bus;
@@ -122,7 +122,7 @@ static int wait_for_answer(Request *q, Interrupt *interrupt, void (*waiting)(voi
                 if (r < 0)
                         return r;
                 if (!q->answer && now_usec() >= patience) {
-                        patience = now_usec() + BEAT_USEC;
+                        patience = now_usec() + PROGRESS_BEAT_USEC;
                         waiting(userdata);
                 }
         }

@@ -36,7 +36,7 @@ typedef struct Program {
         HelperList *helpers;
         BusLock *lock;
         int lock_fd;
-        bool in_line;
+        const char *waits; /* for what, as was said; NULL: for nothing yet */
 } Program;
 
 static void options_done(Options *o) {
@@ -189,20 +189,20 @@ static int prepare(Program *p) {
         return build(p);
 }
 
-static void say_waiting(void *userdata) {
-        const Program *p = userdata;
-        log_send(LOG_NOTICE, &(LogFields){.volume = p->root->name},
-                 "Another build of this volume runs: waiting");
+/* Again and again: who is waited for may take long, and to wait for them is not to hang. */
+static void say_waiting(Program *p, const char *why) {
+        if (!streq_ptr(p->waits, why))
+                log_send(LOG_NOTICE, &(LogFields){.volume = p->root->name}, "%s", why);
+        p->waits = why;
+        (void) report_print(stdout, "PROGRESS", "0", "0", NULL);
 }
 
-/* Again and again: who holds the lock may take long, and to wait for them is not to hang. */
-static void say_waiting_in_line(void *userdata) {
-        Program *p = userdata;
-        if (!p->in_line)
-                log_send(LOG_NOTICE, &(LogFields){.volume = p->root->name},
-                         "The volume is locked: waiting in line");
-        p->in_line = true;
-        (void) report_print(stdout, "PROGRESS", "0", "0", NULL);
+static void on_waiting_for_build(void *userdata) {
+        say_waiting(userdata, "Another build of this volume runs: waiting");
+}
+
+static void on_waiting_in_line(void *userdata) {
+        say_waiting(userdata, "The volume is locked: waiting in line");
 }
 
 static int end_interrupted(const Program *p) {
@@ -213,7 +213,7 @@ static int build_alone(Program *p) {
         int r = buildlock_open(p->root->state_fd, &p->lock_fd);
 
         if (r >= 0)
-                r = buildlock_take(p->lock_fd, p->interrupt, say_waiting, p);
+                r = buildlock_take(p->lock_fd, p->interrupt, on_waiting_for_build, p);
         if (r == -EINTR)
                 return end_interrupted(p);
         if (r < 0)
@@ -225,7 +225,7 @@ static int build_alone(Program *p) {
 static int build_in_turn(Program *p) {
         BusLockResult result;
 
-        if (buslock_take(p->root->name, p->interrupt, say_waiting_in_line, p, &p->lock, &result) == -EINTR)
+        if (buslock_take(p->root->name, p->interrupt, on_waiting_in_line, p, &p->lock, &result) == -EINTR)
                 return end_interrupted(p);
         switch (result) {
         case BUSLOCK_REBOOT:

@@ -17,11 +17,11 @@
 #include "build/failure.h"
 #include "build/leftovers.h"
 #include "build/output.h"
+#include "build/progress.h"
 #include "build/spawn.h"
 #include "common/log.h"
 
 #define STOP_USEC (5 * USEC_PER_SEC)
-#define BEAT_USEC USEC_PER_SEC
 
 typedef enum Phase {
         PHASE_RUNNING,
@@ -108,7 +108,7 @@ static void check_deadline(Runner *r) {
 static void check_beat(Runner *r) {
         if (!r->job->runs || now_usec() < r->beat)
                 return;
-        r->beat = now_usec() + BEAT_USEC;
+        r->beat = now_usec() + PROGRESS_BEAT_USEC;
         r->job->runs(r->job->userdata);
 }
 
@@ -217,7 +217,7 @@ int runner_run(const RunnerJob *job, RunnerOutcome *ret, char **ret_reason) {
                 .output = {.line = job->line, .userdata = job->userdata},
                 .deadline =
                         job->timeout_usec == USEC_INFINITY ? USEC_INFINITY : now_usec() + job->timeout_usec,
-                .beat = job->runs ? now_usec() + BEAT_USEC : USEC_INFINITY,
+                .beat = job->runs ? now_usec() + PROGRESS_BEAT_USEC : USEC_INFINITY,
         };
         return follow(r, ret, ret_reason);
 }

@@ -54,6 +54,12 @@ static void let_go(void *userdata) {
         assert_int_equal(write(h->release, "x", 1), 1);
 }
 
+static void let_go_at_the_second_time(void *userdata) {
+        Holder *h = userdata;
+        if (++h->n_waits == 2)
+                assert_int_equal(write(h->release, "x", 1), 1);
+}
+
 static void ask_to_end(void *userdata) {
         Holder *h = userdata;
         h->n_waits++;
@@ -90,6 +96,18 @@ static void a_lock_that_is_waited_for_is_ours_in_the_end(void **state) {
         assert_true(is_locked(s)); /* by us, whose child that waited is gone */
         close(fd);
         assert_false(is_locked(s));
+}
+
+/* Or a build that waits for long would be taken to hang. */
+static void who_waits_is_heard_of_again(void **state) {
+        Scratch *s = *state;
+        Holder h = start_holder(s);
+        int fd = open_lock(s);
+
+        assert_int_equal(buildlock_take(fd, NULL, let_go_at_the_second_time, &h), 0);
+        assert_int_equal(h.n_waits, 2);
+        end_holder(&h);
+        close(fd);
 }
 
 static void sigterm_ends_the_wait(void **state) {
@@ -136,6 +154,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(a_free_lock_is_taken_without_waiting),
                 scratch_test(a_lock_that_is_waited_for_is_ours_in_the_end),
+                scratch_test(who_waits_is_heard_of_again),
                 scratch_test(sigterm_ends_the_wait),
                 scratch_test(the_file_is_roots_alone),
                 scratch_test(what_is_no_file_is_not_opened),
