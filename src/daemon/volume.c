@@ -219,6 +219,8 @@ static unsigned on_scanned(Volume *v, const VolumeConfig *c, VolumeEvent verdict
                 v->state = VOLUME_SCANNING;
         if (v->again)
                 return scan(v, c, now, v->owed);
+        if (unlocked && v->changed) /* nothing settles behind a lock that was given back */
+                return scan(v, c, now, true);
         bool is_stale = verdict == VOLUME_SCAN_STALE || verdict == VOLUME_SCAN_STALE_AGAIN;
         bool overdue = v->first_change != 0 && now >= after(v->first_change, c->settle_max);
         bool changed = v->changed;

@@ -448,6 +448,19 @@ static void force_builds_what_is_fresh(void **state) {
         assert_int_equal(v.state, VOLUME_FRESH);
 }
 
+/* As a build by hand does that got the lock while the scan behind another's lock ran. */
+static void what_changed_under_a_lock_that_is_given_back_during_a_scan_does_not_settle(void **state) {
+        Volume v = fresh_volume();
+        assert_int_equal(at(&v, VOLUME_UNLOCKED_FAILURE, 100), VOLUME_ACT_SCAN);
+        at(&v, VOLUME_CHANGED, 101);
+        assert_int_equal(at(&v, VOLUME_UNLOCKED_SUCCESS, 102), 0);
+        assert_int_equal(at(&v, VOLUME_SCAN_STALE, 103), VOLUME_ACT_SCAN);
+        assert_int_equal(v.state, VOLUME_SCANNING);
+        assert_true(volume_busy(&v));
+        assert_int_equal(at(&v, VOLUME_SCAN_FRESH, 104), 0);
+        assert_int_equal(v.state, VOLUME_FRESH);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_change_settles_is_scanned_built_and_scanned_again),
@@ -473,6 +486,7 @@ int main(void) {
                 cmocka_unit_test(the_lock_of_a_build_is_not_counted),
                 cmocka_unit_test(what_is_not_watched_is_scanned_again_and_again),
                 cmocka_unit_test(force_builds_what_is_fresh),
+                cmocka_unit_test(what_changed_under_a_lock_that_is_given_back_during_a_scan_does_not_settle),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
