@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ctl/client.h"
 
-#include "common/escape.h"
-#include "common/log.h"
+#include "base/escape.h"
+#include "base/log.h"
 
 #define _cleanup_message_ _cleanup_(sd_bus_message_unrefp)
 #define _cleanup_error_ _cleanup_(sd_bus_error_free)

@@ -11,8 +11,8 @@
 #include <sys/wait.h>
 #include <systemd/sd-event.h>
 
-#include "common/escape.h"
-#include "common/log.h"
+#include "base/escape.h"
+#include "base/log.h"
 
 #define CANNOT_START 126
 #define NOT_FOUND 127

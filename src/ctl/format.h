@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "common/util.h"
+#include "base/util.h"
 
 /* Numbers, times and states as people read them. */
 

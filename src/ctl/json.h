@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "common/util.h"
+#include "base/util.h"
 
 /* A JSON document written as it goes, for --json. Keeps no tree: the caller opens and closes what it nests.
  * (libsmartcols prints tables as JSON, but cannot nest a list in a row, and has no one-line form.) */

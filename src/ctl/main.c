@@ -7,7 +7,7 @@
 #include <locale.h>
 #include <sys/ioctl.h>
 
-#include "common/log.h"
+#include "base/log.h"
 #include "config.h"
 #include "ctl/client.h"
 

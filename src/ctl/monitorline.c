@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <time.h>
 
-#include "common/escape.h"
+#include "base/escape.h"
 #include "ctl/format.h"
 
 static uint64_t realtime_usec(void) {

@@ -3,7 +3,7 @@
 
 #include <sys/types.h>
 
-#include "common/util.h"
+#include "base/util.h"
 
 /* A pager in front of stdout. $SYSTEMD_PAGER, else $PAGER, else less; an empty one or "cat" means none. less
  * is told to leave at once what fits the screen, and to offer no shell (it may run as root). */

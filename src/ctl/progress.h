@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "common/util.h"
+#include "base/util.h"
 
 /* One line on the terminal (stderr) that shows how far a build has come, drawn over itself. Where stderr is
  * no terminal nothing is drawn. */

@@ -3,7 +3,7 @@
 /* `bootkeepctl check`: has each volume scanned now and says what is stale and why. Builds nothing itself; of
  * a trusted volume the daemon goes on to build what it found. */
 
-#include "common/log.h"
+#include "base/log.h"
 #include "ctl/client.h"
 #include "ctl/format.h"
 #include "ctl/table.h"

@@ -2,7 +2,7 @@
 
 /* `bootkeepctl flush`: has all that is owed done now, and says what is still owed in the end. */
 
-#include "common/escape.h"
+#include "base/escape.h"
 #include "ctl/waiting.h"
 
 static void print_json(const Ctl *ctl, char *const *busy) {

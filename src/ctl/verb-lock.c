@@ -3,8 +3,8 @@
 /* `bootkeepctl lock`: runs a command while the volume is ours, so that nobody builds there meanwhile, and
  * tells the daemon how it ended. */
 
-#include "common/escape.h"
-#include "common/log.h"
+#include "base/escape.h"
+#include "base/log.h"
 #include "ctl/command.h"
 #include "ctl/waiting.h"
 

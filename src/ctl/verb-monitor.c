@@ -8,8 +8,8 @@
 #include <signal.h>
 #include <systemd/sd-event.h>
 
-#include "common/escape.h"
-#include "common/log.h"
+#include "base/escape.h"
+#include "base/log.h"
 #include "ctl/client.h"
 #include "ctl/monitorline.h"
 #include "ctl/progress.h"

@@ -3,8 +3,8 @@
 /* `bootkeepctl rebuild`: has volumes built now and waits for it, one after the other, showing how far each
  * has come. The build is the daemon's: to interrupt this program does not interrupt it. */
 
-#include "common/escape.h"
-#include "common/log.h"
+#include "base/escape.h"
+#include "base/log.h"
 #include "ctl/client.h"
 #include "ctl/format.h"
 #include "ctl/progress.h"

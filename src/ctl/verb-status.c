@@ -4,8 +4,8 @@
 
 #include <langinfo.h>
 
-#include "common/escape.h"
-#include "common/log.h"
+#include "base/escape.h"
+#include "base/log.h"
 #include "ctl/client.h"
 #include "ctl/format.h"
 #include "ctl/pager.h"

@@ -2,7 +2,7 @@
 
 /* `bootkeepctl trust` and `distrust`: whose manifests are acted on is for the administrator to say. */
 
-#include "common/escape.h"
+#include "base/escape.h"
 #include "ctl/client.h"
 
 static int enrol(Ctl *ctl, const char *volume, const char *method, const char *said) {

@@ -5,7 +5,7 @@
 
 #include <sys/stat.h>
 
-#include "common/log.h"
+#include "base/log.h"
 #include "ctl/waiting.h"
 
 /* What a person called a directory is one of perhaps several places where the volume is mounted, and named as

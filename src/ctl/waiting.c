@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 
-#include "common/escape.h"
+#include "base/escape.h"
 #include "ctl/progress.h"
 
 #define PROPERTIES "org.freedesktop.DBus.Properties"

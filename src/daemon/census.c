@@ -4,8 +4,8 @@
 #include <poll.h>
 #include <sys/epoll.h>
 
-#include "common/log.h"
-#include "daemon/mount.h"
+#include "base/log.h"
+#include "daemon/world/mount.h"
 
 struct Census {
         Daemon *daemon;

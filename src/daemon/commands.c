@@ -3,8 +3,8 @@
 
 #include <systemd/sd-daemon.h>
 
+#include "base/log.h"
 #include "bootkeep.h"
-#include "common/log.h"
 #include "daemon/locks.h"
 
 /* How long until a bus that went away, or was not there, is asked again. */

@@ -7,16 +7,16 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
+#include "base/log.h"
 #include "bootkeep.h"
-#include "common/log.h"
 #include "daemon/launch.h"
 #include "daemon/news.h"
 #include "daemon/orphans.h"
-#include "daemon/packages.h"
 #include "daemon/pending.h"
-#include "daemon/pin.h"
 #include "daemon/roster.h"
 #include "daemon/verdict.h"
+#include "daemon/world/packages.h"
+#include "daemon/world/pin.h"
 
 /* A stopped daemon is gone within a second, whatever its children do. */
 #define STOP_USEC (700 * USEC_PER_MSEC)

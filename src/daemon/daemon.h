@@ -8,8 +8,8 @@
 #include <systemd/sd-event.h>
 
 #include "daemon/record.h"
-#include "daemon/settings.h"
-#include "daemon/trust.h"
+#include "daemon/world/settings.h"
+#include "daemon/world/trust.h"
 
 typedef struct DaemonOptions { /* of the command line; borrowed for ever */
         const char *config;    /* --config=, or NULL */

@@ -3,8 +3,8 @@
 
 /* Starts bootkeep-scan and bootkeep-build for one mount: the only place that knows their options. */
 
-#include "daemon/job.h"
-#include "daemon/settings.h"
+#include "daemon/world/job.h"
+#include "daemon/world/settings.h"
 
 typedef struct LaunchOptions {
         const char *libexec;  /* where the two programs are */

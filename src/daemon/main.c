@@ -7,13 +7,13 @@
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 
+#include "base/log.h"
+#include "base/options.h"
 #include "bootkeep.h"
-#include "common/builder.h"
-#include "common/log.h"
-#include "common/options.h"
 #include "config.h"
 #include "daemon/census.h"
 #include "daemon/commands.h"
+#include "manifest/builder.h"
 
 typedef struct Arguments {
         DaemonOptions options;

@@ -3,7 +3,7 @@
 
 /* What the log and the bus are told of a volume: what changed since they were last told, once each. */
 
-#include "common/log.h"
+#include "base/log.h"
 #include "daemon/record.h"
 
 /* The fields of a message about R. MESSAGE_ID may be NULL. */

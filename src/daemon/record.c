@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "daemon/pin.h"
+#include "daemon/world/pin.h"
 
 int record_new(void *owner, const char *name, bool trusted, Record **ret) {
         _cleanup_(record_freep) Record *r = calloc(1, sizeof(*r));

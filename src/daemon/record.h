@@ -6,13 +6,13 @@
 
 #include <systemd/sd-event.h>
 
-#include "common/mountentry.h"
-#include "daemon/bus.h"
-#include "daemon/device.h"
-#include "daemon/lock.h"
+#include "base/mountentry.h"
+#include "daemon/core/lock.h"
+#include "daemon/core/volume.h"
 #include "daemon/running.h"
-#include "daemon/volume.h"
-#include "daemon/watch.h"
+#include "daemon/world/bus.h"
+#include "daemon/world/device.h"
+#include "daemon/world/watch.h"
 
 /* A D-Bus call that is answered when the volume has come so far. */
 typedef struct Pending {

@@ -5,8 +5,8 @@
 
 #include <systemd/sd-event.h>
 
-#include "common/report.h"
-#include "daemon/job.h"
+#include "base/report.h"
+#include "daemon/world/job.h"
 
 typedef struct Running {
         Job *job; /* NULL: none runs */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/verdict.h"
 
+#include "base/log.h"
 #include "bootkeep.h"
-#include "common/log.h"
 #include "daemon/news.h"
 
 #define UNTRUSTED_REPORTS_MAX (16U * 1024U * 1024U)

@@ -7,12 +7,12 @@
  * The rights by their numbers, because the kernel's header of the machine that builds may be older than the
  * kernel that runs. landlock(7). */
 
-#include "landlock.h"
+#include "scan/landlock.h"
 
 #include <linux/landlock.h>
 #include <sys/syscall.h>
 
-#include "common/util.h"
+#include "base/util.h"
 
 /* as the kernel has it since version 6; older ones take the beginning of it */
 typedef struct Ruleset {

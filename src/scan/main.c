@@ -11,12 +11,12 @@
 #include <stdarg.h>
 #include <time.h>
 
-#include "common/freshness.h"
-#include "common/log.h"
-#include "common/options.h"
-#include "common/report.h"
-#include "sandbox.h"
-#include "watcher.h"
+#include "base/log.h"
+#include "base/options.h"
+#include "base/report.h"
+#include "freshness/freshness.h"
+#include "scan/sandbox.h"
+#include "scan/watcher.h"
 
 typedef struct Options {
         int inotify_fd;

@@ -3,7 +3,7 @@
 /* What a parser of foreign files may hold. Steps are independent and in a table, so that one more is one more
  * line; each can only take away. */
 
-#include "sandbox.h"
+#include "scan/sandbox.h"
 
 #include <grp.h>
 #include <sys/capability.h>
@@ -11,9 +11,9 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "common/util.h"
-#include "landlock.h"
-#include "syscalls.h"
+#include "base/util.h"
+#include "scan/landlock.h"
+#include "scan/syscalls.h"
 
 #define MEMORY_MAX (UINT64_C(256) * 1024 * 1024)
 #define CPU_SECONDS_MAX 120

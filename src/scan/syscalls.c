@@ -7,7 +7,7 @@
  * openat2(2) takes its flags in memory, where no filter sees them: that it opens nothing for writing is kept
  * by landlock.c and by being nobody. */
 
-#include "syscalls.h"
+#include "scan/syscalls.h"
 
 #include <fcntl.h>
 #include <linux/blkzoned.h>
@@ -18,7 +18,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
-#include "common/util.h"
+#include "base/util.h"
 
 static const int allowed[] = {
         /* looking */

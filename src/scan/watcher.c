@@ -6,7 +6,7 @@
  *
  * Where the kernel gives no more watches it goes on counting: only so can it say how many are needed. */
 
-#include "watcher.h"
+#include "scan/watcher.h"
 
 #include <fcntl.h>
 #include <sys/inotify.h>

@@ -3,7 +3,7 @@
 
 /* Arms places on an inotify instance that somebody else reads, and counts them. */
 
-#include "common/walk.h"
+#include "tree/walk.h"
 
 #define WATCHER_DIRECTORIES_MAX 200000U
 

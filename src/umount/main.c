@@ -9,8 +9,8 @@
 #include <libmount.h>
 #include <sys/stat.h>
 
-#include "common/escape.h"
-#include "common/log.h"
+#include "base/escape.h"
+#include "base/log.h"
 #include "config.h"
 #include "umount/prepare.h"
 

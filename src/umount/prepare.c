@@ -5,9 +5,9 @@
 #include <sys/stat.h>
 #include <systemd/sd-bus.h>
 
+#include "base/log.h"
+#include "base/mountentry.h"
 #include "bootkeep.h"
-#include "common/log.h"
-#include "common/mountentry.h"
 
 /* Only a daemon that lives and says no may keep a volume mounted. */
 static bool is_refusal(const sd_bus_error *e) {

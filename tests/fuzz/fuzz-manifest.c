@@ -3,7 +3,7 @@
 /* A manifest is what a stranger writes: whatever the bytes, the parser answers, with a manifest or a reason.
  */
 
-#include "common/manifest.h"
+#include "manifest/manifest.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

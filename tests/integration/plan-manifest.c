@@ -4,8 +4,8 @@
  * does, and looks at nothing that the plan names: so what it costs is the cost of the manifest, not of the
  * volume. */
 
-#include "common/contain.h"
-#include "common/plan.h"
+#include "manifest/plan.h"
+#include "tree/contain.h"
 
 int main(int argc, char **argv) {
         _cleanup_(manifest_freep) Manifest *manifest = NULL;

@@ -5,7 +5,7 @@
 
 #include "scratch.h"
 
-#include "build/helperplan.h"
+#include "builder/transaction/helperplan.h"
 
 #define BOOT_NOW "22222222-2222-2222-2222-222222222222"
 #define BOOT_BEFORE "11111111-1111-1111-1111-111111111111"

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "common/util.h"
+#include "base/util.h"
 
 /* behind what it needs */
 #include <cmocka.h>

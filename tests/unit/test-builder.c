@@ -5,8 +5,8 @@
 
 #include "fixture.h"
 
-#include "common/builder.h"
-#include "common/log.h"
+#include "base/log.h"
+#include "manifest/builder.h"
 
 /* The definitions in the folders /etc and /usr of S; the log in *RET_LOG. */
 static BuilderSet *load(const Scratch *s, unsigned *ret_problems, char **ret_log) {

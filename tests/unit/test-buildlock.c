@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "build/buildlock.h"
+#include "builder/buildlock.h"
 
 /* Another process that has the lock of FD's file until it is told, or killed. */
 typedef struct Holder {

@@ -4,8 +4,8 @@
 
 #include "fixture.h"
 
-#include "common/conffile.h"
-#include "common/log.h"
+#include "base/conffile.h"
+#include "base/log.h"
 
 /* The folder of the test that runs. */
 static Scratch *current;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "common/contain.h"
+#include "tree/contain.h"
 
 #include <sys/sysmacros.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "daemon/device.h"
+#include "daemon/world/device.h"
 
 #include <poll.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "scratch.h"
 
-#include "build/entry.h"
+#include "builder/transaction/entry.h"
 
 static const char *initrd_to_new(const char *word, size_t size, void *userdata) {
         return size == 7 && memcmp(word, "/initrd", 7) == 0 ? "/initrd-1f6a03c2" : NULL;

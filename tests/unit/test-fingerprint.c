@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "common/fingerprint.h"
+#include "tree/fingerprint.h"
 
 #include "scratch.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "common/freshness.h"
+#include "freshness/freshness.h"
 
 #include <time.h>
 

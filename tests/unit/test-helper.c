@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "common/helper.h"
+#include "helper/helper.h"
 
 #include "disk.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helperworld.h"
 
-#include "build/entry.h"
+#include "builder/transaction/entry.h"
 
 static const HelperSet none;
 

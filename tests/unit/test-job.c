@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "daemon/job.h"
+#include "daemon/world/job.h"
 
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "common/report.h"
+#include "base/report.h"
 #include "scratch.h"
 
 /* What a child said and how it ended. */

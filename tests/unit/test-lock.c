@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/lock.h"
+#include "daemon/core/lock.h"
 
 static void one_holder_the_others_wait_in_order(void **state) {
         Lock l = {}, reboot = {};

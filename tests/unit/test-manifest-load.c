@@ -12,7 +12,7 @@
 
 #include "bootkeep.h"
 
-#include "common/manifest.h"
+#include "manifest/manifest.h"
 
 #define ADMIN "etc/bootkeep/bootcaches.xml"
 #define VENDOR "usr/lib/bootkeep/bootcaches.xml"

@@ -8,8 +8,8 @@
 #include <libxml/parser.h>
 #include <libxml/relaxng.h>
 
-#include "common/bootcaches-rng.h"
-#include "common/manifest.h"
+#include "manifest/bootcaches-rng.h"
+#include "manifest/manifest.h"
 
 #define PLACE "/etc/bootkeep/bootcaches.xml"
 #define DOCUMENT(content) "<bootcaches version=\"1\">" content "</bootcaches>"

@@ -2,7 +2,7 @@
 
 /* Each test is done twice, once with each source of the mount table: they say the same. */
 
-#include "daemon/mount.h"
+#include "daemon/world/mount.h"
 
 #include <poll.h>
 #include <sys/wait.h>

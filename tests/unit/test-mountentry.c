@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "common/mountentry.h"
+#include "base/mountentry.h"
 
 #include "disk.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "daemon/mountset.h"
+#include "daemon/world/mountset.h"
 
 #include <linux/loop.h>
 #include <sys/ioctl.h>

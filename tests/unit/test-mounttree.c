@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/mounttree.h"
+#include "daemon/world/mounttree.h"
 
 typedef struct Mount {
         uint64_t id, parent;

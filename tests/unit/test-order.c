@@ -4,7 +4,7 @@
 
 #include "fixture.h"
 
-#include "common/order.h"
+#include "manifest/order.h"
 
 typedef struct Path {
         size_t item;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "scratch.h"
 
-#include "build/output.h"
+#include "builder/run/output.h"
 
 typedef struct Seen {
         unsigned n;

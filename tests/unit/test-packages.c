@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "daemon/packages.h"
+#include "daemon/world/packages.h"
 
 #include <signal.h>
 #include <sys/file.h>

@@ -4,8 +4,8 @@
 
 #include "fixture.h"
 
-#include "common/log.h"
-#include "common/plan.h"
+#include "base/log.h"
+#include "manifest/plan.h"
 
 #define PLACE "/etc/bootkeep/bootcaches.xml"
 #define ID "0123456789abcdef0123456789abcdef"

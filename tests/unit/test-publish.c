@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "scratch.h"
 
-#include "build/entry.h"
-#include "build/publish.h"
+#include "builder/transaction/entry.h"
+#include "builder/transaction/publish.h"
 
 static char *content_of(const Scratch *s, const char *name) {
         char path[256], *text = calloc(1, 65536);

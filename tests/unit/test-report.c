@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "common/report.h"
+#include "base/report.h"
 
 #include <limits.h>
 #include <malloc.h>
 
-#include "common/manifest.h"
+#include "manifest/manifest.h"
 #include "scratch.h"
 
 /* Prints by PRINT into memory and gives the lines to a report. */

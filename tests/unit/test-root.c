@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "common/root.h"
+#include "tree/root.h"
 
 #include <bootkeep.h>
 

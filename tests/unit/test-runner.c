@@ -4,7 +4,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "build/runner.h"
+#include "builder/run/runner.h"
 
 typedef struct Ran {
         RunnerOutcome outcome;

@@ -4,7 +4,7 @@
  * how far it got. The same is tried without first: an attempt that fails anyhow would prove nothing. Built
  * without sanitizers, with which the sandbox is lenient. */
 
-#include "sandbox.h"
+#include "scan/sandbox.h"
 
 #include <signal.h>
 #include <sys/inotify.h>
@@ -15,9 +15,9 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
-#include "landlock.h"
+#include "scan/landlock.h"
+#include "scan/syscalls.h"
 #include "scratch.h"
-#include "syscalls.h"
 
 #define KILLED (-1)    /* by SIGSYS */
 #define UNCHECKED (-2) /* whether it would succeed outside depends on the machine */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "common/stamp.h"
+#include "freshness/stamp.h"
 
 #include <signal.h>
 

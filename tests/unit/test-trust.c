@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "daemon/trust.h"
+#include "daemon/world/trust.h"
 
 #include "fixture.h"
 

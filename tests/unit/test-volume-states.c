@@ -12,7 +12,7 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
-#include "daemon/volume.h"
+#include "daemon/core/volume.h"
 
 typedef struct Node {
         Volume v;

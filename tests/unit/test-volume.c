@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/volume.h"
+#include "daemon/core/volume.h"
 
 static const VolumeConfig config = {.settle = 8,
                                     .settle_max = 24,

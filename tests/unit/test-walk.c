@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "common/walk.h"
+#include "tree/walk.h"
 
 #include "scratch.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "daemon/watch.h"
+#include "daemon/world/watch.h"
 
 #include <poll.h>
 #include <sys/inotify.h>

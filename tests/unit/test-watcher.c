@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "watcher.h"
+#include "scan/watcher.h"
 
 #include <sys/inotify.h>
 

@@ -4,7 +4,7 @@
 
 #include "scratch.h"
 
-#include "common/words.h"
+#include "base/words.h"
 
 /* LINE must give the words behind it, up to NULL. */
 static void gives(const char *line, ...) {

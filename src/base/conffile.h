@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Ini files by libeconf, read against a table: whatever is not in the table, or does not parse, is a warning
+ * with file and line, never a failure. Used for bootkeep.conf and for builders. */
+
+#include "base/log.h"
+#include "base/util.h"
+#include "bootkeep.h"
+
+/* What a complaint about FILE is sent with. */
+#define CONF_FIELDS(file) (&(const LogFields){.message_id = BOOTKEEP_MESSAGE_CONFIG, .path = (file)})
+
+typedef struct ConfItem {
+        const char *section, *key;
+        /* Parses VALUE into DATA; on -EINVAL *RETERR (static text) says what was expected. DATA is untouched
+         * on failure. */
+        int (*parse)(const char *value, void *data, const char **reterr);
+        void *data;
+} ConfItem;
+
+/* Applies FILE. *PROBLEMS is increased by the warnings logged. -ENOENT; -EBADMSG: not an ini file at all
+ * (logged, with the line). */
+int conffile_read(const char *file, const ConfItem *items, size_t n_items, unsigned *problems);
+
+/* Logs a mistake in FILE (in its LINE, or 0) under the message id that all of them have. */
+void conffile_warn(const char *file, size_t line, const char *format, ...) _printf_(3, 4);
+
+/* The files that make up NAME (`bootkeep.conf`): the first NAME found below DIRS, then NAME.d's *.conf of all
+ * DIRS sorted by name, the first of equal names winning, a link to /dev/null masking. DIRS is a strv, most
+ * important first. */
+int conffile_list(char *const *dirs, const char *name, char ***ret);
+/* The same for one folder of definitions (`builders.d`): all NAME.conf, the first folder winning. */
+int conffile_list_directory(char *const *dirs, const char *suffix, char ***ret);
+
+int conf_parse_bool(const char *value, void *data,
+                    const char **reterr); /* bool: yes/no/true/false/on/off/1/0 */
+int conf_parse_sec(const char *value, void *data,
+                   const char **reterr); /* uint64_t usec: systemd.time(7) spans; a bare number is seconds; 0
+                                            is 0; "infinity" */
+int conf_parse_unsigned(const char *value, void *data, const char **reterr); /* unsigned, at least 1 */
+int conf_parse_paths(const char *value, void *data,
+                     const char **reterr); /* strv of absolute paths; empty: none */
+int conf_parse_string(const char *value, void *data, const char **reterr); /* char * */

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The kinds of values that settings have: the conf_parse_ functions of conffile.h. They know no file and no
+ * key, and leave alone what they cannot read. */
+
+#include <ctype.h>
+
+#include "base/conffile.h"
+#include "base/words.h"
+
+int conf_parse_bool(const char *value, void *data, const char **reterr) {
+        static const struct {
+                const char *word;
+                bool value;
+        } words[] = {{"yes", true}, {"true", true},   {"on", true},   {"1", true},
+                     {"no", false}, {"false", false}, {"off", false}, {"0", false}};
+        for (size_t i = 0; i < ELEMENTSOF(words); i++)
+                if (strcasecmp(value, words[i].word) == 0) {
+                        *(bool *) data = words[i].value;
+                        return 0;
+                }
+        *reterr = "expected yes or no";
+        return -EINVAL;
+}
+
+/* Length of a unit in microseconds, 0: unknown. N is how many letters it has. */
+static uint64_t unit_usec(const char *s, size_t n) {
+        static const struct {
+                const char *names; /* each between spaces */
+                uint64_t usec;
+        } units[] = {
+                {" us usec µs μs ", 1},
+                {" ms msec ", USEC_PER_MSEC},
+                {" s sec second seconds ", USEC_PER_SEC},
+                {" m min minute minutes ", 60 * USEC_PER_SEC},
+                {" h hr hour hours ", 3600 * USEC_PER_SEC},
+                {" d day days ", 86400 * USEC_PER_SEC},
+                {" w week weeks ", 7 * 86400 * USEC_PER_SEC},
+                {" M month months ", 2629800 * USEC_PER_SEC},
+                {" y year years ", 31557600 * USEC_PER_SEC},
+        };
+        char word[16];
+        if (n == 0)
+                return USEC_PER_SEC;
+        if (snprintf(word, sizeof(word), " %.*s ", (int) n, s) >= (int) sizeof(word))
+                return 0;
+        for (size_t i = 0; i < ELEMENTSOF(units); i++)
+                if (strstr(units[i].names, word))
+                        return units[i].usec;
+        return 0;
+}
+
+/* Takes one number with its unit off *S and adds it to *SUM. */
+static bool take_span(const char **s, uint64_t *sum) {
+        const char *p = *s;
+        uint64_t whole = 0, fraction = 0, scale = 1, all;
+        bool digits = false;
+
+        for (; isdigit((unsigned char) *p); p++, digits = true)
+                if (__builtin_mul_overflow(whole, 10, &whole) ||
+                    __builtin_add_overflow(whole, (uint64_t) (*p - '0'), &whole))
+                        return false;
+        if (*p == '.')
+                for (p++; isdigit((unsigned char) *p); p++, digits = true)
+                        if (scale < USEC_PER_SEC) {
+                                fraction = fraction * 10 + (uint64_t) (*p - '0');
+                                scale *= 10;
+                        }
+        digits = digits && *p != '.';
+        p += strspn(p, " \t");
+        size_t n = strcspn(p, " \t.0123456789");
+        uint64_t unit = unit_usec(p, n);
+        if (!digits || unit == 0 || __builtin_mul_overflow(whole, unit, &all) ||
+            __builtin_add_overflow(all, (uint64_t) ((unsigned __int128) fraction * unit / scale), &all) ||
+            __builtin_add_overflow(*sum, all, sum) || *sum == USEC_INFINITY)
+                return false;
+        *s = p + n;
+        *s += strspn(*s, " \t");
+        return true;
+}
+
+int conf_parse_sec(const char *value, void *data, const char **reterr) {
+        uint64_t sum = 0;
+        const char *p = value + strspn(value, " \t");
+        if (streq(p, "infinity")) {
+                *(uint64_t *) data = USEC_INFINITY;
+                return 0;
+        }
+        bool good = *p;
+        while (good && *p)
+                good = take_span(&p, &sum);
+        if (!good) {
+                *reterr = "expected a time span such as 5, 500ms or 1min 30s";
+                return -EINVAL;
+        }
+        *(uint64_t *) data = sum;
+        return 0;
+}
+
+int conf_parse_unsigned(const char *value, void *data, const char **reterr) {
+        unsigned sum = 0;
+        bool good = *value;
+        for (const char *p = value; good && *p; p++)
+                good = isdigit((unsigned char) *p) && !__builtin_mul_overflow(sum, 10U, &sum) &&
+                       !__builtin_add_overflow(sum, (unsigned) (*p - '0'), &sum);
+        if (!good || sum == 0) {
+                *reterr = "expected a number of at least 1";
+                return -EINVAL;
+        }
+        *(unsigned *) data = sum;
+        return 0;
+}
+
+int conf_parse_paths(const char *value, void *data, const char **reterr) {
+        _cleanup_strv_free_ char **paths = NULL;
+        int r = words_split(value, &paths, reterr);
+        if (r < 0)
+                return r;
+        for (char **p = paths; p && *p; p++)
+                if ((*p)[0] != '/') {
+                        *reterr = "expected absolute paths";
+                        return -EINVAL;
+                }
+        strv_free(*(char ***) data);
+        *(char ***) data = TAKE_PTR(paths);
+        return 0;
+}
+
+int conf_parse_string(const char *value, void *data, const char **reterr) {
+        int r = free_and_strdup(data, value);
+        return r < 0 ? r : 0;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Words of a line. Every string has exactly one escaped form, and only that form is read back: so two lines
+ * are equal exactly if what they say is, and a reader can refuse what our writers never wrote. */
+
+#include "base/escape.h"
+
+static const char hex_digits[] = "0123456789abcdef";
+
+static bool is_plain(unsigned char c) {
+        return c > 0x20 && c < 0x7f && c != '\\';
+}
+
+static char *append_hex(char *p, unsigned char c) {
+        *p++ = '\\';
+        *p++ = 'x';
+        *p++ = hex_digits[c >> 4];
+        *p++ = hex_digits[c & 15];
+        return p;
+}
+
+char *escape_word(const char *s) {
+        if (!*s)
+                return strdup("\\x");
+        char *word = malloc(strlen(s) * 4 + 1), *p = word;
+        if (!word)
+                return NULL;
+        for (; *s; s++)
+                if (is_plain((unsigned char) *s))
+                        *p++ = *s;
+                else
+                        p = append_hex(p, (unsigned char) *s);
+        *p = 0;
+        return word;
+}
+
+static int hex_value(char c) {
+        const char *digit = c ? strchr(hex_digits, c) : NULL;
+        return digit ? (int) (digit - hex_digits) : -EINVAL;
+}
+
+/* The byte that the \xHH at S (SIZE bytes left) stands for, if escape_word would have escaped it. */
+static int unescape_byte(const char *s, size_t size) {
+        if (size < 4 || s[1] != 'x')
+                return -EINVAL;
+        int high = hex_value(s[2]), low = hex_value(s[3]);
+        if (high < 0 || low < 0)
+                return -EINVAL;
+        int c = high << 4 | low;
+        return c == 0 || is_plain((unsigned char) c) ? -EINVAL : c;
+}
+
+int unescape_word(const char *s, size_t size, char **ret) {
+        if (size == 0)
+                return -EINVAL;
+        if (size == 2 && s[0] == '\\' && s[1] == 'x')
+                size = 0;
+        _cleanup_free_ char *word = malloc(size + 1);
+        if (!word)
+                return -ENOMEM;
+        char *p = word;
+        for (size_t i = 0; i < size;) {
+                if (is_plain((unsigned char) s[i])) {
+                        *p++ = s[i++];
+                        continue;
+                }
+                int c = s[i] == '\\' ? unescape_byte(s + i, size - i) : -EINVAL;
+                if (c < 0)
+                        return c;
+                *p++ = (char) c;
+                i += 4;
+        }
+        *p = 0;
+        *ret = TAKE_PTR(word);
+        return 0;
+}
+
+/* The length of the UTF-8 character at S if a terminal may be given it, else 0: control characters (also
+ * U+0080 to U+009f), overlong forms, surrogates, what lies beyond U+10ffff and what is cut short. */
+static size_t printable_utf8(const unsigned char *s) {
+        static const struct {
+                unsigned char mask, lead;
+                uint32_t first;
+        } form[] = {{0x80, 0, 0x20}, {0xe0, 0xc0, 0xa0}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
+        for (size_t n = 0; n < ELEMENTSOF(form); n++) {
+                if ((s[0] & form[n].mask) != form[n].lead)
+                        continue;
+                uint32_t c = s[0] & (unsigned char) ~form[n].mask;
+                for (size_t i = 1; i <= n; i++) {
+                        if ((s[i] & 0xc0) != 0x80)
+                                return 0;
+                        c = c << 6 | (s[i] & 0x3f);
+                }
+                bool bad = c < form[n].first || c == 0x7f || (c >= 0xd800 && c <= 0xdfff) || c > 0x10ffff;
+                return bad ? 0 : n + 1;
+        }
+        return 0;
+}
+
+char *escape_print(const char *s) {
+        char *text = malloc(strlen(s) * 4 + 1), *p = text;
+        if (!text)
+                return NULL;
+        while (*s) {
+                size_t n = printable_utf8((const unsigned char *) s);
+                if (n == 0) {
+                        p = append_hex(p, (unsigned char) *s++);
+                        continue;
+                }
+                memcpy(p, s, n);
+                p += n;
+                s += n;
+        }
+        *p++ = 0;
+        char *fitting = realloc(text, (size_t) (p - text)); /* it may be kept for long */
+        return fitting ? fitting : text;
+}
+
+int split_words(const char *line, char ***ret) {
+        size_t n_words = *line ? 1 : 0;
+        for (const char *p = line; *p; p++)
+                n_words += *p == ' ';
+        _cleanup_strv_free_ char **words = calloc(n_words + 1, sizeof(char *));
+        if (!words)
+                return -ENOMEM;
+        for (size_t i = 0; i < n_words; i++) {
+                size_t size = strcspn(line, " ");
+                int r = unescape_word(line, size, &words[i]);
+                if (r < 0)
+                        return r;
+                line += size + 1;
+        }
+        *ret = TAKE_PTR(words);
+        return 0;
+}

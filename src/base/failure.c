@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/failure.h"
+
+#include <stdarg.h>
+
+static void set_text(char **reterr, char *text) {
+        free(*reterr);
+        *reterr = text;
+}
+
+int failure(char **reterr, int r, const char *format, ...) {
+        char *text = NULL;
+        va_list ap;
+
+        if (!reterr)
+                return r;
+        va_start(ap, format);
+        if (vasprintf(&text, format, ap) < 0)
+                text = NULL;
+        va_end(ap);
+        set_text(reterr, text);
+        return r;
+}
+
+int failure_errno(char **reterr, int r, const char *format, ...) {
+        _cleanup_free_ char *text = NULL;
+        char *whole = NULL;
+        va_list ap;
+
+        if (!reterr)
+                return r;
+        va_start(ap, format);
+        if (vasprintf(&text, format, ap) < 0)
+                text = NULL;
+        va_end(ap);
+        if (text && strprintf(&whole, "%s: %s", text, strerror(-r)) < 0)
+                whole = NULL;
+        set_text(reterr, whole);
+        return r;
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What the mount table says of one volume. It never opens or stats the mount point: that may lie on a disk or
+ * server that does not answer. Whether something is block-backed is asked of /sys and /dev alone. */
+
+#include "base/mountentry.h"
+
+#include <libmount.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+DEFINE_CLEANUP(struct libmnt_table *, mnt_unref_table);
+
+void mount_entry_done(MountEntry *e) {
+        free(e->device);
+        free(e->node);
+        free(e->root);
+        free(e->target);
+        free(e->fstype);
+        *e = MOUNT_ENTRY_NULL;
+}
+
+/* The kernel's name of the block device DEVNO. 1, or 0: there is none. */
+static int kernel_name(dev_t devno, char **ret) {
+        char path[64], link[PATH_MAX];
+        (void) snprintf(path, sizeof path, "/sys/dev/block/%u:%u", major(devno), minor(devno));
+        ssize_t n = readlink(path, link, sizeof link - 1);
+        if (n < 0)
+                return 0;
+        link[n] = 0;
+        const char *slash = strrchr(link, '/');
+        char *name = strdup(slash ? slash + 1 : link);
+        if (!name)
+                return -ENOMEM;
+        for (char *p = name; *p; p++)
+                if (*p == '!')
+                        *p = '/'; /* sysfs writes cciss/c0d0 so */
+        *ret = name;
+        return 1;
+}
+
+static bool is_block_node(const char *source, dev_t *ret) {
+        struct stat st;
+        if (!source || !startswith(source, "/dev/") || stat(source, &st) < 0 || !S_ISBLK(st.st_mode))
+                return false;
+        *ret = st.st_rdev;
+        return true;
+}
+
+static bool has_foreign_type(const char *type) {
+        return isempty(type) || startswith(type, "fuse") || streq(type, "overlay") || streq(type, "swap") ||
+               mnt_fstype_is_pseudofs(type) || mnt_fstype_is_netfs(type);
+}
+
+static bool has_option(const char *options, const char *name) {
+        return options && mnt_optstr_get_option(options, name, NULL, NULL) == 0;
+}
+
+/* Which block device it lies on. btrfs and its like show an anonymous number (major 0): theirs is that of the
+ * source. */
+static bool find_device(const MountFacts *f, dev_t *ret) {
+        if (major(f->devno) == 0)
+                return is_block_node(f->source, ret);
+        *ret = f->devno;
+        return true;
+}
+
+/* The source as mounted; "/dev/root" and what was renamed since are replaced by the kernel's name. */
+static int find_node(const char *source, dev_t devno, const char *device, char **ret) {
+        dev_t of_source;
+        if (is_block_node(source, &of_source) && of_source == devno)
+                return strprintf(ret, "%s", source);
+        return strprintf(ret, "/dev/%s", device);
+}
+
+/* A partition has none of its own, but lies in the folder of its disk. */
+static uint64_t find_diskseq(dev_t devno) {
+        static const char *const places[] = {"", "/.."};
+        for (size_t i = 0; i < ELEMENTSOF(places); i++) {
+                char path[64];
+                unsigned long long seq;
+                (void) snprintf(path, sizeof path, "/sys/dev/block/%u:%u%s/diskseq", major(devno),
+                                minor(devno), places[i]);
+                _cleanup_fclose_ FILE *file = fopen(path, "re");
+                if (file && fscanf(file, "%llu", &seq) == 1)
+                        return seq;
+        }
+        return 0;
+}
+
+static bool is_octal(const char *s) {
+        return s[0] >= '0' && s[0] <= '3' && s[1] >= '0' && s[1] <= '7' && s[2] >= '0' && s[2] <= '7';
+}
+
+/* Is A, in which the kernel writes odd bytes as \NNN, the text B? */
+static bool equals_escaped(const char *a, const char *b) {
+        while (*a && *b) {
+                bool escaped = a[0] == '\\' && is_octal(a + 1);
+                int c = escaped ? (a[1] - '0') * 64 + (a[2] - '0') * 8 + a[3] - '0' : (unsigned char) *a;
+                if (c != (unsigned char) *b++)
+                        return false;
+                a += escaped ? 4 : 1;
+        }
+        return !*a && !*b;
+}
+
+/* btrfs says last of its options which subvolume a mount shows something of. libmount has unescaped it. */
+static bool is_inside_subvolume(const MountFacts *f) {
+        static const char option[] = "subvol=";
+        const char *found = f->options && streq(f->fstype, "btrfs") ? strstr(f->options, option) : NULL;
+        if (!found)
+                return false;
+        const char *subvolume = found + strlen(option);
+        return !streq(subvolume, f->root) && !equals_escaped(subvolume, f->root);
+}
+
+int mount_entry_copy(const MountEntry *e, MountEntry *ret) {
+        _cleanup_(mount_entry_done) MountEntry copy = {
+                .id = e->id,
+                .devno = e->devno,
+                .diskseq = e->diskseq,
+                .read_only = e->read_only,
+                .inside_subvolume = e->inside_subvolume,
+        };
+        if (free_and_strdup(&copy.device, e->device) < 0 || free_and_strdup(&copy.node, e->node) < 0 ||
+            free_and_strdup(&copy.root, e->root) < 0 || free_and_strdup(&copy.target, e->target) < 0 ||
+            free_and_strdup(&copy.fstype, e->fstype) < 0)
+                return -ENOMEM;
+        *ret = copy;
+        copy = MOUNT_ENTRY_NULL;
+        return 0;
+}
+
+void mount_facts_from_fs(struct libmnt_fs *fs, MountFacts *ret) {
+        *ret = (MountFacts){
+                .id = (uint64_t) mnt_fs_get_id(fs),
+                .devno = mnt_fs_get_devno(fs),
+                .source = mnt_fs_get_source(fs),
+                .root = strempty(mnt_fs_get_root(fs)),
+                .target = strempty(mnt_fs_get_target(fs)),
+                .fstype = strempty(mnt_fs_get_fstype(fs)),
+                .options = mnt_fs_get_fs_options(fs),
+                .read_only = has_option(mnt_fs_get_vfs_options(fs), "ro") ||
+                             has_option(mnt_fs_get_fs_options(fs), "ro"),
+        };
+}
+
+int mount_entry_from_facts(const MountFacts *f, MountEntry *ret) {
+        _cleanup_(mount_entry_done) MountEntry e = {
+                .id = f->id, .read_only = f->read_only, .inside_subvolume = is_inside_subvolume(f)};
+        if (has_foreign_type(f->fstype) || !find_device(f, &e.devno))
+                return 0;
+        int r = kernel_name(e.devno, &e.device);
+        if (r <= 0)
+                return r;
+        r = find_node(f->source, e.devno, e.device, &e.node);
+        if (r >= 0)
+                r = free_and_strdup(&e.root, f->root);
+        if (r >= 0)
+                r = free_and_strdup(&e.target, f->target);
+        if (r >= 0)
+                r = free_and_strdup(&e.fstype, f->fstype);
+        if (r < 0)
+                return r;
+        e.diskseq = find_diskseq(e.devno);
+        *ret = e;
+        e = MOUNT_ENTRY_NULL;
+        return 1;
+}
+
+int mount_entry_find(uint64_t id, MountEntry *ret) {
+        _cleanup_(mnt_unref_tablep) struct libmnt_table *table =
+                mnt_new_table_from_file("/proc/self/mountinfo");
+        if (!table)
+                return errno > 0 ? -errno : -ENOMEM;
+        struct libmnt_fs *fs;
+        struct libmnt_iter *it = mnt_new_iter(MNT_ITER_FORWARD);
+        int r = it ? 0 : -ENOMEM;
+        while (r == 0 && mnt_table_next_fs(table, it, &fs) == 0)
+                if ((uint64_t) mnt_fs_get_id(fs) == id) {
+                        MountFacts facts;
+                        mount_facts_from_fs(fs, &facts);
+                        r = mount_entry_from_facts(&facts, ret);
+                        break;
+                }
+        mnt_free_iter(it);
+        return r;
+}
+
+int mount_entry_volume_name(const MountEntry *e, char **ret) {
+        bool whole = isempty(e->root) || streq(e->root, "/");
+        return whole ? strprintf(ret, "%s", e->device) : strprintf(ret, "%s[%s]", e->device, e->root);
+}

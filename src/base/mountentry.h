@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* One line of the mount table, as far as bootkeep wants to know it, and the name of the volume in it. */
+
+#include <sys/types.h>
+
+#include "base/util.h"
+
+struct libmnt_fs;
+
+/* What the kernel says of a mount. The strings are borrowed. */
+typedef struct MountFacts {
+        uint64_t id; /* first field of mountinfo */
+        dev_t devno; /* as statx(2) shows it: anonymous for btrfs */
+        const char *source, *root, *target, *fstype;
+        const char *options; /* of the superblock; NULL: not known, as of most they do not matter */
+        bool read_only;      /* the mount or its superblock */
+} MountFacts;
+
+typedef struct MountEntry {
+        uint64_t id;      /* of the mount: first field of mountinfo */
+        dev_t devno;      /* the block device (for btrfs, whose mounts carry an anonymous number, that of the
+                             source) */
+        uint64_t diskseq; /* of its disk: another one for each medium that the device ever held; 0: has none
+                           */
+        char *device;     /* its kernel name, `sda2` */
+        char *node;       /* the source as mounted, `/dev/sda2` */
+        char *root;       /* the root of the mount inside the file system, "/" or "/@" */
+        char *target;     /* the mount point */
+        char *fstype;
+        bool read_only;        /* the mount or its superblock */
+        bool inside_subvolume; /* the root is a folder or file in a subvolume of btrfs, not one itself */
+} MountEntry;
+
+#define MOUNT_ENTRY_NULL ((MountEntry){})
+
+void mount_entry_done(MountEntry *e); /* frees what it holds, leaves MOUNT_ENTRY_NULL */
+
+int mount_entry_copy(const MountEntry *e, MountEntry *ret); /* 0 or -ENOMEM */
+
+/* *RET borrows from FS. */
+void mount_facts_from_fs(struct libmnt_fs *fs, MountFacts *ret);
+
+/* 1 and *RET if F is a block-backed file system; 0 if it is not (network, pseudo, overlay, FUSE) or its
+ * device is gone; -ENOMEM. Looks at /sys and /dev, never at the file system. */
+int mount_entry_from_facts(const MountFacts *f, MountEntry *ret);
+
+/* The mount with this id in /proc/self/mountinfo. 1, 0: not there or not block-backed, negative errno. */
+int mount_entry_find(uint64_t id, MountEntry *ret);
+
+/* `sda2`, or `sda2[/@]` where the root is not "/". */
+int mount_entry_volume_name(const MountEntry *e, char **ret);

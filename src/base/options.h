@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The command line of a program that has options and no verbs: one table says what there is, what it does and
+ * what --help prints. --help and --version are there by themselves. */
+
+#include "base/util.h"
+
+typedef struct Option {
+        const char *name;     /* without the dashes */
+        const char *argument; /* what --help calls its value; NULL: has none */
+        const char *text;
+        int (*parse)(const char *value, void *data); /* -EINVAL: not such a value, other errno */
+        void *data;
+} Option;
+
+typedef struct OptionsHelp {
+        const char *program;  /* "bootkeep-scan" */
+        const char *synopsis; /* "MOUNTPOINT", or NULL */
+        const char *purpose;  /* a sentence or two */
+        const char *footer;   /* behind the options: exit statuses, see also */
+} OptionsHelp;
+
+/* 1: argv[optind] is the first argument that is no option; 0: --help or --version was answered; negative
+ * errno: bad usage, logged. */
+int options_parse(int argc, char **argv, const Option *options, size_t n, const OptionsHelp *help);
+
+/* For the tables. */
+int option_set(const char *value, void *data);    /* bool: becomes true */
+int option_clear(const char *value, void *data);  /* bool: becomes false */
+int option_yes_no(const char *value, void *data); /* bool */
+int option_string(const char *value, void *data); /* const char *, borrowed from argv */
+int option_list(const char *value, void *data);   /* strv: one more */
+int option_number(const char *value, void *data); /* uint64_t */

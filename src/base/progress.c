@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/progress.h"
+
+#include <inttypes.h>
+
+#include "base/report.h"
+
+#define TELL_USEC (250 * USEC_PER_MSEC)
+
+static void tell(Progress *p) {
+        char done[24], of[24];
+
+        if (!p->f)
+                return;
+        p->told_usec = now_usec();
+        (void) snprintf(done, sizeof(done), "%" PRIu64, p->done);
+        (void) snprintf(of, sizeof(of), "%" PRIu64, p->of);
+        (void) report_print(p->f, "PROGRESS", done, of, NULL);
+        (void) fflush(p->f);
+}
+
+void progress_expect(Progress *p, uint64_t bytes) {
+        if (bytes == 0)
+                return;
+        p->of += bytes;
+        tell(p);
+}
+
+void progress_repeat(Progress *p) {
+        tell(p);
+}
+
+void progress_add(Progress *p, uint64_t bytes) {
+        p->done = MIN(p->done + bytes, p->of);
+        if (p->done == p->of || now_usec() - p->told_usec >= TELL_USEC)
+                tell(p);
+}

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The records between the programs. The reader knows no more than the table below: it never guesses, and what
+ * a line says replaces nothing before all of it was found good. */
+
+#include "base/report.h"
+
+#include <ctype.h>
+#include <limits.h>
+#include <stdarg.h>
+
+#include "base/escape.h"
+
+#define TEXT_MAX 8192U
+#define NOTHING "-"
+/* Of a record on D-Bus, beside its strings: their lengths, what they are padded with. */
+#define RECORD_OVERHEAD 48U
+
+Report *report_new(void) {
+        return calloc(1, sizeof(Report));
+}
+
+static void cache_done(ReportCache *c) {
+        free(c->name);
+        free(c->instance);
+        free(c->reason);
+        *c = (ReportCache){};
+}
+
+static void helper_done(ReportHelper *h) {
+        free(h->device);
+        free(h->type);
+        free(h->partuuid);
+        free(h->reason);
+        *h = (ReportHelper){};
+}
+
+void report_drop_details(Report *r) {
+        for (size_t i = 0; i < r->n_caches; i++)
+                cache_done(&r->caches[i]);
+        for (size_t i = 0; i < r->n_helpers; i++)
+                helper_done(&r->helpers[i]);
+        free(r->caches);
+        free(r->helpers);
+        r->caches = NULL;
+        r->helpers = NULL;
+        r->n_caches = r->n_helpers = r->bytes = 0;
+}
+
+size_t report_size(const Report *r) {
+        return r ? r->bytes + (r->n_caches + r->n_helpers) * RECORD_OVERHEAD : 0;
+}
+
+Report *report_free(Report *r) {
+        if (!r)
+                return NULL;
+        report_drop_details(r);
+        free(r->manifest);
+        free(r->sources);
+        free(r->unwatched);
+        free(r->reason);
+        free(r->result);
+        free(r);
+        return NULL;
+}
+
+int report_reason(const char *path, const char *what, const char *detail, char **ret) {
+        static const struct {
+                const char *what, *before, *behind;
+                bool has_path;
+        } texts[] = {
+                {"never", "never brought up to date", "", false},
+                {"changed", "", " changed", true},
+                {"new", "", " is new", true},
+                {"gone", "", " is gone", true},
+                {"missing", "", " is missing", true},
+                {"unreadable", "", " cannot be read", true},
+                {"builder", "builder ", " changed", true},
+                {"filesystem", "another file system is on it", "", false},
+        };
+        bool has_detail = !isempty(detail) && !streq(detail, NOTHING);
+        const char *open = has_detail ? " (" : "", *close = has_detail ? ")" : "";
+        if (!has_detail)
+                detail = "";
+        if (isempty(path))
+                path = NOTHING;
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++)
+                if (streq(what, texts[i].what))
+                        return strprintf(ret, "%s%s%s%s%s%s", texts[i].before, texts[i].has_path ? path : "",
+                                         texts[i].behind, open, detail, close);
+        return strprintf(ret, "%s %s%s%s%s", path, what, open, detail, close);
+}
+
+/* Takes a copy of S as it may be shown. */
+static int take_text(char **ret, const char *s) {
+        *ret = escape_print(streq(s, NOTHING) ? "" : s);
+        return *ret ? 0 : -ENOMEM;
+}
+
+static int join_words(char *const *words, char **ret) {
+        size_t size = 1;
+        for (size_t i = 0; words[i]; i++)
+                size += strlen(words[i]) + 1;
+        char *text = malloc(size), *p = text;
+        if (!text)
+                return -ENOMEM;
+        for (size_t i = 0; words[i]; i++)
+                p = stpcpy(i > 0 ? stpcpy(p, " ") : p, words[i]);
+        *p = 0;
+        *ret = text;
+        return 0;
+}
+
+static int take_words(char **ret, char *const *words) {
+        _cleanup_free_ char *text = NULL;
+        int r = join_words(words, &text);
+        return r < 0 ? r : take_text(ret, text);
+}
+
+/* WHAT comes behind PATH, DETAIL is the rest. */
+static int take_reason(char **ret, char *const *words) {
+        _cleanup_free_ char *detail = NULL, *reason = NULL;
+        if (!words[0])
+                return take_text(ret, "");
+        if (!words[1])
+                return -EBADMSG;
+        int r = join_words(words + 2, &detail);
+        if (r >= 0)
+                r = report_reason(words[0], words[1], detail, &reason);
+        return r < 0 ? r : take_text(ret, reason);
+}
+
+static int parse_number(const char *s, uint64_t max, uint64_t *ret) {
+        uint64_t value = 0;
+        if (!*s)
+                return -EBADMSG;
+        for (; *s; s++) {
+                if (!isdigit((unsigned char) *s))
+                        return -EBADMSG;
+                uint64_t digit = (uint64_t) (*s - '0');
+                if (value > (max - digit) / 10)
+                        return -EBADMSG;
+                value = value * 10 + digit;
+        }
+        *ret = value;
+        return 0;
+}
+
+/* Which of YES and NO (or OTHER, which may be NULL) S is. */
+static int parse_outcome(const char *s, const char *yes, const char *no, const char *other, bool *ret) {
+        if (!streq(s, yes) && !streq(s, no) && !streq_ptr(s, other))
+                return -EBADMSG;
+        *ret = streq(s, yes);
+        return 0;
+}
+
+/* Is there room for one more, with names of so many bytes? Its *REASON may be given up for that. */
+static int make_room(Report *r, size_t names, char **reason) {
+        if (r->n_caches + r->n_helpers >= REPORT_RECORDS_MAX || r->bytes + names > REPORT_BYTES_MAX)
+                return -E2BIG;
+        if (r->bytes + names + strlen(*reason) > REPORT_BYTES_MAX / 2 && free_and_strdup(reason, "") < 0)
+                return -ENOMEM;
+        r->bytes += names + strlen(*reason);
+        return 0;
+}
+
+static int report_add_cache(Report *r, ReportCache *c) {
+        int e = make_room(r, strlen(c->name) + strlen(c->instance), &c->reason);
+        if (e < 0)
+                return e;
+        if (grow(r->caches, r->n_caches) < 0)
+                return -ENOMEM;
+        r->caches[r->n_caches++] = *c;
+        *c = (ReportCache){};
+        return 0;
+}
+
+static int report_add_helper(Report *r, ReportHelper *h) {
+        int e = make_room(r, strlen(h->device) + strlen(h->type) + strlen(h->partuuid), &h->reason);
+        if (e < 0)
+                return e;
+        if (grow(r->helpers, r->n_helpers) < 0)
+                return -ENOMEM;
+        r->helpers[r->n_helpers++] = *h;
+        *h = (ReportHelper){};
+        return 0;
+}
+
+static int parse_cache(Report *report, char *const *w) {
+        _cleanup_(cache_done) ReportCache c = {};
+        int r = parse_outcome(w[2], "fresh", "stale", NULL, &c.fresh);
+        if (r >= 0)
+                r = take_text(&c.name, w[0]);
+        if (r >= 0)
+                r = take_text(&c.instance, w[1]);
+        if (r >= 0)
+                r = take_reason(&c.reason, w + 3);
+        return r < 0 ? r : report_add_cache(report, &c);
+}
+
+static int parse_built(Report *report, char *const *w) {
+        _cleanup_(cache_done) ReportCache c = {};
+        uint64_t usec;
+        int r = parse_outcome(w[2], "ok", "failed", "not-now", &c.fresh);
+        if (r >= 0)
+                r = parse_number(w[3], UINT64_MAX, &usec);
+        if (r >= 0)
+                r = take_text(&c.name, w[0]);
+        if (r >= 0)
+                r = take_text(&c.instance, w[1]);
+        if (r >= 0)
+                r = take_words(&c.reason, w + 4);
+        return r < 0 ? r : report_add_cache(report, &c);
+}
+
+static int take_helper(ReportHelper *h, char *const *w) {
+        int r = take_text(&h->device, w[0]);
+        if (r >= 0)
+                r = take_text(&h->type, w[1]);
+        return r < 0 ? r : take_text(&h->partuuid, w[2]);
+}
+
+static int parse_helper(Report *report, char *const *w) {
+        _cleanup_(helper_done) ReportHelper h = {};
+        int r = parse_outcome(w[3], "fresh", "stale", NULL, &h.fresh);
+        if (r >= 0)
+                r = take_helper(&h, w);
+        if (r >= 0)
+                r = take_reason(&h.reason, w + 4);
+        return r < 0 ? r : report_add_helper(report, &h);
+}
+
+static int parse_updated(Report *report, char *const *w) {
+        _cleanup_(helper_done) ReportHelper h = {};
+        int r = parse_outcome(w[3], "ok", "failed", NULL, &h.fresh);
+        if (r >= 0)
+                r = parse_number(w[4], UINT64_MAX, &h.bytes);
+        if (r >= 0)
+                r = take_helper(&h, w);
+        if (r >= 0)
+                r = take_words(&h.reason, w + 5);
+        return r < 0 ? r : report_add_helper(report, &h);
+}
+
+static int parse_watches(Report *report, char *const *w) {
+        uint64_t n;
+        int r = parse_number(w[0], UINT_MAX, &n);
+        if (r >= 0)
+                report->watches = (unsigned) n;
+        return r;
+}
+
+static int parse_progress(Report *report, char *const *w) {
+        uint64_t done, of;
+        int r = parse_number(w[0], UINT64_MAX, &done);
+        if (r >= 0)
+                r = parse_number(w[1], UINT64_MAX, &of);
+        if (r < 0)
+                return r;
+        report->progress_done = done;
+        report->progress_of = of;
+        return 0;
+}
+
+static int replace_words(char **p, char *const *words) {
+        char *text = NULL;
+        int r = take_words(&text, words);
+        if (r < 0)
+                return r;
+        free(*p);
+        *p = text;
+        return 0;
+}
+
+static int parse_manifest(Report *report, char *const *w) {
+        return replace_words(&report->manifest, w);
+}
+
+static int parse_sources(Report *report, char *const *w) {
+        return replace_words(&report->sources, w);
+}
+
+static int parse_unwatched(Report *report, char *const *w) {
+        return replace_words(&report->unwatched, w);
+}
+
+static int parse_reason(Report *report, char *const *w) {
+        return replace_words(&report->reason, w);
+}
+
+static int parse_result(Report *report, char *const *w) {
+        static const char *const results[] = {"fresh", "stale",   "none",   "refused",
+                                              "error", "success", "failed", "not-now"};
+        for (size_t i = 0; i < ELEMENTSOF(results); i++)
+                if (streq(w[0], results[i]))
+                        return replace_words(&report->result, w);
+        return -EBADMSG;
+}
+
+static const struct {
+        const char *key;
+        size_t min, max; /* words behind the key */
+        int (*parse)(Report *report, char *const *words);
+} records[] = {
+        {"MANIFEST", 1, SIZE_MAX, parse_manifest},
+        {"CACHE", 3, SIZE_MAX, parse_cache},
+        {"HELPER", 4, SIZE_MAX, parse_helper},
+        {"SOURCES", 1, 1, parse_sources},
+        {"WATCHES", 1, 1, parse_watches},
+        {"UNWATCHED", 1, SIZE_MAX, parse_unwatched},
+        {"BUILT", 4, SIZE_MAX, parse_built},
+        {"UPDATED", 5, SIZE_MAX, parse_updated},
+        {"PROGRESS", 2, 2, parse_progress},
+        {"REASON", 1, SIZE_MAX, parse_reason},
+        {"RESULT", 1, 1, parse_result},
+};
+
+int report_parse_line(Report *r, const char *line) {
+        _cleanup_strv_free_ char **words = NULL;
+        size_t n = strspn(line, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+        if (n == 0 || line[n] != ' ' || strlen(line) > REPORT_LINE_MAX)
+                return -EBADMSG;
+        for (size_t i = 0; i < ELEMENTSOF(records); i++) {
+                if (strlen(records[i].key) != n || !startswith(line, records[i].key))
+                        continue;
+                int q = split_words(line + n + 1, &words);
+                if (q < 0)
+                        return q == -EINVAL ? -EBADMSG : q;
+                size_t count = strv_length(words);
+                if (count < records[i].min || count > records[i].max)
+                        return -EBADMSG;
+                return records[i].parse(r, words);
+        }
+        return 0;
+}
+
+static int print_word(FILE *f, const char *s) {
+        _cleanup_free_ char *word = escape_word(s);
+        if (!word)
+                return -ENOMEM;
+        return fprintf(f, " %s", word) < 0 ? -errno : 0;
+}
+
+static int print_text(FILE *f, const char *s) {
+        _cleanup_free_ char *text = strndup(s, TEXT_MAX);
+        if (!text)
+                return -ENOMEM;
+        int r = 0;
+        for (char *p = text; r >= 0 && p;) {
+                char *part = strsep(&p, " ");
+                r = print_word(f, part);
+        }
+        return r;
+}
+
+int report_print(FILE *f, const char *key, ...) {
+        int r = fputs(key, f) < 0 ? -errno : 0;
+        va_list ap;
+        va_start(ap, key);
+        const char *s = va_arg(ap, const char *);
+        while (s && r >= 0) {
+                const char *next = va_arg(ap, const char *);
+                r = next ? print_word(f, s) : print_text(f, s);
+                s = next;
+        }
+        va_end(ap);
+        if (fputc('\n', f) < 0 || fflush(f) < 0)
+                r = r < 0 ? r : -errno;
+        return r;
+}

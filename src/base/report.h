@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What bootkeep-scan and bootkeep-build print on stdout for bootkeepd and for people: one record a line, `KEY
+ * value…`, words escaped as in escape.h. The daemon reads it as it would read a stranger: every bound is
+ * checked.
+ *
+ *   MANIFEST PATH
+ *   CACHE NAME INSTANCE|- fresh|stale [PATH|- WHAT [DETAIL]]       scan
+ *   HELPER DEVICE TYPE PARTUUID fresh|stale [PATH|- WHAT [DETAIL]] scan
+ *   SOURCES HEX                     scan, where stale: the sources that no cache writes
+ *   WATCHES N                       scan
+ *   UNWATCHED TEXT                  scan: not everything is watched, and why
+ *   BUILT NAME INSTANCE|- ok|failed|not-now USEC [REASON]          build
+ *   UPDATED DEVICE TYPE PARTUUID ok|failed BYTES [REASON]          build
+ *   PROGRESS DONE OF                                               build, bytes
+ *   REASON TEXT                                                    why refused, error, failed
+ *   RESULT fresh|stale|none|refused|error|success|failed|not-now */
+
+#include "base/util.h"
+
+#define REPORT_LINE_MAX (64U * 1024U)
+#define REPORT_RECORDS_MAX 16384U
+/* All of a report goes out on D-Bus in one message, and the bus throws out who sends too large ones: behind
+ * half of this, reasons are left out (""); with more names than this a record is -E2BIG. As many instances as
+ * a manifest may have, all of whose bytes are escaped, have room. */
+#define REPORT_BYTES_MAX (6U * 1024U * 1024U)
+
+/* Every string of a report is valid UTF-8 without control characters, whatever was in the record
+ * (escape_print): fit for a terminal and for D-Bus. */
+typedef struct ReportCache {
+        char *name, *instance; /* instance: "" where there is none */
+        bool fresh;            /* scan: fresh; build: ok */
+        char *reason;          /* for people, "" where fresh */
+} ReportCache;
+
+typedef struct ReportHelper {
+        char *device, *type, *partuuid;
+        bool fresh;
+        char *reason;
+        uint64_t bytes; /* build: written */
+} ReportHelper;
+
+typedef struct Report {
+        char *manifest;
+        ReportCache *caches;
+        size_t n_caches;
+        ReportHelper *helpers;
+        size_t n_helpers;
+        size_t bytes; /* of the strings in caches and helpers */
+        unsigned watches;
+        char *unwatched; /* NULL: everything is watched */
+        char *sources;   /* equal in two scans: only what builders write can have changed between them */
+        uint64_t progress_done, progress_of;
+        char *reason;
+        char *result;
+} Report;
+
+Report *report_new(void);
+Report *report_free(Report *r);
+DEFINE_CLEANUP(Report *, report_free);
+
+/* About what its caches and helpers take on D-Bus. REPORT may be NULL. */
+size_t report_size(const Report *r);
+/* Leaves these out. */
+void report_drop_details(Report *r);
+
+/* Takes one line without its newline. -EBADMSG: not a record; the report is as it was. -E2BIG: too many.
+ * Unknown keys are skipped. */
+int report_parse_line(Report *r, const char *line);
+
+/* Prints one record to F, flushed: KEY and the strings behind it up to NULL, each escaped. The last one is
+ * text: its words stay words, so that people can read it, and report_parse_line joins them again (REASON,
+ * DETAIL, UNWATCHED, [REASON] are always last); text over 8 KiB is cut. 0 or negative errno (-EPIPE, …). */
+int report_print(FILE *f, const char *key, ...) __attribute__((__sentinel__));
+
+/* PATH WHAT [DETAIL] of a stale record in words for people: "/etc/x changed (size)". PATH and DETAIL may be
+ * NULL or "-". */
+int report_reason(const char *path, const char *what, const char *detail, char **ret);

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Command lines as systemd writes them (systemd.syntax(7), "Quoting" and "C-style escapes"). It refuses to be
+ * a shell: no variables, no globs, no operators; what it does not know is an error, not a literal. */
+
+#include "base/words.h"
+
+#include <ctype.h>
+
+/* The word that grows, and the line that is read. */
+typedef struct Splitter {
+        const char *rest;
+        char *word;
+        size_t n;
+        const char **reterr;
+} Splitter;
+
+static int fail(Splitter *s, const char *why) {
+        *s->reterr = why;
+        return -EINVAL;
+}
+
+static int append(Splitter *s, char c) {
+        if (grow(s->word, s->n) < 0)
+                return -ENOMEM;
+        s->word[s->n++] = c;
+        return 0;
+}
+
+static int append_utf8(Splitter *s, uint32_t c) {
+        static const struct {
+                uint32_t below;
+                unsigned char lead;
+                int more;
+        } forms[] = {{0x80, 0x00, 0}, {0x800, 0xc0, 1}, {0x10000, 0xe0, 2}, {0x110000, 0xf0, 3}};
+
+        if (c >= 0xd800 && c < 0xe000)
+                return fail(s, "an escape is no Unicode character");
+        for (size_t i = 0; i < ELEMENTSOF(forms); i++) {
+                if (c >= forms[i].below)
+                        continue;
+                int r = append(s, (char) (forms[i].lead | c >> (6 * forms[i].more)));
+                for (int k = forms[i].more - 1; r >= 0 && k >= 0; k--)
+                        r = append(s, (char) (0x80 | ((c >> (6 * k)) & 0x3f)));
+                return r;
+        }
+        return fail(s, "an escape is no Unicode character");
+}
+
+static int digit_value(char c) {
+        if (c >= '0' && c <= '9')
+                return c - '0';
+        if (c >= 'a' && c <= 'f')
+                return c - 'a' + 10;
+        if (c >= 'A' && c <= 'F')
+                return c - 'A' + 10;
+        return INT8_MAX;
+}
+
+/* Exactly N digits of BASE. */
+static int take_number(Splitter *s, int n, int base, uint32_t *ret) {
+        uint32_t value = 0;
+        for (int i = 0; i < n; i++) {
+                int d = digit_value(s->rest[i]);
+                if (d >= base)
+                        return fail(s, "an escape has too few digits");
+                value = value * (uint32_t) base + (uint32_t) d;
+        }
+        if (value == 0)
+                return fail(s, "an escape stands for NUL");
+        s->rest += n;
+        *ret = value;
+        return 0;
+}
+
+static int take_byte(Splitter *s, int n, int base) {
+        uint32_t value = 0;
+        int r = take_number(s, n, base, &value);
+        if (r < 0)
+                return r;
+        return value > 0xff ? fail(s, "an octal escape is over \\377") : append(s, (char) value);
+}
+
+static int take_character(Splitter *s, int n) {
+        uint32_t value = 0;
+        int r = take_number(s, n, 16, &value);
+        return r < 0 ? r : append_utf8(s, value);
+}
+
+/* What is behind a backslash. */
+static int take_escape(Splitter *s) {
+        static const char letters[] = "abfnrtvs\\\"'", meant[] = "\a\b\f\n\r\t\v \\\"'";
+        char c = *s->rest;
+        if (!c)
+                return fail(s, "a backslash at the end");
+        const char *letter = strchr(letters, c);
+        if (letter) {
+                s->rest++;
+                return append(s, meant[letter - letters]);
+        }
+        if (c >= '0' && c <= '7')
+                return take_byte(s, 3, 8);
+        if (c != 'x' && c != 'u' && c != 'U')
+                return fail(s, "an unknown escape");
+        s->rest++;
+        return c == 'x' ? take_byte(s, 2, 16) : take_character(s, c == 'u' ? 4 : 8);
+}
+
+/* Takes one word; REST is at its first character. */
+static int take_word(Splitter *s) {
+        char quote = 0;
+        int r = 0;
+        while (r >= 0 && *s->rest && (quote || !isspace((unsigned char) *s->rest))) {
+                char c = *s->rest++;
+                if (c == '\\')
+                        r = take_escape(s);
+                else if (quote && c == quote)
+                        quote = 0;
+                else if (!quote && (c == '"' || c == '\''))
+                        quote = c;
+                else
+                        r = append(s, c);
+        }
+        if (r >= 0 && quote)
+                return fail(s, "a quote is not closed");
+        return r < 0 ? r : append(s, 0);
+}
+
+int words_split(const char *line, char ***ret, const char **reterr) {
+        _cleanup_strv_free_ char **words = NULL;
+        Splitter s = {.rest = line, .reterr = reterr};
+        for (;;) {
+                while (isspace((unsigned char) *s.rest))
+                        s.rest++;
+                if (!*s.rest)
+                        break;
+                s.word = NULL;
+                s.n = 0;
+                int r = take_word(&s);
+                if (r < 0)
+                        free(s.word);
+                else
+                        r = strv_push(&words, s.word);
+                if (r < 0)
+                        return r;
+        }
+        *ret = TAKE_PTR(words);
+        return 0;
+}

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What goes on when something fails: other caches are built all the same, but what depends on the failed one
+ * is not; and then no helper is switched, for it is to carry a set of which every part fits the others. A
+ * helper that fails keeps no other from being brought up to date. */
+
+#include "builder/build.h"
+
+#include <inttypes.h>
+#include <sys/stat.h>
+
+#include "base/failure.h"
+#include "base/log.h"
+#include "base/report.h"
+#include "bootkeep.h"
+#include "builder/cachebuild.h"
+#include "builder/transaction/helperplan.h"
+#include "builder/transaction/update.h"
+#include "tree/contain.h"
+
+#define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
+#define CMDLINE_FILE "/proc/cmdline"
+
+/* An output that is not what it should be, and of which cache. */
+typedef struct Spoiled {
+        char *path;
+        const PlanCache *cache;
+        bool failed; /* else: not now */
+} Spoiled;
+
+typedef struct Run {
+        const Build *b;
+        bool running;
+        char *boot_id;
+        char *cmdline; /* of the kernel; NULL: not to be had */
+        Spoiled *spoiled;
+        size_t n_spoiled;
+        Progress progress;
+        bool failed, not_now, interrupted;
+        char *reason;
+        bool reason_is_failure;
+} Run;
+
+static void run_done(Run *run) {
+        for (size_t i = 0; i < run->n_spoiled; i++)
+                free(run->spoiled[i].path);
+        free(run->spoiled);
+        free(run->boot_id);
+        free(run->cmdline);
+        free(run->reason);
+}
+
+static const char *volume_name(const Run *run) {
+        return run->b->context->root->name;
+}
+
+/* The first reason is what the whole is said to have failed of; that something is not to be now is none for
+ * that. */
+static void note(Run *run, bool is_failure, const char *what, const char *reason) {
+        if (run->reason && (run->reason_is_failure || !is_failure))
+                return;
+        run->reason_is_failure = is_failure;
+        (void) failure(&run->reason, 0, "%s: %s", what, reason);
+}
+
+/* Is the volume the root of the system that runs, so that it needs no chroot and was booted from? */
+static bool is_running_root(const Root *root) {
+        struct stat a, b;
+        return streq(root->mount.target, "/") && stat("/", &a) >= 0 && fstat(root->fd, &b) >= 0 &&
+               a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+static int read_line(const char *path, char **ret) {
+        _cleanup_fclose_ FILE *f = fopen(path, "re");
+        char line[4096] = "";
+
+        if (!f || !fgets(line, sizeof(line), f))
+                return -EIO;
+        line[strcspn(line, "\n")] = 0;
+        *ret = strdup(line);
+        return *ret ? 0 : -ENOMEM;
+}
+
+/* ---- caches ---- */
+
+static void cache_label(const PlanCache *pc, char **ret) {
+        (void) failure(ret, 0, "%s%s%s", pc->cache->name, pc->instance ? " " : "", strempty(pc->instance));
+}
+
+static int spoil(Run *run, const PlanCache *pc, bool failed) {
+        for (size_t i = 0; i < pc->cache->n_outputs; i++) {
+                char *path = NULL;
+                if (grow(run->spoiled, run->n_spoiled) < 0)
+                        return -ENOMEM;
+                int r = plan_path(run->b->context->plan, pc->cache->outputs[i], pc->instance, &path);
+                if (r < 0)
+                        return r;
+                run->spoiled[run->n_spoiled++] = (Spoiled){.path = path, .cache = pc, .failed = failed};
+        }
+        return 0;
+}
+
+/* Is A the path B or above it? */
+static bool is_above(const char *a, const char *b) {
+        const char *rest = startswith(b, a);
+        return rest && (!*rest || *rest == '/');
+}
+
+/* What is wrong with a source of PC, or NULL. */
+static int find_spoiled(const Run *run, const PlanCache *pc, const Spoiled **ret) {
+        for (size_t i = 0; run->n_spoiled > 0 && i < pc->cache->n_sources; i++) {
+                _cleanup_free_ char *path = NULL;
+                int r = plan_path(run->b->context->plan, pc->cache->sources[i].path, pc->instance, &path);
+                if (r < 0)
+                        return r;
+                for (size_t j = 0; j < run->n_spoiled; j++)
+                        if (is_above(run->spoiled[j].path, path) || is_above(path, run->spoiled[j].path)) {
+                                *ret = &run->spoiled[j];
+                                return 0;
+                        }
+        }
+        *ret = NULL;
+        return 0;
+}
+
+static const struct {
+        const char *word; /* in the record; NULL: none */
+        int level;
+        const char *message_id;
+} outcomes[] = {
+        [CACHE_FRESH] = {},
+        [CACHE_BUILT] = {"ok", LOG_NOTICE, BOOTKEEP_MESSAGE_BUILD_SUCCEEDED},
+        [CACHE_FAILED] = {"failed", LOG_ERR, BOOTKEEP_MESSAGE_BUILD_FAILED},
+        [CACHE_NOT_NOW] = {"not-now", LOG_NOTICE, BOOTKEEP_MESSAGE_BUILD_FAILED},
+        [CACHE_INTERRUPTED] = {"not-now", LOG_NOTICE, BOOTKEEP_MESSAGE_BUILD_FAILED},
+};
+
+static void tell_cache(Run *run, const PlanCache *pc, CacheOutcome outcome, uint64_t usec,
+                       const char *reason) {
+        LogFields fields = {
+                .message_id = outcomes[outcome].message_id,
+                .volume = volume_name(run),
+                .cache = pc->cache->name,
+                .instance = pc->instance,
+        };
+        _cleanup_free_ char *label = NULL;
+        char time[24];
+
+        if (!outcomes[outcome].word)
+                return;
+        cache_label(pc, &label);
+        (void) snprintf(time, sizeof(time), "%" PRIu64, usec);
+        (void) report_print(run->b->report, "BUILT", pc->cache->name, pc->instance ? pc->instance : "-",
+                            outcomes[outcome].word, time, reason, NULL);
+        (void) fflush(run->b->report);
+        if (outcome == CACHE_BUILT) {
+                log_send(LOG_NOTICE, &fields, "%s built in %.1f s", strempty(label),
+                         (double) usec / USEC_PER_SEC);
+                return;
+        }
+        log_send(outcomes[outcome].level, &fields, "%s: %s", strempty(label), strempty(reason));
+        note(run, outcome == CACHE_FAILED, strempty(label), strempty(reason));
+}
+
+static int count_outcome(Run *run, const PlanCache *pc, CacheOutcome outcome) {
+        switch (outcome) {
+        case CACHE_FRESH:
+        case CACHE_BUILT:
+                return 0;
+        case CACHE_FAILED:
+                run->failed = true;
+                return spoil(run, pc, true);
+        case CACHE_NOT_NOW:
+                run->not_now = true;
+                return spoil(run, pc, false);
+        case CACHE_INTERRUPTED:
+                run->interrupted = true;
+                return 0;
+        }
+        return -EINVAL;
+}
+
+static int skip_cache(Run *run, const PlanCache *pc, const Spoiled *s) {
+        _cleanup_free_ char *label = NULL, *reason = NULL;
+        CacheOutcome outcome = s->failed ? CACHE_FAILED : CACHE_NOT_NOW;
+
+        cache_label(s->cache, &label);
+        (void) failure(&reason, 0, "skipped: %s %s", strempty(label),
+                       s->failed ? "failed" : "was not built now");
+        tell_cache(run, pc, outcome, 0, strempty(reason));
+        return count_outcome(run, pc, outcome);
+}
+
+static int build_cache(Run *run, const PlanCache *pc) {
+        CacheBuild cb = {
+                .context = run->b->context,
+                .interrupt = run->b->interrupt,
+                .progress = &run->progress,
+                .force = run->b->force,
+                .running = run->running,
+        };
+        _cleanup_free_ char *reason = NULL;
+        const Spoiled *s;
+        CacheOutcome outcome;
+        uint64_t start = now_usec();
+        int r = find_spoiled(run, pc, &s);
+
+        if (r < 0)
+                return r;
+        if (s)
+                return skip_cache(run, pc, s);
+        r = cachebuild_run(&cb, pc, &outcome, &reason);
+        if (r < 0)
+                return r;
+        tell_cache(run, pc, outcome, now_usec() - start, reason);
+        return count_outcome(run, pc, outcome);
+}
+
+static bool check_interrupt(Run *run) {
+        if (!run->interrupted && interrupt_check(run->b->interrupt)) {
+                run->interrupted = true;
+                log_send(LOG_NOTICE, &(LogFields){.volume = volume_name(run)}, "Interrupted");
+        }
+        return run->interrupted;
+}
+
+static int build_caches(Run *run) {
+        const Plan *plan = run->b->context->plan;
+
+        for (size_t i = 0; i < plan->n_caches && !check_interrupt(run); i++) {
+                int r = build_cache(run, &plan->caches[i]);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* ---- helpers ---- */
+
+static void log_updated(const Run *run, const Helper *h, const UpdateResult *u) {
+        char size[SIZE_TEXT_MAX];
+        LogFields fields = {
+                .message_id = BOOTKEEP_MESSAGE_HELPER_UPDATED,
+                .volume = volume_name(run),
+                .helper = h->device,
+        };
+
+        log_send(LOG_NOTICE, &fields, "%s: %u %s written (%s), %u switched, %u removed", h->device,
+                 u->written, u->written == 1 ? "file" : "files", size_to_text(u->bytes, size), u->switched,
+                 u->removed);
+}
+
+static void log_helper_failed(Run *run, const Helper *h, int r, const char *reason) {
+        LogFields fields = {
+                .message_id = BOOTKEEP_MESSAGE_HELPER_FAILED,
+                .volume = volume_name(run),
+                .helper = h->device,
+                .error = r,
+        };
+
+        log_send(r == -EINTR || r == -EAGAIN ? LOG_NOTICE : LOG_ERR, &fields, "%s: %s", h->device, reason);
+        note(run, r != -EINTR && r != -EAGAIN, h->device, reason);
+}
+
+static void tell_helper(Run *run, const Helper *h, int r, const UpdateResult *u, const char *reason) {
+        char bytes[24];
+
+        if (r >= 0 && u->fresh)
+                return;
+        (void) snprintf(bytes, sizeof(bytes), "%" PRIu64, u->bytes);
+        (void) report_print(run->b->report, "UPDATED", h->device, helper_type_to_string(h->type), h->partuuid,
+                            r < 0 ? "failed" : "ok", bytes, r < 0 ? reason : NULL, NULL);
+        (void) fflush(run->b->report);
+        if (r >= 0)
+                log_updated(run, h, u);
+        else
+                log_helper_failed(run, h, r, reason);
+}
+
+static int update_one(Run *run, const Helper *h) {
+        Updater updater = {
+                .context = run->b->context,
+                .interrupt = run->b->interrupt,
+                .progress = &run->progress,
+                .boot_id = run->boot_id,
+                .cmdline = run->cmdline,
+                .running = run->running,
+                .force = run->b->force,
+        };
+        _cleanup_free_ char *reason = NULL;
+        UpdateResult result;
+        int r = update_helper(&updater, h, &result, &reason);
+
+        if (r == -ENOMEM)
+                return r;
+        if (r == -EINTR)
+                run->interrupted = true;
+        else if (r == -EAGAIN)
+                run->not_now = true;
+        else if (r < 0)
+                run->failed = true;
+        tell_helper(run, h, r, &result, r == -EINTR ? "interrupted" : reason ? reason : strerror(-r));
+        return 0;
+}
+
+static int update_helpers(Run *run) {
+        const HelperList *l = run->b->helpers;
+
+        if (run->failed || run->not_now) {
+                if (l->n > 0)
+                        log_send(LOG_NOTICE, &(LogFields){.volume = volume_name(run)},
+                                 "Helpers are left as they are until all caches are built");
+                return 0;
+        }
+        for (size_t i = 0; i < l->n && !check_interrupt(run); i++) {
+                int r = update_one(run, &l->items[i]);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static BuildResult result_of(const Run *run) {
+        if (run->failed)
+                return BUILD_FAILED;
+        return run->not_now || run->interrupted ? BUILD_NOT_NOW : BUILD_SUCCESS;
+}
+
+int build_run(const Build *b, BuildResult *ret, char **ret_reason) {
+        _cleanup_(run_done) Run run = {
+                .b = b,
+                .running = is_running_root(b->context->root),
+                .progress = {.f = b->report},
+        };
+        int r = read_line(BOOT_ID_FILE, &run.boot_id);
+
+        if (read_line(CMDLINE_FILE, &run.cmdline) == -ENOMEM)
+                r = -ENOMEM;
+        if (r >= 0 && !b->helpers_only)
+                r = build_caches(&run);
+        if (r >= 0 && !b->caches_only)
+                r = update_helpers(&run);
+        if (r < 0)
+                return r;
+        *ret = result_of(&run);
+        if (run.interrupted && *ret == BUILD_NOT_NOW)
+                (void) failure(&run.reason, 0, "interrupted");
+        *ret_reason = TAKE_PTR(run.reason);
+        return 0;
+}

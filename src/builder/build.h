@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "base/interrupt.h"
+#include "freshness/freshness.h"
+#include "helper/helper.h"
+
+/* One build of one volume: caches in dependency order, then every helper. */
+typedef struct Build {
+        const FreshnessContext *context; /* without watches */
+        const HelperList *helpers;
+        Interrupt *interrupt;
+        FILE *report; /* records BUILT, UPDATED, PROGRESS; borrowed */
+        bool force, caches_only, helpers_only;
+} Build;
+
+typedef enum BuildResult {
+        BUILD_SUCCESS,
+        BUILD_FAILED,
+        BUILD_NOT_NOW,
+} BuildResult;
+
+/* 0, *RET says how it went, *RET_REASON (NULL on success) the first thing that went wrong. Everything is
+ * logged. Negative errno: out of memory and the like, not logged. */
+int build_run(const Build *b, BuildResult *ret, char **ret_reason);

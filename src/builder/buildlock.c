@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* flock(2) has no descriptor to poll and its wait cannot be left without a race when signals are blocked. But
+ * the lock belongs to the open file, not to the process: so a child does the waiting, and what it got is ours
+ * when it has gone. */
+
+#include "builder/buildlock.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "base/progress.h"
+#include "tree/contain.h"
+
+#define LOCK_FILE "/lock"
+
+int buildlock_open(int state, int *ret_fd) {
+        _cleanup_close_ int place = -EBADF;
+        struct stat st;
+        int r = contain_open_nolinks(state, LOCK_FILE, O_RDONLY | O_CREAT | O_EXCL, 0600, ret_fd);
+
+        if (r != -EEXIST)
+                return r;
+        r = contain_open_nolinks(state, LOCK_FILE, O_PATH, 0, &place);
+        if (r < 0)
+                return r;
+        if (fstat(place, &st) < 0)
+                return -errno;
+        return S_ISREG(st.st_mode) ? contain_reopen(place, O_RDONLY, ret_fd) : -EINVAL;
+}
+
+static pid_t fork_waiter(int fd) {
+        pid_t parent = getpid(), pid = fork();
+        int r;
+
+        if (pid != 0)
+                return pid;
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+                _exit(EXIT_FAILURE);
+        do
+                r = flock(fd, LOCK_EX);
+        while (r < 0 && errno == EINTR);
+        _exit(r < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+}
+
+/* True: the child ended by itself. */
+static bool wait_for(int pidfd, Interrupt *interrupt, void (*waiting)(void *userdata), void *userdata) {
+        struct pollfd p[] = {
+                {.fd = pidfd, .events = POLLIN},
+                {.fd = interrupt_get_fd(interrupt), .events = POLLIN},
+        };
+
+        for (;;) {
+                waiting(userdata);
+                if (poll(p, ELEMENTSOF(p), (int) (PROGRESS_BEAT_USEC / USEC_PER_MSEC)) < 0 && errno != EINTR)
+                        return false;
+                if (p[0].revents)
+                        return true;
+                if (interrupt_check(interrupt))
+                        return false;
+        }
+}
+
+static int wait_in_child(int fd, Interrupt *interrupt, void (*waiting)(void *userdata), void *userdata) {
+        _cleanup_close_ int pidfd = -EBADF;
+        pid_t pid = fork_waiter(fd);
+        int status = 0;
+        bool ended;
+
+        if (pid < 0)
+                return -errno;
+        pidfd = pidfd_open(pid, 0);
+        ended = pidfd >= 0 && wait_for(pidfd, interrupt, waiting, userdata);
+        if (!ended)
+                (void) kill(pid, SIGKILL);
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+                ;
+        if (!ended)
+                return interrupt_check(interrupt) ? -EINTR : -EIO;
+        return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS ? 0 : -ENOLCK;
+}
+
+int buildlock_take(int fd, Interrupt *interrupt, void (*waiting)(void *userdata), void *userdata) {
+        if (flock(fd, LOCK_EX | LOCK_NB) >= 0)
+                return 0;
+        if (errno != EWOULDBLOCK)
+                return -errno;
+        return wait_in_child(fd, interrupt, waiting, userdata);
+}

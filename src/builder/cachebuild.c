@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The fingerprint that is recorded is the one taken before the builder ran: what changes while it runs makes
+ * the cache stale again, and is not lost. */
+
+#include "builder/cachebuild.h"
+
+#include <fcntl.h>
+
+#include "base/failure.h"
+#include "base/log.h"
+#include "bootkeep.h"
+#include "builder/run/outputs.h"
+#include "builder/run/runner.h"
+#include "tree/contain.h"
+
+typedef struct Run {
+        const CacheBuild *b;
+        const PlanCache *cache;
+        const char *prefix; /* of the volume's paths as the builder sees them: "" or the mount point */
+        LogFields fields;
+} Run;
+
+static void log_line(const char *line, void *userdata) {
+        const Run *run = userdata;
+        const char *instance = run->cache->instance;
+
+        log_send(LOG_INFO, &run->fields, "%s%s%s: %s", run->cache->cache->name, instance ? " " : "",
+                 strempty(instance), line);
+}
+
+static void repeat_progress(void *userdata) {
+        const Run *run = userdata;
+        progress_repeat(run->b->progress);
+}
+
+static int add_seen(const Run *run, const char *path, char ***paths) {
+        return strv_extendf(paths, "%s%s", run->prefix, path);
+}
+
+static int add_sources(const Run *run, char ***ret) {
+        const ManifestCache *m = run->cache->cache;
+
+        for (size_t i = 0; i < m->n_sources; i++) {
+                _cleanup_free_ char *path = NULL;
+                int r = plan_path(run->b->context->plan, m->sources[i].path, run->cache->instance, &path);
+                if (r >= 0)
+                        r = add_seen(run, path, ret);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int make_command(const Run *run, const Outputs *outputs, char ***ret) {
+        _cleanup_strv_free_ char **sources = NULL, **written = NULL;
+        int r = add_sources(run, &sources);
+
+        for (size_t i = 0; r >= 0 && outputs->paths[i]; i++)
+                r = add_seen(run, outputs->paths[i], &written);
+        if (r < 0)
+                return r;
+        BuilderArguments arguments = {
+                .instance = run->cache->instance,
+                .root = *run->prefix ? run->prefix : "/",
+                .sources = sources,
+                .outputs = written,
+        };
+        return builder_command(run->cache->builder, &arguments, ret);
+}
+
+static int make_environment(const Run *run, char ***ret) {
+        int r = strv_extendf(ret, "BOOTKEEP_VOLUME=%s", run->b->context->root->name);
+
+        if (r >= 0)
+                r = strv_extendf(ret, "BOOTKEEP_CACHE=%s", run->cache->cache->name);
+        if (r >= 0)
+                r = strv_extendf(ret, "BOOTKEEP_INSTANCE=%s", strempty(run->cache->instance));
+        return r;
+}
+
+static bool wants_chroot(const Run *run) {
+        return run->cache->builder->root == BUILDER_CHROOT && !run->b->running;
+}
+
+static int run_builder(const Run *run, const Outputs *outputs, RunnerOutcome *ret, char **ret_reason) {
+        _cleanup_strv_free_ char **argv = NULL, **environment = NULL;
+        const Builder *builder = run->cache->builder;
+        int r = make_command(run, outputs, &argv);
+
+        if (r >= 0)
+                r = make_environment(run, &environment);
+        if (r < 0)
+                return r;
+        RunnerJob job = {
+                .name = builder->name,
+                .argv = argv,
+                .environ = environment,
+                .root = wants_chroot(run) ? run->b->context->root->fd : -EBADF,
+                .timeout_usec = builder->timeout_usec,
+                .line = log_line,
+                .runs = repeat_progress,
+                .userdata = (void *) run,
+                .interrupt = run->b->interrupt,
+        };
+        return runner_run(&job, ret, ret_reason);
+}
+
+static int write_stamp(const Run *run, Stamp *stamp, char **reterr) {
+        const FreshnessContext *c = run->b->context;
+        _cleanup_close_ int stamps = -EBADF;
+        _cleanup_free_ char *name = NULL, *missing = NULL;
+        int r = freshness_stamp_outputs(c, run->cache, stamp, &missing);
+
+        if (missing)
+                return failure_errno(reterr, r, "%s", missing);
+        if (r >= 0)
+                r = contain_open_nolinks(c->root->state_fd, "/caches", O_RDONLY | O_DIRECTORY, 0, &stamps);
+        if (r >= 0)
+                r = stamp_name(run->cache->cache->name, run->cache->instance, &name);
+        if (r >= 0)
+                r = stamp_write(stamps, name, stamp);
+        return r < 0 ? failure_errno(reterr, r, "cannot write its stamp") : 0;
+}
+
+static int take_stamp(const Run *run, Stamp **ret, char **reterr) {
+        _cleanup_free_ char *missing = NULL;
+        int r = freshness_stamp_cache(run->b->context, run->cache, ret, &missing);
+
+        if (!missing)
+                return r;
+        return r == -ENOENT ? failure(reterr, r, "source %s is missing", missing)
+                            : failure_errno(reterr, r, "source %s", missing);
+}
+
+/* 0: built; -ECANCELED: the builder did not, *RET says how. */
+static int build(const Run *run, RunnerOutcome *ret, char **reterr) {
+        _cleanup_(stamp_freep) Stamp *stamp = NULL;
+        _cleanup_(outputs_done) Outputs outputs = OUTPUTS_NULL;
+        int r = take_stamp(run, &stamp, reterr);
+
+        if (r >= 0)
+                r = outputs_prepare(run->b->context, run->cache, &outputs, reterr);
+        if (r >= 0)
+                r = run_builder(run, &outputs, ret, reterr);
+        if (r >= 0 && *ret != RUNNER_SUCCESS)
+                return -ECANCELED;
+        if (r >= 0)
+                r = outputs_settle(run->b->context, &outputs, reterr);
+        return r < 0 ? r : write_stamp(run, stamp, reterr);
+}
+
+static CacheOutcome outcome_of(int r, RunnerOutcome ran) {
+        if (r >= 0)
+                return CACHE_BUILT;
+        if (r != -ECANCELED)
+                return CACHE_FAILED;
+        switch (ran) {
+        case RUNNER_NOT_NOW:
+                return CACHE_NOT_NOW;
+        case RUNNER_INTERRUPTED:
+                return CACHE_INTERRUPTED;
+        case RUNNER_SUCCESS:
+        case RUNNER_FAILED:
+                break;
+        }
+        return CACHE_FAILED;
+}
+
+static void log_start(const Run *run, const Freshness *f) {
+        _cleanup_free_ char *why = freshness_describe(f);
+
+        log_send(LOG_INFO, &run->fields, "Building %s%s%s: %s", run->cache->cache->name,
+                 run->cache->instance ? " " : "", strempty(run->cache->instance),
+                 f->difference == DIFFERENCE_NONE ? "forced" : strempty(why));
+}
+
+int cachebuild_run(const CacheBuild *b, const PlanCache *cache, CacheOutcome *ret, char **ret_reason) {
+        _cleanup_(freshness_done) Freshness f = FRESHNESS_NULL;
+        const Root *root = b->context->root;
+        RunnerOutcome ran = RUNNER_FAILED;
+        Run run = {
+                .b = b,
+                .cache = cache,
+                .prefix = cache->builder->root == BUILDER_CHROOT || streq(root->mount.target, "/")
+                                  ? ""
+                                  : root->mount.target,
+                .fields = {.message_id = BOOTKEEP_MESSAGE_BUILDER_OUTPUT,
+                           .volume = root->name,
+                           .cache = cache->cache->name,
+                           .instance = cache->instance},
+        };
+        int r = freshness_of_cache(b->context, cache, &f);
+
+        if (r < 0)
+                return r;
+        if (f.difference == DIFFERENCE_NONE && !b->force) {
+                *ret = CACHE_FRESH;
+                return 0;
+        }
+        log_start(&run, &f);
+        r = build(&run, &ran, ret_reason);
+        if (r == -ENOMEM)
+                return r;
+        *ret = outcome_of(r, ran);
+        if (*ret == CACHE_FAILED && !*ret_reason)
+                (void) failure(ret_reason, r, "%s", strerror(-r));
+        return 0;
+}

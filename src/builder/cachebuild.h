@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "base/interrupt.h"
+#include "base/progress.h"
+#include "freshness/freshness.h"
+
+/* Builds one cache, if it needs to be: one instance, one run of its builder. */
+
+typedef enum CacheOutcome {
+        CACHE_FRESH, /* nothing was to be done */
+        CACHE_BUILT,
+        CACHE_FAILED,
+        CACHE_NOT_NOW,
+        CACHE_INTERRUPTED,
+} CacheOutcome;
+
+typedef struct CacheBuild {
+        const FreshnessContext *context;
+        Interrupt *interrupt;
+        Progress *progress;
+        bool force;
+        bool running; /* the volume is the root that we run on: no chroot */
+} CacheBuild;
+
+/* 0, *RET says how it went, *RET_REASON why not (NULL for FRESH and BUILT); negative errno: out of memory. */
+int cachebuild_run(const CacheBuild *b, const PlanCache *cache, CacheOutcome *ret, char **ret_reason);

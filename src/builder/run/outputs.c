@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* A builder writes by path and as root. That its paths stay on the volume is seen to here, before it runs: no
+ * symbolic link on the way, none in the place. A volume whose owner races against his own builder is beyond
+ * this, and is not trusted in the first place. */
+
+#include "builder/run/outputs.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/failure.h"
+#include "tree/contain.h"
+
+void outputs_done(Outputs *o) {
+        o->paths = strv_free(o->paths);
+        free(o->before);
+        *o = OUTPUTS_NULL;
+}
+
+static int hash_entry(const WalkEntry *e, void *userdata) {
+        fingerprint_add(userdata, e, true);
+        return 0;
+}
+
+/* How the output at PATH stands. *RET is all zero before, and stays so if there is none. */
+static int look(int root, const char *path, Fingerprint *ret) {
+        _cleanup_(hasher_freep) Hasher *h = hasher_new();
+        int r;
+
+        if (!h)
+                return -ENOMEM;
+        r = walk_source(root, path, NULL, hash_entry, h);
+        if (r == -ENOENT)
+                return 0;
+        if (r < 0)
+                return r;
+        *ret = hasher_digest(h);
+        return 0;
+}
+
+/* The first directory on the way to PATH that is a link, for the message. */
+static char *find_link(int root, const char *path) {
+        _cleanup_free_ char *copy = strdup(path);
+
+        for (char *slash = copy ? strchr(copy + 1, '/') : NULL; slash; slash = strchr(slash + 1, '/')) {
+                _cleanup_close_ int fd = -EBADF;
+                struct stat st;
+                *slash = 0;
+                if (contain_open_nolinks(root, copy, O_PATH | O_NOFOLLOW, 0, &fd) < 0)
+                        return TAKE_PTR(copy);
+                if (fstat(fd, &st) >= 0 && S_ISLNK(st.st_mode))
+                        return TAKE_PTR(copy);
+                *slash = '/';
+        }
+        return NULL;
+}
+
+static int explain_parent(int root, const char *path, int r, char **reterr) {
+        _cleanup_free_ char *link = NULL;
+
+        if (r == -EXDEV)
+                return failure(reterr, r, "%s is not on the volume: outputs are not written across mounts",
+                               path);
+        if (r != -ELOOP)
+                return failure_errno(reterr, r, "the directory of %s", path);
+        link = find_link(root, path);
+        return failure(reterr, r, "%s is a symbolic link; outputs are not written through links",
+                       link ? link : path);
+}
+
+static int check_place(int root, const char *path, char **reterr) {
+        _cleanup_close_ int dirfd = -EBADF;
+        _cleanup_free_ char *name = NULL;
+        struct stat st;
+        int r = contain_open_parent(root, path, true, 0755, &dirfd, &name);
+
+        if (r < 0)
+                return explain_parent(root, path, r, reterr);
+        if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return errno == ENOENT ? 0 : failure_errno(reterr, -errno, "%s", path);
+        if (S_ISLNK(st.st_mode))
+                return failure(reterr, -ELOOP, "%s is a symbolic link; outputs are not written through links",
+                               path);
+        if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+                return failure(reterr, -EINVAL, "%s is neither a regular file nor a directory", path);
+        return 0;
+}
+
+static int expand(const FreshnessContext *c, const PlanCache *cache, char ***ret) {
+        for (size_t i = 0; i < cache->cache->n_outputs; i++) {
+                char *path = NULL;
+                int r = plan_path(c->plan, cache->cache->outputs[i], cache->instance, &path);
+                if (r >= 0)
+                        r = strv_push(ret, path);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int outputs_prepare(const FreshnessContext *c, const PlanCache *cache, Outputs *ret, char **reterr) {
+        _cleanup_(outputs_done) Outputs o = OUTPUTS_NULL;
+        int r = expand(c, cache, &o.paths);
+
+        if (r < 0)
+                return r;
+        o.before = calloc(cache->cache->n_outputs + 1, sizeof(*o.before));
+        if (!o.before)
+                return -ENOMEM;
+        for (size_t i = 0; i < cache->cache->n_outputs; i++) {
+                r = check_place(c->root->fd, o.paths[i], reterr);
+                if (r < 0)
+                        return r;
+                r = look(c->root->fd, o.paths[i], &o.before[i]);
+                if (r < 0)
+                        return failure_errno(reterr, r, "%s", o.paths[i]);
+        }
+        *ret = o;
+        o = OUTPUTS_NULL;
+        return 0;
+}
+
+static int make_durable(int dirfd, const char *name) {
+        _cleanup_close_ int fd =
+                openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        struct stat st;
+
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        /* a whole tree: its files one by one would cost more than all that is dirty */
+        if ((S_ISDIR(st.st_mode) ? syncfs(fd) : fsync(fd)) < 0 || fsync(dirfd) < 0)
+                return -errno;
+        return 0;
+}
+
+static int settle_one(int root, const char *path, const Fingerprint *before, char **reterr) {
+        _cleanup_close_ int dirfd = -EBADF;
+        _cleanup_free_ char *name = NULL;
+        Fingerprint now = {};
+        int r = check_place(root, path, reterr);
+
+        if (r < 0)
+                return r;
+        r = look(root, path, &now);
+        if (r < 0)
+                return failure_errno(reterr, r, "%s", path);
+        if (fingerprint_equal(&now, &(Fingerprint){}))
+                return failure(reterr, -ENODATA, "the builder reported success but did not write %s", path);
+        if (fingerprint_equal(&now, before))
+                return failure(reterr, -ENODATA, "the builder reported success but did not refresh %s", path);
+        r = contain_open_parent(root, path, false, 0, &dirfd, &name);
+        if (r >= 0)
+                r = make_durable(dirfd, name);
+        return r < 0 ? failure_errno(reterr, r, "cannot make %s durable", path) : 0;
+}
+
+int outputs_settle(const FreshnessContext *c, const Outputs *o, char **reterr) {
+        for (size_t i = 0; o->paths && o->paths[i]; i++) {
+                int r = settle_one(c->root->fd, o->paths[i], &o->before[i], reterr);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Between fork and exec. There are two forks: between us and the builder stands a nanny, whose only task is
+ * to outlive us. If we are killed, it kills all that the builder has started, which nobody else could find
+ * any more, and holds until then what it has of ours: the locks of the volume. So no build begins while
+ * another still writes. If we live it ends as the builder ends.
+ *
+ * The builder gets a session, a directory, an environment and a priority of its own,
+ * and of ours nothing but the pipe. What fails on this way is told through a second pipe that exec closes:
+ * so "cannot be started" is never taken for "has failed". */
+
+#include "builder/run/spawn.h"
+
+#include <fcntl.h>
+#include <linux/ioprio.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "base/failure.h"
+#include "builder/run/chroot.h"
+#include "builder/run/leftovers.h"
+
+#define ERROR_FD 3
+#define NANNY_STOP_USEC (5 * USEC_PER_SEC)
+
+typedef struct SpawnError {
+        int error;
+        char what[64];
+} SpawnError;
+
+void spawn_done(Spawn *s) {
+        closep(&s->pidfd);
+        closep(&s->output_fd);
+        *s = SPAWN_NULL;
+}
+
+/* The soft limit of descriptors that programs expect: bootkeepd raised it for itself, and with a high one
+ * those that close all there could be take long, and select(2) fails. */
+#define NOFILE_SOFT 1024
+
+static void be_modest(void) {
+        struct rlimit files;
+        int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+        if (fd >= 0) {
+                (void) write_all(fd, "0", 1);
+                (void) close(fd);
+        }
+        if (getrlimit(RLIMIT_NOFILE, &files) >= 0 && files.rlim_cur > NOFILE_SOFT) {
+                files.rlim_cur = NOFILE_SOFT;
+                (void) setrlimit(RLIMIT_NOFILE, &files);
+        }
+        (void) setpriority(PRIO_PROCESS, 0, 10);
+        (void) syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 7));
+}
+
+static void reset_signals(void) {
+        sigset_t none;
+
+        for (int s = 1; s < NSIG; s++)
+                (void) signal(s, SIG_DFL);
+        (void) sigemptyset(&none);
+        (void) sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int arrange_descriptors(int output, int error) {
+        if (dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0)
+                return -errno;
+        if (error != ERROR_FD && dup2(error, ERROR_FD) < 0)
+                return -errno;
+        if (fcntl(ERROR_FD, F_SETFD, FD_CLOEXEC) < 0 || close_range(ERROR_FD + 1, ~0U, 0) < 0)
+                return -errno;
+        return 0;
+}
+
+static int make_environment(char *const *more, char ***ret) {
+        static const char *const always[] = {
+                "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                "LANG=C.UTF-8",
+                "HOME=/root",
+                "TERM=dumb",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(always); i++)
+                if (strv_extend(ret, always[i]) < 0)
+                        return -ENOMEM;
+        for (; more && *more; more++)
+                if (strv_extend(ret, *more) < 0)
+                        return -ENOMEM;
+        return 0;
+}
+
+/* The host's: a volume need not have one. */
+static int take_null_as_input(void) {
+        int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+        return null < 0 || dup2(null, STDIN_FILENO) < 0 ? -errno : 0;
+}
+
+/* Returns only on failure. */
+static int become(const RunnerJob *job, pid_t parent, int output, int error, const char **ret_what) {
+        char **environment = NULL;
+        int r;
+
+        *ret_what = "cannot be set up";
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+                return -ESRCH;
+        (void) umask(0022);
+        r = make_environment(job->environ, &environment);
+        if (r < 0)
+                return r;
+        be_modest();
+        r = take_null_as_input();
+        if (r < 0)
+                return r;
+        if (job->root >= 0) {
+                r = chroot_enter(job->root, ret_what);
+                if (r < 0)
+                        return r;
+                *ret_what = "cannot be set up";
+        } else if (chdir("/") < 0)
+                return -errno;
+        r = arrange_descriptors(output, error);
+        if (r < 0)
+                return r;
+        reset_signals();
+        *ret_what = NULL;
+        (void) execve(job->argv[0], job->argv, environment);
+        return -errno;
+}
+
+__attribute__((__noreturn__)) static void give_up(int error, int r, const char *what) {
+        SpawnError message = {.error = r};
+
+        (void) strncpy(message.what, strempty(what), sizeof(message.what) - 1);
+        /* the descriptor has moved if we came that far */
+        int fd = fcntl(error, F_GETFD) >= 0 ? error : ERROR_FD;
+        (void) write_all(fd, &message, sizeof(message));
+        _exit(127);
+}
+
+static void run_child(const RunnerJob *job, pid_t parent, int output, int error) {
+        const char *what = NULL;
+        int r = become(job, parent, output, error, &what);
+
+        give_up(error, r, what);
+}
+
+/* As the builder ended, so ends the nanny. */
+__attribute__((__noreturn__)) static void end_like(int status) {
+        int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+        sigset_t mask;
+
+        if (sig == 0)
+                _exit(WEXITSTATUS(status));
+        (void) prctl(PR_SET_DUMPABLE, 0);
+        (void) signal(sig, SIG_DFL);
+        (void) sigemptyset(&mask);
+        (void) sigaddset(&mask, sig);
+        (void) kill(getpid(), sig);
+        (void) sigprocmask(SIG_UNBLOCK, &mask, NULL);
+        _exit(128 + sig);
+}
+
+/* What lost its parent is ours, too, and may end before the builder does. */
+static bool has_ended(pid_t builder, int *ret_status) {
+        int status;
+        pid_t pid;
+
+        while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+                if (pid == builder) {
+                        *ret_status = status;
+                        return true;
+                }
+        return false;
+}
+
+/* Who asks the builder to end asks our process group, which it may have left: timeout(1) does. */
+static void pass_on(pid_t builder) {
+        pid_t group = getpgid(builder);
+
+        if (group > 0 && group != getpgrp())
+                (void) kill(-group, SIGTERM);
+}
+
+__attribute__((__noreturn__)) static void watch_over(pid_t builder, pid_t parent, const sigset_t *signals) {
+        int status = 0;
+
+        while (getppid() == parent) {
+                if (has_ended(builder, &status))
+                        end_like(status);
+                if (sigwaitinfo(signals, NULL) == SIGTERM && getppid() == parent)
+                        pass_on(builder);
+        }
+        (void) leftovers_kill(now_usec() + NANNY_STOP_USEC);
+        _exit(EXIT_FAILURE);
+}
+
+static void run_nanny(const RunnerJob *job, pid_t parent, int output, int error) {
+        pid_t nanny = getpid(), builder;
+        sigset_t signals;
+
+        (void) setsid();
+        (void) sigfillset(&signals);
+        (void) sigprocmask(SIG_SETMASK, &signals, NULL);
+        (void) signal(SIGCHLD, SIG_DFL); /* who ignores it has no exit status of a child */
+        (void) prctl(PR_SET_CHILD_SUBREAPER, 1);
+        (void) prctl(PR_SET_PDEATHSIG, SIGTERM); /* one that watch_over waits for */
+        builder = fork();
+        if (builder < 0)
+                give_up(error, -errno, "cannot be set up");
+        if (builder == 0)
+                run_child(job, nanny, output, error);
+        (void) close(output);
+        (void) close(error);
+        watch_over(builder, parent, &signals);
+}
+
+static int make_pipe(int flags, int *ret_read, int *ret_write) {
+        int p[2];
+
+        if (pipe2(p, O_CLOEXEC | flags) < 0)
+                return -errno;
+        *ret_read = p[0];
+        *ret_write = p[1];
+        return 0;
+}
+
+/* The child's complaint, or 0 bytes as soon as it runs its program. */
+static int read_complaint(const RunnerJob *job, pid_t pid, int fd, char **reterr) {
+        SpawnError message = {};
+        ssize_t n;
+
+        do
+                n = read(fd, &message, sizeof(message));
+        while (n < 0 && errno == EINTR);
+        if (n == 0)
+                return 0;
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+                ;
+        message.what[sizeof(message.what) - 1] = 0;
+        return failure_errno(reterr, n == (ssize_t) sizeof(message) ? message.error : -EIO, "builder %s: %s",
+                             job->name, message.what[0] ? message.what : job->argv[0]);
+}
+
+int spawn_start(const RunnerJob *job, Spawn *ret, char **reterr) {
+        _cleanup_(spawn_done) Spawn s = SPAWN_NULL;
+        _cleanup_close_ int output = -EBADF, error_read = -EBADF, error = -EBADF;
+        pid_t parent = getpid();
+        int r;
+
+        r = make_pipe(0, &s.output_fd, &output);
+        if (r < 0)
+                return r;
+        r = make_pipe(0, &error_read, &error);
+        if (r < 0)
+                return r;
+        if (fcntl(s.output_fd, F_SETFL, O_NONBLOCK) < 0)
+                return -errno;
+        s.pid = fork();
+        if (s.pid < 0)
+                return -errno;
+        if (s.pid == 0) {
+                closep(&s.output_fd);
+                closep(&error_read);
+                run_nanny(job, parent, output, error);
+        }
+        closep(&error);
+        error = -EBADF;
+        if (read_complaint(job, s.pid, error_read, reterr) < 0)
+                return -ENOEXEC;
+        s.pidfd = pidfd_open(s.pid, 0);
+        if (s.pidfd < 0) {
+                r = -errno;
+                (void) kill(s.pid, SIGKILL);
+                return r;
+        }
+        *ret = s;
+        s = SPAWN_NULL;
+        return 0;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Knows nothing of the syntax of any boot loader: a file is named by its path standing as a whole word. That
+ * is true of Boot Loader Specification entries and of GRUB's and extlinux' own, and needs no parser that
+ * could disagree with the one that runs at boot. */
+
+#include "builder/transaction/entry.h"
+
+static bool is_space(char c) {
+        return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
+}
+
+/* The end of the run of white space (or of a word) that begins at I. */
+static size_t run_end(const char *text, size_t size, size_t i) {
+        bool space = is_space(text[i]);
+
+        while (i < size && is_space(text[i]) == space)
+                i++;
+        return i;
+}
+
+static int write_runs(FILE *f, const char *text, size_t size, entry_replace_t replace, void *userdata) {
+        for (size_t i = 0, end; i < size; i = end) {
+                end = run_end(text, size, i);
+                const char *other = is_space(text[i]) ? NULL : replace(text + i, end - i, userdata);
+                if (other)
+                        (void) fputs(other, f);
+                else
+                        (void) fwrite(text + i, 1, end - i, f);
+        }
+        return ferror(f) ? -ENOMEM : 0;
+}
+
+int entry_rewrite(const char *text, size_t size, entry_replace_t replace, void *userdata, char **ret,
+                  size_t *ret_size) {
+        _cleanup_free_ char *made = NULL;
+        size_t made_size = 0;
+        int r;
+
+        if (size > ENTRY_SIZE_MAX)
+                return -EFBIG;
+        if (memchr(text, 0, size))
+                return -EINVAL;
+        FILE *f = open_memstream(&made, &made_size);
+        if (!f)
+                return -ENOMEM;
+        r = write_runs(f, text, size, replace, userdata);
+        if (fclose(f) != 0 || r < 0)
+                return -ENOMEM;
+        *ret = TAKE_PTR(made);
+        *ret_size = made_size;
+        return 0;
+}
+
+bool entry_has_word(const char *text, size_t size, const char *word) {
+        size_t n = strlen(word);
+
+        for (size_t i = 0, end; i < size; i = end) {
+                end = run_end(text, size, i);
+                if (end - i == n && memcmp(text + i, word, n) == 0)
+                        return true;
+        }
+        return false;
+}
+
+int entry_pad(char **text, size_t *size) {
+        char *padded;
+
+        if (*size >= ENTRY_SECTOR)
+                return 0;
+        padded = realloc(*text, ENTRY_SECTOR + 1);
+        if (!padded)
+                return -ENOMEM;
+        memset(padded + *size, '\n', ENTRY_SECTOR - *size);
+        padded[ENTRY_SECTOR] = 0;
+        *text = padded;
+        *size = ENTRY_SECTOR;
+        return 0;
+}
+
+int entry_sibling(const char *path, const char *suffix, char **ret) {
+        const char *name = strrchr(path, '/'), *dot;
+
+        name = name ? name + 1 : path;
+        dot = strrchr(name, '.');
+        if (!dot || dot == name)
+                dot = name + strlen(name);
+        return strprintf(ret, "%.*s-%s%s", (int) (dot - path), path, suffix, dot);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The text of a boot-loader entry, seen as words between white space: which files it names, and the same text
+ * with other names. Pure. */
+
+#include "base/util.h"
+
+#define ENTRY_SIZE_MAX (64U * 1024U)
+/* An entry of this size is one sector on any disk, so it can be overwritten in place. */
+#define ENTRY_SECTOR 512U
+
+/* What stands for WORD (SIZE bytes, not NUL-terminated); NULL: the word itself. */
+typedef const char *(*entry_replace_t)(const char *word, size_t size, void *userdata);
+
+/* Gives every word of TEXT to REPLACE and makes the text with what it returns. -EFBIG over ENTRY_SIZE_MAX;
+ * -EINVAL: holds a NUL byte. */
+int entry_rewrite(const char *text, size_t size, entry_replace_t replace, void *userdata, char **ret,
+                  size_t *ret_size);
+
+/* Does WORD stand in TEXT as a whole word? */
+bool entry_has_word(const char *text, size_t size, const char *word);
+
+/* Fills up to ENTRY_SECTOR bytes by newlines; a longer text is left as it is. */
+int entry_pad(char **text, size_t *size);
+
+/* `/loader/entries/a.conf` and "previous" give `/loader/entries/a-previous.conf`: the same extension, so that
+ * the boot loader reads it. */
+int entry_sibling(const char *path, const char *suffix, char **ret);

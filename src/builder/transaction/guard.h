@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "builder/transaction/helperplan.h"
+
+/* 0; -EPERM: what is wanted would take from the helper what nobody can have meant to be taken, *RETERR says
+ * what; never with `force`. Pure. */
+int guard_helper(const HelperPlanInput *in, char **reterr);

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The recipes, step by step. What they answer: vfat's rename writes a directory entry with no cluster and no
+ * size, and the true values follow only when the renamed inode itself is written - so the textbook's write,
+ * fsync, rename, fsync(directory) leaves an empty file after a power cut. Hence the second fsync of the
+ * renamed file. syncfs sends no flush and is not used.
+ *
+ * Decides nothing: which file, in which order, is the plan's. */
+
+#include "builder/transaction/publish.h"
+
+#include <fcntl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include "builder/transaction/entry.h"
+#include "tree/contain.h"
+
+#define COPY_BUFFER (1024U * 1024U)
+#define TEMPORARY_PREFIX ".bootkeep-"
+#define TEMPORARY_SUFFIX ".tmp"
+#define HEX8 8U
+#define TEMPORARY_SIZE (sizeof(TEMPORARY_PREFIX TEMPORARY_SUFFIX) + HEX8)
+
+static int open_parent(int root, const char *path, bool create, int *ret_fd, char **ret_name) {
+        return contain_open_parent(root, path, create, 0755, ret_fd, ret_name);
+}
+
+static int fsync_fd(int fd) {
+        return fsync(fd) < 0 ? -errno : 0;
+}
+
+/* A new file under a name that no one has. */
+static int create_temporary(int dirfd, char name[static TEMPORARY_SIZE], int *ret_fd) {
+        for (unsigned i = 0; i < 16; i++) {
+                uint32_t u = 0;
+                if (getrandom(&u, sizeof(u), 0) < 0)
+                        return -errno;
+                (void) snprintf(name, TEMPORARY_SIZE, TEMPORARY_PREFIX "%08x" TEMPORARY_SUFFIX, u);
+                int fd = openat(dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+                if (fd >= 0) {
+                        *ret_fd = fd;
+                        return 0;
+                }
+                if (errno != EEXIST)
+                        return -errno;
+        }
+        return -EEXIST;
+}
+
+typedef int (*fill_t)(int fd, void *userdata);
+
+static int fill_and_sync(int fd, fill_t fill, void *userdata) {
+        int r = fill(fd, userdata);
+
+        if (r < 0)
+                return r;
+        r = fsync_fd(fd);
+        if (r < 0)
+                return r;
+        /* what is read back later is to come from the disk */
+        (void) posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+        return 0;
+}
+
+static int stage(int root, const char *path, fill_t fill, void *userdata, char **ret_temporary) {
+        _cleanup_close_ int dirfd = -EBADF, fd = -EBADF;
+        _cleanup_free_ char *name = NULL, *whole = NULL;
+        char temporary[TEMPORARY_SIZE];
+        int r;
+
+        r = open_parent(root, path, true, &dirfd, &name);
+        if (r < 0)
+                return r;
+        r = create_temporary(dirfd, temporary, &fd);
+        if (r < 0)
+                return r;
+        r = strprintf(&whole, "%.*s%s", (int) (strlen(path) - strlen(name)), path, temporary);
+        if (r >= 0)
+                r = fill_and_sync(fd, fill, userdata);
+        if (r < 0) {
+                (void) unlinkat(dirfd, temporary, 0);
+                return r;
+        }
+        *ret_temporary = TAKE_PTR(whole);
+        return 0;
+}
+
+typedef struct Text {
+        const char *text;
+        size_t size;
+} Text;
+
+static int fill_text(int fd, void *userdata) {
+        const Text *t = userdata;
+        return write_all(fd, t->text, t->size);
+}
+
+int publish_stage_text(int root, const char *path, const char *text, size_t size, char **ret_temporary) {
+        Text t = {.text = text, .size = size};
+        return stage(root, path, fill_text, &t, ret_temporary);
+}
+
+typedef struct Copy {
+        int source;
+        const PublishWatcher *watcher;
+        Fingerprint content;
+} Copy;
+
+static int copy_piece(Copy *c, int fd, char *buffer, uint64_t *offset, Hasher *h) {
+        ssize_t n;
+        int r;
+
+        do
+                n = pread(c->source, buffer, COPY_BUFFER, (off_t) *offset);
+        while (n < 0 && errno == EINTR);
+        if (n <= 0)
+                return n < 0 ? -errno : 0;
+        hasher_update(h, buffer, (size_t) n);
+        r = write_all(fd, buffer, (size_t) n);
+        if (r < 0)
+                return r;
+        *offset += (uint64_t) n;
+        r = c->watcher ? c->watcher->copied((uint64_t) n, c->watcher->userdata) : 0;
+        return r < 0 ? r : 1;
+}
+
+static int fill_copy(int fd, void *userdata) {
+        Copy *c = userdata;
+        _cleanup_(hasher_freep) Hasher *h = hasher_new();
+        _cleanup_free_ char *buffer = malloc(COPY_BUFFER);
+        uint64_t offset = 0;
+        int r;
+
+        if (!h || !buffer)
+                return -ENOMEM;
+        (void) posix_fadvise(c->source, 0, 0, POSIX_FADV_SEQUENTIAL);
+        do
+                r = copy_piece(c, fd, buffer, &offset, h);
+        while (r > 0);
+        c->content = hasher_digest(h);
+        return r;
+}
+
+int publish_stage_file(int root, const char *path, int source, const PublishWatcher *watcher,
+                       Fingerprint *ret_content, char **ret_temporary) {
+        Copy c = {.source = source, .watcher = watcher};
+        int r = stage(root, path, fill_copy, &c, ret_temporary);
+
+        if (r < 0)
+                return r;
+        *ret_content = c.content;
+        return 0;
+}
+
+/* A regular file, opened so that nothing else can block or be written. */
+static int open_regular(int dirfd, const char *name, int flags, struct stat *ret_st) {
+        _cleanup_close_ int fd = openat(dirfd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+        if (fd < 0)
+                return -errno;
+        if (fstat(fd, ret_st) < 0)
+                return -errno;
+        return S_ISREG(ret_st->st_mode) ? TAKE_FD(fd) : -ESTALE;
+}
+
+/* vfat gives the clusters of a file free when nobody holds it any more, and writes that whenever it likes:
+ * who has it in hand until its name is gone from the disk, or leads elsewhere, spares whoever boots in
+ * between a name that leads to nothing. */
+static int hold(int dirfd, const char *name, int *ret_fd) {
+        int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+        if (fd < 0 && errno != ENOENT)
+                return -errno;
+        *ret_fd = fd;
+        return 0;
+}
+
+/* Where a file is replaced, its name leads to the old content until the inode of the new one is written. The
+ * staged name has to go before that, or two names share clusters, and fsck takes them from one of the two.
+ * Where none is replaced the name would lead to an empty file so long. */
+int publish_rename(int root, const char *temporary, const char *path) {
+        _cleanup_close_ int dirfd = -EBADF, fd = -EBADF, replaced = -EBADF;
+        _cleanup_free_ char *name = NULL;
+        const char *staged = strrchr(temporary, '/') + 1;
+        struct stat st = {};
+        int r;
+
+        r = open_parent(root, path, false, &dirfd, &name);
+        if (r < 0)
+                return r;
+        fd = open_regular(dirfd, staged, O_RDWR, &st);
+        if (fd < 0)
+                return fd;
+        r = hold(dirfd, name, &replaced);
+        if (r < 0)
+                return r;
+        if (renameat(dirfd, staged, dirfd, name) < 0)
+                return -errno;
+        r = replaced >= 0 ? fsync_fd(dirfd) : 0;
+        if (r >= 0)
+                r = fsync_fd(fd);
+        return r < 0 ? r : fsync_fd(dirfd);
+}
+
+int publish_overwrite(int root, const char *path, const char *text) {
+        _cleanup_close_ int dirfd = -EBADF, fd = -EBADF;
+        _cleanup_free_ char *name = NULL;
+        struct stat st = {};
+        int r;
+
+        r = open_parent(root, path, false, &dirfd, &name);
+        if (r < 0)
+                return r;
+        fd = open_regular(dirfd, name, O_RDWR, &st);
+        if (fd < 0)
+                return fd;
+        if (st.st_size != (off_t) ENTRY_SECTOR || st.st_nlink != 1)
+                return -ESTALE;
+        ssize_t n = pwrite(fd, text, ENTRY_SECTOR, 0);
+        if (n != (ssize_t) ENTRY_SECTOR)
+                return n < 0 ? -errno : -EIO;
+        return fsync_fd(fd);
+}
+
+int publish_adopt(int root, const char *path) {
+        _cleanup_close_ int dirfd = -EBADF, fd = -EBADF;
+        _cleanup_free_ char *name = NULL;
+        struct stat st = {};
+        int r;
+
+        r = open_parent(root, path, false, &dirfd, &name);
+        if (r < 0)
+                return r;
+        fd = open_regular(dirfd, name, O_RDONLY, &st);
+        if (fd < 0)
+                return fd;
+        r = fsync_fd(fd);
+        return r < 0 ? r : fsync_fd(dirfd);
+}
+
+int publish_remove(int root, const char *path) {
+        _cleanup_close_ int dirfd = -EBADF, removed = -EBADF;
+        _cleanup_free_ char *name = NULL;
+        int r;
+
+        r = open_parent(root, path, false, &dirfd, &name);
+        if (r == -ENOENT)
+                return 0;
+        if (r >= 0)
+                r = hold(dirfd, name, &removed);
+        if (r < 0)
+                return r;
+        if (unlinkat(dirfd, name, 0) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        return fsync_fd(dirfd);
+}
+
+int publish_remove_directory(int root, const char *path) {
+        _cleanup_close_ int dirfd = -EBADF;
+        _cleanup_free_ char *name = NULL;
+        int r;
+
+        r = open_parent(root, path, false, &dirfd, &name);
+        if (r < 0)
+                return r == -ENOENT ? 1 : r;
+        if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0)
+                return errno == ENOENT                                             ? 1
+                       : errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR ? 0
+                                                                                   : -errno;
+        r = fsync_fd(dirfd);
+        return r < 0 ? r : 1;
+}
+
+static int add_if_missing(int root, const char *directory, char ***directories) {
+        _cleanup_close_ int fd = -EBADF;
+        int r = contain_open_nolinks(root, directory, O_PATH | O_DIRECTORY, 0, &fd);
+
+        if (r != -ENOENT && r != -ENOTDIR)
+                return r;
+        return strv_contains(*directories, directory) ? 0 : strv_extend(directories, directory);
+}
+
+int publish_missing_directories(int root, const char *path, char ***directories) {
+        _cleanup_free_ char *copy = strdup(path);
+
+        if (!copy)
+                return -ENOMEM;
+        for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+                *slash = 0;
+                int r = add_if_missing(root, copy, directories);
+                if (r < 0)
+                        return r;
+                *slash = '/';
+        }
+        return 0;
+}
+
+static bool is_temporary(const char *name) {
+        const char *hex = startswith(name, TEMPORARY_PREFIX);
+        return hex && strspn(hex, "0123456789abcdef") == HEX8 && streq(hex + HEX8, TEMPORARY_SUFFIX);
+}
+
+static int sweep_directory(DIR *d) {
+        struct dirent *e;
+
+        while ((errno = 0, e = readdir(d)))
+                if (is_temporary(e->d_name) && unlinkat(dirfd(d), e->d_name, 0) < 0 && errno != ENOENT &&
+                    errno != EISDIR)
+                        return -errno;
+        return -errno;
+}
+
+int publish_sweep(int root, const char *path) {
+        _cleanup_close_ int parent = -EBADF;
+        _cleanup_closedir_ DIR *d = NULL;
+        _cleanup_free_ char *name = NULL;
+        int r;
+
+        r = open_parent(root, path, false, &parent, &name);
+        if (r < 0)
+                return r == -ENOENT || r == -ENOTDIR || r == -ELOOP ? 0 : r; /* no way, nothing staged */
+        d = fdopendir(parent);
+        if (!d)
+                return -errno;
+        (void) TAKE_FD(parent);
+        return sweep_directory(d);
+}
+
+int publish_flush(int device) {
+        return fsync_fd(device);
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Staging may fail at any file and costs nothing but its undoing; the switch is short and goes on to its end
+ * also when we are asked to stop: a machine that waits for us boots either set, but the new one was wanted.
+ */
+
+#include "builder/transaction/transfer.h"
+
+#include "base/failure.h"
+#include "builder/transaction/carry.h"
+#include "builder/transaction/publish.h"
+
+int transfer_init(Transfer *t) {
+        size_t n = t->plan->n_steps + 1;
+
+        t->staged = calloc(n, sizeof(*t->staged));
+        t->beside = calloc(n, sizeof(*t->beside));
+        t->failed = calloc(n, sizeof(*t->failed));
+        return t->staged && t->beside && t->failed ? 0 : -ENOMEM;
+}
+
+void transfer_done(Transfer *t) {
+        for (size_t i = 0; t->plan && i < t->plan->n_steps; i++) {
+                if (t->staged)
+                        free(t->staged[i]);
+                if (t->beside)
+                        free(t->beside[i]);
+        }
+        free(t->staged);
+        free(t->beside);
+        free(t->failed);
+        *t = (Transfer){};
+}
+
+static int copied(uint64_t bytes, void *userdata) {
+        Transfer *t = userdata;
+
+        t->bytes += bytes;
+        if (t->progress)
+                progress_add(t->progress, bytes);
+        return interrupt_check(t->interrupt) ? -EINTR : 0;
+}
+
+static int stage_file(Transfer *t, const HelperFile *f, char **ret_temporary, char **reterr) {
+        PublishWatcher watcher = {.copied = copied, .userdata = t};
+        _cleanup_close_ int source = -EBADF;
+        Fingerprint content;
+        int r = carry_open(t->volume, f, &source);
+
+        if (r < 0 && r != -EAGAIN)
+                return failure_errno(reterr, r, "%s", f->source);
+        if (r >= 0)
+                r = publish_stage_file(t->mount->root, f->path, source, &watcher, &content, ret_temporary);
+        if (r < 0 && r != -EAGAIN)
+                return failure_errno(reterr, r, "cannot write %s", f->path);
+        if (r < 0 || !fingerprint_equal(&content, &f->content))
+                return failure(reterr, -EAGAIN, "%s changed while it was copied", f->source);
+        return 0;
+}
+
+static int stage_text(Transfer *t, const HelperFile *f, const char *path, char **ret_temporary,
+                      char **reterr) {
+        int r = publish_stage_text(t->mount->root, path, f->text, f->size, ret_temporary);
+        return r < 0 ? failure_errno(reterr, r, "cannot write %s", path) : copied(f->size, t);
+}
+
+static int stage_step(Transfer *t, size_t i, char **reterr) {
+        const HelperStep *s = &t->plan->steps[i];
+        int r;
+
+        switch (s->kind) {
+        case STEP_ADOPT:
+        case STEP_OVERWRITE:
+                return 0;
+        case STEP_RENAME:
+                return s->file->text ? stage_text(t, s->file, s->file->path, &t->staged[i], reterr)
+                                     : stage_file(t, s->file, &t->staged[i], reterr);
+        case STEP_BESIDE:
+                r = stage_text(t, s->file, s->beside, &t->beside[i], reterr);
+                return r < 0 ? r : stage_text(t, s->file, s->file->path, &t->staged[i], reterr);
+        }
+        return -EINVAL;
+}
+
+static void discard_one(Transfer *t, char **temporary) {
+        if (!*temporary)
+                return;
+        (void) publish_remove(t->mount->root, *temporary);
+        free(*temporary);
+        *temporary = NULL;
+}
+
+/* Of a misc file the failure is told and counts no further. */
+static int forgive(Transfer *t, size_t i, int r, char **reterr) {
+        const HelperFile *f = t->plan->steps[i].file;
+
+        if (f->role != ROLE_MISC || r == -EINTR || r == -ENOMEM)
+                return r;
+        discard_one(t, &t->staged[i]);
+        t->failed[i] = true;
+        LogFields fields = t->fields;
+        fields.path = f->path;
+        log_send(LOG_WARNING, &fields, "%s: %s: left out", t->fields.helper,
+                 *reterr ? *reterr : strerror(-r));
+        free(*reterr);
+        *reterr = NULL;
+        return 0;
+}
+
+int transfer_stage(Transfer *t, char **reterr) {
+        for (size_t i = 0; i < t->plan->n_steps; i++) {
+                int r = interrupt_check(t->interrupt) ? -EINTR : stage_step(t, i, reterr);
+                if (r < 0)
+                        r = forgive(t, i, r, reterr);
+                if (r < 0)
+                        return r;
+        }
+        return interrupt_check(t->interrupt) ? -EINTR : 0;
+}
+
+static int rename_staged(Transfer *t, char **temporary, const char *path) {
+        int r = publish_rename(t->mount->root, *temporary, path);
+
+        if (r < 0)
+                return r;
+        free(*temporary);
+        *temporary = NULL;
+        return 0;
+}
+
+/* The new entry is there under both names before the old one goes. */
+static int switch_beside(Transfer *t, size_t i) {
+        const HelperStep *s = &t->plan->steps[i];
+        int r = rename_staged(t, &t->beside[i], s->beside);
+
+        if (r >= 0)
+                r = rename_staged(t, &t->staged[i], s->file->path);
+        return r < 0 ? r : publish_remove(t->mount->root, s->beside);
+}
+
+static int switch_step(Transfer *t, size_t i) {
+        const HelperStep *s = &t->plan->steps[i];
+
+        switch (s->kind) {
+        case STEP_ADOPT:
+                return publish_adopt(t->mount->root, s->file->path);
+        case STEP_OVERWRITE:
+                return publish_overwrite(t->mount->root, s->file->path, s->file->text);
+        case STEP_RENAME:
+                return rename_staged(t, &t->staged[i], s->file->path);
+        case STEP_BESIDE:
+                return switch_beside(t, i);
+        }
+        return -EINVAL;
+}
+
+static void report_foreign(const Transfer *t, const HelperStep *s) {
+        LogFields fields = t->fields;
+
+        if (!s->foreign)
+                return;
+        fields.path = s->file->path;
+        log_send(LOG_NOTICE, &fields, "%s: %s was not written by bootkeep: replaced", t->fields.helper,
+                 s->file->path);
+}
+
+/* What must keep its name is at the mercy of the disk's cache until it is flushed: not one more write before.
+ */
+static bool wants_flush(const HelperStep *s) {
+        const HelperFile *f = s->file;
+        return s->kind == STEP_RENAME && f->to && streq(f->path, f->to) &&
+               (f->role == ROLE_REQUIRED || f->role == ROLE_BOOTER);
+}
+
+int transfer_switch(Transfer *t, char **reterr) {
+        for (size_t i = 0; i < t->plan->n_steps; i++) {
+                const HelperStep *s = &t->plan->steps[i];
+                if (t->failed[i])
+                        continue;
+                int r = switch_step(t, i);
+                if (r >= 0 && wants_flush(s))
+                        r = publish_flush(t->mount->device);
+                if (r < 0) {
+                        (void) failure_errno(reterr, r, "cannot switch %s", s->file->path);
+                        r = forgive(t, i, r, reterr);
+                        if (r < 0)
+                                return r;
+                        continue;
+                }
+                report_foreign(t, s);
+        }
+        return 0;
+}
+
+void transfer_discard(Transfer *t) {
+        for (size_t i = 0; t->staged && t->beside && i < t->plan->n_steps; i++) {
+                discard_one(t, &t->staged[i]);
+                discard_one(t, &t->beside[i]);
+        }
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* One volume's life as a pure state machine: an event and the time go in, the new state and a set of actions
+ * come out. No I/O, no clock, nothing that can fail; tests/unit/test-volume-states.c explores it all. The
+ * states are those of docs/map.md and of the property State of org.bootkeep1(5).
+ *
+ * Whoever drives it reads two things off it after every event: `timer`, when VOLUME_TIMER is due, and
+ * volume_listens(), whether the volume's watch is to be polled. */
+
+#include "base/util.h"
+
+typedef enum VolumeState {
+        VOLUME_NEW,
+        VOLUME_PLAIN,
+        VOLUME_REFUSED,
+        VOLUME_UNTRUSTED,
+        VOLUME_FRESH,
+        VOLUME_SETTLING,
+        VOLUME_SCANNING,
+        VOLUME_STALE,
+        VOLUME_BUILDING,
+        VOLUME_FAILED,
+        VOLUME_GIVEN_UP,
+        VOLUME_HUNG,
+        _VOLUME_STATE_MAX,
+} VolumeState;
+
+typedef enum VolumeEvent {
+        VOLUME_APPEARED,         /* it is there: once, first */
+        VOLUME_CHANGED,          /* its watch saw something */
+        VOLUME_TIMER,            /* `timer` has come */
+        VOLUME_SCAN_FRESH,       /* the running scan ended: */
+        VOLUME_SCAN_STALE,       /*   something is stale */
+        VOLUME_SCAN_STALE_AGAIN, /*   stale, and no source changed since the last build began */
+        VOLUME_SCAN_NONE,        /*   no manifest */
+        VOLUME_SCAN_REFUSED,     /*   a manifest that is not acceptable */
+        VOLUME_SCAN_ERROR,       /*   it could not look */
+        VOLUME_SLOT,             /* the build that volume_wants_build() asked for may run */
+        VOLUME_BUILD_ALIVE,      /* the running build gave a sign of life */
+        VOLUME_BUILD_SUCCESS,    /* the running build ended: */
+        VOLUME_BUILD_NOT_NOW,    /*   EX_TEMPFAIL: nobody's fault */
+        VOLUME_BUILD_FAILURE,    /*   anything else */
+        VOLUME_UNLOCKED,         /* a client gave back its lock, neither well nor badly: */
+        VOLUME_UNLOCKED_SUCCESS, /*   it did what it wanted */
+        VOLUME_UNLOCKED_FAILURE, /*   it failed, or vanished */
+        VOLUME_TRUST,            /* the administrator trusts it, … */
+        VOLUME_DISTRUST,         /* … or no longer */
+        VOLUME_SCAN_WANTED,      /* somebody asks for a scan now */
+        VOLUME_HURRY_WANTED,     /* somebody waits for all that is owed: it neither settles nor puts off, */
+        VOLUME_BUILD_WANTED,     /* somebody asks for what is stale to be built, holds or not, */
+        VOLUME_FORCE_WANTED,     /* or for everything */
+        _VOLUME_EVENT_MAX,
+} VolumeEvent;
+
+/* What holds owed work back. RETRY is the machine's own; the others are set by whoever knows (volume_hold()).
+ */
+typedef enum VolumeHold {
+        VOLUME_HOLD_BOOT = 1 << 0,     /* BootDelaySec */
+        VOLUME_HOLD_PACKAGES = 1 << 1, /* HoldWhileLocked */
+        VOLUME_HOLD_LOCK = 1 << 2,     /* a D-Bus client changes the volume, or takes the system down */
+        VOLUME_HOLD_RETRY = 1 << 3,    /* a builder said "not now" */
+} VolumeHold;
+
+/* Set: what the driver must do now. */
+typedef enum VolumeAction {
+        VOLUME_ACT_SCAN = 1 << 0,  /* drain the watch, then start a scan */
+        VOLUME_ACT_BUILD = 1 << 1, /* start a build */
+        VOLUME_ACT_FORCE = 1 << 2, /* … of everything; only with BUILD */
+} VolumeAction;
+
+typedef struct VolumeConfig { /* times in microseconds */
+        uint64_t settle, settle_max;
+        uint64_t unwatched; /* between two scans of what is not watched */
+        uint64_t scan_timeout;
+        uint64_t
+                build_timeout; /* without a sign of life: how long a builder may take, its own timeout says */
+        uint64_t retry;
+        uint64_t unlock_gap; /* between a scan and the next one behind an unlock: a thousand locks are not a
+                                thousand scans */
+        unsigned max_failures, max_attempts;
+} VolumeConfig;
+
+typedef struct Volume {
+        VolumeState state;
+        uint64_t timer;    /* CLOCK_BOOTTIME, or USEC_INFINITY */
+        unsigned holds;    /* set of VolumeHold */
+        unsigned failures; /* in a row */
+        unsigned attempts; /* builds since it was last fresh */
+        bool trusted;
+        bool locked;    /* by a client */
+        bool unwatched; /* the kernel does not tell of all changes: it is scanned every SettleMaxSec= instead
+                         */
+
+        /* the rest is the machine's own */
+        bool scan_runs, build_runs;
+        bool changed;  /* something came since the last scan began, and a scan is to follow */
+        bool owed;     /* the scan runs because of a change, or of work that is due */
+        bool unlocked; /* a lock was given back while a scan ran */
+        bool again;    /* a scan was asked for while one ran */
+        bool force;
+        bool given_up;
+        unsigned waived; /* somebody asked for a build: the set of VolumeHold that does not count for it */
+        uint64_t scanned_at;   /* when the last scan ended */
+        uint64_t first_change; /* of what is settling, or was when the scan began; 0: nothing */
+        uint64_t last_change;
+        uint64_t retry_at; /* after a failed build, or a "not now"; 0: none */
+} Volume;
+
+Volume volume_init(bool trusted);
+
+/* Returns the set of VolumeAction. An event that means nothing in the present state changes nothing. */
+unsigned volume_event(Volume *v, const VolumeConfig *c, VolumeEvent event, uint64_t now);
+void volume_hold(Volume *v, VolumeHold hold, bool on);
+
+/* Is its settling over at NOW, so that the next VOLUME_TIMER scans? */
+bool volume_settled(const Volume *v, const VolumeConfig *c, uint64_t now);
+/* Is its watch to be polled? While it settles it is asked at each timer instead, so a storm costs a bounded
+ * number of wake-ups. */
+bool volume_listens(const Volume *v);
+/* Does it wait for nothing but a build slot? */
+bool volume_wants_build(const Volume *v);
+/* Does it hold off reboot and unmount? */
+bool volume_busy(const Volume *v);
+
+const char *volume_state_to_string(VolumeState state);

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/world/device.h"
+
+#include <libudev.h>
+
+#include "base/log.h"
+
+typedef struct udev Udev;
+typedef struct udev_device UdevDevice;
+
+DEFINE_CLEANUP(UdevDevice *, udev_device_unref);
+
+struct DeviceMonitor {
+        Udev *udev;
+        struct udev_monitor *monitor;
+};
+
+/* A burst (a disk shelf switched on) must not be lost in the socket; privileged, as the daemon is. */
+#define MONITOR_BUFFER (8 * 1024 * 1024)
+
+int device_monitor_new(DeviceMonitor **ret) {
+        _cleanup_(device_monitor_freep) DeviceMonitor *m = calloc(1, sizeof(*m));
+        if (!m)
+                return -ENOMEM;
+        m->udev = udev_new();
+        if (!m->udev)
+                return -ENOMEM;
+        /* "udev", not "kernel": its database is complete when the event comes */
+        m->monitor = udev_monitor_new_from_netlink(m->udev, "udev");
+        if (!m->monitor)
+                return -ENOMEM;
+        int r = udev_monitor_filter_add_match_subsystem_devtype(m->monitor, "block", NULL);
+        if (r < 0)
+                return r;
+        (void) udev_monitor_set_receive_buffer_size(m->monitor, MONITOR_BUFFER);
+        r = udev_monitor_enable_receiving(m->monitor);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(m);
+        return 0;
+}
+
+DeviceMonitor *device_monitor_free(DeviceMonitor *m) {
+        if (m) {
+                udev_monitor_unref(m->monitor);
+                udev_unref(m->udev);
+        }
+        free(m);
+        return NULL;
+}
+
+int device_monitor_get_fd(const DeviceMonitor *m) {
+        return udev_monitor_get_fd(m->monitor);
+}
+
+int device_monitor_dispatch(DeviceMonitor *m, device_event_t event, void *userdata) {
+        for (;;) {
+                errno = 0;
+                _cleanup_(udev_device_unrefp) UdevDevice *d = udev_monitor_receive_device(m->monitor);
+                if (!d)
+                        return errno == ENOBUFS ? -ENOBUFS : 0;
+                event(udev_device_get_devnum(d), strempty(udev_device_get_action(d)), userdata);
+        }
+}
+
+static int copy_property(UdevDevice *d, const char *name, char **ret) {
+        const char *value = udev_device_get_property_value(d, name);
+        return value ? free_and_strdup(ret, value) : 0;
+}
+
+static int hex_digit(char c) {
+        return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* udev writes the odd bytes of a label as \xHH; people write the label itself. */
+static void decode(char *s) {
+        char *to = s;
+        while (*s) {
+                bool escape = s[0] == '\\' && s[1] == 'x' && hex_digit(s[2]) >= 0 && hex_digit(s[3]) >= 0;
+                *to++ = escape ? (char) (hex_digit(s[2]) * 16 + hex_digit(s[3])) : *s;
+                s += escape ? 4 : 1;
+        }
+        *to = 0;
+}
+
+static int copy_links(UdevDevice *d, DeviceInfo *i) {
+        struct udev_list_entry *e;
+        udev_list_entry_foreach(e, udev_device_get_devlinks_list_entry(d)) {
+                int r = strv_extend(&i->links, udev_list_entry_get_name(e));
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static UdevDevice *disk_of(UdevDevice *d) { /* borrowed */
+        const char *type = udev_device_get_devtype(d);
+        return type && streq(type, "partition") ? udev_device_get_parent(d) : d;
+}
+
+/* What tells its disk from a copy of it. Of a loop device, which not only root may come to make, it is its
+ * file. */
+static int copy_serial(UdevDevice *d, char **ret) {
+        static const char *const properties[] = {"ID_SERIAL", "DM_UUID", "MD_UUID"};
+        UdevDevice *disk = disk_of(d);
+        const char *file = disk ? udev_device_get_sysattr_value(disk, "loop/backing_file") : NULL;
+        for (size_t i = 0; i < ELEMENTSOF(properties); i++) {
+                int r = copy_property(d, properties[i], ret);
+                if (r != 0)
+                        return r;
+        }
+        return file ? strprintf(ret, "loop:%s", file) : 0;
+}
+
+/* udev lags behind the kernel: what it says may be of the medium that was in the device before. It names the
+ * one that it saw in a link; where its rules make none, it is believed. */
+static bool is_outdated(UdevDevice *d) {
+        UdevDevice *disk = disk_of(d);
+        const char *now = disk ? udev_device_get_sysattr_value(disk, "diskseq") : NULL;
+        bool outdated = false;
+        struct udev_list_entry *e;
+        if (!now)
+                return false;
+        udev_list_entry_foreach(e, udev_device_get_devlinks_list_entry(disk)) {
+                const char *seen = startswith(udev_list_entry_get_name(e), "/dev/disk/by-diskseq/");
+                if (seen && streq(seen, now))
+                        return false;
+                outdated = outdated || seen;
+        }
+        return outdated;
+}
+
+void device_info_done(DeviceInfo *i) {
+        free(i->node);
+        strv_free(i->links);
+        free(i->uuid);
+        free(i->label);
+        free(i->partuuid);
+        free(i->serial);
+        *i = (DeviceInfo){};
+}
+
+int device_monitor_look_up(DeviceMonitor *m, dev_t devno, DeviceInfo *ret) {
+        _cleanup_(device_info_done) DeviceInfo i = {};
+        _cleanup_(udev_device_unrefp) UdevDevice *d = udev_device_new_from_devnum(m->udev, 'b', devno);
+        if (!d)
+                return errno == ENOMEM ? -ENOMEM : -ENODEV;
+        const struct {
+                const char *name;
+                char **to;
+        } properties[] = {
+                {"ID_FS_UUID", &i.uuid},
+                {"ID_FS_LABEL_ENC", &i.label},
+                {"ID_PART_ENTRY_UUID", &i.partuuid},
+        };
+        bool outdated = is_outdated(d); /* its event is on the way */
+        if (outdated)
+                log_debug("%s: udev has not looked at what is in it now",
+                          strempty(udev_device_get_devnode(d)));
+        for (size_t n = 0; !outdated && n < ELEMENTSOF(properties); n++)
+                if (copy_property(d, properties[n].name, properties[n].to) < 0)
+                        return -ENOMEM;
+        if (!outdated && copy_serial(d, &i.serial) < 0)
+                return -ENOMEM;
+        if (free_and_strdup(&i.node, udev_device_get_devnode(d)) < 0 || (!outdated && copy_links(d, &i) < 0))
+                return -ENOMEM;
+        if (i.label)
+                decode(i.label);
+        *ret = i;
+        i = (DeviceInfo){};
+        return 0;
+}

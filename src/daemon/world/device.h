@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Block devices as udev knows them. Everything comes from udev's database and /sys: no device is ever opened,
+ * so none can hold us. */
+
+#include <sys/types.h>
+
+#include "base/util.h"
+
+typedef struct DeviceMonitor DeviceMonitor;
+
+/* What people may call a device, and what tells it from another; each is NULL where udev does not know it. */
+typedef struct DeviceInfo {
+        char *node;   /* /dev/sda2 */
+        char **links; /* strv: /dev/disk/by-… */
+        char *uuid, *label;
+        char *partuuid;
+        char *serial; /* of the disk, or what stands for it: see copy_serial() */
+} DeviceInfo;
+
+void device_info_done(DeviceInfo *i);
+
+/* -errno where udev cannot be listened to. */
+int device_monitor_new(DeviceMonitor **ret);
+DeviceMonitor *device_monitor_free(DeviceMonitor *m);
+DEFINE_CLEANUP(DeviceMonitor *, device_monitor_free);
+
+/* A device of this number was added, changed or removed. */
+typedef void (*device_event_t)(dev_t devno, const char *action, void *userdata);
+
+int device_monitor_get_fd(const DeviceMonitor *m);
+/* Takes all events that are queued. -ENOBUFS: some were lost, look at everything again. */
+int device_monitor_dispatch(DeviceMonitor *m, device_event_t event, void *userdata);
+
+/* 0, -ENODEV, -ENOMEM. Without UUID, label and serial while all that udev knows is of a medium that was in
+ * the device before: its event is to come. */
+int device_monitor_look_up(DeviceMonitor *m, dev_t devno, DeviceInfo *ret);

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/world/job.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+
+#include "base/report.h"
+
+struct Job {
+        pid_t pid;
+        int process_fd;
+        int output_fd;
+        bool reaped;
+        bool too_long; /* the rest of this line is dropped */
+        bool cut;      /* a line was */
+        size_t used;
+        char line[REPORT_LINE_MAX];
+};
+
+typedef posix_spawn_file_actions_t FileActions;
+typedef posix_spawnattr_t SpawnAttributes;
+
+static int fill_file_actions(FileActions *actions, int output, int inherit) {
+        int r = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+        if (r == 0)
+                r = posix_spawn_file_actions_adddup2(actions, output, STDOUT_FILENO);
+        if (r == 0 && inherit >= 0)
+                r = posix_spawn_file_actions_adddup2(actions, inherit, JOB_INHERITED_FD);
+        return -r;
+}
+
+/* The daemon blocks signals for its loop and ignores SIGPIPE; a child must start as any program does. */
+static int fill_attributes(SpawnAttributes *attributes) {
+        sigset_t none, all;
+        sigemptyset(&none);
+        sigfillset(&all);
+        int r = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
+                                                             POSIX_SPAWN_SETSIGDEF);
+        if (r == 0)
+                r = posix_spawnattr_setsigmask(attributes, &none);
+        if (r == 0)
+                r = posix_spawnattr_setsigdefault(attributes, &all);
+        return -r;
+}
+
+static int spawn(char *const *argv, int output, int inherit, pid_t *ret) {
+        _cleanup_(posix_spawn_file_actions_destroy) FileActions actions;
+        _cleanup_(posix_spawnattr_destroy) SpawnAttributes attributes;
+        posix_spawn_file_actions_init(&actions);
+        posix_spawnattr_init(&attributes);
+        int r = fill_file_actions(&actions, output, inherit);
+        if (r >= 0)
+                r = fill_attributes(&attributes);
+        if (r >= 0)
+                r = -posix_spawn(ret, argv[0], &actions, &attributes, argv, environ);
+        return r;
+}
+
+int job_start(char *const *argv, int inherit, Job **ret) {
+        _cleanup_(job_freep) Job *j = calloc(1, sizeof(*j));
+        _cleanup_close_ int output = -EBADF;
+        int pipe_fd[2];
+
+        if (!j)
+                return -ENOMEM;
+        j->process_fd = j->output_fd = -EBADF;
+        j->reaped = true; /* nothing to reap yet */
+        if (pipe2(pipe_fd, O_CLOEXEC) < 0)
+                return -errno;
+        j->output_fd = pipe_fd[0];
+        output = pipe_fd[1];
+        if (fcntl(j->output_fd, F_SETFL, O_NONBLOCK) < 0)
+                return -errno;
+        int r = spawn(argv, output, inherit, &j->pid);
+        if (r < 0)
+                return r;
+        j->reaped = false;
+        j->process_fd = pidfd_open(j->pid, 0);
+        if (j->process_fd < 0) {
+                r = -errno;
+                (void) job_kill(j, SIGKILL);
+                (void) waitpid(j->pid, NULL, 0);
+                return r;
+        }
+        *ret = TAKE_PTR(j);
+        return 0;
+}
+
+Job *job_free(Job *j) {
+        if (j) {
+                if (j->process_fd >= 0)
+                        close(j->process_fd);
+                if (j->output_fd >= 0)
+                        close(j->output_fd);
+        }
+        free(j);
+        return NULL;
+}
+
+int job_get_process_fd(const Job *j) {
+        return j->process_fd;
+}
+
+int job_get_output_fd(const Job *j) {
+        return j->output_fd;
+}
+
+pid_t job_get_pid(const Job *j) {
+        return j->pid;
+}
+
+/* Gives on every whole line in the buffer and keeps the rest. */
+static void give_lines(Job *j, job_line_t line, void *userdata) {
+        char *start = j->line, *end;
+        while ((end = memchr(start, '\n', j->used - (size_t) (start - j->line)))) {
+                *end = 0;
+                if (!j->too_long)
+                        line(start, userdata);
+                j->too_long = false;
+                start = end + 1;
+        }
+        j->used -= (size_t) (start - j->line);
+        memmove(j->line, start, j->used);
+        if (j->used == sizeof(j->line)) {
+                j->too_long = j->cut = true;
+                j->used = 0;
+        }
+}
+
+static int read_lines(Job *j, unsigned reads, job_line_t line, void *userdata) {
+        for (; reads > 0; reads--) {
+                ssize_t n = read(j->output_fd, j->line + j->used, sizeof(j->line) - j->used);
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return errno == EAGAIN ? 0 : -errno;
+                if (n == 0)
+                        return 1;
+                j->used += (size_t) n;
+                give_lines(j, line, userdata);
+        }
+        return 0;
+}
+
+int job_read(Job *j, job_line_t line, void *userdata) {
+        /* a child that never stops printing gets its turn again, like all others */
+        return read_lines(j, 16, line, userdata);
+}
+
+int job_read_rest(Job *j, job_line_t line, void *userdata) {
+        return read_lines(j, 1024, line, userdata);
+}
+
+bool job_was_cut(const Job *j) {
+        return j->cut;
+}
+
+int job_reap(Job *j, int *ret) {
+        siginfo_t info = {};
+        if (waitid(P_PIDFD, (id_t) j->process_fd, &info, WEXITED | WNOHANG) < 0)
+                return -errno;
+        if (info.si_pid == 0)
+                return -EAGAIN;
+        j->reaped = true;
+        *ret = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
+        return 0;
+}
+
+int job_kill(Job *j, int signal) {
+        if (j->reaped)
+                return -ESRCH;
+        return kill(-j->pid, signal) < 0 ? -errno : 0;
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The mount table by fanotify's mount events (Linux 6.15), which name each mount that was attached or
+ * detached by an id that is never used again, and statmount(2), which describes it. What they do not tell:
+ * - remounts. /proc/self/mountinfo is polled for these and never read: the volumes alone are asked again. So
+ *   a folder renamed above a mount, or the subvolume that it shows, is noticed too, with the next change.
+ * - where the mounts below a moved one are now, and what became of one that another was pushed under. After
+ *   anything like it (and after an overflow) all are listed anew. */
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/sysmacros.h>
+
+#include "daemon/world/mountapi.h"
+#include "daemon/world/mountsource.h"
+
+/* More than the queue holds: a look ends also when the events do not. */
+#define EVENTS_MAX 32768U
+
+#define STATUS_SIZE_MAX (1024 * 1024) /* a path has no greatest length */
+
+typedef struct MountEvents {
+        int fanotify, mountinfo;
+        int poll;       /* for both */
+        bool anew;      /* the set is to be listed anew */
+        size_t orphans; /* mounts without parent when it was */
+        MountStatus *status;
+        size_t status_size;
+} MountEvents;
+
+static void events_close(void *source) {
+        MountEvents *e = source;
+        const int fds[] = {e->fanotify, e->mountinfo, e->poll};
+        for (size_t i = 0; i < ELEMENTSOF(fds); i++)
+                if (fds[i] >= 0)
+                        close(fds[i]);
+        free(e->status);
+        free(e);
+}
+
+DEFINE_CLEANUP(MountEvents *, events_close);
+
+static int open_fanotify(void) {
+        _cleanup_close_ int ns = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+        if (ns < 0)
+                return -errno;
+        _cleanup_close_ int fd =
+                fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_MNT | FAN_CLOEXEC | FAN_NONBLOCK, 0);
+        if (fd < 0 ||
+            fanotify_mark(fd, FAN_MARK_ADD | FAN_MARK_MNTNS, FAN_MNT_ATTACH | FAN_MNT_DETACH, ns, NULL) < 0)
+                return -errno;
+        return TAKE_FD(fd);
+}
+
+static int poll_both(MountEvents *e) {
+        /* Edge-triggered: readable is what mountinfo always is, but who polls it is woken by each change.
+         * Asking for EPOLLPRI would not do: whoever looks at that first, epoll itself included, takes it
+         * away. */
+        struct epoll_event of_fanotify = {.events = EPOLLIN, .data.fd = e->fanotify},
+                           of_mountinfo = {.events = EPOLLIN | EPOLLET, .data.fd = e->mountinfo};
+        e->poll = epoll_create1(EPOLL_CLOEXEC);
+        if (e->poll < 0 || epoll_ctl(e->poll, EPOLL_CTL_ADD, e->fanotify, &of_fanotify) < 0 ||
+            epoll_ctl(e->poll, EPOLL_CTL_ADD, e->mountinfo, &of_mountinfo) < 0)
+                return -errno;
+        return 0;
+}
+
+/* 1; 0: there is no such mount, or it is behind a root that is not ours; negative errno. */
+static int ask(MountEvents *e, uint64_t id, uint64_t mask) {
+        MountRequest request = {.size = sizeof(request), .mnt_id = id, .param = mask};
+        for (;;) {
+                if (syscall(SYS_statmount, &request, e->status, e->status_size, 0) >= 0)
+                        return 1;
+                if (errno != EOVERFLOW)
+                        return errno == ENOENT || errno == EPERM ? 0 : -errno;
+                if (e->status_size >= STATUS_SIZE_MAX)
+                        return -EOVERFLOW;
+                MountStatus *bigger = realloc(e->status, e->status_size * 2);
+                if (!bigger)
+                        return -ENOMEM;
+                e->status = bigger;
+                e->status_size *= 2;
+        }
+}
+
+static const char *text(const MountStatus *s, uint64_t mask, uint32_t offset) {
+        return (s->mask & mask) ? s->str + offset : "";
+}
+
+static bool is_read_only(const MountStatus *s) {
+        return (s->mnt_attr & MOUNT_ATTR_RDONLY) || (s->sb_flags & MS_RDONLY);
+}
+
+/* What may be a part of a subvolume. */
+static bool needs_options(const MountStatus *s) {
+        return streq(text(s, STATMOUNT_FS_TYPE, s->fs_type), "btrfs") &&
+               !streq(text(s, STATMOUNT_MNT_ROOT, s->mnt_root), "/");
+}
+
+/* All there is to know. Options are asked for only where they matter: btrfs may read the disk for them. */
+static int ask_all(MountEvents *e, uint64_t id) {
+        const uint64_t mask = STATMOUNT_SB_BASIC | STATMOUNT_MNT_BASIC | STATMOUNT_MNT_ROOT |
+                              STATMOUNT_MNT_POINT | STATMOUNT_FS_TYPE | STATMOUNT_SB_SOURCE;
+        int r = ask(e, id, mask);
+        return r > 0 && needs_options(e->status) ? ask(e, id, mask | STATMOUNT_MNT_OPTS) : r;
+}
+
+static int add(MountEvents *e, MountSet *set, uint64_t id) {
+        int r = ask_all(e, id);
+        const MountStatus *s = e->status;
+        if (r <= 0 || !(s->mask & STATMOUNT_MNT_POINT)) /* no path leads there */
+                return r < 0 ? r : 0;
+        const MountFacts f = {
+                .id = s->mnt_id_old,
+                .devno = makedev(s->sb_dev_major, s->sb_dev_minor),
+                .source = text(s, STATMOUNT_SB_SOURCE, s->sb_source),
+                .root = text(s, STATMOUNT_MNT_ROOT, s->mnt_root),
+                .target = text(s, STATMOUNT_MNT_POINT, s->mnt_point),
+                .fstype = text(s, STATMOUNT_FS_TYPE, s->fs_type),
+                .options = text(s, STATMOUNT_MNT_OPTS, s->mnt_opts),
+                .read_only = is_read_only(s),
+        };
+        return mount_set_add(set, id, s->mnt_parent_id, &f);
+}
+
+/* As add(), of one that was added before. */
+static int renew(MountEvents *e, MountSet *set, uint64_t id) {
+        int r = ask(e, id,
+                    STATMOUNT_SB_BASIC | STATMOUNT_MNT_BASIC | STATMOUNT_MNT_ROOT | STATMOUNT_MNT_POINT);
+        const MountStatus *s = e->status;
+        if (r <= 0)
+                return r;
+        const MountFacts f = {
+                .root = text(s, STATMOUNT_MNT_ROOT, s->mnt_root),
+                .target = text(s, STATMOUNT_MNT_POINT, s->mnt_point),
+                .read_only = is_read_only(s),
+        };
+        return mount_set_renew(set, id, s->mnt_parent_id, &f);
+}
+
+#define LIST_ROOM 512U
+
+/* Lists what comes after the mount AFTER. The number; less than LIST_ROOM: that was the last of them. */
+static int list(uint64_t after, uint64_t *ids) {
+        MountRequest request = {.size = sizeof(request), .mnt_id = LSMT_ROOT, .param = after};
+        long n = syscall(SYS_listmount, &request, ids, LIST_ROOM, 0);
+        return n < 0 ? -errno : (int) n;
+}
+
+static int list_anew(MountEvents *e, MountSet *set) {
+        uint64_t ids[LIST_ROOM] = {};
+        unsigned n = LIST_ROOM;
+        int r = mount_set_begin(set);
+        for (uint64_t last = 0; r >= 0 && n == LIST_ROOM; last = ids[LIST_ROOM - 1]) {
+                r = list(last, ids);
+                n = r < 0 ? 0 : (unsigned) r;
+                for (unsigned i = 0; r >= 0 && i < n; i++)
+                        r = add(e, set, ids[i]);
+        }
+        if (r < 0)
+                return r;
+        e->orphans = mount_set_orphans(set);
+        e->anew = false;
+        return 0;
+}
+
+static int take(MountEvents *e, MountSet *set, uint64_t mask, uint64_t id) {
+        if (e->anew) /* it will be in the list */
+                return 0;
+        if (!(mask & FAN_MNT_DETACH)) {
+                int r = add(e, set, id);
+                e->anew = r > 0;
+                return r;
+        }
+        e->anew = mask & FAN_MNT_ATTACH; /* both at once: moved */
+        mount_set_remove(set, id);
+        return 0;
+}
+
+/* Takes one event of the queue. */
+static int take_event(MountEvents *e, MountSet *set, const struct fanotify_event_metadata *m) {
+        MountEventInfo info;
+        if (m->mask & FAN_Q_OVERFLOW)
+                e->anew = true;
+        else if (m->event_len >= m->metadata_len + sizeof(info)) {
+                memcpy(&info, (const char *) m + m->metadata_len, sizeof(info));
+                if (info.hdr.info_type == FAN_EVENT_INFO_TYPE_MNT)
+                        return take(e, set, m->mask, info.mnt_id);
+        }
+        return 0;
+}
+
+/* Takes all that is queued, but not for ever. */
+static int take_events(MountEvents *e, MountSet *set) {
+        _Alignas(struct fanotify_event_metadata) char buffer[16 * 1024];
+        for (size_t taken = 0; taken < EVENTS_MAX;) {
+                ssize_t n = read(e->fanotify, buffer, sizeof(buffer));
+                if (n < 0)
+                        return errno == EAGAIN ? 0 : -errno;
+                const struct fanotify_event_metadata *m = (const void *) buffer;
+                for (; FAN_EVENT_OK(m, n); m = FAN_EVENT_NEXT(m, n), taken++) {
+                        int r = take_event(e, set, m);
+                        if (r < 0)
+                                return r;
+                }
+        }
+        return 0;
+}
+
+/* Whatever happened to mounts may have been a remount. */
+static int ask_volumes(MountEvents *e, MountSet *set) {
+        _cleanup_free_ uint64_t *keys = NULL;
+        size_t n;
+        int r = mount_set_volumes(set, &keys, &n);
+        for (size_t i = 0; r >= 0 && !e->anew && i < n; i++) {
+                r = renew(e, set, keys[i]);
+                e->anew = r > 0;
+        }
+        return r < 0 ? r : 0;
+}
+
+static int follow(MountEvents *e, MountSet *set) {
+        int r = take_events(e, set);
+        /* of something that was taken away others were the children: they are elsewhere now */
+        e->anew = e->anew || mount_set_orphans(set) != e->orphans;
+        if (r >= 0)
+                r = ask_volumes(e, set);
+        return r;
+}
+
+static int events_look(void *source, MountSet *set) {
+        MountEvents *e = source;
+        struct epoll_event ready[2];
+        /* acknowledged before the look: what comes later wakes us again */
+        if (epoll_wait(e->poll, ready, ELEMENTSOF(ready), 0) < 0)
+                return -errno;
+        int r = follow(e, set);
+        if (r >= 0 && e->anew)
+                r = list_anew(e, set);
+        e->anew = e->anew || r < 0;
+        return r < 0 ? r : 0;
+}
+
+static int events_get_fd(const void *source) {
+        return ((const MountEvents *) source)->poll;
+}
+
+/* Can this kernel describe a mount, too? */
+static int probe(MountEvents *e) {
+        uint64_t ids[LIST_ROOM];
+        int r = list(0, ids);
+        if (r > 0)
+                r = ask(e, ids[0], STATMOUNT_SB_SOURCE);
+        return r < 0 ? r : r == 0 || !(e->status->mask & STATMOUNT_SB_SOURCE) ? -EOPNOTSUPP : 0;
+}
+
+static int events_open(void **ret) {
+        _cleanup_(events_closep) MountEvents *e = calloc(1, sizeof(*e));
+        if (!e)
+                return -ENOMEM;
+        *e = (MountEvents){.fanotify = open_fanotify(), .mountinfo = -EBADF, .poll = -EBADF, .anew = true};
+        if (e->fanotify < 0)
+                return e->fanotify;
+        e->mountinfo = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+        if (e->mountinfo < 0)
+                return -errno;
+        e->status_size = sizeof(MountStatus) + 4096;
+        e->status = malloc(e->status_size);
+        int r = e->status ? probe(e) : -ENOMEM;
+        if (r >= 0)
+                r = poll_both(e);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(e);
+        return 0;
+}
+
+const MountSource mount_events = {
+        .name = "fanotify",
+        .open = events_open,
+        .close = events_close,
+        .get_fd = events_get_fd,
+        .look = events_look,
+};

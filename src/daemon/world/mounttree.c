@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/world/mounttree.h"
+
+#include <stdio.h>
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+/* More mounts inside one another than any machine has; a circle in a table that was read while it changed
+ * must end too. */
+#define DEPTH_MAX 1000
+
+typedef struct Node {
+        uint64_t id, parent;
+        char *place; /* PARENT:TARGET, so that whatever is mounted there is found; NULL: not in the tree, but
+                        something that is has it for its parent */
+        size_t children; /* mounted on it */
+        UT_hash_handle by_id, by_place;
+} Node;
+
+struct MountTree {
+        Node *by_id, *by_place;
+        size_t orphans; /* the children of all that are not in the tree */
+};
+
+int mount_tree_new(MountTree **ret) {
+        MountTree *t = calloc(1, sizeof(*t));
+        if (!t)
+                return -ENOMEM;
+        *ret = t;
+        return 0;
+}
+
+MountTree *mount_tree_free(MountTree *t) {
+        if (t) {
+                Node *n, *next;
+                HASH_CLEAR(by_place, t->by_place);
+                HASH_ITER (by_id, t->by_id, n, next) {
+                        HASH_DELETE(by_id, t->by_id, n);
+                        free(n->place);
+                        free(n);
+                }
+        }
+        free(t);
+        return NULL;
+}
+
+static Node *find_any(const MountTree *t, uint64_t id) {
+        Node *n;
+        HASH_FIND(by_id, t->by_id, &id, sizeof(id), n);
+        return n;
+}
+
+static Node *find(const MountTree *t, uint64_t id) {
+        Node *n = find_any(t, id);
+        return n && n->place ? n : NULL;
+}
+
+static Node *find_at(const MountTree *t, const char *place) {
+        Node *n;
+        HASH_FIND(by_place, t->by_place, place, strlen(place), n);
+        return n;
+}
+
+/* The node ID, which may be one that is not in the tree. NULL: no memory. */
+static Node *obtain(MountTree *t, uint64_t id) {
+        Node *n = find_any(t, id);
+        if (n)
+                return n;
+        n = calloc(1, sizeof(*n));
+        if (!n)
+                return NULL;
+        n->id = id;
+        HASH_ADD(by_id, t->by_id, id, sizeof(n->id), n);
+        if (!n->by_id.tbl) { /* uthash had no memory */
+                free(n);
+                return NULL;
+        }
+        return n;
+}
+
+/* Forgets N if nothing needs it. */
+static void release(MountTree *t, Node *n) {
+        if (n->place || n->children > 0)
+                return;
+        if (t->by_id) /* as it is: for the analyzers */
+                HASH_DELETE(by_id, t->by_id, n);
+        free(n);
+}
+
+/* Takes PLACE. */
+static int put(MountTree *t, Node *n, Node *parent, char *place) {
+        const Node *other = find_at(t, place);
+        n->place = place;
+        n->parent = parent->id;
+        t->orphans -= n->children;
+        parent->children++;
+        t->orphans += !parent->place;
+        if (other) /* one is enough to cover */
+                return 1;
+        HASH_ADD_KEYPTR(by_place, t->by_place, n->place, strlen(n->place), n);
+        return n->by_place.tbl ? 0 : -ENOMEM;
+}
+
+int mount_tree_add(MountTree *t, uint64_t id, uint64_t parent, const char *target) {
+        _cleanup_free_ char *place = NULL;
+        if (strprintf(&place, "%llu:%s", (unsigned long long) parent, target) < 0)
+                return -ENOMEM;
+        Node *n = obtain(t, id), *p = obtain(t, parent);
+        if (n && p && !n->place)
+                return put(t, n, p, TAKE_PTR(place));
+        int r = n && p ? !streq(n->place, place) : -ENOMEM;
+        if (n)
+                release(t, n);
+        if (p && parent != id)
+                release(t, p);
+        return r;
+}
+
+void mount_tree_remove(MountTree *t, uint64_t id) {
+        Node *n = find(t, id);
+        if (!n)
+                return;
+        Node *parent = find_any(t, n->parent);
+        if (find_at(t, n->place) == n)
+                HASH_DELETE(by_place, t->by_place, n);
+        t->orphans -= !parent->place;
+        parent->children--;
+        free(n->place);
+        n->place = NULL;
+        t->orphans += n->children;
+        release(t, n);
+        if (parent != n)
+                release(t, parent);
+}
+
+size_t mount_tree_orphans(const MountTree *t) {
+        return t->orphans;
+}
+
+/* Is anything mounted on the first LENGTH bytes of TARGET, in the mount PARENT? */
+static bool is_covered(const MountTree *t, uint64_t parent, const char *target, size_t length) {
+        _cleanup_free_ char *place = NULL;
+        if (strprintf(&place, "%llu:%.*s", (unsigned long long) parent, (int) MAX(length, 1U), target) < 0)
+                return false;
+        return find_at(t, place) != NULL;
+}
+
+/* Is anything mounted on its own root? */
+static bool is_root_covered(const MountTree *t, const Node *n) {
+        const char *target = strchr(n->place, ':') + 1;
+        return is_covered(t, n->id, target, strlen(target));
+}
+
+/* … or on a directory from its parent's root to its target? */
+static bool is_way_covered(const MountTree *t, const Node *n) {
+        const char *target = strchr(n->place, ':') + 1;
+        for (const char *slash = strchr(target, '/'); slash; slash = strchr(slash + 1, '/'))
+                if (slash[1] && is_covered(t, n->parent, target, (size_t) (slash - target)))
+                        return true;
+        return false;
+}
+
+bool mount_tree_reaches(const MountTree *t, uint64_t id) {
+        const Node *n = find(t, id);
+        if (!n || is_root_covered(t, n))
+                return false;
+        for (unsigned depth = 0; n && depth < DEPTH_MAX; depth++) {
+                if (is_way_covered(t, n))
+                        return false;
+                n = find(t, n->parent);
+        }
+        return true;
+}

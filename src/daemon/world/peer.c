@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/world/peer.h"
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+typedef struct Known {
+        Peer peer;
+        PeerSet *set;
+        char *name;
+        UT_hash_handle by_name, by_id;
+} Known;
+
+/* One match for all: sd_bus_track takes one for each name, of which a bus gives a connection a few hundred,
+ * and sd-bus closes the connection when it is refused one. Where nobody is known there is none, so that
+ * nothing wakes us. */
+struct PeerSet {
+        Known *by_name, *by_id;
+        sd_bus_slot *vanished;
+        uint64_t last_id;
+        peer_gone_t gone;
+        void *userdata;
+};
+
+int peer_set_new(peer_gone_t gone, void *userdata, PeerSet **ret) {
+        PeerSet *s = calloc(1, sizeof(*s));
+        if (!s)
+                return -ENOMEM;
+        s->gone = gone;
+        s->userdata = userdata;
+        *ret = s;
+        return 0;
+}
+
+static void known_free(Known *k) {
+        free(k->name);
+        free(k);
+}
+DEFINE_CLEANUP(Known *, known_free);
+
+static void watch_no_more(PeerSet *s) {
+        if (!s->by_name)
+                s->vanished = sd_bus_slot_unref(s->vanished);
+}
+
+static void vanish(Known *k) {
+        PeerSet *s = k->set;
+        HASH_DELETE(by_name, s->by_name, k);
+        HASH_DELETE(by_id, s->by_id, k);
+        watch_no_more(s);
+        s->gone(s->userdata, &k->peer);
+        known_free(k);
+}
+
+/* All at once: nobody who is told of one finds another. */
+void peer_set_clear(PeerSet *s) {
+        Known *k = s->by_name, *next;
+        HASH_CLEAR(by_name, s->by_name);
+        HASH_CLEAR(by_id, s->by_id);
+        watch_no_more(s);
+        for (; k; k = next) {
+                next = k->by_name.next;
+                s->gone(s->userdata, &k->peer);
+                known_free(k);
+        }
+}
+
+PeerSet *peer_set_free(PeerSet *s) {
+        if (s)
+                peer_set_clear(s);
+        free(s);
+        return NULL;
+}
+
+static int on_vanished(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        PeerSet *s = userdata;
+        const char *name;
+        Known *k = NULL;
+        if (sd_bus_message_read_basic(m, 's', &name) >= 0)
+                HASH_FIND(by_name, s->by_name, name, strlen(name), k);
+        if (k)
+                vanish(k);
+        return 0;
+}
+
+static int watch_all(PeerSet *s, sd_bus *bus) {
+        if (s->vanished)
+                return 0;
+        return sd_bus_add_match_async(bus, &s->vanished,
+                                      "type='signal',sender='org.freedesktop.DBus',"
+                                      "path='/org/freedesktop/DBus',interface='org.freedesktop.DBus',"
+                                      "member='NameOwnerChanged',arg2=''",
+                                      on_vanished, NULL, s);
+}
+
+static int ask_credentials(sd_bus_message *m, Peer *peer) {
+        _cleanup_(sd_bus_creds_unrefp) sd_bus_creds *creds = NULL;
+        int r = sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID | SD_BUS_CREDS_PID, &creds);
+        if (r >= 0)
+                r = sd_bus_creds_get_euid(creds, &peer->uid);
+        if (r >= 0 && sd_bus_creds_get_pid(creds, &peer->pid) < 0)
+                peer->pid = 0;
+        return r;
+}
+
+static int learn(PeerSet *s, sd_bus_message *m, const char *name, Known **ret) {
+        _cleanup_(known_freep) Known *k = calloc(1, sizeof(*k));
+        if (!k || free_and_strdup(&k->name, name) < 0)
+                return -ENOMEM;
+        k->set = s;
+        k->peer.name = k->name;
+        k->peer.id = s->last_id + 1;
+        /* watched first: of whoever vanishes behind that we are told, of others there are no credentials */
+        int r = watch_all(s, sd_bus_message_get_bus(m));
+        if (r >= 0)
+                r = ask_credentials(m, &k->peer);
+        if (r < 0)
+                return r;
+        HASH_ADD_KEYPTR(by_name, s->by_name, k->name, strlen(k->name), k);
+        if (!k->by_name.tbl)
+                return -ENOMEM;
+        HASH_ADD(by_id, s->by_id, peer.id, sizeof(k->peer.id), k);
+        if (!k->by_id.tbl) {
+                HASH_DELETE(by_name, s->by_name, k);
+                return -ENOMEM;
+        }
+        s->last_id++;
+        *ret = TAKE_PTR(k);
+        return 0;
+}
+
+int peer_set_look_up(PeerSet *s, sd_bus_message *m, const Peer **ret) {
+        const char *name = sd_bus_message_get_sender(m);
+        Known *k = NULL;
+        if (!name)
+                return -ENXIO;
+        HASH_FIND(by_name, s->by_name, name, strlen(name), k);
+        if (!k) {
+                int r = learn(s, m, name, &k);
+                if (r < 0) {
+                        watch_no_more(s);
+                        return r;
+                }
+        }
+        *ret = &k->peer;
+        return 0;
+}
+
+const Peer *peer_set_find(const PeerSet *s, uint64_t id) {
+        Known *k;
+        HASH_FIND(by_id, s->by_id, &id, sizeof(id), k);
+        return k ? &k->peer : NULL;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/world/pin.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+/* A look at names that are in memory fails also because somebody renames or mounts something just then. */
+#define TRIES 10U
+
+/* Whoever is mounted pins the way to it in memory. Where that is not enough, as it leads through a server
+ * that is asked for each step (NFS, FUSE), nobody is, for it may not answer. */
+static int open_cached(const char *target) {
+        struct open_how how = {
+                .flags = O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW,
+                .resolve = RESOLVE_CACHED,
+        };
+        long fd = -1;
+        errno = EAGAIN;
+        for (unsigned i = 0; i < TRIES && fd < 0 && errno == EAGAIN; i++)
+                fd = syscall(SYS_openat2, AT_FDCWD, target, &how, sizeof(how));
+        if (fd < 0 && (errno == EINVAL || errno == ENOSYS)) /* before Linux 5.12 */
+                return open(target, (int) how.flags);
+        return (int) fd;
+}
+
+/* The id of the mount that PATH is on, 0: unknown. */
+static uint64_t mount_of(int fd, const char *path) {
+        struct statx stx;
+        if (statx(fd, path, AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &stx) < 0)
+                return 0;
+        return stx.stx_mask & STATX_MNT_ID ? stx.stx_mnt_id : 0;
+}
+
+int pin_mount(const char *target, uint64_t mount_id, int *ret) {
+        _cleanup_close_ int fd = open_cached(target);
+        if (fd < 0)
+                return -errno;
+        if (mount_of(fd, "") != mount_id)
+                return -ESTALE;
+        *ret = TAKE_FD(fd);
+        return 0;
+}
+
+/* From the root of an attached mount ".." leads out of it; but from "/" nothing does. */
+static bool is_attached(int fd) {
+        uint64_t own = mount_of(fd, "");
+        return mount_of(fd, "..") != own || mount_of(AT_FDCWD, "/") == own;
+}
+
+/* Closes FD as soon as GONE tells that its parent has, and so is the last. */
+static void close_last(int fd, int gone) {
+        char c;
+        (void) dup2(fd, STDIN_FILENO);
+        (void) dup2(gone, STDOUT_FILENO);
+        (void) close_range(STDERR_FILENO, ~0U, 0);
+        while (read(STDOUT_FILENO, &c, 1) < 0 && errno == EINTR)
+                ;
+        _exit(EXIT_SUCCESS);
+}
+
+/* A child of a child, which is nobody's to wait for. */
+static void close_elsewhere(int fd) {
+        int pipe_fd[2];
+        if (pipe2(pipe_fd, O_CLOEXEC) < 0) {
+                close(fd);
+                return;
+        }
+        pid_t pid = fork();
+        if (pid == 0) {
+                close(pipe_fd[1]);
+                if (fork() == 0)
+                        close_last(fd, pipe_fd[0]);
+                _exit(EXIT_SUCCESS);
+        }
+        while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+                ;
+        close(fd);
+        close(pipe_fd[0]);
+        close(pipe_fd[1]);
+}
+
+void pin_release(int fd) {
+        if (fd < 0)
+                return;
+        if (is_attached(fd))
+                close(fd);
+        else
+                close_elsewhere(fd);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Is a cache, is a helper what its stamp says? Asked by bootkeep-scan, which reports the answer, and by
+ * bootkeep-build, which acts on it: one answer for both. Looks at metadata alone, never writes.
+ *
+ * Stamp of a cache, caches/NAME[@INSTANCE].stamp:
+ *   fingerprint HEX             of builder and sources
+ *   builder NAME HEX
+ *   output PATH SIZE MTIME      each output as the builder left it (a directory: PATH HEX -)
+ *   file PATH DESCRIPTION [TARGET]   each file of the sources, for explaining a difference
+ *   more N                      so many files have no line
+ * Stamp of a helper, helpers/PARTUUID.stamp:
+ *   fingerprint HEX             of everything copied to it
+ *   filesystem UUID
+ *   (lines of bootkeep-build about what it carries)
+ *   file PATH DESCRIPTION [TARGET] */
+
+#include "freshness/stamp.h"
+#include "helper/helper.h"
+#include "manifest/plan.h"
+#include "tree/fingerprint.h"
+#include "tree/root.h"
+
+typedef enum Difference {
+        DIFFERENCE_NONE,
+        DIFFERENCE_NEVER,      /* no stamp, or none that we understand */
+        DIFFERENCE_CHANGED,    /* `path` is other than it was; `detail` says in what and when */
+        DIFFERENCE_NEW,        /* `path` was not there */
+        DIFFERENCE_GONE,       /* `path` was there; `detail` says by when it was gone */
+        DIFFERENCE_MISSING,    /* a needed source, output or copied file `path` is not there */
+        DIFFERENCE_UNREADABLE, /* `path` cannot be looked at: `detail` says why */
+        DIFFERENCE_BUILDER,    /* the builder `path` was changed */
+        DIFFERENCE_FILESYSTEM, /* the helper was formatted or replaced */
+} Difference;
+
+const char *difference_to_string(Difference d); /* the word in reports: "never", "changed", "new", … */
+
+typedef struct Freshness {
+        Difference difference;
+        char *path;
+        char *detail;
+        Fingerprint now; /* what a build that starts now must record; not set for MISSING and UNREADABLE */
+} Freshness;
+
+#define FRESHNESS_NULL ((Freshness){})
+void freshness_done(Freshness *f);
+
+/* "/etc/dracut.conf.d/10.conf changed (size, mtime, 2026-11-23 17:20:33)", for people. NULL: out of memory */
+char *freshness_describe(const Freshness *f);
+
+typedef struct FreshnessContext {
+        const Root *root;
+        const Plan *plan;
+        const Arm *arm; /* or NULL */
+        bool trust_ctime;
+} FreshnessContext;
+
+/* 0 (the outcome is in *RET, errors of single paths included) or negative errno (out of memory, no watches
+ * left, …). */
+int freshness_of_cache(const FreshnessContext *c, const PlanCache *cache, Freshness *ret);
+int freshness_of_helper(const FreshnessContext *c, const Helper *helper, Freshness *ret);
+
+/* The lines `fingerprint`, `builder` and `file` of a stamp made now, before a builder runs (helper:
+ * `fingerprint`, `file`). *RET_MISSING, unless NULL, gets the path when a needed file is missing (-ENOENT) or
+ * cannot be looked at (another errno). Of very many files only the first have a line `file`; a line `more`
+ * then says how many have none. */
+int freshness_stamp_cache(const FreshnessContext *c, const PlanCache *cache, Stamp **ret, char **ret_missing);
+int freshness_stamp_helper(const FreshnessContext *c, const Helper *helper, Stamp **ret, char **ret_missing);
+/* Adds the `output` lines: to be called behind the builder. -ENOENT: *RET_MISSING. */
+int freshness_stamp_outputs(const FreshnessContext *c, const PlanCache *cache, Stamp *stamp,
+                            char **ret_missing);
+
+/* One fingerprint of all sources and copied files that no cache writes (told by the templates in MANIFEST).
+ * While it stays the same a build that failed has no reason to end otherwise. Arms nothing; what cannot be
+ * looked at counts as missing. */
+int freshness_of_sources(const FreshnessContext *c, const Manifest *manifest, Fingerprint *ret);

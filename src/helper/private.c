@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The device is the helper, not the directory where somebody mounted it: an automounted /boot may be gone,
+ * and something else may be mounted there. A superblock that is in use already is shared, so its options and
+ * its read-only state count, not ours. Never held longer than the build: it keeps the device busy. */
+
+#include "helper/private.h"
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "base/failure.h"
+
+#define ATTRIBUTES                                                                                           \
+        (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW |                 \
+         MOUNT_ATTR_NOATIME)
+
+void private_done(Private *p) {
+        closep(&p->root);
+        closep(&p->device);
+        *p = PRIVATE_NULL;
+}
+
+/* 0 and a context whose superblock is there. -ENODEV: no such kind of file system. */
+static int make_superblock(const Helper *helper, bool read_only, int *ret) {
+        _cleanup_close_ int context = fsopen(helper->fs_type, FSOPEN_CLOEXEC);
+
+        if (context < 0 || fsconfig(context, FSCONFIG_SET_STRING, "source", helper->node, 0) < 0 ||
+            (read_only && fsconfig(context, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0) ||
+            fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+                return -errno;
+        *ret = TAKE_FD(context);
+        return 0;
+}
+
+static int explain(const Helper *helper, int r, char **reterr) {
+        _cleanup_close_ int context = -EBADF;
+
+        if (r == -ENODEV && strstr(helper->fs_type, "_member"))
+                return failure(reterr, r, "belongs to an array that does not run, or runs without it");
+        if (r == -ENODEV)
+                return failure(reterr, r, "the kernel does not mount %s", helper->fs_type);
+        if (r == -EROFS)
+                return failure(reterr, r, "read-only");
+        if (r == -EACCES)
+                return failure(reterr, r, "the disk is write-protected");
+        /* in use without being writable: then it can be had read-only */
+        if (r == -EBUSY && make_superblock(helper, true, &context) >= 0)
+                return failure(reterr, -EROFS, "mounted read-only");
+        return failure_errno(reterr, r, "cannot be mounted");
+}
+
+static int check_device(const Helper *helper, int root, char **reterr) {
+        struct stat st;
+
+        if (fstat(root, &st) < 0)
+                return -errno;
+        /* file systems of several devices carry a number of their own */
+        if (major(st.st_dev) != 0 && st.st_dev != helper->devno)
+                return failure(reterr, -ESTALE, "is another device now");
+        return 0;
+}
+
+static int open_root(const Helper *helper, int *ret, char **reterr) {
+        _cleanup_close_ int context = -EBADF, mount = -EBADF, root = -EBADF;
+        int r = make_superblock(helper, false, &context);
+
+        if (r < 0)
+                return explain(helper, r, reterr);
+        mount = fsmount(context, FSMOUNT_CLOEXEC, ATTRIBUTES);
+        if (mount < 0)
+                return failure_errno(reterr, -errno, "cannot be mounted");
+        root = openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (root < 0)
+                return failure_errno(reterr, -errno, "cannot be opened");
+        r = check_device(helper, root, reterr);
+        if (r < 0)
+                return r;
+        *ret = TAKE_FD(root);
+        return 0;
+}
+
+int private_open(const Helper *helper, Private *ret, char **reterr) {
+        _cleanup_(private_done) Private p = PRIVATE_NULL;
+        struct stat st;
+        int r;
+
+        if (!helper->fs_type)
+                return failure(reterr, -ENOMEDIUM, "no file system on it");
+        p.device = open(helper->node, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        if (p.device < 0 || fstat(p.device, &st) < 0)
+                return failure_errno(reterr, -errno, "cannot be opened");
+        if (!S_ISBLK(st.st_mode) || st.st_rdev != helper->devno)
+                return failure(reterr, -ESTALE, "is another device now");
+        r = open_root(helper, &p.root, reterr);
+        if (r < 0)
+                return r;
+        *ret = p;
+        p = PRIVATE_NULL;
+        return 0;
+}

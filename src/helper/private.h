@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "helper/helper.h"
+
+/* A mount of a helper that nobody else sees: attached nowhere, gone with its descriptors. Without
+ * set-user-id, devices, programs and symbolic links, whatever the visible mount allows. */
+typedef struct Private {
+        int root;   /* the helper's root directory */
+        int device; /* its block device, for publish_flush */
+} Private;
+
+#define PRIVATE_NULL ((Private){.root = -EBADF, .device = -EBADF})
+void private_done(Private *p);
+
+/* Negative errno with *RETERR for people: "no file system on it", "mounted read-only", … */
+int private_open(const Helper *helper, Private *ret, char **reterr);

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The manifest as it was written: parsed, checked against the schema and for all that can be told without
+ * looking at the volume. bootcaches.xml(5) is the contract. What it means on a given volume is plan.h.
+ *
+ * A refusal is an outcome, not an error: -EBADMSG with a reason "FILE:LINE: what was expected" for people. */
+
+#include "tree/walk.h"
+
+#define MANIFEST_SIZE_MAX (64U * 1024U)
+#define MANIFEST_CACHES_MAX 64U
+#define MANIFEST_COPIES_MAX 256U
+#define MANIFEST_PATHS_MAX 64U /* sources of a cache; outputs of a cache */
+#define MANIFEST_INSTANCES_MAX 4096U
+#define MANIFEST_NAME_MAX 64U
+#define MANIFEST_EXPANDED_MAX (3U << 20) /* of all paths of all instances, by template_add_cost() */
+
+typedef enum CopyRole { /* in the order in which they are written */
+                        ROLE_REQUIRED,
+                        ROLE_ENTRY,
+                        ROLE_BOOTER,
+                        ROLE_MISC,
+                        _ROLE_MAX,
+                        _ROLE_INVALID = -EINVAL,
+} CopyRole;
+
+typedef enum HelperType {
+        HELPER_ESP,
+        HELPER_XBOOTLDR,
+        _HELPER_TYPE_MAX,
+        _HELPER_TYPE_INVALID = -EINVAL,
+} HelperType;
+
+const char *copy_role_to_string(CopyRole role);
+CopyRole copy_role_from_string(const char *s);
+const char *helper_type_to_string(HelperType type); /* "esp", "xbootldr" */
+HelperType helper_type_from_string(const char *s);
+
+/* Paths here are templates: they may hold %i, %m, %%. */
+typedef struct ManifestSource {
+        char *path;
+        bool optional;
+} ManifestSource;
+
+typedef struct ManifestCache {
+        char *name;
+        char *each; /* NULL: one instance without a name */
+        char *builder;
+        ManifestSource *sources;
+        size_t n_sources;
+        char **outputs; /* strv */
+        size_t n_outputs;
+        unsigned line;
+} ManifestCache;
+
+typedef struct ManifestCopy {
+        CopyRole role;
+        HelperType helper;
+        char *each;
+        char *from;
+        char *to;
+        unsigned line;
+} ManifestCopy;
+
+typedef struct Manifest {
+        char *path; /* the name used in messages: its path on the volume */
+        ManifestCache *caches;
+        size_t n_caches;
+        ManifestCopy *copies;
+        size_t n_copies;
+} Manifest;
+
+Manifest *manifest_free(Manifest *m); /* returns NULL */
+DEFINE_CLEANUP(Manifest *, manifest_free);
+
+/* Parses SIZE bytes of TEXT. PATH is the name for messages. 0; -EBADMSG: refused, *RETERR says why; -ENOMEM.
+ */
+int manifest_parse(const char *path, const char *text, size_t size, Manifest **ret, char **reterr);
+
+/* Finds, trusts and parses the manifest of the volume ROOT: the administrator's place, else the vendor's.
+ * Both places are armed first (ARM may be NULL), also where nothing is there yet. 0; -ENOENT: there is none;
+ * -EBADMSG: refused (*RETERR), also for what is there but is no regular file, not root's, writable by others,
+ * too big; other errno: could not look. */
+int manifest_load(int root, const Arm *arm, Manifest **ret, char **reterr);

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What a manifest means on the volume that it lies on: every cache and copy once for each instance, caches in
+ * an order in which every cache comes behind those whose outputs are its sources.
+ *
+ * Paths stay templates and are expanded when asked for, so 4,096 instances of long paths cost no memory. */
+
+#include "manifest/builder.h"
+#include "manifest/manifest.h"
+
+typedef struct PlanCache {
+        const ManifestCache *cache; /* of the manifest, which must outlive the plan */
+        const Builder *builder;     /* of the set, likewise */
+        const char *instance;       /* owned by the plan; NULL without `each` */
+} PlanCache;
+
+typedef struct PlanCopy {
+        const ManifestCopy *copy;
+        const char *instance;
+} PlanCopy;
+
+typedef struct Plan {
+        PlanCache
+                *caches; /* in dependency order; among equals document order, then instances in byte order */
+        size_t n_caches;
+        PlanCopy *copies; /* by role, then document order, then instance */
+        size_t n_copies;
+        char *machine_id; /* 32 hex digits, or NULL: the volume has none */
+        char **instances; /* strv, what `instance` points into */
+} Plan;
+
+Plan *plan_free(Plan *p);
+DEFINE_CLEANUP(Plan *, plan_free);
+
+/* Expands MANIFEST on the volume ROOT; the directories in which `each` is matched are armed first (ARM may be
+ * NULL; a missing one matches nothing, its appearance is armed). Matches that begin with "-" or hold control
+ * characters are left out with a warning in the log. /etc/machine-id is read (and armed) only if %m is used.
+ * 0; -EBADMSG: refused (*RETERR "FILE:LINE: …": unknown builder, circle with its members, over a limit, two
+ * instances with one output or one `to` (compared without case: FAT), %m without a machine id); other errno:
+ * could not look (*RETERR may say where). */
+int plan_new(int root, const Manifest *manifest, const BuilderSet *builders, const Arm *arm, Plan **ret,
+             char **reterr);
+
+/* A template's path for INSTANCE (may be NULL if the template has no %i). -ENAMETOOLONG over 4095 bytes;
+ * -ENOMEM. */
+int plan_path(const Plan *plan, const char *template, const char *instance, char **ret);
+
+/* Which copies a helper of TYPE carries: its own type's, and an ESP those of `xbootldr` too where its disk
+ * has none. */
+bool plan_copy_is_for(const PlanCopy *copy, HelperType type, bool disk_has_xbootldr);

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Why a manifest is refused, in words. It quotes strangers, so it escapes. */
+
+#include "manifest/refusal.h"
+
+#include <stdarg.h>
+
+#include "base/escape.h"
+
+int refusal(char **reterr, const char *file, unsigned line, const char *format, ...) {
+        _cleanup_free_ char *why = NULL, *text = NULL;
+        va_list ap;
+        va_start(ap, format);
+        int n = vasprintf(&why, format, ap);
+        va_end(ap);
+        if (n < 0) {
+                why = NULL;
+                return -ENOMEM;
+        }
+        int r = line > 0 ? strprintf(&text, "%s:%u: %s", file, line, why)
+                         : strprintf(&text, "%s: %s", file, why);
+        char *printable = r < 0 ? NULL : escape_print(text);
+        if (!printable)
+                return -ENOMEM;
+        *reterr = printable;
+        return -EBADMSG;
+}
+
+const char *refusal_of_way(int r) {
+        switch (r) {
+        case -EXDEV:
+                return "the way to it leaves the volume";
+        case -ELOOP:
+                return "too many symbolic links on the way to it";
+        case -ENAMETOOLONG:
+                return "a name or symbolic link on the way to it is too long";
+        }
+        return NULL;
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Contained opens. Nothing here compares path strings to find out what is inside: the kernel refuses to leave
+ * while it resolves, so there is no moment between a check and its use.
+ *
+ * RESOLVE_NO_XDEV is what makes it whole: BENEATH and IN_ROOT alone would walk into whatever is mounted
+ * below. */
+
+#include "tree/contain.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/syscall.h>
+
+#define RACE_TRIES 64U
+#define PATH_BYTES_MAX 4095U
+
+static int open_at(int dirfd, const char *path, int flags, mode_t mode, uint64_t resolve, int *ret_fd) {
+        struct open_how how = {
+                .flags = (uint64_t) (flags | O_CLOEXEC),
+                .mode = flags & O_CREAT ? mode : 0,
+                .resolve = resolve | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS,
+        };
+        for (unsigned i = 0; i < RACE_TRIES; i++) {
+                long fd = syscall(SYS_openat2, dirfd, path, &how, sizeof how);
+                if (fd >= 0) {
+                        *ret_fd = (int) fd;
+                        return 0;
+                }
+                /* EAGAIN: something was renamed while ".." or a link was resolved */
+                if (errno != EAGAIN && errno != EINTR)
+                        return -errno;
+        }
+        return -EAGAIN;
+}
+
+int contain_open_root(const char *mountpoint, uint64_t mount_id, int *ret_fd) {
+        _cleanup_close_ int fd = open(mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        if (mount_id != 0) {
+                struct statx stx;
+                if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) < 0)
+                        return -errno;
+                if (stx.stx_mnt_id != mount_id)
+                        return -ESTALE;
+        }
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+int contain_open(int root, const char *path, int flags, mode_t mode, int *ret_fd) {
+        if (path[0] != '/')
+                return -EINVAL;
+        return open_at(root, path, flags, mode, RESOLVE_IN_ROOT, ret_fd);
+}
+
+int contain_open_nolinks(int root, const char *path, int flags, mode_t mode, int *ret_fd) {
+        if (path[0] != '/')
+                return -EINVAL;
+        path += strspn(path, "/");
+        return open_at(root, *path ? path : ".", flags, mode, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS, ret_fd);
+}
+
+/* The directory NAME in DIRFD, made if it is missing. It is durable in its parent before it is used. */
+static int enter_directory(int dirfd, const char *name, mode_t mode, int *ret_fd) {
+        int flags = O_RDONLY | O_DIRECTORY;
+        uint64_t resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
+        int r = open_at(dirfd, name, flags, 0, resolve, ret_fd);
+        if (r != -ENOENT)
+                return r;
+        if (mkdirat(dirfd, name, mode) < 0) {
+                if (errno != EEXIST)
+                        return -errno;
+        } else if (fsync(dirfd) < 0)
+                return -errno;
+        return open_at(dirfd, name, flags, 0, resolve, ret_fd);
+}
+
+int contain_make_directory(int root, const char *path, mode_t mode, int *ret_dirfd) {
+        _cleanup_close_ int fd = -EBADF;
+        if (!contain_path_is_valid(path))
+                return -EINVAL;
+        int r = contain_open_nolinks(root, "/", O_RDONLY | O_DIRECTORY, 0, &fd);
+        _cleanup_free_ char *parts = strdup(path);
+        if (!parts)
+                return -ENOMEM;
+        char *state = NULL;
+        for (char *name = strtok_r(parts, "/", &state); r >= 0 && name; name = strtok_r(NULL, "/", &state)) {
+                int next = -EBADF;
+                r = enter_directory(fd, name, mode, &next);
+                if (r >= 0) {
+                        close(fd);
+                        fd = next;
+                }
+        }
+        if (r < 0)
+                return r;
+        *ret_dirfd = TAKE_FD(fd);
+        return 0;
+}
+
+int contain_open_parent(int root, const char *path, bool create, mode_t mode, int *ret_dirfd,
+                        char **ret_name) {
+        if (!contain_path_is_valid(path) || streq(path, "/"))
+                return -EINVAL;
+        const char *last = strrchr(path, '/');
+        _cleanup_free_ char *name = strdup(last + 1);
+        _cleanup_free_ char *parent = strndup(path, last == path ? 1 : (size_t) (last - path));
+        if (!name || !parent)
+                return -ENOMEM;
+        _cleanup_close_ int fd = -EBADF;
+        int r = create ? contain_make_directory(root, parent, mode, &fd)
+                       : contain_open_nolinks(root, parent, O_RDONLY | O_DIRECTORY, 0, &fd);
+        if (r < 0)
+                return r;
+        *ret_dirfd = TAKE_FD(fd);
+        *ret_name = TAKE_PTR(name);
+        return 0;
+}
+
+int contain_reopen(int fd, int flags, int *ret_fd) {
+        char path[sizeof "/proc/self/fd/" + 3 * sizeof(int)];
+        (void) snprintf(path, sizeof path, "/proc/self/fd/%i", fd);
+        int r = open(path, flags | O_NONBLOCK | O_CLOEXEC);
+        if (r < 0)
+                return -errno;
+        *ret_fd = r;
+        return 0;
+}
+
+/* Reads FD to its end. The size that the file had is only where to start: it may grow meanwhile. */
+static int read_to_end(int fd, size_t expected, size_t max, char **ret, size_t *ret_size) {
+        _cleanup_free_ char *buffer = NULL;
+        size_t size = 0, room = MIN(expected, max) + 1;
+        for (;;) {
+                char *bigger = realloc(buffer, room + 1);
+                if (!bigger)
+                        return -ENOMEM;
+                buffer = bigger;
+                ssize_t n = read(fd, buffer + size, room - size);
+                if (n < 0 && errno != EINTR)
+                        return -errno;
+                if (n == 0)
+                        break;
+                size += n > 0 ? (size_t) n : 0;
+                if (size > max)
+                        return -EFBIG;
+                if (size == room)
+                        room = MIN(room * 2, max + 1);
+        }
+        buffer[size] = 0;
+        *ret = TAKE_PTR(buffer);
+        if (ret_size)
+                *ret_size = size;
+        return 0;
+}
+
+int contain_read(int fd, size_t max, char **ret, size_t *ret_size) {
+        struct stat st;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode))
+                return -EINVAL;
+        if (st.st_size > 0 && (uintmax_t) st.st_size > max)
+                return -EFBIG;
+        _cleanup_close_ int file = -EBADF;
+        int r = contain_reopen(fd, O_RDONLY, &file);
+        if (r < 0)
+                return r;
+        return read_to_end(file, (size_t) st.st_size, max, ret, ret_size);
+}
+
+int contain_read_file(int root, const char *path, size_t max, char **ret, size_t *ret_size) {
+        _cleanup_close_ int fd = -EBADF;
+        int r = contain_open(root, path, O_PATH, 0, &fd);
+        if (r < 0)
+                return r;
+        return contain_read(fd, max, ret, ret_size);
+}
+
+bool contain_path_is_valid(const char *path) {
+        if (path[0] != '/' || strlen(path) > PATH_BYTES_MAX)
+                return false;
+        if (streq(path, "/"))
+                return true;
+        while (*path == '/') {
+                const char *part = path + 1;
+                size_t n = strcspn(part, "/");
+                if (n == 0 || (n == 1 && part[0] == '.') || (n == 2 && part[0] == '.' && part[1] == '.'))
+                        return false;
+                path = part + n;
+        }
+        return true;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Contained opens: no path, link or mount leads out of the directory that ROOT is a descriptor of.
+ * Everything that is read from or written to a volume or helper goes through here (or through walk.h, which
+ * stands on it). Rests on openat2(2): RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS.
+ *
+ * Paths are absolute within the root ("/boot/initrd"); "/" is the root itself. All functions return negative
+ * errno: -EXDEV a link or mount leads out, -ELOOP a link where none is allowed, -ENOENT, -ENOTDIR, … */
+
+#include <sys/stat.h>
+
+#include "base/util.h"
+
+/* Opens the directory MOUNTPOINT as a root (O_RDONLY|O_DIRECTORY|O_CLOEXEC). With MOUNT_ID != 0 the directory
+ * must be that mount (statx STATX_MNT_ID, as in /proc/self/mountinfo), else -ESTALE: something was mounted
+ * over it or it moved. */
+int contain_open_root(const char *mountpoint, uint64_t mount_id, int *ret_fd);
+
+/* openat2 beneath ROOT. FLAGS as for open(2); O_CLOEXEC is implied, O_NOFOLLOW is the caller's choice; links
+ * inside the root are followed unless NO_SYMLINKS. -EAGAIN of the kernel (rename race) is retried a bounded
+ * number of times. */
+int contain_open(int root, const char *path, int flags, mode_t mode, int *ret_fd);
+int contain_open_nolinks(int root, const char *path, int flags, mode_t mode, int *ret_fd);
+
+/* The directory that holds PATH, reached without any symbolic link (for writing), and a copy of the last
+ * part. With CREATE missing directories are made (MODE), each synced into its parent. "/" is -EINVAL. */
+int contain_open_parent(int root, const char *path, bool create, mode_t mode, int *ret_dirfd,
+                        char **ret_name);
+
+/* The directory PATH itself, made if missing, no links. */
+int contain_make_directory(int root, const char *path, mode_t mode, int *ret_dirfd);
+
+/* Opens anew what the O_PATH descriptor FD names, by /proc/self/fd. O_NONBLOCK and O_CLOEXEC are implied. */
+int contain_reopen(int fd, int flags, int *ret_fd);
+
+/* Reads the regular file that the O_PATH descriptor FD names: never blocks on a fifo or device (-EINVAL).
+ * More than MAX bytes is -EFBIG. *RET is NUL-terminated behind *RET_SIZE bytes. */
+int contain_read(int fd, size_t max, char **ret, size_t *ret_size);
+/* The same by path, links inside the root followed. */
+int contain_read_file(int root, const char *path, size_t max, char **ret, size_t *ret_size);
+
+/* Is PATH absolute, without an empty part, "." or "..", at most 4095 bytes? */
+bool contain_path_is_valid(const char *path);

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Fingerprints. What a description of a file holds is exactly what counts in its fingerprint, because the
+ * fingerprint is taken over the description: so a difference that is found can always be explained. */
+
+#include "tree/fingerprint.h"
+
+#include <xxhash.h>
+
+#define CONTENT_BUFFER (1024U * 1024U)
+
+struct Hasher {
+        XXH3_state_t *state;
+};
+
+Hasher *hasher_free(Hasher *h) {
+        if (h)
+                (void) XXH3_freeState(h->state);
+        free(h);
+        return NULL;
+}
+
+Hasher *hasher_new(void) {
+        _cleanup_(hasher_freep) Hasher *h = calloc(1, sizeof(Hasher));
+        if (!h)
+                return NULL;
+        h->state = XXH3_createState();
+        if (!h->state)
+                return NULL;
+        (void) XXH3_128bits_reset(h->state);
+        return TAKE_PTR(h);
+}
+
+void hasher_update(Hasher *h, const void *data, size_t size) {
+        (void) XXH3_128bits_update(h->state, data, size);
+}
+
+void hasher_update_string(Hasher *h, const char *s) {
+        hasher_update(h, s, strlen(s) + 1);
+}
+
+Fingerprint hasher_digest(const Hasher *h) {
+        XXH128_canonical_t canonical;
+        Fingerprint f;
+        XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(h->state));
+        _Static_assert(sizeof canonical.digest == sizeof f.bytes, "XXH3-128 has 128 bits");
+        memcpy(f.bytes, canonical.digest, sizeof f.bytes);
+        return f;
+}
+
+/* The fields of a description, in its order. */
+typedef enum Field {
+        FIELD_MODE,
+        FIELD_UID,
+        FIELD_GID,
+        FIELD_SIZE,
+        FIELD_MTIME,
+        FIELD_INODE,
+        FIELD_CTIME,
+        _FIELD_MAX,
+} Field;
+
+#define FIELD_SEPARATOR ':'
+#define DESCRIPTION_MAX 192U /* seven numbers of 64 bits, two of 32 bits and what is between them */
+/* more would only be noise */
+#define DIFFERENCES_MAX 3U
+
+/* N in BASE, in DIGITS digits at least. By hand: this is done for every file, and snprintf(3) takes longer
+ * than all the rest. */
+static char *put_number(char *p, uint64_t n, unsigned base, size_t digits) {
+        char text[24];
+        size_t at = sizeof text;
+        do {
+                text[--at] = (char) ('0' + n % base);
+                n /= base;
+        } while (n > 0 || sizeof text - at < digits);
+        return mempcpy(p, text + at, sizeof text - at);
+}
+
+static char *put_field(char *p, uint64_t n, unsigned base) {
+        p = put_number(p, n, base, 1);
+        *p++ = FIELD_SEPARATOR;
+        return p;
+}
+
+static char *put_time(char *p, const struct statx_timestamp *t) {
+        if (t->tv_sec < 0)
+                *p++ = '-';
+        p = put_number(p, t->tv_sec < 0 ? -(uint64_t) t->tv_sec : (uint64_t) t->tv_sec, 10, 1);
+        *p++ = '.';
+        return put_number(p, t->tv_nsec, 10, 9);
+}
+
+/* Returns how long it is without its NUL. */
+static size_t describe(const WalkEntry *entry, bool trust_ctime, char buffer[static DESCRIPTION_MAX]) {
+        const struct statx *s = entry->stx;
+        char *p = put_field(buffer, s->stx_mode, 8);
+        p = put_field(p, s->stx_uid, 10);
+        p = put_field(p, s->stx_gid, 10);
+        if (S_ISDIR(s->stx_mode))
+                p = stpcpy(p, "-:-:-:-");
+        else {
+                p = put_field(p, s->stx_size, 10);
+                p = put_time(p, &s->stx_mtime);
+                *p++ = FIELD_SEPARATOR;
+                p = put_field(p, s->stx_ino, 10);
+                p = trust_ctime ? put_time(p, &s->stx_ctime) : stpcpy(p, "-");
+        }
+        *p = 0;
+        return (size_t) (p - buffer);
+}
+
+int fingerprint_describe(const WalkEntry *entry, bool trust_ctime, char **ret) {
+        char buffer[DESCRIPTION_MAX];
+        (void) describe(entry, trust_ctime, buffer);
+        char *text = strdup(buffer);
+        if (!text)
+                return -ENOMEM;
+        *ret = text;
+        return 0;
+}
+
+void fingerprint_add(Hasher *h, const WalkEntry *entry, bool trust_ctime) {
+        char buffer[DESCRIPTION_MAX];
+        hasher_update_string(h, entry->path);
+        hasher_update(h, buffer, describe(entry, trust_ctime, buffer) + 1);
+        hasher_update_string(h, strempty(entry->target));
+}
+
+typedef struct FieldText {
+        const char *start;
+        size_t size;
+} FieldText;
+
+/* False if S is not a description (of another version, say). */
+static bool split_description(const char *s, FieldText fields[static _FIELD_MAX]) {
+        for (unsigned i = 0; i < _FIELD_MAX; i++) {
+                fields[i] = (FieldText){s, strcspn(s, ":")};
+                s += fields[i].size;
+                if (*s != (i + 1 < _FIELD_MAX ? FIELD_SEPARATOR : 0))
+                        return false;
+                s++;
+        }
+        return true;
+}
+
+static bool field_differs(const FieldText *a, const FieldText *b) {
+        return a->size != b->size || memcmp(a->start, b->start, a->size) != 0;
+}
+
+/* The type of what is there. */
+static bool type_differs(const char *before, const char *after) {
+        unsigned long a = strtoul(before, NULL, 8), b = strtoul(after, NULL, 8);
+        return (a & S_IFMT) != (b & S_IFMT);
+}
+
+const char *fingerprint_difference(const char *before, const char *after,
+                                   char buffer[static FINGERPRINT_DIFFERENCE_MAX]) {
+        static const struct {
+                Field field;
+                const char *what;
+        } telling[] = {
+                {FIELD_SIZE, "size"}, {FIELD_MTIME, "mtime"}, {FIELD_MODE, "mode"},
+                {FIELD_UID, "owner"}, {FIELD_GID, "owner"},   {FIELD_INODE, "replaced"},
+        };
+        FieldText a[_FIELD_MAX], b[_FIELD_MAX];
+        const char *last = "";
+        unsigned n = 0;
+        if (!split_description(before, a) || !split_description(after, b) || type_differs(before, after))
+                return "replaced";
+        buffer[0] = 0;
+        for (size_t i = 0; n < DIFFERENCES_MAX && i < ELEMENTSOF(telling); i++) {
+                const char *what = telling[i].what;
+                if (streq(what, last) || !field_differs(&a[telling[i].field], &b[telling[i].field]))
+                        continue;
+                size_t length = strlen(buffer);
+                (void) snprintf(buffer + length, FINGERPRINT_DIFFERENCE_MAX - length, "%s%s",
+                                n++ > 0 ? ", " : "", what);
+                last = what;
+        }
+        if (n > 0)
+                return buffer;
+        return field_differs(&a[FIELD_CTIME], &b[FIELD_CTIME]) ? "ctime" : "replaced";
+}
+
+int fingerprint_content(int fd, bool (*stop)(void *userdata), void *userdata, Fingerprint *ret,
+                        uint64_t *ret_size) {
+        _cleanup_(hasher_freep) Hasher *h = hasher_new();
+        _cleanup_free_ char *buffer = malloc(CONTENT_BUFFER);
+        if (!h || !buffer)
+                return -ENOMEM;
+        uint64_t size = 0;
+        for (;;) {
+                if (stop && stop(userdata))
+                        return -EINTR;
+                ssize_t n = pread(fd, buffer, CONTENT_BUFFER, (off_t) size);
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                if (n == 0)
+                        break;
+                hasher_update(h, buffer, (size_t) n);
+                size += (uint64_t) n;
+        }
+        *ret = hasher_digest(h);
+        if (ret_size)
+                *ret_size = size;
+        return 0;
+}
+
+char *fingerprint_to_hex(const Fingerprint *f, char buffer[static FINGERPRINT_HEX_MAX]) {
+        for (size_t i = 0; i < sizeof f->bytes; i++)
+                (void) snprintf(buffer + 2 * i, 3, "%02x", f->bytes[i]);
+        return buffer;
+}
+
+int fingerprint_from_hex(const char *s, Fingerprint *ret) {
+        static const char digits[] = "0123456789abcdef";
+        Fingerprint f;
+        if (strlen(s) != FINGERPRINT_HEX_MAX - 1)
+                return -EINVAL;
+        for (size_t i = 0; i < sizeof f.bytes; i++) {
+                const char *high = strchr(digits, s[2 * i]), *low = strchr(digits, s[2 * i + 1]);
+                if (!high || !low)
+                        return -EINVAL;
+                f.bytes[i] = (uint8_t) ((high - digits) << 4 | (low - digits));
+        }
+        *ret = f;
+        return 0;
+}
+
+bool fingerprint_equal(const Fingerprint *a, const Fingerprint *b) {
+        return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The fingerprint of a set of files: XXH3-128 over their metadata, and of bytes: XXH3-128 over content. Not
+ * cryptographic: it tells change, not forgery.
+ *
+ * Of each file: path, type, mode, owner, size, mtime, inode, link target, and ctime where that is trusted
+ * (TrustCTime=). Of a directory only path, type, mode and owner: what is in it stands for itself. */
+
+#include "tree/walk.h"
+
+typedef struct Fingerprint {
+        uint8_t bytes[16];
+} Fingerprint;
+
+#define FINGERPRINT_HEX_MAX 33
+
+typedef struct Hasher Hasher; /* an XXH3 state */
+
+Hasher *hasher_new(void); /* NULL: out of memory */
+Hasher *hasher_free(Hasher *h);
+DEFINE_CLEANUP(Hasher *, hasher_free);
+void hasher_update(Hasher *h, const void *data, size_t size);
+void hasher_update_string(Hasher *h, const char *s); /* with its NUL, so that "ab","c" is not "a","bc" */
+Fingerprint hasher_digest(const Hasher *h);
+
+/* What is known of one file as text: one line without newline or spaces in its fields, in the order type+mode
+ * (octal), uid, gid, size, mtime (s.ns), inode, ctime (s.ns), "-" where it does not count. Two are equal
+ * exactly if the fingerprint calls the files equal. Kept in stamps, so that a difference can be explained. */
+int fingerprint_describe(const WalkEntry *entry, bool trust_ctime, char **ret);
+
+/* Adds an entry: its path, description and link target. */
+void fingerprint_add(Hasher *h, const WalkEntry *entry, bool trust_ctime);
+
+/* What differs between two descriptions, for people: "size", "mtime", "mode", "owner", "replaced", or "ctime"
+ * where that alone tells; the most telling first, at most three: "size, mtime, replaced". */
+#define FINGERPRINT_DIFFERENCE_MAX 32
+const char *fingerprint_difference(const char *before, const char *after,
+                                   char buffer[static FINGERPRINT_DIFFERENCE_MAX]);
+
+/* Content of the regular file FD (read from its start by pread). STOP (or NULL) is asked before each piece:
+ * true ends it with -EINTR. *RET_SIZE may be NULL. */
+int fingerprint_content(int fd, bool (*stop)(void *userdata), void *userdata, Fingerprint *ret,
+                        uint64_t *ret_size);
+
+char *fingerprint_to_hex(const Fingerprint *f, char buffer[static FINGERPRINT_HEX_MAX]);
+int fingerprint_from_hex(const char *s, Fingerprint *ret); /* -EINVAL */
+bool fingerprint_equal(const Fingerprint *a, const Fingerprint *b);
