@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "base/error.h"
+
 #define FILE_SIZE_MAX (64U * 1024U)
 #define LINE_MAX_BYTES 4095U /* libeconf reads 8 KiB at a time */
 
@@ -64,7 +66,7 @@ static int _printf_(3, 4) broken(Source *s, size_t line, const char *format, ...
         warn(s->file, line, format, ap);
         va_end(ap);
         (*s->problems)++;
-        return -EBADMSG;
+        return error_origin(-EBADMSG);
 }
 
 static bool is_null_device(const struct stat *st) {
@@ -76,9 +78,9 @@ static int source_open(Source *s) {
         struct stat st;
         s->fd = open(s->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         if (s->fd < 0)
-                return -errno;
+                return error_origin(-errno);
         if (fstat(s->fd, &st) < 0)
-                return -errno;
+                return error_origin(-errno);
         if (is_null_device(&st))
                 return 0;
         if (!S_ISREG(st.st_mode))
@@ -92,11 +94,11 @@ static int source_read_text(Source *s, size_t *ret_size) {
         size_t n = 0;
         s->text = malloc(FILE_SIZE_MAX + 1);
         if (!s->text)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         while (n < FILE_SIZE_MAX) {
                 ssize_t k = pread(s->fd, s->text + n, FILE_SIZE_MAX - n, (off_t) n);
                 if (k < 0)
-                        return -errno;
+                        return error_origin(-errno);
                 if (k == 0)
                         break;
                 n += (size_t) k;
@@ -114,7 +116,7 @@ static int source_read_lines(Source *s) {
         char *end = s->text + size;
         for (char *p = s->text; p < end; p++) {
                 if (grow(s->lines, s->n_lines) < 0)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
                 s->lines[s->n_lines++] = p;
                 size_t n = strcspn(p, "\n");
                 if (!p[n] && p + n < end)
@@ -134,7 +136,7 @@ static int source_parse(Source *s) {
         if (e == ECONF_SUCCESS)
                 return 0;
         if (e == ECONF_NOMEM)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         _cleanup_free_ char *where = NULL;
         uint64_t line = 0;
         econf_errLocation(&where, &line);
@@ -167,21 +169,21 @@ static void cut_comment(char *s) {
 /* The value of KEY as it stands in its line. -EINVAL: the line is not what libeconf took it for. */
 static int value_of_line(const Source *s, size_t line, const char *key, char **ret) {
         if (line < 1 || line > s->n_lines)
-                return -EINVAL;
+                return error_origin(-EINVAL);
         _cleanup_free_ char *copy = strdup(s->lines[line - 1]);
         if (!copy)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         char *equals = strchr(copy, '=');
         if (!equals)
-                return -EINVAL;
+                return error_origin(-EINVAL);
         *equals = 0;
         if (!streq(trim(copy), key))
-                return -EINVAL;
+                return error_origin(-EINVAL);
         char *value = trim(equals + 1);
         cut_comment(value);
         char *result = strdup(trim(value));
         if (!result)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         *ret = result;
         return 0;
 }
@@ -244,7 +246,7 @@ static int source_apply_key(Source *s, const char *section, const char *key) {
         econf_ext_value *x = NULL;
         econf_err e = econf_getExtValue(s->econf, section, key, &x);
         if (e == ECONF_NOMEM)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         if (e == ECONF_NOKEY)
                 return 0;
         if (e != ECONF_SUCCESS)
@@ -265,7 +267,7 @@ static bool contains(char *const *v, size_t n, const char *s) {
 static int add_key(const char *line, char ***keys) {
         _cleanup_free_ char *copy = strndup(line, strcspn(line, "="));
         if (!copy)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         const char *key = trim(copy);
         return !*key || strv_contains(*keys, key) ? 0 : strv_extend(keys, key);
 }
@@ -299,7 +301,7 @@ static int source_apply_all(Source *s) {
         int r = source_apply_section(s, NULL);
         econf_err e = econf_getGroups(s->econf, &n, &sections);
         if (e == ECONF_NOMEM)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         for (size_t i = 0; r >= 0 && e == ECONF_SUCCESS && i < n; i++)
                 if (!contains(sections, i, sections[i]))
                         r = source_apply_section(s, sections[i]);
@@ -382,10 +384,10 @@ static int found_list_add(FoundList *l, const char *directory, const char *name)
         _cleanup_free_ char *path = NULL;
         struct stat st;
         if (grow(l->items, l->n) < 0 || strprintf(&path, "%s/%s", directory, name) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         char *copy = strdup(name);
         if (!copy)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         bool masked = stat(path, &st) >= 0 && is_null_device(&st);
         l->items[l->n++] = (Found){.name = copy, .path = TAKE_PTR(path), .masked = masked};
         return 0;
@@ -400,12 +402,12 @@ static bool has_suffix(const char *name, const char *suffix) {
 static int found_list_add_directory(FoundList *l, const char *directory, const char *suffix) {
         _cleanup_closedir_ DIR *d = opendir(directory);
         if (!d)
-                return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+                return errno == ENOENT || errno == ENOTDIR ? 0 : error_origin(-errno);
         for (;;) {
                 errno = 0;
                 const struct dirent *e = readdir(d);
                 if (!e)
-                        return -errno;
+                        return error_origin(-errno);
                 if (!has_suffix(e->d_name, suffix) || found_list_has(l, e->d_name))
                         continue;
                 int r = found_list_add(l, directory, e->d_name);
@@ -449,11 +451,11 @@ static int list_main(char *const *dirs, const char *name, char ***v) {
                 _cleanup_free_ char *path = NULL;
                 struct stat st;
                 if (strprintf(&path, "%s/%s", *d, name) < 0)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
                 if (stat(path, &st) >= 0)
                         return is_null_device(&st) ? 0 : strv_push(v, TAKE_PTR(path));
                 if (errno != ENOENT && errno != ENOTDIR)
-                        return -errno;
+                        return error_origin(-errno);
         }
         return 0;
 }
@@ -465,7 +467,7 @@ int conffile_list(char *const *dirs, const char *name, char ***ret) {
         for (char *const *d = dirs; r >= 0 && d && *d; d++) {
                 _cleanup_free_ char *dropins = NULL;
                 if (strprintf(&dropins, "%s/%s.d", *d, name) < 0)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
                 r = found_list_add_directory(&found, dropins, ".conf");
         }
         if (r >= 0)

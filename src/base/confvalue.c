@@ -6,6 +6,7 @@
 #include <ctype.h>
 
 #include "base/conffile.h"
+#include "base/error.h"
 #include "base/words.h"
 
 int conf_parse_bool(const char *value, void *data, const char **reterr) {
@@ -20,7 +21,7 @@ int conf_parse_bool(const char *value, void *data, const char **reterr) {
                         return 0;
                 }
         *reterr = "expected yes or no";
-        return -EINVAL;
+        return error_origin(-EINVAL);
 }
 
 /* Length of a unit in microseconds, 0: unknown. N is how many letters it has. */
@@ -91,7 +92,7 @@ int conf_parse_sec(const char *value, void *data, const char **reterr) {
                 good = take_span(&p, &sum);
         if (!good) {
                 *reterr = "expected a time span such as 5, 500ms or 1min 30s";
-                return -EINVAL;
+                return error_origin(-EINVAL);
         }
         *(uint64_t *) data = sum;
         return 0;
@@ -105,7 +106,7 @@ int conf_parse_unsigned(const char *value, void *data, const char **reterr) {
                        !__builtin_add_overflow(sum, (unsigned) (*p - '0'), &sum);
         if (!good || sum == 0) {
                 *reterr = "expected a number of at least 1";
-                return -EINVAL;
+                return error_origin(-EINVAL);
         }
         *(unsigned *) data = sum;
         return 0;
@@ -119,7 +120,7 @@ int conf_parse_paths(const char *value, void *data, const char **reterr) {
         for (char **p = paths; p && *p; p++)
                 if ((*p)[0] != '/') {
                         *reterr = "expected absolute paths";
-                        return -EINVAL;
+                        return error_origin(-EINVAL);
                 }
         strv_free(*(char ***) data);
         *(char ***) data = TAKE_PTR(paths);

@@ -8,6 +8,8 @@
 #include <signal.h>
 #include <sys/signalfd.h>
 
+#include "base/error.h"
+
 struct Interrupt {
         int fd;
         bool pending;
@@ -26,17 +28,17 @@ int interrupt_new(Interrupt **ret) {
         sigset_t mask;
 
         if (!i)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         (void) sigemptyset(&mask);
         (void) sigaddset(&mask, SIGTERM);
         (void) sigaddset(&mask, SIGINT);
         (void) sigaddset(&mask, SIGHUP);
         i->fd = -EBADF;
         if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
-                return -errno;
+                return error_origin(-errno);
         i->fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
         if (i->fd < 0)
-                return -errno;
+                return error_origin(-errno);
         *ret = TAKE_PTR(i);
         return 0;
 }

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "base/error.h"
+
 DEFINE_CLEANUP(struct libmnt_table *, mnt_unref_table);
 
 void mount_entry_done(MountEntry *e) {
@@ -32,7 +34,7 @@ static int kernel_name(dev_t devno, char **ret) {
         const char *slash = strrchr(link, '/');
         char *name = strdup(slash ? slash + 1 : link);
         if (!name)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         for (char *p = name; *p; p++)
                 if (*p == '!')
                         *p = '/'; /* sysfs writes cciss/c0d0 so */
@@ -126,7 +128,7 @@ int mount_entry_copy(const MountEntry *e, MountEntry *ret) {
         if (free_and_strdup(&copy.device, e->device) < 0 || free_and_strdup(&copy.node, e->node) < 0 ||
             free_and_strdup(&copy.root, e->root) < 0 || free_and_strdup(&copy.target, e->target) < 0 ||
             free_and_strdup(&copy.fstype, e->fstype) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         *ret = copy;
         copy = MOUNT_ENTRY_NULL;
         return 0;
@@ -173,10 +175,10 @@ int mount_entry_find(uint64_t id, MountEntry *ret) {
         _cleanup_(mnt_unref_tablep) struct libmnt_table *table =
                 mnt_new_table_from_file("/proc/self/mountinfo");
         if (!table)
-                return errno > 0 ? -errno : -ENOMEM;
+                return errno > 0 ? error_origin(-errno) : error_origin(-ENOMEM);
         struct libmnt_fs *fs;
         struct libmnt_iter *it = mnt_new_iter(MNT_ITER_FORWARD);
-        int r = it ? 0 : -ENOMEM;
+        int r = it ? 0 : error_origin(-ENOMEM);
         while (r == 0 && mnt_table_next_fs(table, it, &fs) == 0)
                 if ((uint64_t) mnt_fs_get_id(fs) == id) {
                         MountFacts facts;

@@ -3,6 +3,7 @@
 
 #include <getopt.h>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "config.h"
 
@@ -23,7 +24,7 @@ int option_clear(const char *value, void *data) {
 
 int option_yes_no(const char *value, void *data) {
         if (!streq(value, "yes") && !streq(value, "no"))
-                return -EINVAL;
+                return error_origin(-EINVAL);
         *(bool *) data = streq(value, "yes");
         return 0;
 }
@@ -42,7 +43,7 @@ int option_number(const char *value, void *data) {
         errno = 0;
         unsigned long long n = strtoull(value, &end, 10);
         if (errno != 0 || *value < '0' || *value > '9' || *end)
-                return -EINVAL;
+                return error_origin(-EINVAL);
         *(uint64_t *) data = n;
         return 0;
 }
@@ -59,11 +60,11 @@ static int print_help(const Option *options, size_t n, const OptionsHelp *help) 
                 print_option(options[i].name, options[i].argument, options[i].text);
         print_option("version", NULL, "Show package version");
         print_option("help", NULL, "Show this help");
-        return printf("\n%s\n", help->footer) < 0 ? -EIO : 0;
+        return printf("\n%s\n", help->footer) < 0 ? error_origin(-EIO) : 0;
 }
 
 static int print_version(void) {
-        return printf("bootkeep %s\n", BOOTKEEP_VERSION) < 0 ? -EIO : 0;
+        return printf("bootkeep %s\n", BOOTKEEP_VERSION) < 0 ? error_origin(-EIO) : 0;
 }
 
 static int take(const Option *o, const char *value) {
@@ -78,7 +79,7 @@ static int take(const Option *o, const char *value) {
 int options_parse(int argc, char **argv, const Option *options, size_t n, const OptionsHelp *help) {
         struct option table[MANY + OWN + 1] = {};
         if (n > MANY)
-                return -E2BIG;
+                return error_origin(-E2BIG);
         for (size_t i = 0; i < n; i++)
                 table[i] = (struct option){
                         .name = options[i].name,
@@ -93,7 +94,7 @@ int options_parse(int argc, char **argv, const Option *options, size_t n, const 
                         return print_help(options, n, help);
                 if (c == 0 && (size_t) i == n)
                         return print_version();
-                int r = c == 0 ? take(&options[i], optarg) : -EINVAL; /* getopt said why */
+                int r = c == 0 ? take(&options[i], optarg) : error_origin(-EINVAL); /* getopt said why */
                 if (r < 0)
                         return r;
         }

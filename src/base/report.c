@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdarg.h>
 
+#include "base/error.h"
 #include "base/escape.h"
 
 #define TEXT_MAX 8192U
@@ -94,7 +95,7 @@ int report_reason(const char *path, const char *what, const char *detail, char *
 /* Takes a copy of S as it may be shown. */
 static int take_text(char **ret, const char *s) {
         *ret = escape_print(streq(s, NOTHING) ? "" : s);
-        return *ret ? 0 : -ENOMEM;
+        return *ret ? 0 : error_origin(-ENOMEM);
 }
 
 static int join_words(char *const *words, char **ret) {
@@ -103,7 +104,7 @@ static int join_words(char *const *words, char **ret) {
                 size += strlen(words[i]) + 1;
         char *text = malloc(size), *p = text;
         if (!text)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         for (size_t i = 0; words[i]; i++)
                 p = stpcpy(i > 0 ? stpcpy(p, " ") : p, words[i]);
         *p = 0;
@@ -123,7 +124,7 @@ static int take_reason(char **ret, char *const *words) {
         if (!words[0])
                 return take_text(ret, "");
         if (!words[1])
-                return -EBADMSG;
+                return error_origin(-EBADMSG);
         int r = join_words(words + 2, &detail);
         if (r >= 0)
                 r = report_reason(words[0], words[1], detail, &reason);
@@ -133,13 +134,13 @@ static int take_reason(char **ret, char *const *words) {
 static int parse_number(const char *s, uint64_t max, uint64_t *ret) {
         uint64_t value = 0;
         if (!*s)
-                return -EBADMSG;
+                return error_origin(-EBADMSG);
         for (; *s; s++) {
                 if (!isdigit((unsigned char) *s))
-                        return -EBADMSG;
+                        return error_origin(-EBADMSG);
                 uint64_t digit = (uint64_t) (*s - '0');
                 if (value > (max - digit) / 10)
-                        return -EBADMSG;
+                        return error_origin(-EBADMSG);
                 value = value * 10 + digit;
         }
         *ret = value;
@@ -149,7 +150,7 @@ static int parse_number(const char *s, uint64_t max, uint64_t *ret) {
 /* Which of YES and NO (or OTHER, which may be NULL) S is. */
 static int parse_outcome(const char *s, const char *yes, const char *no, const char *other, bool *ret) {
         if (!streq(s, yes) && !streq(s, no) && !streq_ptr(s, other))
-                return -EBADMSG;
+                return error_origin(-EBADMSG);
         *ret = streq(s, yes);
         return 0;
 }
@@ -157,9 +158,9 @@ static int parse_outcome(const char *s, const char *yes, const char *no, const c
 /* Is there room for one more, with names of so many bytes? Its *REASON may be given up for that. */
 static int make_room(Report *r, size_t names, char **reason) {
         if (r->n_caches + r->n_helpers >= REPORT_RECORDS_MAX || r->bytes + names > REPORT_BYTES_MAX)
-                return -E2BIG;
+                return error_origin(-E2BIG);
         if (r->bytes + names + strlen(*reason) > REPORT_BYTES_MAX / 2 && free_and_strdup(reason, "") < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         r->bytes += names + strlen(*reason);
         return 0;
 }
@@ -169,7 +170,7 @@ static int report_add_cache(Report *r, ReportCache *c) {
         if (e < 0)
                 return e;
         if (grow(r->caches, r->n_caches) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         r->caches[r->n_caches++] = *c;
         *c = (ReportCache){};
         return 0;
@@ -180,7 +181,7 @@ static int report_add_helper(Report *r, ReportHelper *h) {
         if (e < 0)
                 return e;
         if (grow(r->helpers, r->n_helpers) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         r->helpers[r->n_helpers++] = *h;
         *h = (ReportHelper){};
         return 0;
@@ -294,7 +295,7 @@ static int parse_result(Report *report, char *const *w) {
         for (size_t i = 0; i < ELEMENTSOF(results); i++)
                 if (streq(w[0], results[i]))
                         return replace_words(&report->result, w);
-        return -EBADMSG;
+        return error_origin(-EBADMSG);
 }
 
 static const struct {
@@ -319,16 +320,16 @@ int report_parse_line(Report *r, const char *line) {
         _cleanup_strv_free_ char **words = NULL;
         size_t n = strspn(line, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
         if (n == 0 || line[n] != ' ' || strlen(line) > REPORT_LINE_MAX)
-                return -EBADMSG;
+                return error_origin(-EBADMSG);
         for (size_t i = 0; i < ELEMENTSOF(records); i++) {
                 if (strlen(records[i].key) != n || !startswith(line, records[i].key))
                         continue;
                 int q = split_words(line + n + 1, &words);
                 if (q < 0)
-                        return q == -EINVAL ? -EBADMSG : q;
+                        return q == -EINVAL ? error_origin(-EBADMSG) : q;
                 size_t count = strv_length(words);
                 if (count < records[i].min || count > records[i].max)
-                        return -EBADMSG;
+                        return error_origin(-EBADMSG);
                 return records[i].parse(r, words);
         }
         return 0;
@@ -337,14 +338,14 @@ int report_parse_line(Report *r, const char *line) {
 static int print_word(FILE *f, const char *s) {
         _cleanup_free_ char *word = escape_word(s);
         if (!word)
-                return -ENOMEM;
-        return fprintf(f, " %s", word) < 0 ? -errno : 0;
+                return error_origin(-ENOMEM);
+        return fprintf(f, " %s", word) < 0 ? error_origin(-errno) : 0;
 }
 
 static int print_text(FILE *f, const char *s) {
         _cleanup_free_ char *text = strndup(s, TEXT_MAX);
         if (!text)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         int r = 0;
         for (char *p = text; r >= 0 && p;) {
                 char *part = strsep(&p, " ");
@@ -354,7 +355,7 @@ static int print_text(FILE *f, const char *s) {
 }
 
 int report_print(FILE *f, const char *key, ...) {
-        int r = fputs(key, f) < 0 ? -errno : 0;
+        int r = fputs(key, f) < 0 ? error_origin(-errno) : 0;
         va_list ap;
         va_start(ap, key);
         const char *s = va_arg(ap, const char *);
@@ -365,6 +366,6 @@ int report_print(FILE *f, const char *key, ...) {
         }
         va_end(ap);
         if (fputc('\n', f) < 0 || fflush(f) < 0)
-                r = r < 0 ? r : -errno;
+                r = r < 0 ? r : error_origin(-errno);
         return r;
 }

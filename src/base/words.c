@@ -7,6 +7,8 @@
 
 #include <ctype.h>
 
+#include "base/error.h"
+
 /* The word that grows, and the line that is read. */
 typedef struct Splitter {
         const char *rest;
@@ -17,12 +19,12 @@ typedef struct Splitter {
 
 static int fail(Splitter *s, const char *why) {
         *s->reterr = why;
-        return -EINVAL;
+        return error_origin(-EINVAL);
 }
 
 static int append(Splitter *s, char c) {
         if (grow(s->word, s->n) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         s->word[s->n++] = c;
         return 0;
 }

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <sys/stat.h>
 
+#include "base/error.h"
 #include "base/failure.h"
 #include "base/log.h"
 #include "base/report.h"
@@ -75,10 +76,10 @@ static int read_line(const char *path, char **ret) {
         char line[4096] = "";
 
         if (!f || !fgets(line, sizeof(line), f))
-                return -EIO;
+                return error_origin(-EIO);
         line[strcspn(line, "\n")] = 0;
         *ret = strdup(line);
-        return *ret ? 0 : -ENOMEM;
+        return *ret ? 0 : error_origin(-ENOMEM);
 }
 
 /* ---- caches ---- */
@@ -91,7 +92,7 @@ static int spoil(Run *run, const PlanCache *pc, bool failed) {
         for (size_t i = 0; i < pc->cache->n_outputs; i++) {
                 char *path = NULL;
                 if (grow(run->spoiled, run->n_spoiled) < 0)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
                 int r = plan_path(run->b->context->plan, pc->cache->outputs[i], pc->instance, &path);
                 if (r < 0)
                         return r;
@@ -177,7 +178,7 @@ static int count_outcome(Run *run, const PlanCache *pc, CacheOutcome outcome) {
                 run->interrupted = true;
                 return 0;
         }
-        return -EINVAL;
+        return error_origin(-EINVAL);
 }
 
 static int skip_cache(Run *run, const PlanCache *pc, const Spoiled *s) {

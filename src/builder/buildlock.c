@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "base/error.h"
 #include "base/progress.h"
 #include "tree/contain.h"
 
@@ -31,8 +32,8 @@ int buildlock_open(int state, int *ret_fd) {
         if (r < 0)
                 return r;
         if (fstat(place, &st) < 0)
-                return -errno;
-        return S_ISREG(st.st_mode) ? contain_reopen(place, O_RDONLY, ret_fd) : -EINVAL;
+                return error_origin(-errno);
+        return S_ISREG(st.st_mode) ? contain_reopen(place, O_RDONLY, ret_fd) : error_origin(-EINVAL);
 }
 
 static pid_t fork_waiter(int fd) {
@@ -75,7 +76,7 @@ static int wait_in_child(int fd, Interrupt *interrupt, void (*waiting)(void *use
         bool ended;
 
         if (pid < 0)
-                return -errno;
+                return error_origin(-errno);
         pidfd = pidfd_open(pid, 0);
         ended = pidfd >= 0 && wait_for(pidfd, interrupt, waiting, userdata);
         if (!ended)
@@ -83,14 +84,14 @@ static int wait_in_child(int fd, Interrupt *interrupt, void (*waiting)(void *use
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
                 ;
         if (!ended)
-                return interrupt_check(interrupt) ? -EINTR : -EIO;
-        return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS ? 0 : -ENOLCK;
+                return interrupt_check(interrupt) ? error_origin(-EINTR) : error_origin(-EIO);
+        return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS ? 0 : error_origin(-ENOLCK);
 }
 
 int buildlock_take(int fd, Interrupt *interrupt, void (*waiting)(void *userdata), void *userdata) {
         if (flock(fd, LOCK_EX | LOCK_NB) >= 0)
                 return 0;
         if (errno != EWOULDBLOCK)
-                return -errno;
+                return error_origin(-errno);
         return wait_in_child(fd, interrupt, waiting, userdata);
 }

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <systemd/sd-bus.h>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "base/progress.h"
 #include "bootkeep.h"
@@ -53,10 +54,10 @@ static int connect_to_bus(const char *volume, BusLock **ret) {
         int r;
 
         if (!l)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         l->volume = strdup(volume);
         if (!l->volume)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         r = sd_bus_open_system(&l->bus);
         if (r >= 0)
                 *ret = TAKE_PTR(l);
@@ -104,8 +105,8 @@ static int poll_bus(sd_bus *bus, Interrupt *interrupt, uint64_t deadline_usec) {
                 return r;
         p[0].events = (short) r;
         if (poll(p, ELEMENTSOF(p), (int) (MIN(rest, TURN_USEC) / USEC_PER_MSEC) + 1) < 0 && errno != EINTR)
-                return -errno;
-        return interrupt_check(interrupt) ? -EINTR : 0;
+                return error_origin(-errno);
+        return interrupt_check(interrupt) ? error_origin(-EINTR) : 0;
 }
 
 static int wait_for_answer(Request *q, Interrupt *interrupt, void (*waiting)(void *userdata),

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 
+#include "base/error.h"
 #include "base/failure.h"
 #include "base/log.h"
 #include "bootkeep.h"
@@ -144,7 +145,7 @@ static int build(const Run *run, RunnerOutcome *ret, char **reterr) {
         if (r >= 0)
                 r = run_builder(run, &outputs, ret, reterr);
         if (r >= 0 && *ret != RUNNER_SUCCESS)
-                return -ECANCELED;
+                return error_origin(-ECANCELED);
         if (r >= 0)
                 r = outputs_settle(run->b->context, &outputs, reterr);
         return r < 0 ? r : write_stamp(run, stamp, reterr);

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <sys/stat.h>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "base/options.h"
 #include "base/report.h"
@@ -59,7 +60,7 @@ static void program_done(Program *p) {
 /* Has to be known before the first message, so it goes by the way that the logger knows. */
 static int option_quiet(const char *value, void *data) {
         if (setenv("BOOTKEEP_LOG_LEVEL", "warning", true) < 0)
-                return -errno;
+                return error_origin(-errno);
         log_setup("bootkeep-build");
         return 0;
 }
@@ -67,11 +68,11 @@ static int option_quiet(const char *value, void *data) {
 static int check_options(int argc, char **argv, Options *o) {
         if (optind + 1 != argc) {
                 log_error("Exactly one mount point is expected, see --help");
-                return -EINVAL;
+                return error_origin(-EINVAL);
         }
         if (o->caches_only && o->helpers_only) {
                 log_error("--caches-only and --helpers-only exclude each other");
-                return -EINVAL;
+                return error_origin(-EINVAL);
         }
         o->mountpoint = argv[optind];
         return 1;
@@ -285,7 +286,7 @@ static int open_standard_descriptors(void) {
         while (fd >= 0 && fd <= STDERR_FILENO);
         if (fd >= 0)
                 (void) close(fd);
-        return fd < 0 ? -errno : 0;
+        return fd < 0 ? error_origin(-errno) : 0;
 }
 
 int main(int argc, char **argv) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ctl/client.h"
 
+#include "base/error.h"
 #include "base/escape.h"
 #include "base/log.h"
 
@@ -130,7 +131,7 @@ int client_read_object(sd_bus_message *m, VolumeInfo **ret) {
                         return r;
                 if (!v && streq(interface, BOOTKEEP_VOLUME_INTERFACE)) {
                         v = volume_info_new(object);
-                        r = v ? volume_info_read(v, m) : -ENOMEM;
+                        r = v ? volume_info_read(v, m) : error_origin(-ENOMEM);
                 } else
                         r = sd_bus_message_skip(m, "a{sv}");
                 if (r < 0)
@@ -171,7 +172,7 @@ int client_read_list(sd_bus_message *m, VolumeInfoList **ret) {
         _cleanup_(volume_info_list_freep) VolumeInfoList *l = calloc(1, sizeof(*l));
 
         if (!l)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         int r = read_objects(m, l);
         if (r < 0)
                 return r;

@@ -7,6 +7,7 @@
 #include <locale.h>
 #include <sys/ioctl.h>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "config.h"
 #include "ctl/client.h"
@@ -102,7 +103,7 @@ static int set_json(Ctl *ctl, const char *mode) {
         JsonMode m = json_mode_from_string(mode);
         if (m < 0) {
                 log_error("--json=%s: expected short, pretty or off", mode);
-                return -EINVAL;
+                return error_origin(-EINVAL);
         }
         ctl->json = m;
         return 0;
@@ -115,7 +116,7 @@ static int set_timeout(Ctl *ctl, const char *seconds) {
         unsigned long long n = strtoull(seconds, &end, 10);
         if (errno != 0 || *seconds < '0' || *seconds > '9' || *end || n >= USEC_INFINITY / USEC_PER_SEC) {
                 log_error("--timeout=%s: expected a number of seconds", seconds);
-                return -EINVAL;
+                return error_origin(-EINVAL);
         }
         ctl->timeout_usec = n * USEC_PER_SEC;
         return 0;

@@ -3,6 +3,7 @@
 
 #include <libsmartcols/libsmartcols.h>
 
+#include "base/error.h"
 #include "ctl/format.h"
 
 #define WRAP_WIDTH_MIN 12 /* a column that is wrapped gets no narrower: below that nothing can be read */
@@ -53,7 +54,7 @@ static int add_column(Table *t, const TableColumn *c) {
         struct libscols_column *column = scols_table_new_column(t->table, c->heading, 0, flags);
 
         if (!column || scols_column_set_safechars(column, safe) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         return c->kind == TABLE_WRAP ? scols_column_set_wrapfunc(column, widest_chunk, next_chunk, NULL) : 0;
 }
 
@@ -61,11 +62,11 @@ int table_new(const Ctl *ctl, const TableColumn *columns, size_t n, Table **ret)
         _cleanup_(table_freep) Table *t = calloc(1, sizeof(*t));
 
         if (!t)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         t->table = scols_new_table();
         t->widths = calloc(n, sizeof(*t->widths));
         if (!t->table || !t->widths)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         t->columns = columns;
         t->n_columns = n;
         t->width = ctl->width;
@@ -78,7 +79,7 @@ int table_new(const Ctl *ctl, const TableColumn *columns, size_t n, Table **ret)
                 (void) scols_table_set_termwidth(t->table, ctl->width);
         for (size_t i = 0; i < n; i++)
                 if (add_column(t, columns + i) < 0)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
         *ret = TAKE_PTR(t);
         return 0;
 }
@@ -87,13 +88,13 @@ int table_add(Table *t, TableLine *parent, const char *color, const TableCell *c
         struct libscols_line *line = scols_table_new_line(t->table, parent);
 
         if (!line)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         for (size_t i = 0; i < t->n_columns; i++) {
                 const char *c = cells[i].color ? cells[i].color : color;
                 if (scols_line_set_data(line, i, strempty(cells[i].text)) < 0)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
                 if (c && scols_cell_set_color(scols_line_get_cell(line, i), c) < 0)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
         }
         if (ret)
                 *ret = line;
@@ -154,7 +155,7 @@ static int wrap(Table *t, struct libscols_iter *iter) {
                                 continue;
                         char *text = format_wrap(text_of(line, i), t->widths[i], (char) LINE_END);
                         if (!text || scols_line_refer_data(line, i, text) < 0)
-                                return -ENOMEM;
+                                return error_origin(-ENOMEM);
                 }
         return 0;
 }
@@ -163,7 +164,7 @@ int table_print(Table *t) {
         if (t->width > 0) {
                 struct libscols_iter *iter = scols_new_iter(SCOLS_ITER_FORWARD);
                 if (!iter)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
                 measure(t, iter);
                 fit(t);
                 int r = wrap(t, iter);

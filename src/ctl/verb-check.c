@@ -3,6 +3,7 @@
 /* `bootkeepctl check`: has each volume scanned now and says what is stale and why. Builds nothing itself; of
  * a trusted volume the daemon goes on to build what it found. */
 
+#include "base/error.h"
 #include "base/log.h"
 #include "ctl/client.h"
 #include "ctl/format.h"
@@ -52,7 +53,7 @@ static int add_items(Table *t, TableLine *parent, const VolumeInfo *v) {
                         continue;
                 if (strprintf(&what, "cache %s%s%s", c->name, *c->instance ? " " : "", c->instance) < 0 ||
                     add_item(t, parent, what, c->fresh, c->reason) < 0)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
         }
         for (size_t i = 0; i < v->n_helpers; i++) {
                 const VolumeInfoHelper *h = v->helpers + i;
@@ -61,7 +62,7 @@ static int add_items(Table *t, TableLine *parent, const VolumeInfo *v) {
                         continue;
                 if (strprintf(&what, "helper %s (%s)", h->device, h->type) < 0 ||
                     add_item(t, parent, what, h->fresh, h->reason) < 0)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
         }
         return 0;
 }

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <systemd/sd-event.h>
 
+#include "base/error.h"
 #include "base/escape.h"
 #include "base/log.h"
 #include "ctl/client.h"
@@ -118,7 +119,7 @@ static int ask_for(Monitor *m, const char *volume) {
         _cleanup_free_ char *argument = client_volume_argument(volume);
 
         if (!argument)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         int r = sd_bus_message_new_method_call(m->ctl->bus, &call, BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH,
                                                BOOTKEEP_MANAGER_INTERFACE, "GetVolume");
         if (r >= 0)
@@ -144,7 +145,7 @@ static int see(Monitor *m, VolumeInfo *info, bool appeared) {
         if (find(m, owned->object))
                 return 0;
         if (grow(m->seen, m->n_seen) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         m->seen[m->n_seen++] = (Seen){.info = TAKE_PTR(owned), .appeared = appeared};
         return 0;
 }
@@ -217,7 +218,7 @@ static int on_changed(Monitor *m, Seen *s, sd_bus_message *signal) {
         const char *interface;
 
         if (!before)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         int r = sd_bus_message_read_basic(signal, 's', &interface);
         if (r < 0 || !streq(interface, BOOTKEEP_VOLUME_INTERFACE))
                 return r;
@@ -320,7 +321,7 @@ static int listen_to_people(Monitor *m) {
         (void) sigaddset(&set, SIGINT);
         (void) sigaddset(&set, SIGTERM);
         if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-                return -errno;
+                return error_origin(-errno);
         int r = sd_event_add_signal(m->event, NULL, SIGINT, NULL, NULL); /* without a handler: ends with 0 */
         if (r >= 0)
                 r = sd_event_add_signal(m->event, NULL, SIGTERM, NULL, NULL);

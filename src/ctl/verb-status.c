@@ -4,6 +4,7 @@
 
 #include <langinfo.h>
 
+#include "base/error.h"
 #include "base/escape.h"
 #include "base/log.h"
 #include "ctl/client.h"
@@ -47,7 +48,7 @@ static int add_volume(Table *t, const VolumeInfo *v) {
 
         if (describe_count(stale_caches, v->n_caches, &caches) < 0 ||
             describe_count(stale_helpers, v->n_helpers, &helpers) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         const TableCell cells[] = {
                 {v->name},
                 {v->mount_point},

@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "base/error.h"
+
 /* The plain properties: one table for reading and for --json. */
 static const struct {
         const char *property, *key;
@@ -122,10 +124,10 @@ static int read_plain(VolumeInfo *v, size_t i, sd_bus_message *m) {
 
 static int add_cache(VolumeInfo *v, const char *name, const char *instance, bool fresh, const char *reason) {
         if (grow(v->caches, v->n_caches) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         VolumeInfoCache *c = v->caches + v->n_caches++;
         *c = (VolumeInfoCache){strdup(name), strdup(instance), strdup(reason), fresh};
-        return c->name && c->instance && c->reason ? 0 : -ENOMEM;
+        return c->name && c->instance && c->reason ? 0 : error_origin(-ENOMEM);
 }
 
 static int read_caches(VolumeInfo *v, sd_bus_message *m) {
@@ -152,10 +154,10 @@ static int read_caches(VolumeInfo *v, sd_bus_message *m) {
 
 static int add_helper(VolumeInfo *v, const char *const s[static 4], bool fresh) {
         if (grow(v->helpers, v->n_helpers) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         VolumeInfoHelper *h = v->helpers + v->n_helpers++;
         *h = (VolumeInfoHelper){strdup(s[0]), strdup(s[1]), strdup(s[2]), strdup(s[3]), fresh};
-        return h->device && h->type && h->partuuid && h->reason ? 0 : -ENOMEM;
+        return h->device && h->type && h->partuuid && h->reason ? 0 : error_origin(-ENOMEM);
 }
 
 static int read_helpers(VolumeInfo *v, sd_bus_message *m) {
@@ -356,7 +358,7 @@ int volume_info_list_add(VolumeInfoList *l, VolumeInfo *v) {
         _cleanup_(volume_info_freep) VolumeInfo *owned = v;
 
         if (!owned || grow(l->items, l->n) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         l->items[l->n++] = TAKE_PTR(owned);
         return 0;
 }

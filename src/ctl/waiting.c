@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 
+#include "base/error.h"
 #include "base/escape.h"
 #include "ctl/progress.h"
 
@@ -68,9 +69,9 @@ static int join(char *const *names, char **ret) {
                 all = longer;
         }
         if (!all)
-                return -ENOENT;
+                return error_origin(-ENOENT);
         *ret = escape_print(all);
-        return *ret ? 0 : -ENOMEM;
+        return *ret ? 0 : error_origin(-ENOMEM);
 }
 
 static void say_busy(Waiting *w) {

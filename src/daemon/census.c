@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "daemon/world/mount.h"
 
@@ -29,7 +30,7 @@ bool census_is_volume(const MountEntry *e) {
 
 static DeviceInfo look_up(Census *c, dev_t devno) {
         DeviceInfo info = {};
-        int r = c->devices ? device_monitor_look_up(c->devices, devno, &info) : -ENODEV;
+        int r = c->devices ? device_monitor_look_up(c->devices, devno, &info) : error_origin(-ENODEV);
         if (r < 0 && r != -ENODEV)
                 log_warning_errno(r, "Failed to ask udev for a device, ignoring");
         return info;
@@ -143,7 +144,7 @@ static int follow_devices(Census *c) {
 int census_new(Daemon *d, Census **ret) {
         _cleanup_(census_freep) Census *c = calloc(1, sizeof(*c));
         if (!c)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         c->daemon = d;
         int r = follow_devices(c);
         if (r >= 0)

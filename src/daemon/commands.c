@@ -3,6 +3,7 @@
 
 #include <systemd/sd-daemon.h>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "bootkeep.h"
 #include "daemon/locks.h"
@@ -230,7 +231,7 @@ static const BusHandlers handlers = {
 int commands_new(Daemon *d, void (*ready_handler)(void), Commands **ret) {
         _cleanup_(commands_freep) Commands *c = calloc(1, sizeof(*c));
         if (!c)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         c->daemon = d;
         c->ready = ready_handler;
         int r = bus_new(&handlers, c, &c->bus);

@@ -7,6 +7,7 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "bootkeep.h"
 #include "daemon/launch.h"
@@ -547,7 +548,7 @@ void daemon_device_changed(Daemon *d, Record *r, DeviceInfo *info) {
 
 int daemon_trust(Daemon *d, Record *r, bool trusted) {
         if (isempty(r->device.uuid))
-                return -EINVAL;
+                return error_origin(-EINVAL);
         int e = trusted ? trust_store_add(d->trust, r->device.uuid, r->device.serial)
                         : trust_store_remove(d->trust, r->device.uuid);
         if (e < 0)
@@ -631,7 +632,7 @@ static int apply_settings(Daemon *d) {
 int daemon_new(sd_event *event, const DaemonOptions *options, Settings *settings, Daemon **ret) {
         _cleanup_(daemon_freep) Daemon *d = calloc(1, sizeof(*d));
         if (!d)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         d->event = sd_event_ref(event);
         d->options = options;
         d->settings = *settings;
@@ -715,7 +716,7 @@ void daemon_stop(Daemon *d) {
                         (void) job_kill(r->build.job, SIGTERM);
         }
         int r = anything_runs(d) ? set_timer(d, &d->stop_timer, now_usec() + STOP_USEC, on_stop_timer, d)
-                                 : -ENOENT;
+                                 : error_origin(-ENOENT);
         if (r < 0)
                 (void) sd_event_exit(d->event, 0);
 }

@@ -3,6 +3,7 @@
 
 #include <sys/queue.h>
 
+#include "base/error.h"
 #include "bootkeep.h"
 #include "daemon/news.h"
 
@@ -249,7 +250,7 @@ void locks_lock_reboot(Locks *l, uint32_t flags, const Peer *peer, BusCall *call
                 return;
         }
         Wait *w = wait_new(call, flags & BOOTKEEP_LOCK_WAIT);
-        int a = w ? lock_wait(&l->reboot, peer->id, &w->request) : -ENOMEM;
+        int a = w ? lock_wait(&l->reboot, peer->id, &w->request) : error_origin(-ENOMEM);
         if (a == LOCK_WAITS) {
                 daemon_look_afresh(l->daemon, true); /* so that no mount is overlooked */
                 for (Record *r = daemon_next(l->daemon, NULL); r; r = daemon_next(l->daemon, r))
@@ -306,7 +307,7 @@ void locks_flush(Locks *l, uint64_t timeout, const Peer *peer, BusCall *call) {
         Flushing *f = calloc(1, sizeof(*f));
         int r = f ? sd_event_add_time(daemon_event_loop(l->daemon), &f->timer, CLOCK_BOOTTIME, end, 1000,
                                       on_flush_timeout, f)
-                  : -ENOMEM;
+                  : error_origin(-ENOMEM);
         if (r < 0) {
                 free(f);
                 bus_reply_error(call, SD_BUS_ERROR_FAILED, "Failed to wait: %s", strerror(-r));
@@ -406,7 +407,7 @@ int locks_new(Daemon *d, Bus *bus, Locks **ret) {
         static const DaemonHooks hooks = {.settled = on_settled, .added = on_added, .removed = on_removed};
         Locks *l = calloc(1, sizeof(*l));
         if (!l)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         l->daemon = d;
         l->bus = bus;
         TAILQ_INIT(&l->flushing);

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "base/options.h"
 #include "bootkeep.h"
@@ -41,7 +42,7 @@ static int parse_arguments(int argc, char **argv, Arguments *a) {
         int r = options_parse(argc, argv, options, ELEMENTSOF(options), &help);
         if (r > 0 && optind < argc) {
                 log_error("Unexpected argument: %s", argv[optind]);
-                return -EINVAL;
+                return error_origin(-EINVAL);
         }
         return r;
 }
@@ -57,7 +58,7 @@ static int check_config(const DaemonOptions *o, unsigned problems) {
         problems += of_builders;
         if (problems > 0)
                 log_error("%u problem%s in the configuration", problems, problems == 1 ? "" : "s");
-        return problems > 0 ? -EINVAL : 0;
+        return problems > 0 ? error_origin(-EINVAL) : 0;
 }
 
 static int on_terminate(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata) {
@@ -79,7 +80,7 @@ static int handle_signals(sd_event *event, Daemon *d) {
         sigaddset(&signals, SIGINT);
         sigaddset(&signals, SIGHUP);
         if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
-                return -errno;
+                return error_origin(-errno);
         (void) signal(SIGPIPE, SIG_IGN);
         int r = sd_event_add_signal(event, NULL, SIGTERM, on_terminate, d);
         if (r >= 0)

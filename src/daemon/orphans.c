@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/orphans.h"
 
+#include "base/error.h"
+
 typedef struct Orphan {
         Orphans *all;
         Running running;
@@ -15,7 +17,7 @@ struct Orphans {
 int orphans_new(sd_event *event, Orphans **ret) {
         Orphans *o = calloc(1, sizeof(*o));
         if (!o)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         o->event = sd_event_ref(event);
         *ret = o;
         return 0;

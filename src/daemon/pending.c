@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/pending.h"
 
+#include "base/error.h"
 #include "bootkeep.h"
 
 /* So long a volume is not held again after it was prepared for its unmount. */
@@ -8,7 +9,7 @@
 
 int pending_add(Record *r, BusVerb verb, BusCall *call) {
         if (grow(r->pending, r->n_pending) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         /* to prepare for an unmount takes also the scan behind the build, which would be in the way */
         r->pending[r->n_pending++] = (Pending){
                 .call = sd_bus_message_ref(call),

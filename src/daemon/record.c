@@ -6,19 +6,20 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "base/error.h"
 #include "daemon/world/pin.h"
 
 int record_new(void *owner, const char *name, bool trusted, Record **ret) {
         _cleanup_(record_freep) Record *r = calloc(1, sizeof(*r));
         if (!r)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         r->owner = owner;
         r->pin = -EBADF;
         r->volume = volume_init(trusted);
         r->shown.state = r->rested = _VOLUME_STATE_MAX; /* nothing was shown yet */
         r->name = strdup(name);
         if (!r->name)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         *ret = TAKE_PTR(r);
         return 0;
 }
@@ -69,7 +70,7 @@ int record_set_mount(Record *r, const MountEntry *entry) {
                 i++;
         if (i == r->n_mounts) {
                 if (grow(r->mounts, r->n_mounts) < 0)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
                 r->mounts[r->n_mounts++] = MOUNT_ENTRY_NULL;
         }
         mount_entry_done(&r->mounts[i]);
@@ -315,7 +316,7 @@ int record_changes(Record *r, char ***ret) {
         };
         for (size_t i = 0; i < ELEMENTSOF(changes); i++)
                 if (changes[i].changed && strv_extend(&names, changes[i].name) < 0)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
         s->state = state;
         s->busy = busy;
         s->trusted = r->volume.trusted;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/roster.h"
 
+#include "base/error.h"
+
 void roster_done(Roster *r) {
         for (size_t i = 0; i < r->n; i++)
                 record_free(r->items[i]);
@@ -10,7 +12,7 @@ void roster_done(Roster *r) {
 
 int roster_add(Roster *r, Record *record) {
         if (grow(r->items, r->n) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         r->items[r->n++] = record;
         return 0;
 }
@@ -60,7 +62,7 @@ int roster_busy(const Roster *r, char ***ret) {
         _cleanup_strv_free_ char **busy = NULL;
         for (size_t i = 0; i < r->n; i++)
                 if (volume_busy(&r->items[i]->volume) && strv_extend(&busy, r->items[i]->name) < 0)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
         *ret = TAKE_PTR(busy);
         return 0;
 }

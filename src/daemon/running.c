@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <sys/epoll.h>
 
+#include "base/error.h"
+
 void running_done(Running *r) {
         r->output = sd_event_source_disable_unref(r->output);
         r->exit = sd_event_source_disable_unref(r->exit);
@@ -37,7 +39,7 @@ int running_listen(Running *running, sd_event *event, Job *job, sd_event_io_hand
                    sd_event_io_handler_t end, void *userdata) {
         running->job = job;
         running->report = report_new();
-        int e = running->report ? 0 : -ENOMEM;
+        int e = running->report ? 0 : error_origin(-ENOMEM);
         if (e >= 0)
                 e = sd_event_add_io(event, &running->output, job_get_output_fd(job), EPOLLIN, output,
                                     userdata);

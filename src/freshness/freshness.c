@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <fcntl.h>
 
+#include "base/error.h"
 #include "base/escape.h"
 #include "base/report.h"
 #include "freshness/since.h"
@@ -123,7 +124,7 @@ static void look_done(Look *l) {
 static int look_start(Look *l, const FreshnessContext *c, const Arm *arm, walk_entry_t entry,
                       void *userdata) {
         *l = (Look){.context = c, .arm = arm, .entry = entry, .userdata = userdata, .hasher = hasher_new()};
-        return l->hasher ? 0 : -ENOMEM;
+        return l->hasher ? 0 : error_origin(-ENOMEM);
 }
 
 static int add_file_line(Look *l, const WalkEntry *entry) {
@@ -132,7 +133,7 @@ static int add_file_line(Look *l, const WalkEntry *entry) {
         _cleanup_free_ char *path = escape_word(entry->path), *description = NULL;
         _cleanup_free_ char *target = entry->target ? escape_word(entry->target) : NULL;
         if (!path || (entry->target && !target))
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         int r = fingerprint_describe(entry, l->context->trust_ctime, &description);
         if (r < 0)
                 return r;
@@ -250,14 +251,14 @@ static int search_learn(Search *s, const char *value) {
         if (other)
                 return 0; /* one file of two sources */
         HASH_ADD_KEYPTR(hh, s->by_path, k->words[0], strlen(k->words[0]), k);
-        return k->hh.tbl ? 0 : -ENOMEM;
+        return k->hh.tbl ? 0 : error_origin(-ENOMEM);
 }
 
 static int search_start(Search *s, const FreshnessContext *c, const Stamp *stamp) {
         size_t i = 0, n = count_files(stamp);
         *s = (Search){.context = c, .complete = !stamp_get(stamp, "more")};
         s->known = calloc(n + 1, sizeof(Known));
-        int r = s->known ? 0 : -ENOMEM;
+        int r = s->known ? 0 : error_origin(-ENOMEM);
         const char *value;
         while (r >= 0 && (value = stamp_next(stamp, "file", &i)))
                 r = search_learn(s, value);
@@ -376,7 +377,7 @@ static int output_look(const FreshnessContext *c, const char *path, Output *o) {
         char hex[FINGERPRINT_HEX_MAX];
         *o = (Output){.hasher = hasher_new(), .trust_ctime = c->trust_ctime};
         if (!o->hasher || !word)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         int r = walk_source(c->root->fd, path, c->arm, output_entry, o);
         if (r < 0)
                 return r;
@@ -440,7 +441,7 @@ static int look_at_outputs(const FreshnessContext *c, const PlanCache *cache, co
 
 static int open_stamps(const Root *root, const char *directory, int *ret_fd) {
         if (root->state_fd < 0)
-                return -ENOENT;
+                return error_origin(-ENOENT);
         return contain_open_nolinks(root->state_fd, directory, O_RDONLY | O_DIRECTORY, 0, ret_fd);
 }
 
@@ -470,7 +471,8 @@ static bool stamp_matches(const Stamp *stamp, const Fingerprint *now) {
 static int describe_builder(const Builder *b, char **ret) {
         char hex[FINGERPRINT_HEX_MAX];
         _cleanup_free_ char *name = escape_word(b->name);
-        return name ? strprintf(ret, "%s %s", name, fingerprint_to_hex(&b->fingerprint, hex)) : -ENOMEM;
+        return name ? strprintf(ret, "%s %s", name, fingerprint_to_hex(&b->fingerprint, hex))
+                    : error_origin(-ENOMEM);
 }
 
 /* A helper for which there is nothing needs no stamp. */
@@ -564,7 +566,7 @@ static int make_stamp(const FreshnessContext *c, const PlanCache *cache, const H
         _cleanup_(stamp_freep) Stamp *stamp = stamp_new();
         _cleanup_(look_done) Look l = {};
         if (!stamp)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         int r = look_start(&l, c, c->arm, hash_entry, &l);
         l.stamp = stamp;
         if (r >= 0)
@@ -572,7 +574,7 @@ static int make_stamp(const FreshnessContext *c, const PlanCache *cache, const H
         if (r >= 0 && l.verdict.difference != DIFFERENCE_NONE) {
                 if (ret_missing)
                         *ret_missing = TAKE_PTR(l.verdict.path);
-                return l.error == -ENOTDIR ? -ENOENT : l.error;
+                return l.error == -ENOTDIR ? error_origin(-ENOENT) : l.error;
         }
         if (r >= 0)
                 r = finish_stamp(&l, cache, stamp);
@@ -605,7 +607,7 @@ int freshness_stamp_outputs(const FreshnessContext *c, const PlanCache *cache, S
                 else if (ret_missing && path)
                         *ret_missing = TAKE_PTR(path);
         }
-        return r == -ENOTDIR ? -ENOENT : r;
+        return r == -ENOTDIR ? error_origin(-ENOENT) : r;
 }
 
 /* Are A and B the same path, or one a directory above the other? */

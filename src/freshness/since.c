@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <time.h>
 
+#include "base/error.h"
 #include "tree/walk.h"
 
 /* Cuts the last name off PATH: "/a/b", "/a", "/". */
@@ -18,7 +19,7 @@ static bool go_up(char *path) {
 int since_absence(int root, const char *path, struct statx_timestamp *ret) {
         _cleanup_free_ char *above = strdup(path);
         if (!above)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         while (go_up(above)) {
                 _cleanup_close_ int fd = -EBADF;
                 _cleanup_free_ char *resolved = NULL;
@@ -30,11 +31,11 @@ int since_absence(int root, const char *path, struct statx_timestamp *ret) {
                         continue;
                 if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_MTIME, &stx) < 0 ||
                     !S_ISDIR(stx.stx_mode))
-                        return -ENOENT; /* a file stands where the directory was */
+                        return error_origin(-ENOENT); /* a file stands where the directory was */
                 *ret = stx.stx_mtime;
                 return 0;
         }
-        return -ENOENT;
+        return error_origin(-ENOENT);
 }
 
 /* Not strftime(3), which reads the time zone again. */

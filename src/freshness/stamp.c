@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <xxhash.h>
 
+#include "base/error.h"
 #include "base/escape.h"
 #include "tree/contain.h"
 
@@ -42,9 +43,9 @@ static int stamp_take(Stamp *s, char *line) {
         _cleanup_free_ char *owned = line;
         size_t n = strcspn(owned, " ");
         if (n == 0 || !owned[n] || !owned[n + 1])
-                return -EBADMSG;
+                return error_origin(-EBADMSG);
         if (grow(s->lines, s->n_lines) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         owned[n] = 0;
         s->lines[s->n_lines++] = (StampLine){.key = owned, .value = owned + n + 1};
         (void) TAKE_PTR(owned);
@@ -59,7 +60,7 @@ int stamp_add(Stamp *s, const char *key, const char *format, ...) {
         va_end(ap);
         if (n < 0) {
                 value = NULL;
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         }
         int r = strprintf(&line, "%s %s", key, value);
         return r < 0 ? r : stamp_take(s, TAKE_PTR(line));
@@ -87,10 +88,10 @@ static bool key_is_valid(const char *line) {
 /* One line without its newline. 0 at the end; -EBADMSG: cut short, too long, or with a NUL in it. */
 static int read_line(FILE *f, char line[static STAMP_LINE_MAX]) {
         if (!fgets(line, STAMP_LINE_MAX, f))
-                return feof(f) ? 0 : -EIO;
+                return feof(f) ? 0 : error_origin(-EIO);
         char *end = strchr(line, '\n');
         if (!end)
-                return -EBADMSG;
+                return error_origin(-EBADMSG);
         *end = 0;
         return 1;
 }
@@ -99,10 +100,10 @@ static int stamp_parse(FILE *f, bool head, Stamp **ret) {
         _cleanup_(stamp_freep) Stamp *s = stamp_new();
         _cleanup_free_ char *line = malloc(STAMP_LINE_MAX);
         if (!s || !line)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         int r = read_line(f, line);
         if (r <= 0 || !streq(line, STAMP_MAGIC))
-                return r < 0 ? r : -EBADMSG;
+                return r < 0 ? r : error_origin(-EBADMSG);
         for (;;) {
                 r = read_line(f, line);
                 if (r < 0)
@@ -110,10 +111,10 @@ static int stamp_parse(FILE *f, bool head, Stamp **ret) {
                 if (r == 0 || (head && startswith(line, FILE_KEY " ")))
                         break;
                 if (!key_is_valid(line) || s->n_lines >= STAMP_LINES_MAX)
-                        return -EBADMSG;
+                        return error_origin(-EBADMSG);
                 char *copy = strdup(line);
                 if (!copy)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
                 r = stamp_take(s, copy);
                 if (r < 0)
                         return r;
@@ -139,7 +140,7 @@ static int open_stamp(int dirfd, const char *name, FILE **ret) {
                 return r;
         *ret = fdopen(file, "re");
         if (!*ret)
-                return -errno;
+                return error_origin(-errno);
         (void) TAKE_FD(file);
         return 0;
 }
@@ -169,23 +170,23 @@ static int write_temporary(int dirfd, const Stamp *s) {
         _cleanup_close_ int fd =
                 openat(dirfd, STAMP_TEMPORARY, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
         if (fd < 0)
-                return -errno;
+                return error_origin(-errno);
         _cleanup_fclose_ FILE *f = fdopen(fd, "we");
         if (!f)
-                return -errno;
+                return error_origin(-errno);
         (void) TAKE_FD(fd);
         (void) fprintf(f, "%s\n", STAMP_MAGIC);
         print_lines(f, s, false);
         print_lines(f, s, true);
         if (fflush(f) < 0 || ferror(f) || fsync(fileno(f)) < 0)
-                return errno > 0 ? -errno : -EIO;
+                return errno > 0 ? error_origin(-errno) : error_origin(-EIO);
         return 0;
 }
 
 int stamp_write(int dirfd, const char *name, const Stamp *s) {
         /* one of an interrupted run: builds of one volume exclude each other, so it is nobody's */
         if (unlinkat(dirfd, STAMP_TEMPORARY, 0) < 0 && errno != ENOENT)
-                return -errno;
+                return error_origin(-errno);
         int r = write_temporary(dirfd, s);
         if (r >= 0 && renameat(dirfd, STAMP_TEMPORARY, dirfd, name) < 0)
                 r = -errno;
@@ -193,13 +194,13 @@ int stamp_write(int dirfd, const char *name, const Stamp *s) {
                 (void) unlinkat(dirfd, STAMP_TEMPORARY, 0);
                 return r;
         }
-        return fsync(dirfd) < 0 ? -errno : 0;
+        return fsync(dirfd) < 0 ? error_origin(-errno) : 0;
 }
 
 int stamp_name(const char *name, const char *instance, char **ret) {
         _cleanup_free_ char *escaped = instance ? escape_word(instance) : strdup(""), *whole = NULL;
         if (!escaped)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         for (char *p = escaped; *p; p++)
                 if (*p == '/')
                         *p = '\\'; /* never in the name of a file; here to be one name whatever comes */

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "base/error.h"
 #include "base/log.h"
 
 #define STACK_MAX 16U /* devices on top of each other */
@@ -56,12 +57,12 @@ static const char *base_name(const char *path) {
 static int read_attribute(const char *directory, const char *name, char buffer[static 64]) {
         char path[PATH_MAX];
         if (snprintf(path, sizeof path, "%s/%s", directory, name) >= (int) sizeof path)
-                return -ENAMETOOLONG;
+                return error_origin(-ENAMETOOLONG);
         _cleanup_fclose_ FILE *f = fopen(path, "re");
         if (!f)
-                return -errno;
+                return error_origin(-errno);
         if (!fgets(buffer, 64, f))
-                return -ENODATA;
+                return error_origin(-ENODATA);
         buffer[strcspn(buffer, "\n")] = 0;
         return 0;
 }
@@ -74,7 +75,7 @@ static int read_number(const char *directory, const char *name, unsigned long lo
         errno = 0;
         unsigned long long value = strtoull(text, &end, 10);
         if (errno != 0 || end == text || *end)
-                return -EINVAL;
+                return error_origin(-EINVAL);
         *ret = value;
         return 0;
 }
@@ -86,7 +87,7 @@ static int read_devno(const char *directory, dev_t *ret) {
         if (r < 0)
                 return r;
         if (sscanf(text, "%u:%u", &a, &b) != 2)
-                return -EINVAL;
+                return error_origin(-EINVAL);
         *ret = makedev(a, b);
         return 0;
 }
@@ -104,7 +105,7 @@ static int list_names(const char *directory, const char *name, char ***ret) {
                 return r;
         int n = scandir(path, &found, select_visible, alphasort);
         if (n < 0)
-                return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+                return errno == ENOENT || errno == ENOTDIR ? 0 : error_origin(-errno);
         for (int i = 0; i < n; i++) {
                 if (r >= 0)
                         r = strv_extend(ret, found[i]->d_name);
@@ -122,7 +123,7 @@ static int device_directory(const char *sysfs, dev_t devno, char **ret) {
                 return r;
         char *real = realpath(link, NULL);
         if (!real)
-                return errno > 0 ? -errno : -ENOENT;
+                return errno > 0 ? error_origin(-errno) : error_origin(-ENOENT);
         *ret = real;
         return 0;
 }
@@ -141,9 +142,9 @@ static int find_disks(const char *directory, unsigned depth, char ***disks) {
         _cleanup_strv_free_ char **slaves = NULL;
         _cleanup_free_ char *whole = strdup(directory);
         if (!whole)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         if (depth > STACK_MAX)
-                return -ELOOP;
+                return error_origin(-ELOOP);
         bool partition = is_partition(directory);
         if (partition)
                 *strrchr(whole, '/') = 0;
@@ -160,7 +161,7 @@ static int find_disks(const char *directory, unsigned depth, char ***disks) {
                 if (r < 0)
                         return r;
                 slave = realpath(link, NULL);
-                r = slave ? find_disks(slave, depth + 1, disks) : -errno;
+                r = slave ? find_disks(slave, depth + 1, disks) : error_origin(-errno);
         }
         return r;
 }
@@ -205,7 +206,7 @@ static int find_all_disks(const char *sysfs, dev_t volume, char ***disks) {
 static int copy_name(const char *directory, char **ret) {
         char *name = strdup(base_name(directory));
         if (!name)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         for (char *p = name; *p; p++)
                 if (*p == '!')
                         *p = '/';
@@ -218,11 +219,11 @@ static int open_device(const char *node, dev_t devno, int *ret_fd) {
         struct stat st;
         _cleanup_close_ int fd = open(node, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         if (fd < 0)
-                return -errno;
+                return error_origin(-errno);
         if (fstat(fd, &st) < 0)
-                return -errno;
+                return error_origin(-errno);
         if (!S_ISBLK(st.st_mode) || st.st_rdev != devno)
-                return -ENODEV;
+                return error_origin(-ENODEV);
         *ret_fd = TAKE_FD(fd);
         return 0;
 }
@@ -233,7 +234,7 @@ static int copy_value(blkid_probe probe, const char *name, char **ret) {
         if (blkid_probe_lookup_value(probe, name, &value, &size) < 0 || size <= 1)
                 return 0;
         *ret = strndup(value, size);
-        return *ret ? 0 : -ENOMEM;
+        return *ret ? 0 : error_origin(-ENOMEM);
 }
 
 /* The file system on H now. None, several or an unreadable one leave it NULL: the build will say so. */
@@ -246,7 +247,7 @@ static int probe_filesystem(Helper *h) {
         }
         _cleanup_(blkid_free_probep) blkid_probe probe = blkid_new_probe();
         if (!probe)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         if (blkid_probe_set_device(probe, fd, 0, 0) < 0 || blkid_probe_enable_superblocks(probe, 1) < 0 ||
             blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_UUID) < 0 ||
             blkid_do_safeprobe(probe) != 0)
@@ -269,7 +270,7 @@ static int find_partition(const char *disk, unsigned long long number, unsigned 
                         return 0;
                 }
         }
-        return r < 0 ? r : -ENOENT;
+        return r < 0 ? r : error_origin(-ENOENT);
 }
 
 /* H has its number. */
@@ -302,10 +303,10 @@ static int find_top(const char *directory, char **ret) {
         if (r < 0)
                 return r;
         if (holders[1] || access(array, F_OK) < 0)
-                return -EBUSY;
+                return error_origin(-EBUSY);
         top = realpath(link, NULL);
         if (!top)
-                return -errno;
+                return error_origin(-errno);
         *ret = TAKE_PTR(top);
         return 0;
 }
@@ -364,7 +365,7 @@ static int add_partitions(HelperList *l, const char *disk, const char *disk_name
                 return 0;
         _cleanup_free_ blkid_partition *partitions = calloc((size_t) n, sizeof(blkid_partition));
         if (!partitions)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         for (int i = 0; i < n; i++)
                 partitions[i] = blkid_partlist_get_partition(list, i);
         qsort(partitions, (size_t) n, sizeof(blkid_partition), compare_partitions);
@@ -396,7 +397,7 @@ static int add_disk_helpers(HelperList *l, const char *disk) {
         }
         _cleanup_(blkid_free_probep) blkid_probe probe = blkid_new_probe();
         if (!probe)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         if (blkid_probe_set_device(probe, fd, 0, 0) < 0 || blkid_probe_enable_superblocks(probe, 0) < 0 ||
             blkid_probe_enable_partitions(probe, 1) < 0)
                 return 0;
@@ -436,7 +437,7 @@ int helper_list_new(const char *sysfs, dev_t volume, HelperList **ret) {
         _cleanup_(helper_list_freep) HelperList *l = calloc(1, sizeof(HelperList));
         _cleanup_strv_free_ char **disks = NULL;
         if (!l)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         int r = find_all_disks(sysfs, volume, &disks);
         if (r >= 0 && disks)
                 qsort(disks, strv_length(disks), sizeof(char *), compare_strings);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "base/error.h"
 #include "base/failure.h"
 
 #define ATTRIBUTES                                                                                           \
@@ -30,7 +31,7 @@ static int make_superblock(const Helper *helper, bool read_only, int *ret) {
         if (context < 0 || fsconfig(context, FSCONFIG_SET_STRING, "source", helper->node, 0) < 0 ||
             (read_only && fsconfig(context, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0) ||
             fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-                return -errno;
+                return error_origin(-errno);
         *ret = TAKE_FD(context);
         return 0;
 }
@@ -56,7 +57,7 @@ static int check_device(const Helper *helper, int root, char **reterr) {
         struct stat st;
 
         if (fstat(root, &st) < 0)
-                return -errno;
+                return error_origin(-errno);
         /* file systems of several devices carry a number of their own */
         if (major(st.st_dev) != 0 && st.st_dev != helper->devno)
                 return failure(reterr, -ESTALE, "is another device now");

@@ -6,6 +6,7 @@
 #include "manifest/builder.h"
 
 #include "base/conffile.h"
+#include "base/error.h"
 #include "base/log.h"
 #include "base/words.h"
 
@@ -98,7 +99,7 @@ static int parse_root(const char *value, void *data, const char **reterr) {
         else {
                 *reterr = "expected chroot or host";
                 d->bad = true;
-                return -EINVAL;
+                return error_origin(-EINVAL);
         }
         return 0;
 }
@@ -128,7 +129,7 @@ static char *name_of_file(const char *file) {
 static int take_fingerprint(Builder *b) {
         _cleanup_(hasher_freep) Hasher *h = hasher_new();
         if (!h)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         hasher_update_string(h, b->name);
         hasher_update_string(h, b->root == BUILDER_HOST ? "host" : "chroot");
         for (char **w = b->exec; w && *w; w++)
@@ -149,7 +150,7 @@ static int definition_read(Definition *d, const char *file, unsigned *problems) 
         d->builder.file = strdup(file);
         d->builder.name = name_of_file(file);
         if (!d->builder.file || !d->builder.name)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
 
         int r = conffile_read(file, items, ELEMENTSOF(items), problems);
         if (r == -ENOMEM)
@@ -178,7 +179,7 @@ static int load_file(BuilderSet *s, const char *file, unsigned *problems) {
         if (r <= 0)
                 return r;
         if (grow(s->items, s->n) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         s->items[s->n++] = d.builder;
         d.builder = (Builder){};
         return 0;
@@ -193,7 +194,7 @@ int builder_set_load(char *const *dirs, BuilderSet **ret, unsigned *ret_problems
         _cleanup_strv_free_ char **files = NULL;
         unsigned problems = 0;
         if (!s)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         int r = conffile_list_directory(dirs ? dirs : (char *const *) standard_dirs, ".conf", &files);
         if (r < 0)
                 return r;
@@ -236,7 +237,7 @@ static int expand_word(const char *word, const BuilderArguments *a, char ***word
         size_t size = 0;
         FILE *f = open_memstream(&buffer, &size);
         if (!f)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         for (const char *s = word; *s; s++) {
                 if (*s == '%')
                         (void) fputs(strempty(meaning(*++s, a)), f);
@@ -245,7 +246,7 @@ static int expand_word(const char *word, const BuilderArguments *a, char ***word
         }
         if (fclose(f) != 0) { /* all errors come together here */
                 free(buffer);
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         }
         return strv_push(words, buffer);
 }

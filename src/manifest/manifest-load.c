@@ -8,6 +8,7 @@
 #include <bootkeep.h>
 #include <fcntl.h>
 
+#include "base/error.h"
 #include "manifest/manifest.h"
 #include "manifest/refusal.h"
 #include "tree/contain.h"
@@ -33,7 +34,7 @@ static const char *trust_problem(const struct stat *st) {
 static int read_trusted(int fd, const char *place, char **ret, size_t *ret_size, char **reterr) {
         struct stat st;
         if (fstat(fd, &st) < 0)
-                return -errno;
+                return error_origin(-errno);
         const char *problem = trust_problem(&st);
         if (problem)
                 return refusal(reterr, place, 0, "%s", problem);
@@ -62,7 +63,7 @@ static int on_link(const WalkEntry *entry, void *userdata) {
 static int stat_roots_alone(int fd, bool *ret) {
         struct stat st;
         if (fstat(fd, &st) < 0)
-                return -errno;
+                return error_origin(-errno);
         bool others = st.st_mode & S_IWOTH || (st.st_mode & S_IWGRP && st.st_gid != 0);
         *ret = st.st_uid == 0 && !others;
         return 0;
@@ -80,7 +81,7 @@ static int check_folder(const Place *p, const char *path) {
                         r = stat_roots_alone(fd, &good);
         }
         if (r < 0)
-                return r == -ENOENT ? -EAGAIN : r; /* it was there a moment ago */
+                return r == -ENOENT ? error_origin(-EAGAIN) : r; /* it was there a moment ago */
         return good ? 0 : refusal(p->reterr, p->path, 0, "others than root may change %s", path);
 }
 
@@ -89,7 +90,7 @@ static int check_folders_of(const Place *p, const char *path) {
         int r = check_folder(p, "/");
         for (const char *s = path; r >= 0 && (s = strchr(s + 1, '/'));) {
                 _cleanup_free_ char *folder = strndup(path, (size_t) (s - path));
-                r = folder ? check_folder(p, folder) : -ENOMEM;
+                r = folder ? check_folder(p, folder) : error_origin(-ENOMEM);
         }
         return r;
 }
@@ -114,7 +115,7 @@ static int load_place(Place *p, Manifest **ret) {
 
         int r = walk_resolve(p->root, p->path, p->arm, on_link, p, &fd, &resolved);
         if (is_nothing(p, r))
-                return -ENOENT;
+                return error_origin(-ENOENT);
         const char *problem = refusal_of_way(r);
         if (problem)
                 return refusal(p->reterr, p->path, 0, "%s", problem);
@@ -142,5 +143,5 @@ int manifest_load(int root, const Arm *arm, Manifest **ret, char **reterr) {
                 if (r != -ENOENT || is_linked(&p))
                         return r;
         }
-        return -ENOENT;
+        return error_origin(-ENOENT);
 }

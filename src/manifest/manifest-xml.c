@@ -11,6 +11,7 @@
 #include <libxml/relaxng.h>
 #include <libxml/xmlerror.h>
 
+#include "base/error.h"
 #include "manifest/bootcaches-rng.h"
 #include "manifest/manifest.h"
 #include "manifest/refusal.h"
@@ -48,10 +49,10 @@ static void on_doctype(void *userdata, const xmlChar *name, const xmlChar *exter
 static int complaint_result(Complaint *c, char **reterr) {
         if (c->oom || !c->text) {
                 free(c->text);
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         }
         *reterr = c->text;
-        return -EBADMSG;
+        return error_origin(-EBADMSG);
 }
 
 /* Does the XML declaration name another encoding than UTF-8? The parser is told UTF-8 whatever it says; this
@@ -112,7 +113,7 @@ static int check_bytes(const char *path, const char *text, size_t size, char **r
                 return refusal(reterr, path, 0, "contains NUL bytes (it must be UTF-8)");
         _cleanup_free_ char *s = strndup(text, size);
         if (!s)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         if (!xmlCheckUTF8((const unsigned char *) s))
                 return refusal(reterr, path, 0, "not UTF-8");
         if (names_other_encoding(s))
@@ -127,7 +128,7 @@ int manifest_xml_parse(const char *path, const char *text, size_t size, xmlDoc *
 
         xmlParserCtxt *parser = xmlNewParserCtxt();
         if (!parser)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         Complaint complaint = {.path = path};
         parser->_private = &complaint;
         parser->sax->internalSubset = on_doctype;

@@ -9,6 +9,7 @@
 
 #include <assert.h>
 
+#include "base/error.h"
 #include "manifest/manifest-xml.h"
 #include "manifest/order.h"
 #include "manifest/refusal.h"
@@ -102,7 +103,7 @@ typedef int (*ValueParser)(const char *value, void *field, const char **rewhy);
 static int take_string(const char *value, void *field) {
         char *copy = strdup(value);
         if (!copy)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         char **s = field;
         free(*s);
         *s = copy;
@@ -111,27 +112,27 @@ static int take_string(const char *value, void *field) {
 
 static int parse_version(const char *value, void *field, const char **rewhy) {
         *rewhy = "expected 1";
-        return streq(value, "1") ? 0 : -EINVAL;
+        return streq(value, "1") ? 0 : error_origin(-EINVAL);
 }
 
 static int parse_name(const char *value, void *field, const char **rewhy) {
         size_t n = strlen(value);
         *rewhy = "a name is 1 to 64 of A-Z a-z 0-9 . _ -, the first neither . nor -";
         if (n < 1 || n > MANIFEST_NAME_MAX || value[0] == '.' || value[0] == '-')
-                return -EINVAL;
+                return error_origin(-EINVAL);
         if (strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") != n)
-                return -EINVAL;
+                return error_origin(-EINVAL);
         return take_string(value, field);
 }
 
 static int parse_path(const char *value, void *field, const char **rewhy) {
         *rewhy = template_problem(value);
-        return *rewhy ? -EINVAL : take_string(value, field);
+        return *rewhy ? error_origin(-EINVAL) : take_string(value, field);
 }
 
 static int parse_output(const char *value, void *field, const char **rewhy) {
         *rewhy = template_problem(value);
-        return *rewhy ? -EINVAL : strv_extend(field, value);
+        return *rewhy ? error_origin(-EINVAL) : strv_extend(field, value);
 }
 
 static int parse_each(const char *value, void *field, const char **rewhy) {
@@ -140,14 +141,14 @@ static int parse_each(const char *value, void *field, const char **rewhy) {
                 *rewhy = "%i stands for what it matches and cannot be in it";
         if (!*rewhy && value + strcspn(value, "*?[") < strrchr(value, '/'))
                 *rewhy = "only the last part can be a pattern";
-        return *rewhy ? -EINVAL : take_string(value, field);
+        return *rewhy ? error_origin(-EINVAL) : take_string(value, field);
 }
 
 static int parse_role(const char *value, void *field, const char **rewhy) {
         CopyRole role = copy_role_from_string(value);
         *rewhy = "expected required, entry, booter or misc";
         if (role < 0)
-                return -EINVAL;
+                return error_origin(-EINVAL);
         *(CopyRole *) field = role;
         return 0;
 }
@@ -156,7 +157,7 @@ static int parse_helper(const char *value, void *field, const char **rewhy) {
         HelperType type = helper_type_from_string(value);
         *rewhy = "expected esp or xbootldr";
         if (type < 0)
-                return -EINVAL;
+                return error_origin(-EINVAL);
         *(HelperType *) field = type;
         return 0;
 }
@@ -164,7 +165,7 @@ static int parse_helper(const char *value, void *field, const char **rewhy) {
 static int parse_yes_no(const char *value, void *field, const char **rewhy) {
         *rewhy = "expected yes or no";
         if (!streq(value, "yes") && !streq(value, "no"))
-                return -EINVAL;
+                return error_origin(-EINVAL);
         *(bool *) field = streq(value, "yes");
         return 0;
 }
@@ -227,7 +228,7 @@ static int read_attributes(const Reader *r, const xmlNode *node, const Attribute
                 }
                 xmlChar *value = xmlNodeGetContent((const xmlNode *) x);
                 if (!value)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
                 int k = read_value(r, node, a, (const char *) value, object);
                 xmlFree(value);
                 if (k < 0)
@@ -273,7 +274,7 @@ static int read_source(const Reader *r, const xmlNode *node, void *parent) {
         if (c->n_sources >= MANIFEST_PATHS_MAX)
                 return refuse(r, line_of(node), "more than %u sources in one cache", MANIFEST_PATHS_MAX);
         if (grow(c->sources, c->n_sources) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         ManifestSource *s = &c->sources[c->n_sources++];
         *s = (ManifestSource){};
         int k = read_attributes(r, node, attributes, ELEMENTSOF(attributes), s);
@@ -338,7 +339,7 @@ static int read_cache(const Reader *r, const xmlNode *node, void *parent) {
         if (m->n_caches >= MANIFEST_CACHES_MAX)
                 return refuse(r, line_of(node), "more than %u caches", MANIFEST_CACHES_MAX);
         if (grow(m->caches, m->n_caches) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         ManifestCache *c = &m->caches[m->n_caches++];
         *c = (ManifestCache){.line = line_of(node)};
         int k = read_attributes(r, node, attributes, ELEMENTSOF(attributes), c);
@@ -373,7 +374,7 @@ static int read_copy(const Reader *r, const xmlNode *node, void *parent) {
         if (m->n_copies >= MANIFEST_COPIES_MAX)
                 return refuse(r, line_of(node), "more than %u copies", MANIFEST_COPIES_MAX);
         if (grow(m->copies, m->n_copies) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         ManifestCopy *c = &m->copies[m->n_copies++];
         *c = (ManifestCopy){.helper = HELPER_ESP, .line = line_of(node)};
         int k = read_attributes(r, node, attributes, ELEMENTSOF(attributes), c);
@@ -435,7 +436,7 @@ static int refuse_circle(const Reader *r, const size_t *members, size_t n) {
                 (void) strprintf(&names, "%s%s%s", before, i > 0 ? " -> " : "", caches[members[i % n]].name);
         }
         if (!names)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         return refuse(r, caches[members[0]].line, "caches are built from each other in a circle: %s", names);
 }
 
@@ -458,7 +459,7 @@ int manifest_parse(const char *path, const char *text, size_t size, Manifest **r
         _cleanup_(manifest_freep) Manifest *m = calloc(1, sizeof(*m));
         _cleanup_(xml_doc_freep) xmlDoc *doc = NULL;
         if (!m || !(m->path = strdup(path)))
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         Reader reader = {.manifest = m, .reterr = reterr};
 
         int r = manifest_xml_parse(path, text, size, &doc, reterr);

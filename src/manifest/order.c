@@ -14,6 +14,8 @@
 #include <uthash.h>
 #include <xxhash.h>
 
+#include "base/error.h"
+
 #define DEPTH_MAX 2048U /* parts of a path of 4095 bytes */
 
 typedef struct Place {
@@ -40,7 +42,7 @@ struct Order {
 int order_new(size_t n_items, Order **ret) {
         Order *o = calloc(1, sizeof(*o));
         if (!o)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         (void) getrandom(&o->seed, sizeof(o->seed), GRND_NONBLOCK);
         o->n_items = o->n_vertices = n_items;
         *ret = o;
@@ -64,7 +66,7 @@ Order *order_free(Order *o) {
 
 static int add_edge(Order *o, size_t from, size_t to) {
         if (grow(o->edges, o->n_edges) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         o->edges[o->n_edges++] = (Edge){from, to};
         return 0;
 }
@@ -78,12 +80,12 @@ static Place *find_place(const Order *o, OrderKind kind, XXH128_hash_t key) {
 static int add_place(Order *o, OrderKind kind, XXH128_hash_t key, size_t depth, size_t item, Place **ret) {
         Place *p = calloc(1, sizeof(*p));
         if (!p)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         *p = (Place){.key = key, .vertex = o->n_vertices, .item = item};
         HASH_ADD(hh, o->places[kind], key, sizeof(p->key), p);
         if (!p->hh.tbl) { /* the only sign that memory ran out */
                 free(p);
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         }
         o->n_vertices++;
         o->depths[kind][MIN(depth, DEPTH_MAX)] = true;
@@ -138,10 +140,10 @@ int order_declare(Order *o, size_t item, OrderKind kind, const char *scope, cons
         Place *p = find_place(o, kind, key);
         if (p && kind == ORDER_OUTPUT) {
                 *ret_other = p->item;
-                return -EEXIST;
+                return error_origin(-EEXIST);
         }
         if (!p && add_place(o, kind, key, d.depth, item, &p) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         return kind == ORDER_SOURCE ? add_edge(o, p->vertex, item) : add_edge(o, item, p->vertex);
 }
 
@@ -176,7 +178,7 @@ static int adjacency_init(Adjacency *a, const Order *o) {
         a->first = calloc(o->n_vertices + 2, sizeof(size_t));
         a->targets = calloc(o->n_edges + 1, sizeof(size_t));
         if (!a->first || !a->targets)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         /* counted two places further on: filling moves each start to where it belongs */
         for (size_t i = 0; i < o->n_edges; i++)
                 a->first[o->edges[i].from + 2]++;
@@ -256,11 +258,11 @@ int order_sort(const Order *o, size_t **ret, size_t *ret_n) {
         _cleanup_free_ size_t *items = calloc(o->n_items + 1, sizeof(size_t));
 
         if (!pending || !levels || !queue || !items || adjacency_init(&a, o) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         if (find_levels(o, &a, pending, levels, queue) < o->n_vertices) {
                 *ret_n = find_circle(o, pending, queue, items);
                 *ret = TAKE_PTR(items);
-                return -ELOOP;
+                return error_origin(-ELOOP);
         }
         for (size_t i = 0; i < o->n_items; i++)
                 items[i] = i;

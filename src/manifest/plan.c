@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <fnmatch.h>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "manifest/order.h"
 #include "manifest/refusal.h"
@@ -69,7 +70,7 @@ int plan_path(const Plan *plan, const char *template, const char *instance, char
                 return r;
         char *path = strdup(buffer);
         if (!path)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         *ret = path;
         return 0;
 }
@@ -137,7 +138,7 @@ static int read_machine_id(Planner *p) {
                 r = contain_read(fd, 64, &text, &size);
         if (r >= 0 && machine_id_is_valid(text, size)) {
                 p->plan->machine_id = strndup(text, MACHINE_ID_DIGITS);
-                return p->plan->machine_id ? 0 : -ENOMEM;
+                return p->plan->machine_id ? 0 : error_origin(-ENOMEM);
         }
         /* present but no machine id (`uninitialized`, a directory, too long) is as good as none */
         if (r >= 0 || r == -ENOENT || r == -ENOTDIR || r == -EINVAL || r == -EFBIG)
@@ -164,12 +165,12 @@ static int take_match(Planner *p, unsigned line, const char *name) {
         if (p->n_instances >= MANIFEST_INSTANCES_MAX)
                 return refuse(p, line, "more than %u instances", MANIFEST_INSTANCES_MAX);
         if (grow(p->plan->instances, p->n_instances + 1) < 0) /* and the NULL behind it */
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         char **end = &p->plan->instances[p->n_instances];
         end[0] = strdup(name);
         end[1] = NULL;
         if (!end[0])
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         p->n_instances++;
         return 0;
 }
@@ -226,10 +227,10 @@ static int open_directory(Planner *p, const char *path, DIR **ret) {
         if (r >= 0)
                 r = contain_reopen(fd, O_RDONLY | O_DIRECTORY, &readable);
         if (r < 0)
-                return r == -ENOTDIR ? -ENOENT : r;
+                return r == -ENOTDIR ? error_origin(-ENOENT) : r;
         DIR *d = fdopendir(readable);
         if (!d)
-                return -errno;
+                return error_origin(-errno);
         (void) TAKE_FD(readable);
         *ret = d;
         return 0;
@@ -264,7 +265,7 @@ static int get_matches(Planner *p, unsigned line, const char *each, Matches *ret
                         return 0;
                 }
         if (grow(p->matches, p->n_matches) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         Matches m = {.each = each, .first = p->n_instances};
         int r = each ? find_instances(p, line, each) : 0;
         if (r < 0)
@@ -406,7 +407,7 @@ static int refuse_circle(Planner *p, const size_t *members, size_t n) {
                                  c->instance ? " " : "", strempty(c->instance));
         }
         if (!names)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         return refuse(p, p->plan->caches[members[0]].cache->line,
                       "caches are built from each other in a circle: %s%s", names,
                       n > CIRCLE_SHOWN_MAX ? " -> and so on" : "");
@@ -429,7 +430,7 @@ static int sort_caches(Planner *p) {
 
         PlanCache *sorted = calloc(n + 1, sizeof(*sorted));
         if (!sorted)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         for (size_t i = 0; i < n; i++)
                 sorted[i] = plan->caches[sequence[i]];
         free(plan->caches);
@@ -473,7 +474,7 @@ int plan_new(int root, const Manifest *manifest, const BuilderSet *builders, con
                 .root = root, .manifest = manifest, .builders = builders, .arm = arm, .reterr = reterr};
         p.plan = calloc(1, sizeof(*p.plan));
         if (!p.plan)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         int r = read_machine_id(&p);
         if (r >= 0)
                 r = add_all(&p);

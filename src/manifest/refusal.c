@@ -6,6 +6,7 @@
 
 #include <stdarg.h>
 
+#include "base/error.h"
 #include "base/escape.h"
 
 int refusal(char **reterr, const char *file, unsigned line, const char *format, ...) {
@@ -16,15 +17,15 @@ int refusal(char **reterr, const char *file, unsigned line, const char *format, 
         va_end(ap);
         if (n < 0) {
                 why = NULL;
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         }
         int r = line > 0 ? strprintf(&text, "%s:%u: %s", file, line, why)
                          : strprintf(&text, "%s: %s", file, why);
         char *printable = r < 0 ? NULL : escape_print(text);
         if (!printable)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         *reterr = printable;
-        return -EBADMSG;
+        return error_origin(-EBADMSG);
 }
 
 const char *refusal_of_way(int r) {

@@ -4,6 +4,7 @@
 
 #include "manifest/template.h"
 
+#include "base/error.h"
 #include "tree/contain.h"
 
 #define PATH_COST 32U /* of keeping one at all */
@@ -66,16 +67,16 @@ int template_expand(const char *s, const char *instance, const char *machine_id,
                 if (n == 0) {
                         piece = meaning(s[1], instance, machine_id);
                         if (!piece)
-                                return -EINVAL;
+                                return error_origin(-EINVAL);
                         n = strlen(piece);
                         s += 2;
                 } else
                         s += n;
                 if (used + n > TEMPLATE_PATH_MAX)
-                        return -ENAMETOOLONG;
+                        return error_origin(-ENAMETOOLONG);
                 memcpy(buffer + used, piece, n);
                 used += n;
         }
         buffer[used] = 0;
-        return contain_path_is_valid(buffer) ? 0 : -EINVAL;
+        return contain_path_is_valid(buffer) ? 0 : error_origin(-EINVAL);
 }

@@ -12,6 +12,7 @@
 #include <linux/landlock.h>
 #include <sys/syscall.h>
 
+#include "base/error.h"
 #include "base/util.h"
 
 /* as the kernel has it since version 6; older ones take the beginning of it */
@@ -61,6 +62,6 @@ int landlock_enter(void) {
                 }
         _cleanup_close_ int fd = (int) syscall(SYS_landlock_create_ruleset, &all, ruleset_size(version), 0);
         if (fd < 0)
-                return -errno;
-        return syscall(SYS_landlock_restrict_self, fd, 0) < 0 ? -errno : 0;
+                return error_origin(-errno);
+        return syscall(SYS_landlock_restrict_self, fd, 0) < 0 ? error_origin(-errno) : 0;
 }

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <time.h>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "base/options.h"
 #include "base/report.h"
@@ -52,7 +53,7 @@ static void scan_done(Scan *s) {
 static int option_inotify_fd(const char *value, void *data) {
         uint64_t n;
         if (option_number(value, &n) < 0 || n > INT_MAX || fcntl((int) n, F_SETFD, FD_CLOEXEC) < 0)
-                return -EINVAL;
+                return error_origin(-EINVAL);
         *(int *) data = (int) n;
         return 0;
 }
@@ -78,7 +79,7 @@ static int parse_options(int argc, char **argv, Options *o) {
         int r = options_parse(argc, argv, options, ELEMENTSOF(options), &help);
         if (r > 0 && optind + 1 != argc) {
                 log_error("Exactly one mount point is expected, see --help");
-                return -EINVAL;
+                return error_origin(-EINVAL);
         }
         if (r > 0)
                 o->mountpoint = argv[optind];

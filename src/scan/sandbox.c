@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "base/error.h"
 #include "base/util.h"
 #include "scan/landlock.h"
 #include "scan/syscalls.h"
@@ -38,11 +39,11 @@ static void capabilities_freep(Capabilities **c) {
 }
 
 static int forbid_new_privileges(void) {
-        return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+        return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? error_origin(-errno) : 0;
 }
 
 static int forbid_inspection(void) {
-        return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0;
+        return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? error_origin(-errno) : 0;
 }
 
 /* Needs CAP_SETPCAP; who does not hold that holds no capability to lose either, or loses it by what follows.
@@ -50,12 +51,12 @@ static int forbid_inspection(void) {
 static int clear_bounding_set(void) {
         for (cap_value_t c = 0; c < cap_max_bits(); c++)
                 if (c != CAP_DAC_READ_SEARCH && cap_drop_bound(c) < 0 && errno != EPERM)
-                        return -errno;
+                        return error_origin(-errno);
         return 0;
 }
 
 static int clear_ambient_set(void) {
-        return cap_reset_ambient() < 0 && errno != EINVAL && errno != EPERM ? -errno : 0;
+        return cap_reset_ambient() < 0 && errno != EINVAL && errno != EPERM ? error_origin(-errno) : 0;
 }
 
 static bool holds(cap_value_t capability) {
@@ -70,11 +71,11 @@ static int become_nobody(void) {
         if (!holds(CAP_SETUID) || !holds(CAP_SETGID))
                 return 0;
         if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
-                return -errno;
+                return error_origin(-errno);
         if (setgroups(0, NULL) < 0 && errno != EPERM) /* forbidden in some user namespaces */
-                return -errno;
+                return error_origin(-errno);
         if (setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0)
-                return errno == EINVAL ? 0 : -errno;
+                return errno == EINVAL ? 0 : error_origin(-errno);
         return 0;
 }
 
@@ -83,21 +84,21 @@ static int drop_capabilities(void) {
         _cleanup_(capabilities_freep) cap_t held = cap_get_proc(), wanted = cap_init();
         cap_flag_value_t permitted = CAP_CLEAR;
         if (!held || !wanted)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         if (cap_get_flag(held, kept[0], CAP_PERMITTED, &permitted) < 0)
-                return -errno;
+                return error_origin(-errno);
         if (permitted == CAP_SET && (cap_set_flag(wanted, CAP_PERMITTED, 1, kept, CAP_SET) < 0 ||
                                      cap_set_flag(wanted, CAP_EFFECTIVE, 1, kept, CAP_SET) < 0))
-                return -errno;
-        return cap_set_proc(wanted) < 0 ? -errno : 0;
+                return error_origin(-errno);
+        return cap_set_proc(wanted) < 0 ? error_origin(-errno) : 0;
 }
 
 static int limit(__rlimit_resource_t resource, uint64_t value) {
         struct rlimit old;
         if (getrlimit(resource, &old) < 0)
-                return -errno;
+                return error_origin(-errno);
         rlim_t lower = MIN((rlim_t) value, old.rlim_max);
-        return setrlimit(resource, &(struct rlimit){lower, lower}) < 0 ? -errno : 0;
+        return setrlimit(resource, &(struct rlimit){lower, lower}) < 0 ? error_origin(-errno) : 0;
 }
 
 /* The shadow memory of ASan is terabytes of address space. */

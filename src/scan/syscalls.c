@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
+#include "base/error.h"
 #include "base/util.h"
 
 static const int allowed[] = {
@@ -267,7 +268,7 @@ int syscalls_limit(bool lenient) {
         _cleanup_(filter_freep) scmp_filter_ctx filter =
                 seccomp_init(lenient ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EPERM));
         if (!filter)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         int r = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
         if (r >= 0)
                 r = seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1);

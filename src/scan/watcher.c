@@ -19,6 +19,8 @@
 #define HASH_FUNCTION(key, size, hash) (hash) = (unsigned) XXH3_64bits((key), (size))
 #include <uthash.h>
 
+#include "base/error.h"
+
 typedef struct WatchKey {
         uint64_t device, inode;
 } WatchKey;
@@ -63,7 +65,7 @@ static int watcher_get(Watcher *w, int fd, bool directory, Watch **ret) {
         struct statx stx = {};
         Watch *watch = NULL;
         if (statx(fd, "", AT_EMPTY_PATH, STATX_INO, &stx) < 0)
-                return -errno;
+                return error_origin(-errno);
         WatchKey key = key_of(&stx);
         HASH_FIND(hh, w->watches, &key, sizeof key, watch);
         if (watch) {
@@ -71,15 +73,15 @@ static int watcher_get(Watcher *w, int fd, bool directory, Watch **ret) {
                 return 0;
         }
         if (directory && w->n_directories >= WATCHER_DIRECTORIES_MAX)
-                return -E2BIG;
+                return error_origin(-E2BIG);
         watch = malloc(sizeof(Watch));
         if (!watch)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         *watch = (Watch){.key = key};
         HASH_ADD(hh, w->watches, key, sizeof key, watch);
         if (!watch->hh.tbl) {
                 free(watch);
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         }
         w->n_watches++;
         w->n_directories += directory;
@@ -101,7 +103,7 @@ int watcher_arm(void *userdata, int fd, ArmKind kind) {
         /* inotify_add_watch(2) takes no descriptor; this names the very inode, a symbolic link too */
         (void) snprintf(path, sizeof path, "/proc/self/fd/%i", fd);
         if (inotify_add_watch(w->inotify_fd, path, masks[kind] | IN_MASK_ADD) < 0)
-                return errno == ENOSPC ? 0 : -errno;
+                return errno == ENOSPC ? 0 : error_origin(-errno);
         w->n_armed += !watch->armed;
         watch->armed = true;
         return 0;

@@ -12,6 +12,8 @@
 #include <linux/openat2.h>
 #include <sys/syscall.h>
 
+#include "base/error.h"
+
 #define RACE_TRIES 64U
 #define PATH_BYTES_MAX 4095U
 
@@ -29,21 +31,21 @@ static int open_at(int dirfd, const char *path, int flags, mode_t mode, uint64_t
                 }
                 /* EAGAIN: something was renamed while ".." or a link was resolved */
                 if (errno != EAGAIN && errno != EINTR)
-                        return -errno;
+                        return error_origin(-errno);
         }
-        return -EAGAIN;
+        return error_origin(-EAGAIN);
 }
 
 int contain_open_root(const char *mountpoint, uint64_t mount_id, int *ret_fd) {
         _cleanup_close_ int fd = open(mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
-                return -errno;
+                return error_origin(-errno);
         if (mount_id != 0) {
                 struct statx stx;
                 if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) < 0)
-                        return -errno;
+                        return error_origin(-errno);
                 if (stx.stx_mnt_id != mount_id)
-                        return -ESTALE;
+                        return error_origin(-ESTALE);
         }
         *ret_fd = TAKE_FD(fd);
         return 0;
@@ -51,13 +53,13 @@ int contain_open_root(const char *mountpoint, uint64_t mount_id, int *ret_fd) {
 
 int contain_open(int root, const char *path, int flags, mode_t mode, int *ret_fd) {
         if (path[0] != '/')
-                return -EINVAL;
+                return error_origin(-EINVAL);
         return open_at(root, path, flags, mode, RESOLVE_IN_ROOT, ret_fd);
 }
 
 int contain_open_nolinks(int root, const char *path, int flags, mode_t mode, int *ret_fd) {
         if (path[0] != '/')
-                return -EINVAL;
+                return error_origin(-EINVAL);
         path += strspn(path, "/");
         return open_at(root, *path ? path : ".", flags, mode, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS, ret_fd);
 }
@@ -71,20 +73,20 @@ static int enter_directory(int dirfd, const char *name, mode_t mode, int *ret_fd
                 return r;
         if (mkdirat(dirfd, name, mode) < 0) {
                 if (errno != EEXIST)
-                        return -errno;
+                        return error_origin(-errno);
         } else if (fsync(dirfd) < 0)
-                return -errno;
+                return error_origin(-errno);
         return open_at(dirfd, name, flags, 0, resolve, ret_fd);
 }
 
 int contain_make_directory(int root, const char *path, mode_t mode, int *ret_dirfd) {
         _cleanup_close_ int fd = -EBADF;
         if (!contain_path_is_valid(path))
-                return -EINVAL;
+                return error_origin(-EINVAL);
         int r = contain_open_nolinks(root, "/", O_RDONLY | O_DIRECTORY, 0, &fd);
         _cleanup_free_ char *parts = strdup(path);
         if (!parts)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         char *state = NULL;
         for (char *name = strtok_r(parts, "/", &state); r >= 0 && name; name = strtok_r(NULL, "/", &state)) {
                 int next = -EBADF;
@@ -103,12 +105,12 @@ int contain_make_directory(int root, const char *path, mode_t mode, int *ret_dir
 int contain_open_parent(int root, const char *path, bool create, mode_t mode, int *ret_dirfd,
                         char **ret_name) {
         if (!contain_path_is_valid(path) || streq(path, "/"))
-                return -EINVAL;
+                return error_origin(-EINVAL);
         const char *last = strrchr(path, '/');
         _cleanup_free_ char *name = strdup(last + 1);
         _cleanup_free_ char *parent = strndup(path, last == path ? 1 : (size_t) (last - path));
         if (!name || !parent)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         _cleanup_close_ int fd = -EBADF;
         int r = create ? contain_make_directory(root, parent, mode, &fd)
                        : contain_open_nolinks(root, parent, O_RDONLY | O_DIRECTORY, 0, &fd);
@@ -124,7 +126,7 @@ int contain_reopen(int fd, int flags, int *ret_fd) {
         (void) snprintf(path, sizeof path, "/proc/self/fd/%i", fd);
         int r = open(path, flags | O_NONBLOCK | O_CLOEXEC);
         if (r < 0)
-                return -errno;
+                return error_origin(-errno);
         *ret_fd = r;
         return 0;
 }
@@ -136,16 +138,16 @@ static int read_to_end(int fd, size_t expected, size_t max, char **ret, size_t *
         for (;;) {
                 char *bigger = realloc(buffer, room + 1);
                 if (!bigger)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
                 buffer = bigger;
                 ssize_t n = read(fd, buffer + size, room - size);
                 if (n < 0 && errno != EINTR)
-                        return -errno;
+                        return error_origin(-errno);
                 if (n == 0)
                         break;
                 size += n > 0 ? (size_t) n : 0;
                 if (size > max)
-                        return -EFBIG;
+                        return error_origin(-EFBIG);
                 if (size == room)
                         room = MIN(room * 2, max + 1);
         }
@@ -159,11 +161,11 @@ static int read_to_end(int fd, size_t expected, size_t max, char **ret, size_t *
 int contain_read(int fd, size_t max, char **ret, size_t *ret_size) {
         struct stat st;
         if (fstat(fd, &st) < 0)
-                return -errno;
+                return error_origin(-errno);
         if (!S_ISREG(st.st_mode))
-                return -EINVAL;
+                return error_origin(-EINVAL);
         if (st.st_size > 0 && (uintmax_t) st.st_size > max)
-                return -EFBIG;
+                return error_origin(-EFBIG);
         _cleanup_close_ int file = -EBADF;
         int r = contain_reopen(fd, O_RDONLY, &file);
         if (r < 0)

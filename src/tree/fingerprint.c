@@ -7,6 +7,8 @@
 
 #include <xxhash.h>
 
+#include "base/error.h"
+
 #define CONTENT_BUFFER (1024U * 1024U)
 
 struct Hasher {
@@ -115,7 +117,7 @@ int fingerprint_describe(const WalkEntry *entry, bool trust_ctime, char **ret) {
         (void) describe(entry, trust_ctime, buffer);
         char *text = strdup(buffer);
         if (!text)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         *ret = text;
         return 0;
 }
@@ -188,16 +190,16 @@ int fingerprint_content(int fd, bool (*stop)(void *userdata), void *userdata, Fi
         _cleanup_(hasher_freep) Hasher *h = hasher_new();
         _cleanup_free_ char *buffer = malloc(CONTENT_BUFFER);
         if (!h || !buffer)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         uint64_t size = 0;
         for (;;) {
                 if (stop && stop(userdata))
-                        return -EINTR;
+                        return error_origin(-EINTR);
                 ssize_t n = pread(fd, buffer, CONTENT_BUFFER, (off_t) size);
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n < 0)
-                        return -errno;
+                        return error_origin(-errno);
                 if (n == 0)
                         break;
                 hasher_update(h, buffer, (size_t) n);
@@ -219,11 +221,11 @@ int fingerprint_from_hex(const char *s, Fingerprint *ret) {
         static const char digits[] = "0123456789abcdef";
         Fingerprint f;
         if (strlen(s) != FINGERPRINT_HEX_MAX - 1)
-                return -EINVAL;
+                return error_origin(-EINVAL);
         for (size_t i = 0; i < sizeof f.bytes; i++) {
                 const char *high = strchr(digits, s[2 * i]), *low = strchr(digits, s[2 * i + 1]);
                 if (!high || !low)
-                        return -EINVAL;
+                        return error_origin(-EINVAL);
                 f.bytes[i] = (uint8_t) ((high - digits) << 4 | (low - digits));
         }
         *ret = f;

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "base/error.h"
 #include "tree/contain.h"
 
 #define STATE_MODE 0755
@@ -30,7 +31,7 @@ Root *root_free(Root *r) {
 static int clone_mount(int root, int *ret_fd) {
         long fd = syscall(SYS_open_tree, root, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
         if (fd < 0)
-                return -errno;
+                return error_origin(-errno);
         *ret_fd = (int) fd;
         return 0;
 }
@@ -55,19 +56,19 @@ static int open_state(int root, bool create, int *ret_fd) {
 static int identify(Root *r) {
         struct statx stx;
         if (statx(r->fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) < 0)
-                return -errno;
+                return error_origin(-errno);
         if (!(stx.stx_attributes & STATX_ATTR_MOUNT_ROOT))
-                return -EINVAL;
+                return error_origin(-EINVAL);
         int q = mount_entry_find(stx.stx_mnt_id, &r->mount);
         if (q <= 0)
-                return q < 0 ? q : -ENOTBLK;
+                return q < 0 ? q : error_origin(-ENOTBLK);
         return mount_entry_volume_name(&r->mount, &r->name);
 }
 
 int root_open(const char *mountpoint, uint64_t mount_id, Root **ret) {
         _cleanup_(root_freep) Root *root = malloc(sizeof(Root));
         if (!root)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         *root = (Root){.fd = -EBADF, .state_fd = -ENOENT};
         int r = contain_open_root(mountpoint, mount_id, &root->fd);
         if (r >= 0)

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <limits.h>
 
+#include "base/error.h"
 #include "tree/contain.h"
 
 #define LINKS_MAX 40U
@@ -72,7 +73,7 @@ static int place_stat(int fd, struct statx *ret) {
 static int open_name(int dirfd, const char *name, int flags, int *ret_fd) {
         char path[NAME_MAX + 2];
         if (strlen(name) > NAME_MAX)
-                return -ENAMETOOLONG;
+                return error_origin(-ENAMETOOLONG);
         (void) snprintf(path, sizeof path, "/%s", name);
         return contain_open_nolinks(dirfd, path, O_PATH | O_NOFOLLOW | flags, 0, ret_fd);
 }
@@ -81,12 +82,12 @@ static int read_link(int dirfd, const char *name, char **ret) {
         char target[PATH_ROOM];
         ssize_t n = readlinkat(dirfd, name, target, sizeof target);
         if (n < 0)
-                return -errno;
+                return error_origin(-errno);
         if ((size_t) n == sizeof target)
-                return -ENAMETOOLONG;
+                return error_origin(-ENAMETOOLONG);
         char *copy = strndup(target, (size_t) n);
         if (!copy)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         *ret = copy;
         return 0;
 }
@@ -94,7 +95,7 @@ static int read_link(int dirfd, const char *name, char **ret) {
 static int path_append(char *path, size_t *length, const char *name) {
         size_t n = strlen(name);
         if (*length + 1 + n >= PATH_ROOM)
-                return -ENAMETOOLONG;
+                return error_origin(-ENAMETOOLONG);
         path[*length] = '/';
         memcpy(path + *length + 1, name, n + 1);
         *length += n + 1;
@@ -103,7 +104,7 @@ static int path_append(char *path, size_t *length, const char *name) {
 
 static int way_remember(Way *w, const struct statx *stx) {
         if (grow(w->chain, w->n_chain) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         w->chain[w->n_chain++] = (Identity){
                 (uint64_t) stx->stx_dev_major << 32 | stx->stx_dev_minor,
                 stx->stx_ino,
@@ -117,7 +118,7 @@ static int way_reopen(Way *w) {
         int fd = -EBADF;
         int r = contain_open_nolinks(w->root, *w->path ? w->path : "/", O_PATH | O_DIRECTORY, 0, &fd);
         if (r < 0)
-                return r == -ENOMEM || r == -EMFILE ? r : -EAGAIN;
+                return r == -ENOMEM || r == -EMFILE ? r : error_origin(-EAGAIN);
         closep(&w->fd);
         w->fd = fd;
         return place_stat(fd, &w->stx);
@@ -126,7 +127,7 @@ static int way_reopen(Way *w) {
 static int way_start(Way *w, const char *path) {
         w->rest = strdup(path);
         if (!w->rest)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         int r = way_reopen(w);
         return r < 0 ? r : place_arm(w->arm, w->fd, ARM_ANCESTOR);
 }
@@ -168,10 +169,11 @@ static int way_arm_above(const Way *w) {
         _cleanup_close_ int fd = -EBADF;
         _cleanup_free_ char *above = strndup(w->path, MAX((size_t) (slash - w->path), (size_t) 1));
         if (!above)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         r = contain_open_nolinks(w->root, above, O_PATH | O_DIRECTORY, 0, &fd);
         if (r < 0)
-                return r == -ENOMEM || r == -EMFILE ? r : -EAGAIN; /* it was there a moment ago */
+                return r == -ENOMEM || r == -EMFILE ? r
+                                                    : error_origin(-EAGAIN); /* it was there a moment ago */
         return place_arm(w->arm, fd, ARM_ABOVE);
 }
 
@@ -190,9 +192,9 @@ static int way_open(Way *w, const char *name, int *ret_fd) {
 /* Passes the link NAME (FD, armed): what it says comes before the rest of the way. */
 static int way_follow(Way *w, int fd, const char *name) {
         if (w->n_links >= LINKS_MAX)
-                return -ELOOP;
+                return error_origin(-ELOOP);
         if (grow(w->links, w->n_links) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         _cleanup_free_ char *target = NULL, *path = NULL, *rest = NULL;
         Link link = {};
         int r = read_link(fd, "", &target);
@@ -233,7 +235,7 @@ static int way_step(Way *w, const char *name) {
         if (S_ISLNK(stx.stx_mode))
                 return way_follow(w, fd, name);
         if (!S_ISDIR(stx.stx_mode) && *w->rest)
-                return -ENOTDIR;
+                return error_origin(-ENOTDIR);
         size_t length = strlen(w->path);
         r = path_append(w->path, &length, name);
         if (r >= 0)
@@ -260,7 +262,7 @@ static int way_go(Way *w, const char *path) {
         while (r >= 0) {
                 _cleanup_free_ char *name = way_next(w);
                 if (!name)
-                        return *w->rest ? -ENOMEM : way_arm_above(w);
+                        return *w->rest ? error_origin(-ENOMEM) : way_arm_above(w);
                 if (streq(name, ".."))
                         r = way_up(w);
                 else if (!streq(name, "."))
@@ -287,12 +289,12 @@ static int way_try(Way *w, const char *path) {
         int r2 = way_go(&again, path);
         bool same = r2 == r && way_equal(w, &again);
         way_done(&again);
-        return same ? r : -EAGAIN;
+        return same ? r : error_origin(-EAGAIN);
 }
 
 static int way_find(Way *w, const char *path) {
         if (path[0] != '/')
-                return -EINVAL;
+                return error_origin(-EINVAL);
         Way empty = *w;
         int r = -EAGAIN;
         for (unsigned i = 0; i < RACE_TRIES && r == -EAGAIN; i++) {
@@ -321,7 +323,7 @@ int walk_resolve(int root, const char *path, const Arm *arm, walk_entry_t entry,
                 return q != 0 ? q : r;
         char *resolved = strdup(*w.path ? w.path : "/");
         if (!resolved)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         *ret_path = resolved;
         *ret_fd = TAKE_FD(w.fd);
         return 0;
@@ -380,7 +382,7 @@ static int frame_add(Frame *f, size_t *size, size_t *room, const char *listing, 
                         size_t more = MAX(*room * 2, (size_t) 4096);
                         char *text = realloc(f->text, more);
                         if (!text)
-                                return -ENOMEM;
+                                return error_origin(-ENOMEM);
                         f->text = text;
                         *room = more;
                 }
@@ -400,7 +402,7 @@ static int frame_sort(Frame *f) {
                 return 0;
         f->names = reallocarray(NULL, f->n_names, sizeof(char *));
         if (!f->names)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         char *p = f->text;
         for (size_t i = 0; i < f->n_names; i++, p += strlen(p) + 1)
                 f->names[i] = p;
@@ -416,7 +418,7 @@ static int frame_list(Frame *f, int dirfd, char listing[static LISTING_ROOM]) {
                         return frame_sort(f);
                 /* ENOENT: the directory was removed while it was read */
                 if (n < 0)
-                        return errno == ENOENT ? frame_sort(f) : -errno;
+                        return errno == ENOENT ? frame_sort(f) : error_origin(-errno);
                 int r = frame_add(f, &size, &room, listing, (size_t) n);
                 if (r < 0)
                         return r;
@@ -546,7 +548,7 @@ static int tree_walk(Tree *t) {
 static int walk_tree(const Way *w, walk_entry_t entry, void *userdata) {
         _cleanup_(tree_freep) Tree *t = calloc(1, sizeof(Tree));
         if (!t)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         t->root = w->root;
         t->arm = w->arm;
         t->entry = entry;

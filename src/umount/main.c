@@ -9,6 +9,7 @@
 #include <libmount.h>
 #include <sys/stat.h>
 
+#include "base/error.h"
 #include "base/escape.h"
 #include "base/log.h"
 #include "config.h"
@@ -67,7 +68,7 @@ static int take_option(Options *o, int c) {
                 (void) puts("umount.bootkeep " BOOTKEEP_VERSION);
                 return 0;
         default:
-                return -EINVAL;
+                return error_origin(-EINVAL);
         }
 }
 
@@ -85,7 +86,7 @@ static int parse_options(int argc, char *argv[], Options *o) {
                 return r;
         if (optind + 1 != argc) {
                 log_error("Exactly one directory or device is expected, see --help");
-                return -EINVAL;
+                return error_origin(-EINVAL);
         }
         o->target = argv[optind];
         return 1;
@@ -121,7 +122,7 @@ static int configure(struct libmnt_context *c, const Options *o) {
 static int unmount(const Options *o, const char *printable) {
         _cleanup_(mnt_free_contextp) struct libmnt_context *c = mnt_new_context();
         char text[BUFSIZ] = "";
-        int r = c ? configure(c, o) : -ENOMEM;
+        int r = c ? configure(c, o) : error_origin(-ENOMEM);
 
         if (r != 0) {
                 (void) log_errno(r < 0 ? r : -r, "%s", printable);

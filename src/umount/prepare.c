@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <systemd/sd-bus.h>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "base/mountentry.h"
 #include "bootkeep.h"
@@ -35,12 +36,12 @@ static int append_volume(sd_bus_message *m, const char *target) {
         if (r != -EINVAL)
                 return r;
         if (statx(AT_FDCWD, target, AT_STATX_DONT_SYNC, STATX_MNT_ID, &stx) < 0)
-                return -errno;
+                return error_origin(-errno);
         r = mount_entry_find(stx.stx_mnt_id, &e);
         if (r > 0)
                 r = mount_entry_volume_name(&e, &name);
         if (!name)
-                return r < 0 ? r : -ENOENT;
+                return r < 0 ? r : error_origin(-ENOENT);
         r = sd_bus_message_append(m, "s", name);
         return r == -EINVAL ? sd_bus_message_append(m, "s", e.node) : r;
 }
@@ -71,5 +72,5 @@ int prepare_unmount(const char *target, char **ret_why) {
                 return 0;
         }
         *ret_why = strdup(isempty(error.message) ? strempty(error.name) : error.message);
-        return -EBUSY;
+        return error_origin(-EBUSY);
 }

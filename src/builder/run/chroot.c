@@ -10,6 +10,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "base/error.h"
 #include "tree/contain.h"
 
 typedef struct Part {
@@ -33,9 +34,9 @@ static int clone_tree(int at, const char *path, uint64_t attributes, int *ret) {
                 at, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | (*path ? 0 : AT_EMPTY_PATH));
 
         if (fd < 0)
-                return -errno;
+                return error_origin(-errno);
         if (mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
-                return -errno;
+                return error_origin(-errno);
         *ret = TAKE_FD(fd);
         return 0;
 }
@@ -46,10 +47,10 @@ static int new_tmpfs(uint64_t attributes, int *ret) {
 
         if (context < 0 || fsconfig(context, FSCONFIG_SET_STRING, "mode", "0755", 0) < 0 ||
             fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-                return -errno;
+                return error_origin(-errno);
         fd = fsmount(context, FSMOUNT_CLOEXEC, (unsigned) attributes);
         if (fd < 0)
-                return -errno;
+                return error_origin(-errno);
         *ret = fd;
         return 0;
 }
@@ -75,7 +76,7 @@ static int attach_parts(int tree, const int fds[static ELEMENTSOF(parts)], const
                 if (move_mount(fds[i], "", place, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) <
                     0) {
                         *ret_what = parts[i].path;
-                        return -errno;
+                        return error_origin(-errno);
                 }
         }
         return 0;
@@ -84,7 +85,7 @@ static int attach_parts(int tree, const int fds[static ELEMENTSOF(parts)], const
 static int enter(int tree, const char **ret_what) {
         *ret_what = "chroot";
         if (fchdir(tree) < 0 || chroot(".") < 0 || chdir("/") < 0)
-                return -errno;
+                return error_origin(-errno);
         return 0;
 }
 
@@ -103,7 +104,7 @@ int chroot_enter(int root, const char **ret_what) {
         *ret_what = "mount namespace";
         if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
             move_mount(tree, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
-                return -errno;
+                return error_origin(-errno);
         r = attach_parts(tree, fds, ret_what);
         if (r < 0)
                 return r;

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "base/error.h"
 #include "base/failure.h"
 #include "tree/contain.h"
 
@@ -29,7 +30,7 @@ static int look(int root, const char *path, Fingerprint *ret) {
         int r;
 
         if (!h)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         r = walk_source(root, path, NULL, hash_entry, h);
         if (r == -ENOENT)
                 return 0;
@@ -107,7 +108,7 @@ int outputs_prepare(const FreshnessContext *c, const PlanCache *cache, Outputs *
                 return r;
         o.before = calloc(cache->cache->n_outputs + 1, sizeof(*o.before));
         if (!o.before)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         for (size_t i = 0; i < cache->cache->n_outputs; i++) {
                 r = check_place(c->root->fd, o.paths[i], reterr);
                 if (r < 0)
@@ -127,10 +128,10 @@ static int make_durable(int dirfd, const char *name) {
         struct stat st;
 
         if (fd < 0 || fstat(fd, &st) < 0)
-                return -errno;
+                return error_origin(-errno);
         /* a whole tree: its files one by one would cost more than all that is dirty */
         if ((S_ISDIR(st.st_mode) ? syncfs(fd) : fsync(fd)) < 0 || fsync(dirfd) < 0)
-                return -errno;
+                return error_origin(-errno);
         return 0;
 }
 

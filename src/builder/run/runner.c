@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "base/error.h"
 #include "base/failure.h"
 #include "base/log.h"
 #include "base/progress.h"
@@ -124,7 +125,7 @@ static int wait_until_end(Runner *r) {
         while (r->phase != PHASE_LOST) {
                 bool end = false;
                 if (poll(p, ELEMENTSOF(p), poll_timeout(MIN(r->deadline, r->beat))) < 0 && errno != EINTR)
-                        return -errno;
+                        return error_origin(-errno);
                 if (p[OUTPUT].revents)
                         (void) read_output(r, &end);
                 if (end)
@@ -202,7 +203,7 @@ int runner_run(const RunnerJob *job, RunnerOutcome *ret, char **ret_reason) {
         int e;
 
         if (!r)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         (void) prctl(PR_SET_CHILD_SUBREAPER, 1);
         e = spawn_start(job, &spawn, ret_reason);
         if (e == -ENOEXEC) {

@@ -22,6 +22,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/error.h"
 #include "base/failure.h"
 #include "builder/run/chroot.h"
 #include "builder/run/leftovers.h"
@@ -71,11 +72,11 @@ static void reset_signals(void) {
 
 static int arrange_descriptors(int output, int error) {
         if (dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0)
-                return -errno;
+                return error_origin(-errno);
         if (error != ERROR_FD && dup2(error, ERROR_FD) < 0)
-                return -errno;
+                return error_origin(-errno);
         if (fcntl(ERROR_FD, F_SETFD, FD_CLOEXEC) < 0 || close_range(ERROR_FD + 1, ~0U, 0) < 0)
-                return -errno;
+                return error_origin(-errno);
         return 0;
 }
 
@@ -89,10 +90,10 @@ static int make_environment(char *const *more, char ***ret) {
 
         for (size_t i = 0; i < ELEMENTSOF(always); i++)
                 if (strv_extend(ret, always[i]) < 0)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
         for (; more && *more; more++)
                 if (strv_extend(ret, *more) < 0)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
         return 0;
 }
 
@@ -100,7 +101,7 @@ static int make_environment(char *const *more, char ***ret) {
 static int take_null_as_input(void) {
         int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-        return null < 0 || dup2(null, STDIN_FILENO) < 0 ? -errno : 0;
+        return null < 0 || dup2(null, STDIN_FILENO) < 0 ? error_origin(-errno) : 0;
 }
 
 /* Returns only on failure. */
@@ -111,7 +112,7 @@ static int become(const RunnerJob *job, pid_t parent, int output, int error, con
         *ret_what = "cannot be set up";
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != parent)
-                return -ESRCH;
+                return error_origin(-ESRCH);
         (void) umask(0022);
         r = make_environment(job->environ, &environment);
         if (r < 0)
@@ -126,14 +127,14 @@ static int become(const RunnerJob *job, pid_t parent, int output, int error, con
                         return r;
                 *ret_what = "cannot be set up";
         } else if (chdir("/") < 0)
-                return -errno;
+                return error_origin(-errno);
         r = arrange_descriptors(output, error);
         if (r < 0)
                 return r;
         reset_signals();
         *ret_what = NULL;
         (void) execve(job->argv[0], job->argv, environment);
-        return -errno;
+        return error_origin(-errno);
 }
 
 __attribute__((__noreturn__)) static void give_up(int error, int r, const char *what) {
@@ -227,7 +228,7 @@ static int make_pipe(int flags, int *ret_read, int *ret_write) {
         int p[2];
 
         if (pipe2(p, O_CLOEXEC | flags) < 0)
-                return -errno;
+                return error_origin(-errno);
         *ret_read = p[0];
         *ret_write = p[1];
         return 0;
@@ -246,8 +247,8 @@ static int read_complaint(const RunnerJob *job, pid_t pid, int fd, char **reterr
         while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
                 ;
         message.what[sizeof(message.what) - 1] = 0;
-        return failure_errno(reterr, n == (ssize_t) sizeof(message) ? message.error : -EIO, "builder %s: %s",
-                             job->name, message.what[0] ? message.what : job->argv[0]);
+        return failure_errno(reterr, n == (ssize_t) sizeof(message) ? message.error : error_origin(-EIO),
+                             "builder %s: %s", job->name, message.what[0] ? message.what : job->argv[0]);
 }
 
 int spawn_start(const RunnerJob *job, Spawn *ret, char **reterr) {
@@ -263,10 +264,10 @@ int spawn_start(const RunnerJob *job, Spawn *ret, char **reterr) {
         if (r < 0)
                 return r;
         if (fcntl(s.output_fd, F_SETFL, O_NONBLOCK) < 0)
-                return -errno;
+                return error_origin(-errno);
         s.pid = fork();
         if (s.pid < 0)
-                return -errno;
+                return error_origin(-errno);
         if (s.pid == 0) {
                 closep(&s.output_fd);
                 closep(&error_read);
@@ -275,7 +276,7 @@ int spawn_start(const RunnerJob *job, Spawn *ret, char **reterr) {
         closep(&error);
         error = -EBADF;
         if (read_complaint(job, s.pid, error_read, reterr) < 0)
-                return -ENOEXEC;
+                return error_origin(-ENOEXEC);
         s.pidfd = pidfd_open(s.pid, 0);
         if (s.pidfd < 0) {
                 r = -errno;

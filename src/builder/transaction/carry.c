@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 
+#include "base/error.h"
 #include "base/failure.h"
 #include "base/log.h"
 #include "builder/transaction/entry.h"
@@ -40,7 +41,7 @@ static int known_init(Known *k, const Carry *c) {
 
         k->files = calloc(s->n + 1, sizeof(*k->files));
         if (!k->files)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         for (size_t i = 0; i < s->n && !c->read_all; i++)
                 if (s->items[i].role != ROLE_ENTRY)
                         k->files[k->n++] = &s->items[i];
@@ -64,13 +65,13 @@ static int find_again(int root, const HelperFile *file, int *ret_fd) {
         int r = contain_open_nolinks(root, file->source, O_PATH | O_NOFOLLOW, 0, &fd);
 
         if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP)
-                return -EAGAIN;
+                return error_origin(-EAGAIN);
         if (r < 0)
                 return r;
         if (fstat(fd, &st) < 0)
-                return -errno;
+                return error_origin(-errno);
         if (!S_ISREG(st.st_mode))
-                return -EAGAIN;
+                return error_origin(-EAGAIN);
         *ret_fd = TAKE_FD(fd);
         return 0;
 }
@@ -134,7 +135,7 @@ static int add_file(Gatherer *g, const WalkEntry *e) {
                 return failure(g->reterr, -E2BIG, "more than %u files to carry", CARRY_FILES_MAX);
         f.source = strdup(e->path);
         if (!f.source || strprintf(&f.to, "%s%s", g->to, e->path + strlen(g->base)) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         if (!contain_path_is_valid(f.to))
                 return complain(g, -ENAMETOOLONG, e->path, "has too long a name for the helper");
         r = fingerprint_describe(e, g->carry->context->trust_ctime, &f.description);
@@ -186,7 +187,7 @@ static int resolve(const Gatherer *g, char **from) {
                 return r;
         free(*from);
         *from = path;
-        return streq(path, "/") ? -EISDIR : 0;
+        return streq(path, "/") ? error_origin(-EISDIR) : 0;
 }
 
 static int gather_copy(Gatherer *g, const PlanCopy *pc) {

@@ -6,6 +6,8 @@
 
 #include "builder/transaction/entry.h"
 
+#include "base/error.h"
+
 static bool is_space(char c) {
         return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
 }
@@ -28,7 +30,7 @@ static int write_runs(FILE *f, const char *text, size_t size, entry_replace_t re
                 else
                         (void) fwrite(text + i, 1, end - i, f);
         }
-        return ferror(f) ? -ENOMEM : 0;
+        return ferror(f) ? error_origin(-ENOMEM) : 0;
 }
 
 int entry_rewrite(const char *text, size_t size, entry_replace_t replace, void *userdata, char **ret,
@@ -38,15 +40,15 @@ int entry_rewrite(const char *text, size_t size, entry_replace_t replace, void *
         int r;
 
         if (size > ENTRY_SIZE_MAX)
-                return -EFBIG;
+                return error_origin(-EFBIG);
         if (memchr(text, 0, size))
-                return -EINVAL;
+                return error_origin(-EINVAL);
         FILE *f = open_memstream(&made, &made_size);
         if (!f)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         r = write_runs(f, text, size, replace, userdata);
         if (fclose(f) != 0 || r < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         *ret = TAKE_PTR(made);
         *ret_size = made_size;
         return 0;
@@ -70,7 +72,7 @@ int entry_pad(char **text, size_t *size) {
                 return 0;
         padded = realloc(*text, ENTRY_SECTOR + 1);
         if (!padded)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         memset(padded + *size, '\n', ENTRY_SECTOR - *size);
         padded[ENTRY_SECTOR] = 0;
         *text = padded;

@@ -5,6 +5,7 @@
 
 #include "builder/transaction/guard.h"
 
+#include "base/error.h"
 #include "base/failure.h"
 
 static void count_roles(const HelperSet *s, size_t ret[static _ROLE_MAX]) {
@@ -17,7 +18,7 @@ static int count_lost(const HelperSet *a, const HelperSet *b, size_t *ret) {
         _cleanup_(helper_index_done) HelperIndex x = HELPER_INDEX_NULL;
 
         if (helper_index_init(&x, b, HELPER_KEY_TO) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         *ret = 0;
         for (size_t i = 0; i < a->n; i++)
                 *ret += !helper_index_find(&x, a->items[i].to);
@@ -39,7 +40,7 @@ int guard_helper(const HelperPlanInput *in, char **reterr) {
                 return failure(reterr, -EPERM,
                                "would be left without anything to boot (use --force if that is meant)");
         if (count_lost(old, new, &lost) < 0 || count_lost(new, old, &gained) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         if (lost > gained && (lost - gained) * 2 > old->n)
                 return failure(reterr, -EPERM,
                                "%zu of %zu files would be removed (use --force if that is meant)", lost,

@@ -8,6 +8,7 @@
 #include <ctype.h>
 #include <inttypes.h>
 
+#include "base/error.h"
 #include "base/failure.h"
 #include "builder/transaction/entry.h"
 #include "builder/transaction/guard.h"
@@ -47,13 +48,13 @@ int helper_plan_date(HelperSet *wanted, const HelperRecord *record, const char *
         _cleanup_(helper_index_done) HelperIndex old = HELPER_INDEX_NULL;
 
         if (helper_index_init(&old, &record->carried, HELPER_KEY_PATH) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         for (size_t i = 0; i < wanted->n; i++) {
                 HelperFile *f = &wanted->items[i];
                 const HelperFile *o = helper_index_find(&old, f->path);
                 bool same = o && fingerprint_equal(&o->content, &f->content);
                 if (free_and_strdup(&f->boot, same ? o->boot : boot_id) < 0)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
         }
         return 0;
 }
@@ -76,7 +77,7 @@ int helper_plan_claim(HelperSet *wanted, const HelperView *views, const HelperRe
 
         if (helper_index_init(&carried, &record->carried, HELPER_KEY_PATH) < 0 ||
             helper_index_init(&previous, &record->previous, HELPER_KEY_PATH) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         for (size_t i = 0; i < wanted->n; i++) {
                 HelperFile *f = &wanted->items[i];
                 const HelperFile *old = helper_index_find(&carried, f->path);
@@ -104,7 +105,7 @@ static int keep(Planner *p, const HelperFile *f, const char *boot, HelperFile *c
         copy->boot = strdup(boot);
         if (!copy->path || !copy->boot) {
                 helper_file_done(copy);
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         }
         return helper_set_add(&p->plan->previous, copy);
 }
@@ -144,7 +145,7 @@ static int keep_kept(Planner *p) {
                 if ((!booted && !streq(f->boot, p->in->boot_id)) || helper_index_find(&p->wanted, f->path))
                         continue;
                 if (keep(p, f, p->in->boot_id, &copy) < 0)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
         }
         return 0;
 }
@@ -184,11 +185,11 @@ static int make_previous(const HelperFile *entry, HelperFile *ret) {
 
         ret->text = malloc(size + 1);
         if (!h || !ret->text || entry_sibling(entry->path, "previous", &ret->path) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         memcpy(ret->text, entry->text, size);
         ret->text[size] = 0;
         if (entry_pad(&ret->text, &size) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         hasher_update(h, ret->text, size);
         ret->content = hasher_digest(h);
         ret->size = size;
@@ -237,7 +238,7 @@ static int add_step(Planner *p, HelperStep *step) {
         HelperPlan *plan = p->plan;
 
         if (grow(plan->steps, plan->n_steps) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         plan->steps[plan->n_steps++] = *step;
         return 0;
 }
@@ -262,11 +263,11 @@ static int plan_file(Planner *p, const HelperFile *f, const HelperView *view) {
         if (step.kind == STEP_BESIDE) {
                 (void) snprintf(suffix, sizeof(suffix), "%.8s", fingerprint_to_hex(&f->content, hex));
                 if (entry_sibling(f->path, suffix, &step.beside) < 0)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
         }
         if (add_step(p, &step) < 0) {
                 free(step.beside);
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         }
         return 0;
 }
@@ -287,7 +288,7 @@ static int plan_previous(Planner *p) {
         for (size_t i = 0; i < p->plan->previous.n; i++) {
                 HelperStep step = {.kind = STEP_RENAME, .file = &p->plan->previous.items[i]};
                 if (step.file->text && add_step(p, &step) < 0)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
         }
         return 0;
 }
@@ -316,7 +317,7 @@ static int remove_of(Planner *p, const HelperSet *s, bool entries) {
         for (size_t i = 0; i < s->n; i++) {
                 const HelperFile *f = &s->items[i];
                 if ((f->role == ROLE_ENTRY) == entries && !f->foreign && remove_unless_needed(p, f->path) < 0)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
         }
         return 0;
 }
@@ -501,7 +502,7 @@ int helper_plan_new(const HelperPlanInput *input, HelperPlan **ret, char **reter
         if (!plan || helper_index_init(&p.wanted, input->wanted, HELPER_KEY_PATH) < 0 ||
             helper_index_init(&p.carried, &input->record->carried, HELPER_KEY_PATH) < 0 ||
             helper_index_init(&p.previous, &input->record->previous, HELPER_KEY_PATH) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         r = decide(&p, reterr);
         if (r < 0)
                 return r;

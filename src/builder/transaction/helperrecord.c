@@ -6,6 +6,7 @@
 
 #include "builder/transaction/helperrecord.h"
 
+#include "base/error.h"
 #include "base/escape.h"
 #include "tree/contain.h"
 
@@ -22,11 +23,11 @@ static int parse_size(const char *s, uint64_t *ret) {
         char *end;
 
         if (*s < '0' || *s > '9')
-                return -EBADMSG;
+                return error_origin(-EBADMSG);
         errno = 0;
         unsigned long long u = strtoull(s, &end, 10);
         if (errno != 0 || *end)
-                return -EBADMSG;
+                return error_origin(-EBADMSG);
         *ret = u;
         return 0;
 }
@@ -36,10 +37,10 @@ static int parse_common(HelperFile *f, char **w) {
         f->role = copy_role_from_string(w[0]);
         if ((int) f->role < 0 || !contain_path_is_valid(w[1]) ||
             fingerprint_from_hex(w[2], &f->content) < 0 || parse_size(w[3], &f->size) < 0)
-                return -EBADMSG;
+                return error_origin(-EBADMSG);
         f->path = strdup(w[1]);
         f->boot = strdup(w[4]);
-        return f->path && f->boot ? 0 : -ENOMEM;
+        return f->path && f->boot ? 0 : error_origin(-ENOMEM);
 }
 
 static int read_carries(HelperRecord *r, char **w) {
@@ -47,7 +48,7 @@ static int read_carries(HelperRecord *r, char **w) {
         int q;
 
         if (strv_length(w) != 8 || !contain_path_is_valid(w[5]))
-                return -EBADMSG;
+                return error_origin(-EBADMSG);
         q = parse_common(&f, w);
         if (q < 0)
                 return q;
@@ -55,7 +56,7 @@ static int read_carries(HelperRecord *r, char **w) {
         f.source = strdup(w[6]);
         f.description = strdup(w[7]);
         if (!f.to || !f.source || !f.description)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         return helper_set_add(&r->carried, &f);
 }
 
@@ -72,14 +73,14 @@ static int read_previous(HelperRecord *r, char **w) {
         int q;
 
         if (strv_length(w) != 5)
-                return -EBADMSG;
+                return error_origin(-EBADMSG);
         q = parse_common(&f, w);
         return q < 0 ? q : helper_set_add(&r->previous, &f);
 }
 
 static int read_path(char ***v, char **w) {
         if (strv_length(w) != 1 || !contain_path_is_valid(w[0]))
-                return -EBADMSG;
+                return error_origin(-EBADMSG);
         return strv_extend(v, w[0]);
 }
 
@@ -93,11 +94,11 @@ static int read_made(HelperRecord *r, char **w) {
 
 static int read_state(HelperRecord *r, char **w) {
         r->intent = true;
-        return strv_length(w) == 1 ? 0 : -EBADMSG;
+        return strv_length(w) == 1 ? 0 : error_origin(-EBADMSG);
 }
 
 static int read_filesystem(HelperRecord *r, char **w) {
-        return strv_length(w) == 1 && free_and_strdup(&r->filesystem, w[0]) >= 0 ? 0 : -EBADMSG;
+        return strv_length(w) == 1 && free_and_strdup(&r->filesystem, w[0]) >= 0 ? 0 : error_origin(-EBADMSG);
 }
 
 static const struct {
@@ -115,7 +116,7 @@ static int read_line(HelperRecord *r, const StampLine *line) {
                 if (!streq(keys[i].key, line->key))
                         continue;
                 int q = split_words(line->value, &words);
-                return q < 0 ? -EBADMSG : keys[i].read(r, words);
+                return q < 0 ? error_origin(-EBADMSG) : keys[i].read(r, words);
         }
         return 0; /* a line of freshness.h */
 }
@@ -136,7 +137,7 @@ int helper_record_read(const Stamp *stamp, HelperRecord *ret) {
 
 static int add_word(Stamp *stamp, const char *key, const char *value) {
         _cleanup_free_ char *word = escape_word(value);
-        return word ? stamp_add(stamp, key, "%s", word) : -ENOMEM;
+        return word ? stamp_add(stamp, key, "%s", word) : error_origin(-ENOMEM);
 }
 
 static int add_words(Stamp *stamp, const char *key, char *const *values) {
@@ -154,7 +155,7 @@ static int format_common(const HelperFile *f, char **ret) {
         _cleanup_free_ char *path = escape_word(f->path), *boot = escape_word(f->boot);
 
         if (!path || !boot)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         return strprintf(ret, "%s %s %s %llu %s", copy_role_to_string(f->role), path,
                          fingerprint_to_hex(&f->content, hex), (unsigned long long) f->size, boot);
 }
@@ -164,7 +165,7 @@ static int add_carries(Stamp *stamp, const HelperFile *f) {
                             *description = escape_word(f->description);
 
         if (!to || !source || !description || format_common(f, &common) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         return stamp_add(stamp, f->foreign ? "adopts" : "carries", "%s %s %s %s", common, to, source,
                          description);
 }
@@ -173,7 +174,7 @@ static int add_previous(Stamp *stamp, const HelperFile *f) {
         _cleanup_free_ char *common = NULL;
 
         if (format_common(f, &common) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         return stamp_add(stamp, "previous", "%s", common);
 }
 

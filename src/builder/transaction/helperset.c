@@ -6,6 +6,7 @@
 
 #include "builder/transaction/helperset.h"
 
+#include "base/error.h"
 #include "base/failure.h"
 #include "builder/transaction/entry.h"
 
@@ -29,7 +30,7 @@ void helper_set_done(HelperSet *s) {
 int helper_set_add(HelperSet *s, HelperFile *file) {
         if (grow(s->items, s->n) < 0) {
                 helper_file_done(file);
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         }
         s->items[s->n++] = *file;
         *file = (HelperFile){};
@@ -48,7 +49,7 @@ static int compare_files(const void *a, const void *b, void *key) {
 int helper_index_init(HelperIndex *x, const HelperSet *s, HelperKey key) {
         x->files = calloc(s->n + 1, sizeof(*x->files));
         if (!x->files)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         for (size_t i = 0; i < s->n; i++)
                 x->files[i] = &s->items[i];
         x->n = s->n;
@@ -105,7 +106,7 @@ static int index_init(Index *x, HelperSet *set) {
         x->files = calloc(set->n + 1, sizeof(*x->files));
         x->named = calloc(set->n + 1, sizeof(*x->named));
         if (!x->files || !x->named)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         for (size_t i = 0; i < set->n; i++)
                 if (set->items[i].role == ROLE_REQUIRED)
                         x->files[x->n++] = &set->items[i];
@@ -178,7 +179,7 @@ static int name_by_content(HelperFile *f, const HelperIndex *old) {
                 free(f->path);
                 f->path = NULL;
                 if (strprintf(&f->path, "%s-%.*s", f->to, digits, hex) < 0)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
                 other = helper_index_find(old, f->path);
                 if (!other || fingerprint_equal(&other->content, &f->content))
                         break;
@@ -193,7 +194,7 @@ static int finish_entry(HelperFile *f, Index *x, char **reterr) {
         int r;
 
         if (!h)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         r = rewrite_entry(f, name_on_helper, x, &text, &size, reterr);
         if (r < 0)
                 return r;
@@ -212,7 +213,7 @@ static int check_clashes(const HelperSet *set, HelperKey key, char **reterr) {
         _cleanup_(helper_index_done) HelperIndex x = HELPER_INDEX_NULL;
 
         if (helper_index_init(&x, set, key) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         for (size_t i = 1; i < x.n; i++)
                 if (strcasecmp(key_of(x.files[i - 1], key), key_of(x.files[i], key)) == 0)
                         return failure(reterr, -EEXIST, "%s and %s would both be %s on the helper",
@@ -235,12 +236,12 @@ static int check_folders(const HelperSet *set, char **reterr) {
         _cleanup_(helper_index_done) HelperIndex x = HELPER_INDEX_NULL;
 
         if (helper_index_init(&x, set, HELPER_KEY_PATH) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         for (size_t i = 0; i < x.n; i++) {
                 const HelperFile *f = x.files[i];
                 _cleanup_free_ char *name = strdup(f->path);
                 if (!name)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
                 const HelperFile *other = f->role == ROLE_MISC ? NULL : find_in_the_way(&x, name);
                 if (other)
                         return failure(reterr, -ENOTDIR,
@@ -263,10 +264,10 @@ static int for_each_entry(HelperSet *set, Index *x, int (*what)(HelperFile *f, I
 static int name_files(HelperSet *set, const Index *x, const HelperIndex *old) {
         for (size_t i = 0; i < set->n; i++)
                 if (free_and_strdup(&set->items[i].path, set->items[i].to) < 0)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
         for (size_t i = 0; i < x->n; i++)
                 if (x->named[i] && name_by_content(x->files[i], old) < 0)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
         return 0;
 }
 

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include "base/error.h"
 #include "base/failure.h"
 #include "builder/transaction/entry.h"
 #include "tree/contain.h"
@@ -28,7 +29,7 @@ static int stat_file(int root, const char *path, int *ret_dirfd, char **ret_name
         if (r < 0)
                 return r;
         if (fstatat(*ret_dirfd, *ret_name, ret, AT_SYMLINK_NOFOLLOW) < 0)
-                return errno == ENOENT ? 0 : -errno;
+                return errno == ENOENT ? 0 : error_origin(-errno);
         return 1;
 }
 
@@ -37,7 +38,7 @@ static int read_content(int dirfd, const char *name, Interrupt *interrupt, Finge
                 openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
         if (fd < 0)
-                return -errno;
+                return error_origin(-errno);
         (void) posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
         return fingerprint_content(fd, interrupt_wished, interrupt, ret, NULL);
 }
@@ -90,7 +91,7 @@ int look_at_files(int root, const HelperSet *wanted, const HelperRecord *record,
         bool vouch = !record->intent && !read_all;
 
         if (!views || helper_index_init(&old, &record->carried, HELPER_KEY_PATH) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         for (size_t i = 0; i < wanted->n; i++) {
                 const HelperFile *f = &wanted->items[i];
                 const HelperFile *vouched = vouch ? helper_index_find(&old, f->path) : NULL;
@@ -127,7 +128,7 @@ static int read_entry(int root, const HelperFile *old, HelperFile *ret) {
         ret->role = ROLE_ENTRY;
         ret->path = strdup(old->path);
         ret->boot = strdup(old->boot);
-        return ret->path && ret->boot ? 0 : -ENOMEM;
+        return ret->path && ret->boot ? 0 : error_origin(-ENOMEM);
 }
 
 int look_at_entries(int root, const HelperRecord *record, HelperSet *ret) {
@@ -136,7 +137,7 @@ int look_at_entries(int root, const HelperRecord *record, HelperSet *ret) {
         for (size_t i = 0; i < record->carried.n; i++) {
                 _cleanup_(helper_file_done) HelperFile f = {};
                 const HelperFile *old = &record->carried.items[i];
-                int r = old->role == ROLE_ENTRY ? read_entry(root, old, &f) : -ENOENT;
+                int r = old->role == ROLE_ENTRY ? read_entry(root, old, &f) : error_origin(-ENOENT);
                 if (r >= 0)
                         r = helper_set_add(&set, &f);
                 if (r == -ENOMEM)
@@ -193,10 +194,10 @@ static int add_left(int root, const char *path, bool text, HelperSet *set) {
                 return 0;
         f.path = strdup(path);
         if (!f.path)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         f.size = (uint64_t) st.st_size;
         if (text && read_text(root, path, &f) == -ENOMEM)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         return helper_set_add(set, &f);
 }
 
@@ -205,11 +206,11 @@ int look_at_left(int root, const HelperSet *wanted, const HelperRecord *record, 
         _cleanup_(helper_set_done) HelperSet set = HELPER_SET_NULL;
 
         if (helper_index_init(&x, wanted, HELPER_KEY_PATH) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         for (char **s = record->ours; s && *s; s++) {
                 const HelperFile *w = helper_index_find(&x, *s);
                 if (add_left(root, *s, w && w->role == ROLE_ENTRY, &set) < 0)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
         }
         *ret = set;
         set = HELPER_SET_NULL;
@@ -220,7 +221,7 @@ int look_at_space(int root, uint64_t *ret_block, uint64_t *ret_available) {
         struct statvfs st;
 
         if (fstatvfs(root, &st) < 0)
-                return -errno;
+                return error_origin(-errno);
         *ret_block = st.f_frsize;
         *ret_available = (uint64_t) st.f_bavail * st.f_frsize;
         return 0;

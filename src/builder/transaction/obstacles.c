@@ -5,6 +5,7 @@
 
 #include "builder/transaction/obstacles.h"
 
+#include "base/error.h"
 #include "base/failure.h"
 
 #define PATH_SIZE 4096U
@@ -115,7 +116,7 @@ int obstacles_find(const HelperPlanInput *in, char ***ret, char **reterr) {
         if (!o.cleared || helper_index_init(&o.wanted, in->wanted, HELPER_KEY_PATH) < 0 ||
             helper_index_init(&o.carried, &in->record->carried, HELPER_KEY_PATH) < 0 ||
             helper_index_init(&o.left, in->left, HELPER_KEY_PATH) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         r = clear_below(&o, &in->record->carried);
         if (r >= 0)
                 r = clear_below(&o, in->left);

@@ -13,6 +13,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+#include "base/error.h"
 #include "builder/transaction/entry.h"
 #include "tree/contain.h"
 
@@ -27,7 +28,7 @@ static int open_parent(int root, const char *path, bool create, int *ret_fd, cha
 }
 
 static int fsync_fd(int fd) {
-        return fsync(fd) < 0 ? -errno : 0;
+        return fsync(fd) < 0 ? error_origin(-errno) : 0;
 }
 
 /* A new file under a name that no one has. */
@@ -35,7 +36,7 @@ static int create_temporary(int dirfd, char name[static TEMPORARY_SIZE], int *re
         for (unsigned i = 0; i < 16; i++) {
                 uint32_t u = 0;
                 if (getrandom(&u, sizeof(u), 0) < 0)
-                        return -errno;
+                        return error_origin(-errno);
                 (void) snprintf(name, TEMPORARY_SIZE, TEMPORARY_PREFIX "%08x" TEMPORARY_SUFFIX, u);
                 int fd = openat(dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
                 if (fd >= 0) {
@@ -43,9 +44,9 @@ static int create_temporary(int dirfd, char name[static TEMPORARY_SIZE], int *re
                         return 0;
                 }
                 if (errno != EEXIST)
-                        return -errno;
+                        return error_origin(-errno);
         }
-        return -EEXIST;
+        return error_origin(-EEXIST);
 }
 
 typedef int (*fill_t)(int fd, void *userdata);
@@ -115,7 +116,7 @@ static int copy_piece(Copy *c, int fd, char *buffer, uint64_t *offset, Hasher *h
                 n = pread(c->source, buffer, COPY_BUFFER, (off_t) *offset);
         while (n < 0 && errno == EINTR);
         if (n <= 0)
-                return n < 0 ? -errno : 0;
+                return n < 0 ? error_origin(-errno) : 0;
         hasher_update(h, buffer, (size_t) n);
         r = write_all(fd, buffer, (size_t) n);
         if (r < 0)
@@ -133,7 +134,7 @@ static int fill_copy(int fd, void *userdata) {
         int r;
 
         if (!h || !buffer)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         (void) posix_fadvise(c->source, 0, 0, POSIX_FADV_SEQUENTIAL);
         do
                 r = copy_piece(c, fd, buffer, &offset, h);
@@ -158,10 +159,10 @@ static int open_regular(int dirfd, const char *name, int flags, struct stat *ret
         _cleanup_close_ int fd = openat(dirfd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
         if (fd < 0)
-                return -errno;
+                return error_origin(-errno);
         if (fstat(fd, ret_st) < 0)
-                return -errno;
-        return S_ISREG(ret_st->st_mode) ? TAKE_FD(fd) : -ESTALE;
+                return error_origin(-errno);
+        return S_ISREG(ret_st->st_mode) ? TAKE_FD(fd) : error_origin(-ESTALE);
 }
 
 /* vfat gives the clusters of a file free when nobody holds it any more, and writes that whenever it likes:
@@ -171,7 +172,7 @@ static int hold(int dirfd, const char *name, int *ret_fd) {
         int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 
         if (fd < 0 && errno != ENOENT)
-                return -errno;
+                return error_origin(-errno);
         *ret_fd = fd;
         return 0;
 }
@@ -196,7 +197,7 @@ int publish_rename(int root, const char *temporary, const char *path) {
         if (r < 0)
                 return r;
         if (renameat(dirfd, staged, dirfd, name) < 0)
-                return -errno;
+                return error_origin(-errno);
         r = replaced >= 0 ? fsync_fd(dirfd) : 0;
         if (r >= 0)
                 r = fsync_fd(fd);
@@ -216,10 +217,10 @@ int publish_overwrite(int root, const char *path, const char *text) {
         if (fd < 0)
                 return fd;
         if (st.st_size != (off_t) ENTRY_SECTOR || st.st_nlink != 1)
-                return -ESTALE;
+                return error_origin(-ESTALE);
         ssize_t n = pwrite(fd, text, ENTRY_SECTOR, 0);
         if (n != (ssize_t) ENTRY_SECTOR)
-                return n < 0 ? -errno : -EIO;
+                return n < 0 ? error_origin(-errno) : error_origin(-EIO);
         return fsync_fd(fd);
 }
 
@@ -252,7 +253,7 @@ int publish_remove(int root, const char *path) {
         if (r < 0)
                 return r;
         if (unlinkat(dirfd, name, 0) < 0)
-                return errno == ENOENT ? 0 : -errno;
+                return errno == ENOENT ? 0 : error_origin(-errno);
         return fsync_fd(dirfd);
 }
 
@@ -267,7 +268,7 @@ int publish_remove_directory(int root, const char *path) {
         if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0)
                 return errno == ENOENT                                             ? 1
                        : errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR ? 0
-                                                                                   : -errno;
+                                                                                   : error_origin(-errno);
         r = fsync_fd(dirfd);
         return r < 0 ? r : 1;
 }
@@ -285,7 +286,7 @@ int publish_missing_directories(int root, const char *path, char ***directories)
         _cleanup_free_ char *copy = strdup(path);
 
         if (!copy)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
                 *slash = 0;
                 int r = add_if_missing(root, copy, directories);
@@ -307,8 +308,8 @@ static int sweep_directory(DIR *d) {
         while ((errno = 0, e = readdir(d)))
                 if (is_temporary(e->d_name) && unlinkat(dirfd(d), e->d_name, 0) < 0 && errno != ENOENT &&
                     errno != EISDIR)
-                        return -errno;
-        return -errno;
+                        return error_origin(-errno);
+        return error_origin(-errno);
 }
 
 int publish_sweep(int root, const char *path) {
@@ -322,7 +323,7 @@ int publish_sweep(int root, const char *path) {
                 return r == -ENOENT || r == -ENOTDIR || r == -ELOOP ? 0 : r; /* no way, nothing staged */
         d = fdopendir(parent);
         if (!d)
-                return -errno;
+                return error_origin(-errno);
         (void) TAKE_FD(parent);
         return sweep_directory(d);
 }

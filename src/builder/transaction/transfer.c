@@ -6,6 +6,7 @@
 
 #include "builder/transaction/transfer.h"
 
+#include "base/error.h"
 #include "base/failure.h"
 #include "builder/transaction/carry.h"
 #include "builder/transaction/publish.h"
@@ -16,7 +17,7 @@ int transfer_init(Transfer *t) {
         t->staged = calloc(n, sizeof(*t->staged));
         t->beside = calloc(n, sizeof(*t->beside));
         t->failed = calloc(n, sizeof(*t->failed));
-        return t->staged && t->beside && t->failed ? 0 : -ENOMEM;
+        return t->staged && t->beside && t->failed ? 0 : error_origin(-ENOMEM);
 }
 
 void transfer_done(Transfer *t) {
@@ -38,7 +39,7 @@ static int copied(uint64_t bytes, void *userdata) {
         t->bytes += bytes;
         if (t->progress)
                 progress_add(t->progress, bytes);
-        return interrupt_check(t->interrupt) ? -EINTR : 0;
+        return interrupt_check(t->interrupt) ? error_origin(-EINTR) : 0;
 }
 
 static int stage_file(Transfer *t, const HelperFile *f, char **ret_temporary, char **reterr) {
@@ -79,7 +80,7 @@ static int stage_step(Transfer *t, size_t i, char **reterr) {
                 r = stage_text(t, s->file, s->beside, &t->beside[i], reterr);
                 return r < 0 ? r : stage_text(t, s->file, s->file->path, &t->staged[i], reterr);
         }
-        return -EINVAL;
+        return error_origin(-EINVAL);
 }
 
 static void discard_one(Transfer *t, char **temporary) {
@@ -109,13 +110,13 @@ static int forgive(Transfer *t, size_t i, int r, char **reterr) {
 
 int transfer_stage(Transfer *t, char **reterr) {
         for (size_t i = 0; i < t->plan->n_steps; i++) {
-                int r = interrupt_check(t->interrupt) ? -EINTR : stage_step(t, i, reterr);
+                int r = interrupt_check(t->interrupt) ? error_origin(-EINTR) : stage_step(t, i, reterr);
                 if (r < 0)
                         r = forgive(t, i, r, reterr);
                 if (r < 0)
                         return r;
         }
-        return interrupt_check(t->interrupt) ? -EINTR : 0;
+        return interrupt_check(t->interrupt) ? error_origin(-EINTR) : 0;
 }
 
 static int rename_staged(Transfer *t, char **temporary, const char *path) {
@@ -151,7 +152,7 @@ static int switch_step(Transfer *t, size_t i) {
         case STEP_BESIDE:
                 return switch_beside(t, i);
         }
-        return -EINVAL;
+        return error_origin(-EINVAL);
 }
 
 static void report_foreign(const Transfer *t, const HelperStep *s) {

@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 
+#include "base/error.h"
 #include "base/failure.h"
 #include "builder/transaction/carry.h"
 #include "builder/transaction/helperplan.h"
@@ -73,7 +74,7 @@ static int read_record(Update *u) {
                 return r;
         if (!streq_ptr(u->record.filesystem, u->helper->fs_uuid))
                 helper_record_done(&u->record);
-        return free_and_strdup(&u->record.filesystem, u->helper->fs_uuid) < 0 ? -ENOMEM : 0;
+        return free_and_strdup(&u->record.filesystem, u->helper->fs_uuid) < 0 ? error_origin(-ENOMEM) : 0;
 }
 
 static int gather(Update *u) {
@@ -104,7 +105,7 @@ static int add_directory(char ***seen, const char *path, bool *ret_new) {
         _cleanup_free_ char *directory = strndup(path, (size_t) (strrchr(path, '/') - path));
 
         if (!directory)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         *ret_new = !strv_contains(*seen, directory);
         return *ret_new ? strv_push(seen, TAKE_PTR(directory)) : 0;
 }
@@ -194,7 +195,7 @@ static int add_steps(char ***v, const HelperPlan *plan) {
                 const HelperStep *s = &plan->steps[i];
                 if ((!s->foreign && strv_extend(v, s->file->path) < 0) ||
                     (s->beside && strv_extend(v, s->beside) < 0))
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
         }
         return 0;
 }
@@ -203,14 +204,14 @@ static int add_steps(char ***v, const HelperPlan *plan) {
 static int add_set(char ***v, const HelperSet *s) {
         for (size_t i = s->n; i > 0; i--)
                 if (strv_extend(v, s->items[i - 1].path) < 0)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
         return 0;
 }
 
 static int add_all(char ***v, char *const *more) {
         for (; more && *more; more++)
                 if (strv_extend(v, *more) < 0)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
         return 0;
 }
 
@@ -232,7 +233,7 @@ static int write_intent(Update *u) {
         if (!stamp || add_set(&ours, &u->record.previous) < 0 || add_all(&ours, u->record.ours) < 0 ||
             add_steps(&ours, u->plan) < 0 || add_all(&made, u->record.made) < 0 ||
             add_all(&made, u->directories) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         intent.previous = u->plan->previous;
         intent.intent = true;
         intent.ours = ours;
@@ -257,12 +258,12 @@ static int list_made(Update *u, char ***ret) {
         _cleanup_strv_free_ char **all = NULL, **made = NULL;
 
         if (add_all(&all, u->record.made) < 0 || add_all(&all, u->directories) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         for (char **s = all; s && *s; s++) {
                 _cleanup_close_ int fd = -EBADF;
                 if (contain_open_nolinks(u->mount.root, *s, O_PATH | O_DIRECTORY, 0, &fd) >= 0 &&
                     !strv_contains(made, *s) && strv_extend(&made, *s) < 0)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
         }
         *ret = TAKE_PTR(made);
         return 0;
@@ -273,7 +274,7 @@ static int write_final(Update *u) {
         HelperRecord final = {.filesystem = u->record.filesystem, .carried = u->wanted, .ours = u->ours};
 
         if (u->mount.root >= 0 && list_made(u, &made) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         if (u->plan)
                 final.previous = u->plan->previous;
         final.made = made;
@@ -298,7 +299,7 @@ static int remove_file(Update *u, const char *path) {
 static int remove_files(Update *u, char *const *paths) {
         for (; paths && *paths; paths++)
                 if (remove_file(u, *paths) < 0)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
         return 0;
 }
 
@@ -373,7 +374,7 @@ static int give_up_misc(Update *u, const Transfer *t) {
                 }
                 if ((u->views[i].standing == STANDING_ABSENT || was_ours(u, f->path)) &&
                     strv_extend(&u->ours, f->path) < 0)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
                 helper_file_done(f);
         }
         w->n = n;

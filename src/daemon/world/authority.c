@@ -3,6 +3,8 @@
 
 #include <sys/queue.h>
 
+#include "base/error.h"
+
 #define ACTION "org.bootkeep1.manage"
 /* A person may need so long to find the password. */
 #define ANSWER_USEC (5 * 60 * USEC_PER_SEC)
@@ -24,7 +26,7 @@ struct Authority {
 int authority_new(Authority **ret) {
         Authority *a = calloc(1, sizeof(*a));
         if (!a)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         TAILQ_INIT(&a->questions);
         *ret = a;
         return 0;
@@ -80,7 +82,7 @@ static int ask(Question *q) {
 int authority_ask(Authority *a, sd_bus_message *call, authority_answer_t answer, void *userdata) {
         Question *q = calloc(1, sizeof(*q));
         if (!q)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         *q = (Question){
                 .authority = a, .call = sd_bus_message_ref(call), .answer = answer, .userdata = userdata};
         TAILQ_INSERT_TAIL(&a->questions, q, all);

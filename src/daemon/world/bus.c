@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "bootkeep.h"
 #include "config.h"
@@ -64,7 +65,7 @@ static int append_text(Message *reply, const char *s) {
                 return r;
         _cleanup_free_ char *safe = strdup(s);
         if (!safe)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         make_ascii(safe);
         return sd_bus_message_append(reply, "s", safe);
 }
@@ -89,7 +90,7 @@ static int get_text(sd_bus *bus, const char *path, const char *interface, const 
         for (size_t i = 0; i < ELEMENTSOF(texts); i++)
                 if (streq(property, texts[i].property))
                         return append_text(reply, texts[i].value);
-        return -EINVAL;
+        return error_origin(-EINVAL);
 }
 
 static int get_bool(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -113,7 +114,7 @@ static int get_number(sd_bus *bus, const char *path, const char *interface, cons
         for (size_t i = 0; i < ELEMENTSOF(numbers); i++)
                 if (streq(property, numbers[i].property))
                         return sd_bus_message_append(reply, "u", numbers[i].value);
-        return -EINVAL;
+        return error_origin(-EINVAL);
 }
 
 static int get_build(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -355,7 +356,7 @@ static void on_peer_gone(void *userdata, const Peer *peer) {
 int bus_new(const BusHandlers *handlers, void *userdata, Bus **ret) {
         _cleanup_(bus_freep) Bus *b = calloc(1, sizeof(*b));
         if (!b)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         b->handlers = handlers;
         b->userdata = userdata;
         int r = peer_set_new(on_peer_gone, b, &b->peers);

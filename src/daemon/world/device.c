@@ -3,6 +3,7 @@
 
 #include <libudev.h>
 
+#include "base/error.h"
 #include "base/log.h"
 
 typedef struct udev Udev;
@@ -21,14 +22,14 @@ struct DeviceMonitor {
 int device_monitor_new(DeviceMonitor **ret) {
         _cleanup_(device_monitor_freep) DeviceMonitor *m = calloc(1, sizeof(*m));
         if (!m)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         m->udev = udev_new();
         if (!m->udev)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         /* "udev", not "kernel": its database is complete when the event comes */
         m->monitor = udev_monitor_new_from_netlink(m->udev, "udev");
         if (!m->monitor)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         int r = udev_monitor_filter_add_match_subsystem_devtype(m->monitor, "block", NULL);
         if (r < 0)
                 return r;
@@ -58,7 +59,7 @@ int device_monitor_dispatch(DeviceMonitor *m, device_event_t event, void *userda
                 errno = 0;
                 _cleanup_(udev_device_unrefp) UdevDevice *d = udev_monitor_receive_device(m->monitor);
                 if (!d)
-                        return errno == ENOBUFS ? -ENOBUFS : 0;
+                        return errno == ENOBUFS ? error_origin(-ENOBUFS) : 0;
                 event(udev_device_get_devnum(d), strempty(udev_device_get_action(d)), userdata);
         }
 }
@@ -144,7 +145,7 @@ int device_monitor_look_up(DeviceMonitor *m, dev_t devno, DeviceInfo *ret) {
         _cleanup_(device_info_done) DeviceInfo i = {};
         _cleanup_(udev_device_unrefp) UdevDevice *d = udev_device_new_from_devnum(m->udev, 'b', devno);
         if (!d)
-                return errno == ENOMEM ? -ENOMEM : -ENODEV;
+                return errno == ENOMEM ? error_origin(-ENOMEM) : error_origin(-ENODEV);
         const struct {
                 const char *name;
                 char **to;
@@ -159,11 +160,11 @@ int device_monitor_look_up(DeviceMonitor *m, dev_t devno, DeviceInfo *ret) {
                           strempty(udev_device_get_devnode(d)));
         for (size_t n = 0; !outdated && n < ELEMENTSOF(properties); n++)
                 if (copy_property(d, properties[n].name, properties[n].to) < 0)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
         if (!outdated && copy_serial(d, &i.serial) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         if (free_and_strdup(&i.node, udev_device_get_devnode(d)) < 0 || (!outdated && copy_links(d, &i) < 0))
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         if (i.label)
                 decode(i.label);
         *ret = i;

@@ -7,6 +7,7 @@
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 
+#include "base/error.h"
 #include "base/report.h"
 
 struct Job {
@@ -65,15 +66,15 @@ int job_start(char *const *argv, int inherit, Job **ret) {
         int pipe_fd[2];
 
         if (!j)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         j->process_fd = j->output_fd = -EBADF;
         j->reaped = true; /* nothing to reap yet */
         if (pipe2(pipe_fd, O_CLOEXEC) < 0)
-                return -errno;
+                return error_origin(-errno);
         j->output_fd = pipe_fd[0];
         output = pipe_fd[1];
         if (fcntl(j->output_fd, F_SETFL, O_NONBLOCK) < 0)
-                return -errno;
+                return error_origin(-errno);
         int r = spawn(argv, output, inherit, &j->pid);
         if (r < 0)
                 return r;
@@ -136,7 +137,7 @@ static int read_lines(Job *j, unsigned reads, job_line_t line, void *userdata) {
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n < 0)
-                        return errno == EAGAIN ? 0 : -errno;
+                        return errno == EAGAIN ? 0 : error_origin(-errno);
                 if (n == 0)
                         return 1;
                 j->used += (size_t) n;
@@ -161,9 +162,9 @@ bool job_was_cut(const Job *j) {
 int job_reap(Job *j, int *ret) {
         siginfo_t info = {};
         if (waitid(P_PIDFD, (id_t) j->process_fd, &info, WEXITED | WNOHANG) < 0)
-                return -errno;
+                return error_origin(-errno);
         if (info.si_pid == 0)
-                return -EAGAIN;
+                return error_origin(-EAGAIN);
         j->reaped = true;
         *ret = info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
         return 0;
@@ -171,6 +172,6 @@ int job_reap(Job *j, int *ret) {
 
 int job_kill(Job *j, int signal) {
         if (j->reaped)
-                return -ESRCH;
-        return kill(-j->pid, signal) < 0 ? -errno : 0;
+                return error_origin(-ESRCH);
+        return kill(-j->pid, signal) < 0 ? error_origin(-errno) : 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/world/mount.h"
 
+#include "base/error.h"
 #include "base/log.h"
 
 struct MountTable {
@@ -23,7 +24,7 @@ static int open_best(MountTable *t) {
 
 int mount_table_new(const MountSource *source, MountTable **ret) {
         _cleanup_(mount_table_freep) MountTable *t = calloc(1, sizeof(*t));
-        int r = t ? mount_set_new(&t->set) : -ENOMEM;
+        int r = t ? mount_set_new(&t->set) : error_origin(-ENOMEM);
         if (r < 0)
                 return r;
         t->source = source;

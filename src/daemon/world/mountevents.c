@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/sysmacros.h>
 
+#include "base/error.h"
 #include "daemon/world/mountapi.h"
 #include "daemon/world/mountsource.h"
 
@@ -43,12 +44,12 @@ DEFINE_CLEANUP(MountEvents *, events_close);
 static int open_fanotify(void) {
         _cleanup_close_ int ns = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
         if (ns < 0)
-                return -errno;
+                return error_origin(-errno);
         _cleanup_close_ int fd =
                 fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_MNT | FAN_CLOEXEC | FAN_NONBLOCK, 0);
         if (fd < 0 ||
             fanotify_mark(fd, FAN_MARK_ADD | FAN_MARK_MNTNS, FAN_MNT_ATTACH | FAN_MNT_DETACH, ns, NULL) < 0)
-                return -errno;
+                return error_origin(-errno);
         return TAKE_FD(fd);
 }
 
@@ -61,7 +62,7 @@ static int poll_both(MountEvents *e) {
         e->poll = epoll_create1(EPOLL_CLOEXEC);
         if (e->poll < 0 || epoll_ctl(e->poll, EPOLL_CTL_ADD, e->fanotify, &of_fanotify) < 0 ||
             epoll_ctl(e->poll, EPOLL_CTL_ADD, e->mountinfo, &of_mountinfo) < 0)
-                return -errno;
+                return error_origin(-errno);
         return 0;
 }
 
@@ -72,12 +73,12 @@ static int ask(MountEvents *e, uint64_t id, uint64_t mask) {
                 if (syscall(SYS_statmount, &request, e->status, e->status_size, 0) >= 0)
                         return 1;
                 if (errno != EOVERFLOW)
-                        return errno == ENOENT || errno == EPERM ? 0 : -errno;
+                        return errno == ENOENT || errno == EPERM ? 0 : error_origin(-errno);
                 if (e->status_size >= STATUS_SIZE_MAX)
-                        return -EOVERFLOW;
+                        return error_origin(-EOVERFLOW);
                 MountStatus *bigger = realloc(e->status, e->status_size * 2);
                 if (!bigger)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
                 e->status = bigger;
                 e->status_size *= 2;
         }
@@ -144,7 +145,7 @@ static int renew(MountEvents *e, MountSet *set, uint64_t id) {
 static int list(uint64_t after, uint64_t *ids) {
         MountRequest request = {.size = sizeof(request), .mnt_id = LSMT_ROOT, .param = after};
         long n = syscall(SYS_listmount, &request, ids, LIST_ROOM, 0);
-        return n < 0 ? -errno : (int) n;
+        return n < 0 ? error_origin(-errno) : (int) n;
 }
 
 static int list_anew(MountEvents *e, MountSet *set) {
@@ -196,7 +197,7 @@ static int take_events(MountEvents *e, MountSet *set) {
         for (size_t taken = 0; taken < EVENTS_MAX;) {
                 ssize_t n = read(e->fanotify, buffer, sizeof(buffer));
                 if (n < 0)
-                        return errno == EAGAIN ? 0 : -errno;
+                        return errno == EAGAIN ? 0 : error_origin(-errno);
                 const struct fanotify_event_metadata *m = (const void *) buffer;
                 for (; FAN_EVENT_OK(m, n); m = FAN_EVENT_NEXT(m, n), taken++) {
                         int r = take_event(e, set, m);
@@ -233,7 +234,7 @@ static int events_look(void *source, MountSet *set) {
         struct epoll_event ready[2];
         /* acknowledged before the look: what comes later wakes us again */
         if (epoll_wait(e->poll, ready, ELEMENTSOF(ready), 0) < 0)
-                return -errno;
+                return error_origin(-errno);
         int r = follow(e, set);
         if (r >= 0 && e->anew)
                 r = list_anew(e, set);
@@ -251,22 +252,22 @@ static int probe(MountEvents *e) {
         int r = list(0, ids);
         if (r > 0)
                 r = ask(e, ids[0], STATMOUNT_SB_SOURCE);
-        return r < 0 ? r : r == 0 || !(e->status->mask & STATMOUNT_SB_SOURCE) ? -EOPNOTSUPP : 0;
+        return r < 0 ? r : r == 0 || !(e->status->mask & STATMOUNT_SB_SOURCE) ? error_origin(-EOPNOTSUPP) : 0;
 }
 
 static int events_open(void **ret) {
         _cleanup_(events_closep) MountEvents *e = calloc(1, sizeof(*e));
         if (!e)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         *e = (MountEvents){.fanotify = open_fanotify(), .mountinfo = -EBADF, .poll = -EBADF, .anew = true};
         if (e->fanotify < 0)
                 return e->fanotify;
         e->mountinfo = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
         if (e->mountinfo < 0)
-                return -errno;
+                return error_origin(-errno);
         e->status_size = sizeof(MountStatus) + 4096;
         e->status = malloc(e->status_size);
-        int r = e->status ? probe(e) : -ENOMEM;
+        int r = e->status ? probe(e) : error_origin(-ENOMEM);
         if (r >= 0)
                 r = poll_both(e);
         if (r < 0)

@@ -5,6 +5,8 @@
 
 #include <libmount.h>
 
+#include "base/error.h"
+
 #include "daemon/world/mountsource.h"
 
 typedef struct libmnt_table LibmountTable;
@@ -18,7 +20,7 @@ DEFINE_CLEANUP(LibmountMonitor *, mnt_unref_monitor);
 static int info_open(void **ret) {
         _cleanup_(mnt_unref_monitorp) LibmountMonitor *m = mnt_new_monitor();
         if (!m)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         int r = mnt_monitor_enable_kernel(m, 1);
         if (r >= 0)
                 r = mnt_monitor_get_fd(m);
@@ -39,7 +41,7 @@ static int info_get_fd(const void *source) {
 static int add_all(MountSet *set, LibmountTable *table) {
         _cleanup_(mnt_free_iterp) LibmountIter *i = mnt_new_iter(MNT_ITER_FORWARD);
         struct libmnt_fs *fs;
-        int r = i ? mount_set_begin(set) : -ENOMEM;
+        int r = i ? mount_set_begin(set) : error_origin(-ENOMEM);
         while (r >= 0 && mnt_table_next_fs(table, i, &fs) == 0) {
                 MountFacts f;
                 mount_facts_from_fs(fs, &f);
@@ -55,7 +57,7 @@ static int info_look(void *source, MountSet *set) {
                 return r;
         _cleanup_(mnt_unref_tablep) LibmountTable *table = mnt_new_table();
         if (!table)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         r = mnt_table_parse_file(table, "/proc/self/mountinfo");
         return r < 0 ? r : add_all(set, table);
 }

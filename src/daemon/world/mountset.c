@@ -4,6 +4,7 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "base/error.h"
 #include "daemon/world/mounttree.h"
 
 typedef struct Known {
@@ -20,7 +21,7 @@ struct MountSet {
 
 int mount_set_new(MountSet **ret) {
         _cleanup_(mount_set_freep) MountSet *s = calloc(1, sizeof(*s));
-        int r = s ? mount_tree_new(&s->tree) : -ENOMEM;
+        int r = s ? mount_tree_new(&s->tree) : error_origin(-ENOMEM);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(s);
@@ -94,7 +95,7 @@ int mount_set_add(MountSet *s, uint64_t key, uint64_t parent, const MountFacts *
         Known *k = r > 0 ? obtain(s, key) : find(s, key);
         if (r > 0 && !k) {
                 mount_entry_done(&entry);
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         }
         if (r > 0) {
                 mount_entry_done(&k->now);
@@ -128,7 +129,7 @@ int mount_set_volumes(const MountSet *s, uint64_t **ret, size_t *ret_n) {
         size_t n = 0;
         uint64_t *keys = calloc(MAX(HASH_COUNT(s->known), 1U), sizeof(*keys));
         if (!keys)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         for (const Known *k = s->known; k; k = k->hh.next)
                 if (k->present)
                         keys[n++] = k->key;

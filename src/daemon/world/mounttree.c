@@ -6,6 +6,8 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "base/error.h"
+
 /* More mounts inside one another than any machine has; a circle in a table that was read while it changed
  * must end too. */
 #define DEPTH_MAX 1000
@@ -26,7 +28,7 @@ struct MountTree {
 int mount_tree_new(MountTree **ret) {
         MountTree *t = calloc(1, sizeof(*t));
         if (!t)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         *ret = t;
         return 0;
 }
@@ -99,17 +101,17 @@ static int put(MountTree *t, Node *n, Node *parent, char *place) {
         if (other) /* one is enough to cover */
                 return 1;
         HASH_ADD_KEYPTR(by_place, t->by_place, n->place, strlen(n->place), n);
-        return n->by_place.tbl ? 0 : -ENOMEM;
+        return n->by_place.tbl ? 0 : error_origin(-ENOMEM);
 }
 
 int mount_tree_add(MountTree *t, uint64_t id, uint64_t parent, const char *target) {
         _cleanup_free_ char *place = NULL;
         if (strprintf(&place, "%llu:%s", (unsigned long long) parent, target) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         Node *n = obtain(t, id), *p = obtain(t, parent);
         if (n && p && !n->place)
                 return put(t, n, p, TAKE_PTR(place));
-        int r = n && p ? !streq(n->place, place) : -ENOMEM;
+        int r = n && p ? !streq(n->place, place) : error_origin(-ENOMEM);
         if (n)
                 release(t, n);
         if (p && parent != id)

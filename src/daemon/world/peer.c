@@ -4,6 +4,8 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "base/error.h"
+
 typedef struct Known {
         Peer peer;
         PeerSet *set;
@@ -25,7 +27,7 @@ struct PeerSet {
 int peer_set_new(peer_gone_t gone, void *userdata, PeerSet **ret) {
         PeerSet *s = calloc(1, sizeof(*s));
         if (!s)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         s->gone = gone;
         s->userdata = userdata;
         *ret = s;
@@ -106,7 +108,7 @@ static int ask_credentials(sd_bus_message *m, Peer *peer) {
 static int learn(PeerSet *s, sd_bus_message *m, const char *name, Known **ret) {
         _cleanup_(known_freep) Known *k = calloc(1, sizeof(*k));
         if (!k || free_and_strdup(&k->name, name) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         k->set = s;
         k->peer.name = k->name;
         k->peer.id = s->last_id + 1;
@@ -118,11 +120,11 @@ static int learn(PeerSet *s, sd_bus_message *m, const char *name, Known **ret) {
                 return r;
         HASH_ADD_KEYPTR(by_name, s->by_name, k->name, strlen(k->name), k);
         if (!k->by_name.tbl)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         HASH_ADD(by_id, s->by_id, peer.id, sizeof(k->peer.id), k);
         if (!k->by_id.tbl) {
                 HASH_DELETE(by_name, s->by_name, k);
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         }
         s->last_id++;
         *ret = TAKE_PTR(k);
@@ -133,7 +135,7 @@ int peer_set_look_up(PeerSet *s, sd_bus_message *m, const Peer **ret) {
         const char *name = sd_bus_message_get_sender(m);
         Known *k = NULL;
         if (!name)
-                return -ENXIO;
+                return error_origin(-ENXIO);
         HASH_FIND(by_name, s->by_name, name, strlen(name), k);
         if (!k) {
                 int r = learn(s, m, name, &k);

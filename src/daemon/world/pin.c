@@ -8,6 +8,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/error.h"
+
 /* A look at names that are in memory fails also because somebody renames or mounts something just then. */
 #define TRIES 10U
 
@@ -38,9 +40,9 @@ static uint64_t mount_of(int fd, const char *path) {
 int pin_mount(const char *target, uint64_t mount_id, int *ret) {
         _cleanup_close_ int fd = open_cached(target);
         if (fd < 0)
-                return -errno;
+                return error_origin(-errno);
         if (mount_of(fd, "") != mount_id)
-                return -ESTALE;
+                return error_origin(-ESTALE);
         *ret = TAKE_FD(fd);
         return 0;
 }

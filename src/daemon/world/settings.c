@@ -2,6 +2,7 @@
 #include "daemon/world/settings.h"
 
 #include "base/conffile.h"
+#include "base/error.h"
 #include "base/log.h"
 #include "bootkeep.h"
 
@@ -36,7 +37,7 @@ static int set_defaults(Settings *s) {
         };
         for (size_t i = 0; i < ELEMENTSOF(default_holds); i++)
                 if (strv_extend(&s->hold_while_locked, default_holds[i]) < 0)
-                        return -ENOMEM;
+                        return error_origin(-ENOMEM);
         return 0;
 }
 

@@ -8,6 +8,7 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "base/error.h"
 #include "base/log.h"
 
 #define RECORD_MAX 4096
@@ -55,13 +56,13 @@ static void forget(TrustStore *t, Enrolled *e) {
 static int remember(TrustStore *t, const char *uuid, const char *serial) {
         _cleanup_(enrolled_freep) Enrolled *e = calloc(1, sizeof(*e));
         if (!e || free_and_strdup(&e->uuid, uuid) < 0 || free_and_strdup(&e->serial, serial) < 0)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         Enrolled *old = find(t, uuid);
         if (old)
                 forget(t, old);
         HASH_ADD_KEYPTR(hh, t->enrolled, e->uuid, strlen(e->uuid), e);
         if (!e->hh.tbl)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         e = NULL;
         return 0;
 }
@@ -71,14 +72,14 @@ static int read_record(TrustStore *t, const char *uuid) {
         char text[RECORD_MAX] = "";
         _cleanup_close_ int fd = openat(t->dir, uuid, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
         if (fd < 0)
-                return -errno;
+                return error_origin(-errno);
         ssize_t n = read(fd, text, sizeof(text) - 1);
         if (n < 0)
-                return -errno;
+                return error_origin(-errno);
         const char *serial = startswith(text, "serial=");
         size_t length = strcspn(text, "\n");
         if (!serial || length + 1 != (size_t) n)
-                return -EBADMSG;
+                return error_origin(-EBADMSG);
         text[length] = 0;
         return remember(t, uuid, isempty(serial) ? NULL : serial);
 }
@@ -87,7 +88,7 @@ static int read_all(TrustStore *t) {
         int fd = openat(t->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         _cleanup_closedir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
         if (!d)
-                return -errno;
+                return error_origin(-errno);
         struct dirent *e;
         while ((e = readdir(d))) {
                 if (!uuid_is_valid(e->d_name))
@@ -103,29 +104,29 @@ static int read_all(TrustStore *t) {
 static int make_directory(const char *dir) {
         _cleanup_free_ char *path = strdup(dir);
         if (!path)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         for (char *p = path + 1; *p; p++) {
                 if (*p != '/')
                         continue;
                 *p = 0;
                 if (mkdir(path, 0755) < 0 && errno != EEXIST)
-                        return -errno;
+                        return error_origin(-errno);
                 *p = '/';
         }
-        return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
+        return mkdir(path, 0700) < 0 && errno != EEXIST ? error_origin(-errno) : 0;
 }
 
 int trust_store_new(const char *dir, TrustStore **ret) {
         _cleanup_(trust_store_freep) TrustStore *t = calloc(1, sizeof(*t));
         if (!t)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         t->dir = -EBADF;
         int r = make_directory(dir);
         if (r < 0)
                 return r;
         t->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (t->dir < 0)
-                return -errno;
+                return error_origin(-errno);
         r = read_all(t);
         if (r < 0)
                 return r;
@@ -154,7 +155,7 @@ static int write_record(int dir, const char *temporary, const char *serial) {
         _cleanup_close_ int fd =
                 openat(dir, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
-                return -errno;
+                return error_origin(-errno);
         _cleanup_free_ char *text = NULL;
         int r = strprintf(&text, "serial=%s\n", strempty(serial));
         if (r >= 0)
@@ -167,7 +168,7 @@ static int write_record(int dir, const char *temporary, const char *serial) {
 int trust_store_add(TrustStore *t, const char *uuid, const char *serial) {
         static const char temporary[] = ".new";
         if (isempty(uuid) || !uuid_is_valid(uuid))
-                return -EINVAL;
+                return error_origin(-EINVAL);
         int r = write_record(t->dir, temporary, serial);
         if (r >= 0 && renameat(t->dir, temporary, t->dir, uuid) < 0)
                 r = -errno;
@@ -176,18 +177,18 @@ int trust_store_add(TrustStore *t, const char *uuid, const char *serial) {
                 return r;
         }
         if (fsync(t->dir) < 0)
-                return -errno;
+                return error_origin(-errno);
         return remember(t, uuid, serial);
 }
 
 int trust_store_remove(TrustStore *t, const char *uuid) {
         Enrolled *e = uuid ? find(t, uuid) : NULL;
         if (!e)
-                return -ENOENT;
+                return error_origin(-ENOENT);
         if (unlinkat(t->dir, uuid, 0) < 0 && errno != ENOENT)
-                return -errno;
+                return error_origin(-errno);
         if (fsync(t->dir) < 0)
-                return -errno;
+                return error_origin(-errno);
         forget(t, e);
         return 0;
 }

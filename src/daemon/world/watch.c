@@ -5,6 +5,8 @@
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 
+#include "base/error.h"
+
 /* Taken out of a queue that grows, to make room: a full queue does not grow, and equal events that follow
  * each other are one. */
 #define BITE (4 * 1024)
@@ -21,14 +23,14 @@ int watch_new(Watch **ret) {
         _cleanup_(watch_freep) Watch *w = calloc(1, sizeof(*w));
         struct epoll_event growth = {.events = EPOLLIN | EPOLLET};
         if (!w)
-                return -ENOMEM;
+                return error_origin(-ENOMEM);
         w->edge = -EBADF;
         w->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
         if (w->fd < 0)
-                return -errno;
+                return error_origin(-errno);
         w->edge = epoll_create1(EPOLL_CLOEXEC);
         if (w->edge < 0 || epoll_ctl(w->edge, EPOLL_CTL_ADD, w->fd, &growth) < 0)
-                return -errno;
+                return error_origin(-errno);
         *ret = TAKE_PTR(w);
         return 0;
 }
@@ -59,7 +61,7 @@ static int take(const Watch *w, char *buffer, size_t size) {
                 if (n >= 0 || errno == EAGAIN)
                         return n < 0 ? 0 : (int) n;
                 if (errno != EINTR)
-                        return -errno;
+                        return error_origin(-errno);
         }
 }
 
@@ -80,14 +82,15 @@ static int empty(const Watch *w) {
 static int has_grown(const Watch *w) {
         struct epoll_event event;
         int n = epoll_wait(w->edge, &event, 1, 0);
-        return n < 0 && errno != EINTR ? -errno : n != 0; /* interrupted: yes, to be on the safe side */
+        return n < 0 && errno != EINTR ? error_origin(-errno)
+                                       : n != 0; /* interrupted: yes, to be on the safe side */
 }
 
 /* Nothing came of late. What comes from now on, while it is emptied, shows by its size. */
 static int empty_still_queue(const Watch *w) {
         int queued;
         if (ioctl(w->fd, FIONREAD, &queued) < 0)
-                return -errno;
+                return error_origin(-errno);
         int r = has_grown(w);
         if (r != 0 || queued == 0)
                 return r;
