@@ -61,13 +61,13 @@ static int make_command(const Run *run, const Outputs *outputs, char ***ret) {
                 r = add_seen(run, outputs->paths[i], &written);
         if (r < 0)
                 return r;
-        BuilderArguments arguments = {
+        DefinitionArguments arguments = {
                 .instance = run->cache->instance,
                 .root = *run->prefix ? run->prefix : "/",
                 .sources = sources,
                 .outputs = written,
         };
-        return builder_command(run->cache->builder, &arguments, ret);
+        return definition_command(run->cache->definition, &arguments, ret);
 }
 
 static int make_environment(const Run *run, char ***ret) {
@@ -81,12 +81,12 @@ static int make_environment(const Run *run, char ***ret) {
 }
 
 static bool wants_chroot(const Run *run) {
-        return run->cache->builder->root == BUILDER_CHROOT && !run->b->running;
+        return run->cache->definition->root == DEFINITION_CHROOT && !run->b->running;
 }
 
 static int run_builder(const Run *run, const Outputs *outputs, RunnerOutcome *ret, char **ret_reason) {
         _cleanup_strv_free_ char **argv = NULL, **environment = NULL;
-        const Builder *builder = run->cache->builder;
+        const Definition *definition = run->cache->definition;
         int r = make_command(run, outputs, &argv);
 
         if (r >= 0)
@@ -94,11 +94,11 @@ static int run_builder(const Run *run, const Outputs *outputs, RunnerOutcome *re
         if (r < 0)
                 return r;
         RunnerJob job = {
-                .name = builder->name,
+                .name = definition->name,
                 .argv = argv,
                 .environ = environment,
                 .root = wants_chroot(run) ? run->b->context->root->fd : -EBADF,
-                .timeout_usec = builder->timeout_usec,
+                .timeout_usec = definition->timeout_usec,
                 .line = log_line,
                 .runs = repeat_progress,
                 .userdata = (void *) run,
@@ -183,7 +183,7 @@ int cachebuild_run(const CacheBuild *b, const PlanCache *cache, CacheOutcome *re
         Run run = {
                 .b = b,
                 .cache = cache,
-                .prefix = cache->builder->root == BUILDER_CHROOT || streq(root->mount.target, "/")
+                .prefix = cache->definition->root == DEFINITION_CHROOT || streq(root->mount.target, "/")
                                   ? ""
                                   : root->mount.target,
                 .fields = {.message_id = BOOTKEEP_MESSAGE_BUILDER_OUTPUT,

@@ -32,7 +32,7 @@ typedef struct Program {
         Interrupt *interrupt;
         Root *root;
         Manifest *manifest;
-        BuilderSet *builders;
+        DefinitionSet *builders;
         Plan *plan;
         HelperList *helpers;
         BusLock *lock;
@@ -47,7 +47,7 @@ static void options_done(Options *o) {
 static void program_done(Program *p) {
         (void) helper_list_free(p->helpers);
         (void) plan_free(p->plan);
-        (void) builder_set_free(p->builders);
+        (void) definition_set_free(p->builders);
         (void) manifest_free(p->manifest);
         (void) root_free(p->root);
         (void) buslock_free(p->lock);
@@ -172,7 +172,7 @@ static int prepare(Program *p) {
                 return end_by(p, BOOTKEEP_BUILD_REFUSED, "none", "There is no manifest on %s",
                               p->options->mountpoint);
         if (r >= 0) {
-                r = builder_set_load(p->options->builders, &p->builders, NULL);
+                r = definition_set_load(p->options->builders, &p->builders, NULL);
                 if (r < 0)
                         return end_error(p, "The builders cannot be read: %s", strerror(-r));
                 r = plan_new(p->root->fd, p->manifest, p->builders, NULL, &p->plan, &reason);

@@ -14,7 +14,7 @@
 #include "config.h"
 #include "daemon/census.h"
 #include "daemon/commands.h"
-#include "manifest/builder.h"
+#include "manifest/definition.h"
 
 typedef struct Arguments {
         DaemonOptions options;
@@ -48,11 +48,11 @@ static int parse_arguments(int argc, char **argv, Arguments *a) {
 }
 
 static int check_config(const DaemonOptions *o, unsigned problems) {
-        _cleanup_(builder_set_freep) BuilderSet *builders = NULL;
+        _cleanup_(definition_set_freep) DefinitionSet *builders = NULL;
         const char *dirs[] = {o->builders, NULL};
         unsigned of_builders = 0;
-        int r = builder_set_load(o->builders ? (char *const *) (const void *) dirs : NULL, &builders,
-                                 &of_builders);
+        int r = definition_set_load(o->builders ? (char *const *) (const void *) dirs : NULL, &builders,
+                                    &of_builders);
         if (r < 0)
                 return log_errno(r, "Failed to read the builder definitions");
         problems += of_builders;

@@ -173,7 +173,7 @@ static int look_at(Look *l, const char *template, const char *instance, bool may
 }
 
 static int look_at_sources(Look *l, const PlanCache *cache) {
-        const Builder *b = cache->builder;
+        const Definition *b = cache->definition;
         hasher_update_string(l->hasher, b->name);
         hasher_update(l->hasher, b->fingerprint.bytes, sizeof b->fingerprint.bytes);
         int r = 0;
@@ -468,7 +468,7 @@ static bool stamp_matches(const Stamp *stamp, const Fingerprint *now) {
 }
 
 /* `builder NAME HEX` */
-static int describe_builder(const Builder *b, char **ret) {
+static int describe_builder(const Definition *b, char **ret) {
         char hex[FINGERPRINT_HEX_MAX];
         _cleanup_free_ char *name = escape_word(b->name);
         return name ? strprintf(ret, "%s %s", name, fingerprint_to_hex(&b->fingerprint, hex))
@@ -503,11 +503,11 @@ static int judge_stamp(const FreshnessContext *c, const Stamp *head, const PlanC
                 return judge(f, DIFFERENCE_NEVER, NULL, NULL);
         if (helper && !streq_ptr(stamp_get(head, "filesystem"), helper->fs_uuid))
                 return judge(f, DIFFERENCE_FILESYSTEM, NULL, NULL);
-        int r = cache ? describe_builder(cache->builder, &builder) : 0;
+        int r = cache ? describe_builder(cache->definition, &builder) : 0;
         if (r < 0)
                 return r;
         if (cache && !streq_ptr(stamp_get(head, "builder"), builder))
-                return judge(f, DIFFERENCE_BUILDER, cache->builder->name, NULL);
+                return judge(f, DIFFERENCE_BUILDER, cache->definition->name, NULL);
         return stamp_matches(head, &f->now) ? 0 : explain(c, cache, helper, f);
 }
 
@@ -552,7 +552,7 @@ static int finish_stamp(const Look *l, const PlanCache *cache, Stamp *stamp) {
         Fingerprint f = hasher_digest(l->hasher);
         int r = stamp_add(stamp, "fingerprint", "%s", fingerprint_to_hex(&f, hex));
         if (r >= 0 && cache)
-                r = describe_builder(cache->builder, &builder);
+                r = describe_builder(cache->definition, &builder);
         if (r >= 0 && cache)
                 r = stamp_add(stamp, "builder", "%s", builder);
         size_t n = count_files(stamp);
@@ -640,7 +640,7 @@ int freshness_of_sources(const FreshnessContext *c, const Manifest *manifest, Fi
         int r = look_start(&l, c, NULL, hash_entry, &l);
         for (size_t i = 0; r >= 0 && i < plan->n_caches; i++) {
                 const ManifestCache *cache = plan->caches[i].cache;
-                const Fingerprint *builder = &plan->caches[i].builder->fingerprint;
+                const Fingerprint *builder = &plan->caches[i].definition->fingerprint;
                 hasher_update(l.hasher, builder->bytes, sizeof(builder->bytes));
                 for (size_t n = 0; r >= 0 && n < cache->n_sources; n++)
                         r = look_at_source(&l, manifest, cache->sources[n].path, plan->caches[i].instance);

@@ -33,7 +33,7 @@ typedef struct Matches {
 typedef struct Planner {
         int root;
         const Manifest *manifest;
-        const BuilderSet *builders;
+        const DefinitionSet *definitions;
         const Arm *arm;
         char **reterr;
         Plan *plan;
@@ -294,8 +294,8 @@ static int check_room(Planner *p, unsigned line, const Matches *m, TemplateCost 
 static int add_cache(Planner *p, const ManifestCache *c) {
         Plan *plan = p->plan;
         Matches m = {};
-        const Builder *builder = builder_set_find(p->builders, c->builder);
-        if (!builder)
+        const Definition *definition = definition_set_find(p->definitions, c->builder);
+        if (!definition)
                 return refuse(p, c->line, "unknown builder \"%s\" of cache \"%s\"", c->builder, c->name);
         TemplateCost cost = {};
         for (size_t i = 0; i < c->n_sources; i++)
@@ -308,7 +308,7 @@ static int add_cache(Planner *p, const ManifestCache *c) {
         for (size_t i = 0; r >= 0 && i < m.n; i++) {
                 r = grow(plan->caches, plan->n_caches);
                 if (r >= 0)
-                        plan->caches[plan->n_caches++] = (PlanCache){c, builder, instance_of(p, &m, i)};
+                        plan->caches[plan->n_caches++] = (PlanCache){c, definition, instance_of(p, &m, i)};
         }
         return r;
 }
@@ -468,10 +468,10 @@ static int check_copies(Planner *p) {
         return r;
 }
 
-int plan_new(int root, const Manifest *manifest, const BuilderSet *builders, const Arm *arm, Plan **ret,
+int plan_new(int root, const Manifest *manifest, const DefinitionSet *definitions, const Arm *arm, Plan **ret,
              char **reterr) {
         _cleanup_(planner_done) Planner p = {
-                .root = root, .manifest = manifest, .builders = builders, .arm = arm, .reterr = reterr};
+                .root = root, .manifest = manifest, .definitions = definitions, .arm = arm, .reterr = reterr};
         p.plan = calloc(1, sizeof(*p.plan));
         if (!p.plan)
                 return error_origin(-ENOMEM);

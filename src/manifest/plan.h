@@ -6,13 +6,13 @@
  *
  * Paths stay templates and are expanded when asked for, so 4,096 instances of long paths cost no memory. */
 
-#include "manifest/builder.h"
+#include "manifest/definition.h"
 #include "manifest/manifest.h"
 
 typedef struct PlanCache {
-        const ManifestCache *cache; /* of the manifest, which must outlive the plan */
-        const Builder *builder;     /* of the set, likewise */
-        const char *instance;       /* owned by the plan; NULL without `each` */
+        const ManifestCache *cache;   /* of the manifest, which must outlive the plan */
+        const Definition *definition; /* of the set, likewise */
+        const char *instance;         /* owned by the plan; NULL without `each` */
 } PlanCache;
 
 typedef struct PlanCopy {
@@ -39,7 +39,7 @@ DEFINE_CLEANUP(Plan *, plan_free);
  * 0; -EBADMSG: refused (*RETERR "FILE:LINE: …": unknown builder, circle with its members, over a limit, two
  * instances with one output or one `to` (compared without case: FAT), %m without a machine id); other errno:
  * could not look (*RETERR may say where). */
-int plan_new(int root, const Manifest *manifest, const BuilderSet *builders, const Arm *arm, Plan **ret,
+int plan_new(int root, const Manifest *manifest, const DefinitionSet *definitions, const Arm *arm, Plan **ret,
              char **reterr);
 
 /* A template's path for INSTANCE (may be NULL if the template has no %i). -ENAMETOOLONG over 4095 bytes;

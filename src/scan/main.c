@@ -33,7 +33,7 @@ typedef struct Scan {
         Watcher watcher;
         Root *root;
         Manifest *manifest;
-        BuilderSet *builders;
+        DefinitionSet *builders;
         Plan *plan;
         bool stale;
 } Scan;
@@ -44,7 +44,7 @@ static void options_done(Options *o) {
 
 static void scan_done(Scan *s) {
         (void) plan_free(s->plan);
-        (void) builder_set_free(s->builders);
+        (void) definition_set_free(s->builders);
         (void) manifest_free(s->manifest);
         (void) root_free(s->root);
         watcher_done(&s->watcher);
@@ -236,7 +236,7 @@ static int scan_compare(Scan *s, const Arm *arm) {
  * daemon's. */
 static int scan_load_builders(Scan *s) {
         int level = s->options->quiet ? log_set_max_level(MIN(log_max_level(), LOG_ERR)) : log_max_level();
-        int r = builder_set_load(s->options->builders, &s->builders, NULL);
+        int r = definition_set_load(s->options->builders, &s->builders, NULL);
         (void) log_set_max_level(level);
         return r;
 }

@@ -9,7 +9,7 @@
 
 int main(int argc, char **argv) {
         _cleanup_(manifest_freep) Manifest *manifest = NULL;
-        _cleanup_(builder_set_freep) BuilderSet *builders = NULL;
+        _cleanup_(definition_set_freep) DefinitionSet *builders = NULL;
         _cleanup_(plan_freep) Plan *plan = NULL;
         _cleanup_free_ char *reason = NULL;
         _cleanup_close_ int root = -EBADF;
@@ -17,7 +17,7 @@ int main(int argc, char **argv) {
                 return EXIT_FAILURE;
         int r = manifest_load(root, NULL, &manifest, &reason);
         if (r >= 0)
-                r = builder_set_load((char *[]){argv[2], NULL}, &builders, NULL);
+                r = definition_set_load((char *[]){argv[2], NULL}, &builders, NULL);
         if (r >= 0)
                 r = plan_new(root, manifest, builders, NULL, &plan, &reason);
         if (r == -EBADMSG)

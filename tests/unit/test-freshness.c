@@ -10,7 +10,7 @@ typedef struct World {
         const Scratch *s;
         Root root;
         Manifest *manifest;
-        BuilderSet *builders;
+        DefinitionSet *builders;
         Plan *plan;
         FreshnessContext context;
         Helper helper;
@@ -30,9 +30,9 @@ static void world_plan(World *w, const char *manifest) {
         (void) snprintf(directory, sizeof(directory), "%s/builders", w->s->path);
         w->plan = plan_free(w->plan);
         w->manifest = manifest_free(w->manifest);
-        w->builders = builder_set_free(w->builders);
+        w->builders = definition_set_free(w->builders);
         assert_int_equal(manifest_parse("test", manifest, strlen(manifest), &w->manifest, &reason), 0);
-        assert_int_equal(builder_set_load(directories, &w->builders, NULL), 0);
+        assert_int_equal(definition_set_load(directories, &w->builders, NULL), 0);
         assert_int_equal(plan_new(w->root.fd, w->manifest, w->builders, NULL, &w->plan, &reason), 0);
         w->context = (FreshnessContext){.root = &w->root, .plan = w->plan, .trust_ctime = true};
 }
@@ -57,7 +57,7 @@ static World *world_new(const Scratch *s) {
 static void world_free(World *w) {
         (void) plan_free(w->plan);
         (void) manifest_free(w->manifest);
-        (void) builder_set_free(w->builders);
+        (void) definition_set_free(w->builders);
         close(w->root.fd);
         close(w->root.state_fd);
         free(w);

@@ -18,7 +18,7 @@
 /* A plan with all that it points into. */
 typedef struct Case {
         Manifest *manifest;
-        BuilderSet *builders;
+        DefinitionSet *builders;
         Plan *plan;
         char *why;
         char *log;
@@ -28,7 +28,7 @@ static void case_done(Case *c) {
         if (c->plan)
                 plan_free(c->plan);
         manifest_free(c->manifest);
-        builder_set_free(c->builders);
+        definition_set_free(c->builders);
         free(c->why);
         free(c->log);
 }
@@ -41,7 +41,7 @@ static int plan(const Scratch *s, const char *content, const Arm *arm, Case *c) 
         _cleanup_free_ char *text = NULL;
         scratch_write(s, "builders/b.conf", "[Builder]\nExec=/bin/b\n");
         assert_int_equal(strv_push(&dirs, outer_path(s, "builders")), 0);
-        assert_int_equal(builder_set_load(dirs, &c->builders, NULL), 0);
+        assert_int_equal(definition_set_load(dirs, &c->builders, NULL), 0);
         assert_int_equal(strprintf(&text, "<bootcaches version='1'>\n%s</bootcaches>", content), 0);
         if (manifest_parse(PLACE, text, strlen(text), &c->manifest, &c->why) < 0)
                 fail_msg("%s", c->why);
@@ -72,7 +72,7 @@ static void has_caches(const Case *c, const char *expected) {
         for (size_t i = 0; i < c->plan->n_caches; i++) {
                 const PlanCache *x = &c->plan->caches[i];
                 _cleanup_free_ char *before = TAKE_PTR(all);
-                assert_string_equal(x->builder->name, "b");
+                assert_string_equal(x->definition->name, "b");
                 assert_int_equal(strprintf(&all, "%s%s%s%s%s", before, *before ? ", " : "", x->cache->name,
                                            x->instance ? " " : "", strempty(x->instance)),
                                  0);

@@ -7,43 +7,44 @@
 
 #include "tree/fingerprint.h"
 
-typedef enum BuilderRoot {
-        BUILDER_CHROOT, /* run inside the volume */
-        BUILDER_HOST,   /* run on the host */
-} BuilderRoot;
+typedef enum DefinitionRoot {
+        DEFINITION_CHROOT, /* run inside the volume */
+        DEFINITION_HOST,   /* run on the host */
+} DefinitionRoot;
 
-typedef struct Builder {
+typedef struct Definition {
         char *name;
         char *file; /* where it was read, for messages */
         char *description;
         char **exec; /* words, specifiers not expanded; the first is an absolute path */
-        BuilderRoot root;
+        DefinitionRoot root;
         uint64_t timeout_usec;
         Fingerprint fingerprint; /* of name, exec and root: a changed command makes its caches stale */
-} Builder;
+} Definition;
 
-typedef struct BuilderSet {
-        Builder *items; /* sorted by name */
+typedef struct DefinitionSet {
+        Definition *items; /* sorted by name */
         size_t n;
-} BuilderSet;
+} DefinitionSet;
 
-BuilderSet *builder_set_free(BuilderSet *s);
-DEFINE_CLEANUP(BuilderSet *, builder_set_free);
+DefinitionSet *definition_set_free(DefinitionSet *s);
+DEFINE_CLEANUP(DefinitionSet *, definition_set_free);
 
 /* Reads all definitions below DIRS (strv, most important first; NULL: the standard four). A bad file (unknown
  * key: a warning only; no Exec=, relative path, unbalanced quote, bad value, unknown specifier) is logged
  * with file and line and left out, so its name is unknown. *RET_PROBLEMS (may be NULL) counts warnings and
  * errors, for --check-config. -ENOMEM. */
-int builder_set_load(char *const *dirs, BuilderSet **ret, unsigned *ret_problems);
-const Builder *builder_set_find(const BuilderSet *s, const char *name); /* NULL: not defined */
+int definition_set_load(char *const *dirs, DefinitionSet **ret, unsigned *ret_problems);
+const Definition *definition_set_find(const DefinitionSet *s, const char *name); /* NULL: not defined */
 
 /* What the specifiers stand for. */
-typedef struct BuilderArguments {
+typedef struct DefinitionArguments {
         const char *instance; /* %i, NULL: empty */
         const char *root;     /* %r */
         char *const *sources; /* %s is the first, empty if none */
         char *const *outputs; /* %o the first; %O all, alone in its word: a word each */
-} BuilderArguments;
+} DefinitionArguments;
 
-/* The command line: paths are given as the command sees them (with %r in front for BUILDER_HOST). -ENOMEM. */
-int builder_command(const Builder *b, const BuilderArguments *arguments, char ***ret);
+/* The command line: paths are given as the command sees them (with %r in front for DEFINITION_HOST). -ENOMEM.
+ */
+int definition_command(const Definition *b, const DefinitionArguments *arguments, char ***ret);

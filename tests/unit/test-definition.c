@@ -6,16 +6,16 @@
 #include "fixture.h"
 
 #include "base/log.h"
-#include "manifest/builder.h"
+#include "manifest/definition.h"
 
 /* The definitions in the folders /etc and /usr of S; the log in *RET_LOG. */
-static BuilderSet *load(const Scratch *s, unsigned *ret_problems, char **ret_log) {
+static DefinitionSet *load(const Scratch *s, unsigned *ret_problems, char **ret_log) {
         _cleanup_strv_free_ char **dirs = NULL;
-        BuilderSet *set = NULL;
+        DefinitionSet *set = NULL;
         assert_int_equal(strv_push(&dirs, outer_path(s, "etc")), 0);
         assert_int_equal(strv_push(&dirs, outer_path(s, "usr")), 0);
         Capture c = capture_begin();
-        int r = builder_set_load(dirs, &set, ret_problems);
+        int r = definition_set_load(dirs, &set, ret_problems);
         *ret_log = capture_end(&c);
         assert_int_equal(r, 0);
         return set;
@@ -26,44 +26,44 @@ static void left_out(const Scratch *s, const char *text, const char *words) {
         _cleanup_free_ char *log = NULL;
         unsigned problems = 0;
         scratch_write(s, "etc/x.conf", text);
-        _cleanup_(builder_set_freep) BuilderSet *set = load(s, &problems, &log);
-        if (builder_set_find(set, "x") || set->n != 0)
+        _cleanup_(definition_set_freep) DefinitionSet *set = load(s, &problems, &log);
+        if (definition_set_find(set, "x") || set->n != 0)
                 fail_msg("accepted: %s", text);
         if (!strstr(log, words))
                 fail_msg("\"%s\" is not in the log: %s", words, log);
         assert_true(problems > 0);
 }
 
-static BuilderSet *good(const Scratch *s, const char *text) {
+static DefinitionSet *good(const Scratch *s, const char *text) {
         _cleanup_free_ char *log = NULL;
         unsigned problems = 1;
         scratch_write(s, "etc/x.conf", text);
-        BuilderSet *set = load(s, &problems, &log);
+        DefinitionSet *set = load(s, &problems, &log);
         assert_string_equal(log, "");
         assert_int_equal(problems, 0);
-        assert_non_null(builder_set_find(set, "x"));
+        assert_non_null(definition_set_find(set, "x"));
         return set;
 }
 
 static void a_definition_is_read_in_full(void **state) {
         const Scratch *s = *state;
-        _cleanup_(builder_set_freep) BuilderSet *set =
+        _cleanup_(definition_set_freep) DefinitionSet *set =
                 good(s, "[Builder]\nDescription=initramfs by x\nExec=/usr/bin/x --kver \"%i\" %o # always\n"
                         "Root=host    # on the host\nTimeoutSec=2min\n");
-        const Builder *b = builder_set_find(set, "x");
+        const Definition *b = definition_set_find(set, "x");
         assert_string_equal(b->name, "x");
         assert_non_null(strstr(b->file, "/etc/x.conf"));
         assert_string_equal(b->description, "initramfs by x");
         assert_int_equal(strv_length(b->exec), 4);
         assert_string_equal(b->exec[2], "%i");
-        assert_int_equal(b->root, BUILDER_HOST);
+        assert_int_equal(b->root, DEFINITION_HOST);
         assert_int_equal(b->timeout_usec, 120 * USEC_PER_SEC);
 }
 
 static void what_is_not_said_has_defaults(void **state) {
-        _cleanup_(builder_set_freep) BuilderSet *set = good(*state, "[Builder]\nExec=/bin/true\n");
-        const Builder *b = builder_set_find(set, "x");
-        assert_int_equal(b->root, BUILDER_CHROOT);
+        _cleanup_(definition_set_freep) DefinitionSet *set = good(*state, "[Builder]\nExec=/bin/true\n");
+        const Definition *b = definition_set_find(set, "x");
+        assert_int_equal(b->root, DEFINITION_CHROOT);
         assert_int_equal(b->timeout_usec, 600 * USEC_PER_SEC);
 }
 
@@ -104,8 +104,8 @@ static void an_unknown_key_is_only_a_warning(void **state) {
         _cleanup_free_ char *log = NULL;
         unsigned problems = 0;
         scratch_write(s, "etc/x.conf", "[Builder]\nExec=/bin/true\nLearn=cpio\n");
-        _cleanup_(builder_set_freep) BuilderSet *set = load(s, &problems, &log);
-        assert_non_null(builder_set_find(set, "x"));
+        _cleanup_(definition_set_freep) DefinitionSet *set = load(s, &problems, &log);
+        assert_non_null(definition_set_find(set, "x"));
         assert_non_null(strstr(log, "x.conf:3: unknown key Learn= in section [Builder]"));
         assert_int_equal(problems, 1);
 }
@@ -120,12 +120,12 @@ static void one_bad_file_does_not_spoil_the_others(void **state) {
         scratch_write(s, "etc/directory.conf/x", "");
         assert_int_equal(mkfifo(fifo, 0600), 0);
         scratch_write(s, "etc/README", "not a definition");
-        _cleanup_(builder_set_freep) BuilderSet *set = load(s, &problems, &log);
+        _cleanup_(definition_set_freep) DefinitionSet *set = load(s, &problems, &log);
         assert_int_equal(set->n, 2);
-        assert_string_equal(builder_set_find(set, "a")->exec[0], "/bin/a");
-        assert_string_equal(builder_set_find(set, "a-b")->exec[0], "/bin/ab");
-        assert_null(builder_set_find(set, "broken"));
-        assert_null(builder_set_find(set, "README"));
+        assert_string_equal(definition_set_find(set, "a")->exec[0], "/bin/a");
+        assert_string_equal(definition_set_find(set, "a-b")->exec[0], "/bin/ab");
+        assert_null(definition_set_find(set, "broken"));
+        assert_null(definition_set_find(set, "README"));
         assert_int_equal(problems, 3);
 }
 
@@ -138,10 +138,10 @@ static void the_first_folder_wins_and_can_mask(void **state) {
         scratch_write(s, "usr/c.conf", "[Builder]\nExec=/bin/vendor\n");
         scratch_write(s, "etc/b.conf", "[Builder]\nExec=/bin/admin\n");
         make_link(s, "etc/c.conf", "/dev/null");
-        _cleanup_(builder_set_freep) BuilderSet *set = load(s, &problems, &log);
-        assert_string_equal(builder_set_find(set, "a")->exec[0], "/bin/vendor");
-        assert_string_equal(builder_set_find(set, "b")->exec[0], "/bin/admin");
-        assert_null(builder_set_find(set, "c"));
+        _cleanup_(definition_set_freep) DefinitionSet *set = load(s, &problems, &log);
+        assert_string_equal(definition_set_find(set, "a")->exec[0], "/bin/vendor");
+        assert_string_equal(definition_set_find(set, "b")->exec[0], "/bin/admin");
+        assert_null(definition_set_find(set, "c"));
         assert_int_equal(problems, 0);
 }
 
@@ -149,15 +149,15 @@ static void no_folder_means_no_builders(void **state) {
         const Scratch *s = *state;
         _cleanup_free_ char *log = NULL;
         unsigned problems = 1;
-        _cleanup_(builder_set_freep) BuilderSet *set = load(s, &problems, &log);
+        _cleanup_(definition_set_freep) DefinitionSet *set = load(s, &problems, &log);
         assert_int_equal(set->n, 0);
-        assert_null(builder_set_find(set, "x"));
+        assert_null(definition_set_find(set, "x"));
         assert_int_equal(problems, 0);
 }
 
 static Fingerprint fingerprint_of(const Scratch *s, const char *text) {
-        _cleanup_(builder_set_freep) BuilderSet *set = good(s, text);
-        return builder_set_find(set, "x")->fingerprint;
+        _cleanup_(definition_set_freep) DefinitionSet *set = good(s, text);
+        return definition_set_find(set, "x")->fingerprint;
 }
 
 static void another_command_is_another_fingerprint(void **state) {
@@ -176,10 +176,10 @@ static void another_command_is_another_fingerprint(void **state) {
                 assert_false(fingerprint_equal(&a, &other[i]));
 }
 
-static void makes(const Builder *b, const BuilderArguments *a, const char *expected) {
+static void makes(const Definition *b, const DefinitionArguments *a, const char *expected) {
         _cleanup_strv_free_ char **words = NULL;
         _cleanup_free_ char *joined = strdup("");
-        assert_int_equal(builder_command(b, a, &words), 0);
+        assert_int_equal(definition_command(b, a, &words), 0);
         for (char **w = words; *w; w++) {
                 _cleanup_free_ char *before = TAKE_PTR(joined);
                 assert_int_equal(strprintf(&joined, "%s[%s]", before, *w), 0);
@@ -188,15 +188,15 @@ static void makes(const Builder *b, const BuilderArguments *a, const char *expec
 }
 
 static void specifiers_become_words_never_more(void **state) {
-        _cleanup_(builder_set_freep) BuilderSet *set =
+        _cleanup_(definition_set_freep) DefinitionSet *set =
                 good(*state, "[Builder]\nExec=/bin/x %i %o %O end --in=%s --root=%r %%i %i%i \"\"\n");
-        const Builder *b = builder_set_find(set, "x");
+        const Definition *b = definition_set_find(set, "x");
         char source[] = "/s p", second[] = "/s2", one[] = "/o 1", two[] = "/o%i";
         char *const sources[] = {source, second, NULL}, *const outputs[] = {one, two, NULL};
-        const BuilderArguments all = {
+        const DefinitionArguments all = {
                 .instance = "6.1 x", .root = "/", .sources = sources, .outputs = outputs};
         makes(b, &all, "[/bin/x][6.1 x][/o 1][/o 1][/o%i][end][--in=/s p][--root=/][%i][6.1 x6.1 x][]");
-        const BuilderArguments none = {};
+        const DefinitionArguments none = {};
         makes(b, &none, "[/bin/x][][][end][--in=][--root=][%i][][]");
 }
 
@@ -206,16 +206,16 @@ static void our_own_definitions_are_good(void **state) {
         if (!tests)
                 skip();
         _cleanup_strv_free_ char **dirs = NULL;
-        _cleanup_(builder_set_freep) BuilderSet *set = NULL;
+        _cleanup_(definition_set_freep) DefinitionSet *set = NULL;
         unsigned problems = 1;
         assert_int_equal(strv_extendf(&dirs, "%s/../profiles/builders.d", tests), 0);
-        assert_int_equal(builder_set_load(dirs, &set, &problems), 0);
+        assert_int_equal(definition_set_load(dirs, &set, &problems), 0);
         assert_int_equal(problems, 0);
         static const char *const names[] = {"depmod", "dracut", "initramfs-tools", "mkinitcpio"};
         assert_int_equal(set->n, ELEMENTSOF(names));
         for (size_t i = 0; i < ELEMENTSOF(names); i++) {
-                assert_non_null(builder_set_find(set, names[i]));
-                assert_non_null(builder_set_find(set, names[i])->description);
+                assert_non_null(definition_set_find(set, names[i]));
+                assert_non_null(definition_set_find(set, names[i])->description);
         }
 }
 

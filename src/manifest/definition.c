@@ -3,7 +3,7 @@
 /* What commands the host is willing to run for a manifest. A definition is taken whole or not at all: half a
  * command would build half a boot. It refuses to look at volumes and to run anything. */
 
-#include "manifest/builder.h"
+#include "manifest/definition.h"
 
 #include "base/conffile.h"
 #include "base/error.h"
@@ -20,36 +20,36 @@ static const char *const standard_dirs[] = {
         NULL,
 };
 
-static void builder_done(Builder *b) {
+static void definition_done(Definition *b) {
         free(b->name);
         free(b->file);
         free(b->description);
         strv_free(b->exec);
 }
 
-BuilderSet *builder_set_free(BuilderSet *s) {
+DefinitionSet *definition_set_free(DefinitionSet *s) {
         if (!s)
                 return NULL;
         for (size_t i = 0; i < s->n; i++)
-                builder_done(&s->items[i]);
+                definition_done(&s->items[i]);
         free(s->items);
         free(s);
         return NULL;
 }
 
 /* A definition while it is read. Unknown keys are warnings; a known one that is wrong spoils it. */
-typedef struct Definition {
-        Builder builder;
+typedef struct Draft {
+        Definition definition;
         bool bad;
-} Definition;
+} Draft;
 
-static void definition_done(Definition *d) {
-        builder_done(&d->builder);
+static void draft_done(Draft *d) {
+        definition_done(&d->definition);
 }
 
 static int parse_description(const char *value, void *data, const char **reterr) {
-        Definition *d = data;
-        return conf_parse_string(value, &d->builder.description, reterr);
+        Draft *d = data;
+        return conf_parse_string(value, &d->definition.description, reterr);
 }
 
 static const char *specifier_problem(const char *word) {
@@ -76,7 +76,7 @@ static const char *exec_problem(char *const *words) {
 }
 
 static int parse_exec(const char *value, void *data, const char **reterr) {
-        Definition *d = data;
+        Draft *d = data;
         _cleanup_strv_free_ char **words = NULL;
         int r = words_split(value, &words, reterr);
         if (r >= 0 && (*reterr = exec_problem(words)))
@@ -85,17 +85,17 @@ static int parse_exec(const char *value, void *data, const char **reterr) {
                 d->bad = true;
                 return r;
         }
-        strv_free(d->builder.exec);
-        d->builder.exec = TAKE_PTR(words);
+        strv_free(d->definition.exec);
+        d->definition.exec = TAKE_PTR(words);
         return 0;
 }
 
 static int parse_root(const char *value, void *data, const char **reterr) {
-        Definition *d = data;
+        Draft *d = data;
         if (streq(value, "chroot"))
-                d->builder.root = BUILDER_CHROOT;
+                d->definition.root = DEFINITION_CHROOT;
         else if (streq(value, "host"))
-                d->builder.root = BUILDER_HOST;
+                d->definition.root = DEFINITION_HOST;
         else {
                 *reterr = "expected chroot or host";
                 d->bad = true;
@@ -105,7 +105,7 @@ static int parse_root(const char *value, void *data, const char **reterr) {
 }
 
 static int parse_timeout(const char *value, void *data, const char **reterr) {
-        Definition *d = data;
+        Draft *d = data;
         uint64_t usec = 0;
         int r = conf_parse_sec(value, &usec, reterr);
         if (r >= 0 && (usec == 0 || usec == USEC_INFINITY)) {
@@ -115,7 +115,7 @@ static int parse_timeout(const char *value, void *data, const char **reterr) {
         if (r < 0)
                 d->bad = true;
         else
-                d->builder.timeout_usec = usec;
+                d->definition.timeout_usec = usec;
         return r;
 }
 
@@ -126,12 +126,12 @@ static char *name_of_file(const char *file) {
         return strndup(name, strlen(name) - strlen(".conf"));
 }
 
-static int take_fingerprint(Builder *b) {
+static int take_fingerprint(Definition *b) {
         _cleanup_(hasher_freep) Hasher *h = hasher_new();
         if (!h)
                 return error_origin(-ENOMEM);
         hasher_update_string(h, b->name);
-        hasher_update_string(h, b->root == BUILDER_HOST ? "host" : "chroot");
+        hasher_update_string(h, b->root == DEFINITION_HOST ? "host" : "chroot");
         for (char **w = b->exec; w && *w; w++)
                 hasher_update_string(h, *w);
         b->fingerprint = hasher_digest(h);
@@ -139,17 +139,17 @@ static int take_fingerprint(Builder *b) {
 }
 
 /* 1: good; 0: left out, and said why; -ENOMEM. */
-static int definition_read(Definition *d, const char *file, unsigned *problems) {
+static int draft_read(Draft *d, const char *file, unsigned *problems) {
         const ConfItem items[] = {
                 {"Builder", "Description", parse_description, d},
                 {"Builder", "Exec", parse_exec, d},
                 {"Builder", "Root", parse_root, d},
                 {"Builder", "TimeoutSec", parse_timeout, d},
         };
-        d->builder.timeout_usec = TIMEOUT_DEFAULT_USEC;
-        d->builder.file = strdup(file);
-        d->builder.name = name_of_file(file);
-        if (!d->builder.file || !d->builder.name)
+        d->definition.timeout_usec = TIMEOUT_DEFAULT_USEC;
+        d->definition.file = strdup(file);
+        d->definition.name = name_of_file(file);
+        if (!d->definition.file || !d->definition.name)
                 return error_origin(-ENOMEM);
 
         int r = conffile_read(file, items, ELEMENTSOF(items), problems);
@@ -161,36 +161,36 @@ static int definition_read(Definition *d, const char *file, unsigned *problems) 
         }
         if (r < 0)
                 return 0;
-        if (!d->builder.exec && !d->bad) {
+        if (!d->definition.exec && !d->bad) {
                 conffile_warn(file, 1, "no Exec= in section [Builder]");
                 (*problems)++;
         }
-        if (!d->builder.exec || d->bad) {
-                conffile_warn(file, 0, "builder \"%s\" is left out", d->builder.name);
+        if (!d->definition.exec || d->bad) {
+                conffile_warn(file, 0, "builder \"%s\" is left out", d->definition.name);
                 return 0;
         }
-        r = take_fingerprint(&d->builder);
+        r = take_fingerprint(&d->definition);
         return r < 0 ? r : 1;
 }
 
-static int load_file(BuilderSet *s, const char *file, unsigned *problems) {
-        _cleanup_(definition_done) Definition d = {};
-        int r = definition_read(&d, file, problems);
+static int load_file(DefinitionSet *s, const char *file, unsigned *problems) {
+        _cleanup_(draft_done) Draft d = {};
+        int r = draft_read(&d, file, problems);
         if (r <= 0)
                 return r;
         if (grow(s->items, s->n) < 0)
                 return error_origin(-ENOMEM);
-        s->items[s->n++] = d.builder;
-        d.builder = (Builder){};
+        s->items[s->n++] = d.definition;
+        d.definition = (Definition){};
         return 0;
 }
 
-static int compare_builder(const void *a, const void *b) {
-        return strcmp(((const Builder *) a)->name, ((const Builder *) b)->name);
+static int definition_compare(const void *a, const void *b) {
+        return strcmp(((const Definition *) a)->name, ((const Definition *) b)->name);
 }
 
-int builder_set_load(char *const *dirs, BuilderSet **ret, unsigned *ret_problems) {
-        _cleanup_(builder_set_freep) BuilderSet *s = calloc(1, sizeof(*s));
+int definition_set_load(char *const *dirs, DefinitionSet **ret, unsigned *ret_problems) {
+        _cleanup_(definition_set_freep) DefinitionSet *s = calloc(1, sizeof(*s));
         _cleanup_strv_free_ char **files = NULL;
         unsigned problems = 0;
         if (!s)
@@ -204,19 +204,19 @@ int builder_set_load(char *const *dirs, BuilderSet **ret, unsigned *ret_problems
                         return r;
         }
         if (s->n > 0) /* by file name `a-b.conf` would come before `a.conf` */
-                qsort(s->items, s->n, sizeof(*s->items), compare_builder);
+                qsort(s->items, s->n, sizeof(*s->items), definition_compare);
         if (ret_problems)
                 *ret_problems = problems;
         *ret = TAKE_PTR(s);
         return 0;
 }
 
-const Builder *builder_set_find(const BuilderSet *s, const char *name) {
-        const Builder key = {.name = (char *) name};
-        return s->n > 0 ? bsearch(&key, s->items, s->n, sizeof(*s->items), compare_builder) : NULL;
+const Definition *definition_set_find(const DefinitionSet *s, const char *name) {
+        const Definition key = {.name = (char *) name};
+        return s->n > 0 ? bsearch(&key, s->items, s->n, sizeof(*s->items), definition_compare) : NULL;
 }
 
-static const char *meaning(char specifier, const BuilderArguments *a) {
+static const char *meaning(char specifier, const DefinitionArguments *a) {
         switch (specifier) {
         case 'o':
                 return a->outputs ? a->outputs[0] : NULL;
@@ -232,7 +232,7 @@ static const char *meaning(char specifier, const BuilderArguments *a) {
         return NULL;
 }
 
-static int expand_word(const char *word, const BuilderArguments *a, char ***words) {
+static int expand_word(const char *word, const DefinitionArguments *a, char ***words) {
         char *buffer = NULL;
         size_t size = 0;
         FILE *f = open_memstream(&buffer, &size);
@@ -251,7 +251,7 @@ static int expand_word(const char *word, const BuilderArguments *a, char ***word
         return strv_push(words, buffer);
 }
 
-int builder_command(const Builder *b, const BuilderArguments *arguments, char ***ret) {
+int definition_command(const Definition *b, const DefinitionArguments *arguments, char ***ret) {
         _cleanup_strv_free_ char **words = NULL;
         for (char **w = b->exec; w && *w; w++) {
                 int r = 0;
