@@ -166,7 +166,7 @@ static int build(Program *p) {
 
 static int prepare(Program *p) {
         _cleanup_free_ char *reason = NULL;
-        int r = manifest_load(p->root->fd, NULL, &p->manifest, &reason);
+        int r = manifest_load(&(Walk){.root = p->root->fd}, &p->manifest, &reason);
 
         if (r == -ENOENT)
                 return end_by(p, BOOTKEEP_BUILD_REFUSED, "none", "There is no manifest on %s",
@@ -175,7 +175,7 @@ static int prepare(Program *p) {
                 r = definition_set_load(p->options->builders, &p->builders, NULL);
                 if (r < 0)
                         return end_error(p, "The builders cannot be read: %s", strerror(-r));
-                r = plan_new(p->root->fd, p->manifest, p->builders, NULL, &p->plan, &reason);
+                r = plan_new(&(Walk){.root = p->root->fd}, p->manifest, p->builders, &p->plan, &reason);
         }
         if (r == -EBADMSG)
                 return end_by(p, BOOTKEEP_BUILD_REFUSED, "refused", "%s",

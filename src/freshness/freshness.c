@@ -109,8 +109,7 @@ typedef struct Look {
         Hasher *hasher;
         Stamp *stamp; /* gets the lines `file`, or NULL */
         size_t n_files, n_bytes;
-        walk_entry_t entry;
-        void *userdata; /* of entry */
+        Visitor visitor;
         Freshness verdict;
         int error; /* behind MISSING and UNREADABLE */
 } Look;
@@ -121,9 +120,8 @@ static void look_done(Look *l) {
         *l = (Look){};
 }
 
-static int look_start(Look *l, const FreshnessContext *c, const Arm *arm, walk_entry_t entry,
-                      void *userdata) {
-        *l = (Look){.context = c, .arm = arm, .entry = entry, .userdata = userdata, .hasher = hasher_new()};
+static int look_start(Look *l, const FreshnessContext *c, const Arm *arm, const Visitor *visitor) {
+        *l = (Look){.context = c, .arm = arm, .visitor = *visitor, .hasher = hasher_new()};
         return l->hasher ? 0 : error_origin(-ENOMEM);
 }
 
@@ -163,7 +161,7 @@ static int look_at(Look *l, const char *template, const char *instance, bool may
         int r = plan_path(c->plan, template, instance, &path);
         if (r < 0)
                 return look_failed(l, r, template);
-        r = walk_source(c->root->fd, path, l->arm, l->entry, l->userdata);
+        r = walk_source(&(Walk){c->root->fd, l->arm}, path, &l->visitor);
         if ((r == -ENOENT || r == -ENOTDIR) && may_miss) {
                 hasher_update_string(l->hasher, "missing");
                 hasher_update_string(l->hasher, path);
@@ -331,7 +329,7 @@ static int explain_by(const FreshnessContext *c, const Stamp *stamp, const PlanC
         const char *list = cache ? "list of sources" : "list of copies";
         int r = search_start(&s, c, stamp);
         if (r >= 0)
-                r = look_start(&l, c, NULL, search_entry, &s);
+                r = look_start(&l, c, NULL, &(Visitor){search_entry, &s});
         if (r >= 0)
                 r = look(&l, cache, helper);
         if (r >= 0)
@@ -378,7 +376,7 @@ static int output_look(const FreshnessContext *c, const char *path, Output *o) {
         *o = (Output){.hasher = hasher_new(), .trust_ctime = c->trust_ctime};
         if (!o->hasher || !word)
                 return error_origin(-ENOMEM);
-        int r = walk_source(c->root->fd, path, c->arm, output_entry, o);
+        int r = walk_source(&(Walk){c->root->fd, c->arm}, path, &(Visitor){output_entry, o});
         if (r < 0)
                 return r;
         Fingerprint f = hasher_digest(o->hasher);
@@ -516,7 +514,7 @@ static int freshness_of(const FreshnessContext *c, const PlanCache *cache, const
         _cleanup_(freshness_done) Freshness f = FRESHNESS_NULL;
         _cleanup_(stamp_freep) Stamp *head = NULL;
         _cleanup_(look_done) Look l = {};
-        int r = look_start(&l, c, c->arm, hash_entry, &l);
+        int r = look_start(&l, c, c->arm, &(Visitor){hash_entry, &l});
         if (r >= 0)
                 r = look(&l, cache, helper);
         if (r >= 0)
@@ -567,7 +565,7 @@ static int make_stamp(const FreshnessContext *c, const PlanCache *cache, const H
         _cleanup_(look_done) Look l = {};
         if (!stamp)
                 return error_origin(-ENOMEM);
-        int r = look_start(&l, c, c->arm, hash_entry, &l);
+        int r = look_start(&l, c, c->arm, &(Visitor){hash_entry, &l});
         l.stamp = stamp;
         if (r >= 0)
                 r = look(&l, cache, helper);
@@ -637,7 +635,7 @@ static int look_at_source(Look *l, const Manifest *manifest, const char *templat
 int freshness_of_sources(const FreshnessContext *c, const Manifest *manifest, Fingerprint *ret) {
         const Plan *plan = c->plan;
         _cleanup_(look_done) Look l = {};
-        int r = look_start(&l, c, NULL, hash_entry, &l);
+        int r = look_start(&l, c, NULL, &(Visitor){hash_entry, &l});
         for (size_t i = 0; r >= 0 && i < plan->n_caches; i++) {
                 const ManifestCache *cache = plan->caches[i].cache;
                 const Fingerprint *builder = &plan->caches[i].definition->fingerprint;

@@ -24,7 +24,7 @@ int since_absence(int root, const char *path, struct statx_timestamp *ret) {
                 _cleanup_close_ int fd = -EBADF;
                 _cleanup_free_ char *resolved = NULL;
                 struct statx stx;
-                int r = walk_resolve(root, above, NULL, NULL, NULL, &fd, &resolved);
+                int r = walk_resolve(&(Walk){.root = root}, above, NULL, &fd, &resolved);
                 if (r == -ENOMEM)
                         return r;
                 if (r < 0)

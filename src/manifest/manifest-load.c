@@ -44,9 +44,8 @@ static int read_trusted(int fd, const char *place, char **ret, size_t *ret_size,
 
 /* One place, and the way to it. */
 typedef struct Place {
-        int root;
+        const Walk *walk;
         const char *path;
-        const Arm *arm;
         char **links; /* passed on the way, strv */
         char **reterr;
 } Place;
@@ -72,11 +71,12 @@ static int stat_roots_alone(int fd, bool *ret) {
 static int check_folder(const Place *p, const char *path) {
         _cleanup_close_ int fd = -EBADF;
         bool good = false;
-        int r = contain_open_nolinks(p->root, path, O_PATH | O_DIRECTORY, 0, &fd);
+        int r = contain_open_nolinks(p->walk->root, path, O_PATH | O_DIRECTORY, 0, &fd);
         if (r >= 0)
                 r = stat_roots_alone(fd, &good);
-        if (r >= 0 && !good && p->arm) { /* so that its mending is seen */
-                r = p->arm->arm(p->arm->userdata, fd, ARM_NODE);
+        const Arm *arm = p->walk->arm;
+        if (r >= 0 && !good && arm) { /* so that its mending is seen */
+                r = arm->arm(fd, ARM_NODE, arm->userdata);
                 if (r >= 0)
                         r = stat_roots_alone(fd, &good);
         }
@@ -113,7 +113,7 @@ static int load_place(Place *p, Manifest **ret) {
         _cleanup_free_ char *resolved = NULL, *text = NULL;
         size_t size = 0;
 
-        int r = walk_resolve(p->root, p->path, p->arm, on_link, p, &fd, &resolved);
+        int r = walk_resolve(p->walk, p->path, &(Visitor){on_link, p}, &fd, &resolved);
         if (is_nothing(p, r))
                 return error_origin(-ENOENT);
         const char *problem = refusal_of_way(r);
@@ -135,10 +135,9 @@ static bool is_linked(const Place *p) {
         return false;
 }
 
-int manifest_load(int root, const Arm *arm, Manifest **ret, char **reterr) {
+int manifest_load(const Walk *walk, Manifest **ret, char **reterr) {
         for (size_t i = 0; i < ELEMENTSOF(places); i++) {
-                _cleanup_(place_done)
-                        Place p = {.root = root, .path = places[i], .arm = arm, .reterr = reterr};
+                _cleanup_(place_done) Place p = {.walk = walk, .path = places[i], .reterr = reterr};
                 int r = load_place(&p, ret);
                 if (r != -ENOENT || is_linked(&p))
                         return r;

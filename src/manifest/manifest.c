@@ -404,7 +404,7 @@ static int declare_cache(const Reader *r, Order *o, size_t i) {
         const ManifestCache *c = &r->manifest->caches[i];
         size_t other = 0;
         for (size_t j = 0; j < c->n_outputs; j++) {
-                int k = order_declare(o, i, ORDER_OUTPUT, c->each, c->outputs[j], &other);
+                int k = order_declare(o, i, &(OrderPath){ORDER_OUTPUT, c->each, c->outputs[j]}, &other);
                 if (k == -EEXIST)
                         return refuse(r, c->line,
                                       "output \"%.100s\" of cache \"%s\" is already one of \"%s\"",
@@ -414,16 +414,16 @@ static int declare_cache(const Reader *r, Order *o, size_t i) {
         }
         int k = 0;
         for (size_t j = 0; k >= 0 && j < c->n_sources; j++)
-                k = order_declare(o, i, ORDER_SOURCE, c->each, c->sources[j].path, &other);
+                k = order_declare(o, i, &(OrderPath){ORDER_SOURCE, c->each, c->sources[j].path}, &other);
         return k;
 }
 
 static int connect_cache(Order *o, size_t i, const ManifestCache *c) {
         int k = 0;
         for (size_t j = 0; k >= 0 && j < c->n_outputs; j++)
-                k = order_connect(o, i, ORDER_OUTPUT, c->each, c->outputs[j]);
+                k = order_connect(o, i, &(OrderPath){ORDER_OUTPUT, c->each, c->outputs[j]});
         for (size_t j = 0; k >= 0 && j < c->n_sources; j++)
-                k = order_connect(o, i, ORDER_SOURCE, c->each, c->sources[j].path);
+                k = order_connect(o, i, &(OrderPath){ORDER_SOURCE, c->each, c->sources[j].path});
         return k;
 }
 

@@ -78,8 +78,8 @@ DEFINE_CLEANUP(Manifest *, manifest_free);
  */
 int manifest_parse(const char *path, const char *text, size_t size, Manifest **ret, char **reterr);
 
-/* Finds, trusts and parses the manifest of the volume ROOT: the administrator's place, else the vendor's.
- * Both places are armed first (ARM may be NULL), also where nothing is there yet. 0; -ENOENT: there is none;
+/* Finds, trusts and parses the manifest of the volume WALK: the administrator's place, else the vendor's.
+ * Both places are armed first, also where nothing is there yet. 0; -ENOENT: there is none;
  * -EBADMSG: refused (*RETERR), also for what is there but is no regular file, not root's, writable by others,
  * too big; other errno: could not look. */
-int manifest_load(int root, const Arm *arm, Manifest **ret, char **reterr);
+int manifest_load(const Walk *walk, Manifest **ret, char **reterr);

@@ -102,10 +102,10 @@ typedef struct Descent {
         bool has_scope, scoped; /* scoped: a %i was passed */
 } Descent;
 
-static void descent_init(Descent *d, const Order *o, const char *scope, const char *path) {
-        *d = (Descent){.key.low64 = o->seed, .rest = path, .has_scope = scope};
-        if (scope)
-                d->scope = XXH3_128bits(scope, strlen(scope));
+static void descent_init(Descent *d, const Order *o, const OrderPath *path) {
+        *d = (Descent){.key.low64 = o->seed, .rest = path->path, .has_scope = path->scope};
+        if (path->scope)
+                d->scope = XXH3_128bits(path->scope, strlen(path->scope));
 }
 
 /* Takes the next part. False: there is none. */
@@ -129,10 +129,10 @@ static XXH128_hash_t descent_key(const Descent *d) {
         return key;
 }
 
-int order_declare(Order *o, size_t item, OrderKind kind, const char *scope, const char *path,
-                  size_t *ret_other) {
+int order_declare(Order *o, size_t item, const OrderPath *path, size_t *ret_other) {
+        const OrderKind kind = path->kind;
         Descent d;
-        descent_init(&d, o, scope, path);
+        descent_init(&d, o, path);
         while (descent_next(&d))
                 ;
 
@@ -147,10 +147,10 @@ int order_declare(Order *o, size_t item, OrderKind kind, const char *scope, cons
         return kind == ORDER_SOURCE ? add_edge(o, p->vertex, item) : add_edge(o, item, p->vertex);
 }
 
-int order_connect(Order *o, size_t item, OrderKind kind, const char *scope, const char *path) {
-        OrderKind other = kind == ORDER_SOURCE ? ORDER_OUTPUT : ORDER_SOURCE;
+int order_connect(Order *o, size_t item, const OrderPath *path) {
+        const OrderKind kind = path->kind, other = kind == ORDER_SOURCE ? ORDER_OUTPUT : ORDER_SOURCE;
         Descent d;
-        descent_init(&d, o, scope, path);
+        descent_init(&d, o, path);
         while (descent_next(&d)) {
                 if (!o->depths[other][MIN(d.depth, DEPTH_MAX)])
                         continue;

@@ -21,11 +21,17 @@ int order_new(size_t n_items, Order **ret);
 Order *order_free(Order *o);
 DEFINE_CLEANUP(Order *, order_free);
 
-/* PATH is absolute. SCOPE (may be NULL) tells apart paths that hold `%i` but mean other instances by it.
- * order_declare: -EEXIST: an output that *RET_OTHER has declared. Both: -ENOMEM. */
-int order_declare(Order *o, size_t item, OrderKind kind, const char *scope, const char *path,
-                  size_t *ret_other);
-int order_connect(Order *o, size_t item, OrderKind kind, const char *scope, const char *path);
+/* What an item reads or writes. PATH is absolute; SCOPE (may be NULL) tells apart paths that hold `%i` but
+ * mean other instances by it. */
+typedef struct OrderPath {
+        OrderKind kind;
+        const char *scope;
+        const char *path;
+} OrderPath;
+
+/* order_declare: -EEXIST: an output that *RET_OTHER has declared. Both: -ENOMEM. */
+int order_declare(Order *o, size_t item, const OrderPath *path, size_t *ret_other);
+int order_connect(Order *o, size_t item, const OrderPath *path);
 
 /* 0: *RET holds all items, each behind those it depends on, otherwise lower ones first.
  * -ELOOP: there is a circle; *RET holds the *RET_N members of one, each depending on the one before it, the

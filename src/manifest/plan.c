@@ -31,10 +31,9 @@ typedef struct Matches {
 } Matches;
 
 typedef struct Planner {
-        int root;
+        const Walk *walk;
         const Manifest *manifest;
         const DefinitionSet *definitions;
-        const Arm *arm;
         char **reterr;
         Plan *plan;
         size_t n_instances; /* in plan->instances */
@@ -133,7 +132,7 @@ static int read_machine_id(Planner *p) {
         _cleanup_close_ int fd = -EBADF;
         _cleanup_free_ char *resolved = NULL, *text = NULL;
         size_t size = 0;
-        int r = walk_resolve(p->root, path, p->arm, NULL, NULL, &fd, &resolved);
+        int r = walk_resolve(p->walk, path, NULL, &fd, &resolved);
         if (r >= 0)
                 r = contain_read(fd, 64, &text, &size);
         if (r >= 0 && machine_id_is_valid(text, size)) {
@@ -221,9 +220,10 @@ static int compare_strings(const void *a, const void *b) {
 static int open_directory(Planner *p, const char *path, DIR **ret) {
         _cleanup_close_ int fd = -EBADF, readable = -EBADF;
         _cleanup_free_ char *resolved = NULL;
-        int r = walk_resolve(p->root, path, p->arm, NULL, NULL, &fd, &resolved);
-        if (r >= 0 && p->arm)
-                r = p->arm->arm(p->arm->userdata, fd, ARM_TREE);
+        int r = walk_resolve(p->walk, path, NULL, &fd, &resolved);
+        const Arm *arm = p->walk->arm;
+        if (r >= 0 && arm)
+                r = arm->arm(fd, ARM_TREE, arm->userdata);
         if (r >= 0)
                 r = contain_reopen(fd, O_RDONLY | O_DIRECTORY, &readable);
         if (r < 0)
@@ -366,7 +366,7 @@ static int declare_path(Planner *p, Order *o, size_t item, OrderKind kind, const
         size_t other = 0;
         int r = check_foreign(p, p->plan->caches[item].cache->line, path);
         if (r >= 0)
-                r = order_declare(o, item, kind, NULL, path, &other);
+                r = order_declare(o, item, &(OrderPath){kind, NULL, path}, &other);
         if (r != -EEXIST)
                 return r;
         const PlanCache *a = &p->plan->caches[other], *b = &p->plan->caches[item];
@@ -375,7 +375,7 @@ static int declare_path(Planner *p, Order *o, size_t item, OrderKind kind, const
 }
 
 static int connect_path(Planner *p, Order *o, size_t item, OrderKind kind, const char *path) {
-        return order_connect(o, item, kind, NULL, path);
+        return order_connect(o, item, &(OrderPath){kind, NULL, path});
 }
 
 /* Does STEP with all paths of one cache. */
@@ -456,7 +456,7 @@ static int check_copies(Planner *p) {
                         return r;
                 for (char *s = path; *s; s++)
                         *s = (char) tolower((unsigned char) *s);
-                r = order_declare(o, i, ORDER_OUTPUT, NULL, path, &other);
+                r = order_declare(o, i, &(OrderPath){ORDER_OUTPUT, NULL, path}, &other);
                 if (r == -EEXIST)
                         return refuse(p, c->copy->line,
                                       "%.100s on the helper is written for %s and for %s, line %u", path,
@@ -468,10 +468,10 @@ static int check_copies(Planner *p) {
         return r;
 }
 
-int plan_new(int root, const Manifest *manifest, const DefinitionSet *definitions, const Arm *arm, Plan **ret,
+int plan_new(const Walk *walk, const Manifest *manifest, const DefinitionSet *definitions, Plan **ret,
              char **reterr) {
         _cleanup_(planner_done) Planner p = {
-                .root = root, .manifest = manifest, .definitions = definitions, .arm = arm, .reterr = reterr};
+                .walk = walk, .manifest = manifest, .definitions = definitions, .reterr = reterr};
         p.plan = calloc(1, sizeof(*p.plan));
         if (!p.plan)
                 return error_origin(-ENOMEM);

@@ -33,13 +33,13 @@ typedef struct Plan {
 Plan *plan_free(Plan *p);
 DEFINE_CLEANUP(Plan *, plan_free);
 
-/* Expands MANIFEST on the volume ROOT; the directories in which `each` is matched are armed first (ARM may be
- * NULL; a missing one matches nothing, its appearance is armed). Matches that begin with "-" or hold control
- * characters are left out with a warning in the log. /etc/machine-id is read (and armed) only if %m is used.
- * 0; -EBADMSG: refused (*RETERR "FILE:LINE: …": unknown builder, circle with its members, over a limit, two
- * instances with one output or one `to` (compared without case: FAT), %m without a machine id); other errno:
- * could not look (*RETERR may say where). */
-int plan_new(int root, const Manifest *manifest, const DefinitionSet *definitions, const Arm *arm, Plan **ret,
+/* Expands MANIFEST on the volume WALK; the directories in which `each` is matched are armed first (a missing
+ * one matches nothing, its appearance is armed). Matches that begin with "-" or hold control characters are
+ * left out with a warning in the log. /etc/machine-id is read (and armed) only if %m is used. 0; -EBADMSG:
+ * refused (*RETERR "FILE:LINE: …": unknown builder, circle with its members, over a limit, two instances with
+ * one output or one `to` (compared without case: FAT), %m without a machine id); other errno: could not look
+ * (*RETERR may say where). */
+int plan_new(const Walk *walk, const Manifest *manifest, const DefinitionSet *definitions, Plan **ret,
              char **reterr);
 
 /* A template's path for INSTANCE (may be NULL if the template has no %i). -ENAMETOOLONG over 4095 bytes;

@@ -243,8 +243,9 @@ static int scan_load_builders(Scan *s) {
 
 static int scan_volume(Scan *s) {
         const Arm arm = {.arm = watcher_arm, .userdata = &s->watcher};
+        const Walk walk = {.root = s->root->fd, .arm = &arm};
         _cleanup_free_ char *reason = NULL;
-        int r = manifest_load(s->root->fd, &arm, &s->manifest, &reason);
+        int r = manifest_load(&walk, &s->manifest, &reason);
         if (r == -ENOENT)
                 return scan_end(s, BOOTKEEP_SCAN_NO_MANIFEST, "none", NULL);
         if (r < 0)
@@ -256,7 +257,7 @@ static int scan_volume(Scan *s) {
         r = scan_load_builders(s);
         if (r < 0)
                 return scan_stopped(s, r, "The builders cannot be read");
-        r = plan_new(s->root->fd, s->manifest, s->builders, &arm, &s->plan, &reason);
+        r = plan_new(&walk, s->manifest, s->builders, &s->plan, &reason);
         return r < 0 ? scan_refused(s, r, reason) : scan_compare(s, &arm);
 }
 

@@ -89,7 +89,7 @@ static int watcher_get(Watcher *w, int fd, bool directory, Watch **ret) {
         return 0;
 }
 
-int watcher_arm(void *userdata, int fd, ArmKind kind) {
+int watcher_arm(int fd, ArmKind kind, void *userdata) {
         Watcher *w = userdata;
         char path[sizeof "/proc/self/fd/" + 3 * sizeof(int)];
         Watch *watch = NULL;

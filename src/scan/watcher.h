@@ -23,4 +23,4 @@ void watcher_done(Watcher *w);
 
 /* For walk.h: USERDATA is the Watcher. That the kernel gives no more watches is not an error, only counted.
  * -E2BIG: more than WATCHER_DIRECTORIES_MAX directories. */
-int watcher_arm(void *userdata, int fd, ArmKind kind);
+int watcher_arm(int fd, ArmKind kind, void *userdata);

@@ -102,8 +102,8 @@ int contain_make_directory(int root, const char *path, mode_t mode, int *ret_dir
         return 0;
 }
 
-int contain_open_parent(int root, const char *path, bool create, mode_t mode, int *ret_dirfd,
-                        char **ret_name) {
+/* PATH as the directory that holds it and its last part. */
+static int split_path(const char *path, char **ret_parent, char **ret_name) {
         if (!contain_path_is_valid(path) || streq(path, "/"))
                 return error_origin(-EINVAL);
         const char *last = strrchr(path, '/');
@@ -111,14 +111,29 @@ int contain_open_parent(int root, const char *path, bool create, mode_t mode, in
         _cleanup_free_ char *parent = strndup(path, last == path ? 1 : (size_t) (last - path));
         if (!name || !parent)
                 return error_origin(-ENOMEM);
-        _cleanup_close_ int fd = -EBADF;
-        int r = create ? contain_make_directory(root, parent, mode, &fd)
-                       : contain_open_nolinks(root, parent, O_RDONLY | O_DIRECTORY, 0, &fd);
-        if (r < 0)
-                return r;
-        *ret_dirfd = TAKE_FD(fd);
+        *ret_parent = TAKE_PTR(parent);
         *ret_name = TAKE_PTR(name);
         return 0;
+}
+
+int contain_open_parent(int root, const char *path, int *ret_dirfd, char **ret_name) {
+        _cleanup_free_ char *parent = NULL, *name = NULL;
+        int r = split_path(path, &parent, &name);
+        if (r >= 0)
+                r = contain_open_nolinks(root, parent, O_RDONLY | O_DIRECTORY, 0, ret_dirfd);
+        if (r >= 0)
+                *ret_name = TAKE_PTR(name);
+        return r;
+}
+
+int contain_make_parent(int root, const char *path, mode_t mode, int *ret_dirfd, char **ret_name) {
+        _cleanup_free_ char *parent = NULL, *name = NULL;
+        int r = split_path(path, &parent, &name);
+        if (r >= 0)
+                r = contain_make_directory(root, parent, mode, ret_dirfd);
+        if (r >= 0)
+                *ret_name = TAKE_PTR(name);
+        return r;
 }
 
 int contain_reopen(int fd, int flags, int *ret_fd) {

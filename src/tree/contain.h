@@ -24,9 +24,10 @@ int contain_open(int root, const char *path, int flags, mode_t mode, int *ret_fd
 int contain_open_nolinks(int root, const char *path, int flags, mode_t mode, int *ret_fd);
 
 /* The directory that holds PATH, reached without any symbolic link (for writing), and a copy of the last
- * part. With CREATE missing directories are made (MODE), each synced into its parent. "/" is -EINVAL. */
-int contain_open_parent(int root, const char *path, bool create, mode_t mode, int *ret_dirfd,
-                        char **ret_name);
+ * part. "/" is -EINVAL. */
+int contain_open_parent(int root, const char *path, int *ret_dirfd, char **ret_name);
+/* The same; missing directories are made (MODE), each synced into its parent. */
+int contain_make_parent(int root, const char *path, mode_t mode, int *ret_dirfd, char **ret_name);
 
 /* The directory PATH itself, made if missing, no links. */
 int contain_make_directory(int root, const char *path, mode_t mode, int *ret_dirfd);

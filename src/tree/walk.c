@@ -60,7 +60,7 @@ static void way_done(Way *w) {
 }
 
 static int place_arm(const Arm *arm, int fd, ArmKind kind) {
-        return arm ? arm->arm(arm->userdata, fd, kind) : 0;
+        return arm ? arm->arm(fd, kind, arm->userdata) : 0;
 }
 
 static int place_stat(int fd, struct statx *ret) {
@@ -305,20 +305,20 @@ static int way_find(Way *w, const char *path) {
         return r;
 }
 
-static int way_give_links(const Way *w, walk_entry_t entry, void *userdata) {
+static int way_give_links(const Way *w, const Visitor *visitor) {
         int r = 0;
-        for (size_t i = 0; entry && r == 0 && i < w->n_links; i++) {
+        for (size_t i = 0; visitor && r == 0 && i < w->n_links; i++) {
                 const Link *l = &w->links[i];
-                r = entry(&(WalkEntry){.path = l->path, .stx = &l->stx, .target = l->target}, userdata);
+                const WalkEntry entry = {.path = l->path, .stx = &l->stx, .target = l->target};
+                r = visitor->visit(&entry, visitor->userdata);
         }
         return r;
 }
 
-int walk_resolve(int root, const char *path, const Arm *arm, walk_entry_t entry, void *userdata, int *ret_fd,
-                 char **ret_path) {
-        _cleanup_(way_done) Way w = {.root = root, .arm = arm, .fd = -EBADF};
+int walk_resolve(const Walk *walk, const char *path, const Visitor *visitor, int *ret_fd, char **ret_path) {
+        _cleanup_(way_done) Way w = {.root = walk->root, .arm = walk->arm, .fd = -EBADF};
         int r = way_find(&w, path);
-        int q = is_outcome(r) ? way_give_links(&w, entry, userdata) : 0;
+        int q = is_outcome(r) ? way_give_links(&w, visitor) : 0;
         if (r < 0 || q != 0)
                 return q != 0 ? q : r;
         char *resolved = strdup(*w.path ? w.path : "/");
@@ -341,8 +341,7 @@ typedef struct Frame {
 typedef struct Tree {
         int root;
         const Arm *arm;
-        walk_entry_t entry;
-        void *userdata;
+        const Visitor *visitor;
         uint64_t mount;
         int dirfd; /* of the last frame; negative: to be opened again */
         Frame *frames;
@@ -493,7 +492,8 @@ static int tree_give(Tree *t, const char *name) {
                 r = read_link(t->dirfd, name, &target);
         if (r < 0)
                 return is_gone(r) ? 0 : r;
-        r = t->entry(&(WalkEntry){.path = t->path, .stx = &stx, .target = target}, t->userdata);
+        const WalkEntry entry = {.path = t->path, .stx = &stx, .target = target};
+        r = t->visitor->visit(&entry, t->visitor->userdata);
         if (r != 0 || !S_ISDIR(stx.stx_mode) || !same_mount)
                 return r;
         return tree_descend(t, name);
@@ -545,14 +545,13 @@ static int tree_walk(Tree *t) {
         return r;
 }
 
-static int walk_tree(const Way *w, walk_entry_t entry, void *userdata) {
+static int walk_tree(const Way *w, const Visitor *visitor) {
         _cleanup_(tree_freep) Tree *t = calloc(1, sizeof(Tree));
         if (!t)
                 return error_origin(-ENOMEM);
         t->root = w->root;
         t->arm = w->arm;
-        t->entry = entry;
-        t->userdata = userdata;
+        t->visitor = visitor;
         t->mount = w->stx.stx_mnt_id;
         t->dirfd = -EBADF;
         t->length = strlen(w->path);
@@ -561,18 +560,19 @@ static int walk_tree(const Way *w, walk_entry_t entry, void *userdata) {
         return r < 0 ? r : tree_walk(t);
 }
 
-int walk_source(int root, const char *path, const Arm *arm, walk_entry_t entry, void *userdata) {
-        _cleanup_(way_done) Way w = {.root = root, .arm = arm, .fd = -EBADF};
+int walk_source(const Walk *walk, const char *path, const Visitor *visitor) {
+        _cleanup_(way_done) Way w = {.root = walk->root, .arm = walk->arm, .fd = -EBADF};
         int r = way_find(&w, path);
-        int q = is_outcome(r) ? way_give_links(&w, entry, userdata) : 0;
+        int q = is_outcome(r) ? way_give_links(&w, visitor) : 0;
         if (r < 0 || q != 0 || walk_is_own_state(w.path))
                 return q != 0 ? q : r;
         bool whole = S_ISDIR(w.stx.stx_mode);
         if (whole)
-                r = place_arm(arm, w.fd, ARM_TREE);
+                r = place_arm(walk->arm, w.fd, ARM_TREE);
         if (r >= 0)
                 r = place_stat(w.fd, &w.stx);
+        const WalkEntry entry = {.path = *w.path ? w.path : "/", .stx = &w.stx};
         if (r >= 0)
-                r = entry(&(WalkEntry){.path = *w.path ? w.path : "/", .stx = &w.stx}, userdata);
-        return r == 0 && whole ? walk_tree(&w, entry, userdata) : r;
+                r = visitor->visit(&entry, visitor->userdata);
+        return r == 0 && whole ? walk_tree(&w, visitor) : r;
 }

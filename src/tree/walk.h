@@ -27,7 +27,7 @@ typedef enum ArmKind {
 /* How a place is watched. FD is O_PATH. Returns 0 or negative errno, which ends the walk (-ENOSPC: no watches
  * left). */
 typedef struct Arm {
-        int (*arm)(void *userdata, int fd, ArmKind kind);
+        int (*arm)(int fd, ArmKind kind, void *userdata);
         void *userdata;
 } Arm;
 
@@ -38,19 +38,27 @@ typedef struct WalkEntry {
         const char *target;      /* of a symbolic link, else NULL */
 } WalkEntry;
 
-/* Returns 0 to go on; anything else ends the walk and is returned by it. */
-typedef int (*walk_entry_t)(const WalkEntry *entry, void *userdata);
+/* Who is told of what a walk sees. VISIT returns 0 to go on; anything else ends the walk and is returned by
+ * it. */
+typedef struct Visitor {
+        int (*visit)(const WalkEntry *entry, void *userdata);
+        void *userdata;
+} Visitor;
+
+/* Where a walk takes place: nothing leads out of ROOT. ARM may be NULL: nothing is watched. */
+typedef struct Walk {
+        int root;
+        const Arm *arm;
+} Walk;
 
 /* Is PATH (without links) BOOTKEEP_VOLUME_STATE or something below it? */
 bool walk_is_own_state(const char *path);
 
 /* Resolves PATH: on success *RET_FD is an O_PATH descriptor of what it leads to (never a symbolic link) and
- * *RET_PATH its path without links. Each link passed is given to ENTRY (NULL: not). ARM may be NULL: nothing
- * is watched. -ENOENT and -ENOTDIR: missing, and its appearance is armed; -ELOOP: more than 40 links; -EXDEV;
- * -ENAMETOOLONG. */
-int walk_resolve(int root, const char *path, const Arm *arm, walk_entry_t entry, void *userdata, int *ret_fd,
-                 char **ret_path);
+ * *RET_PATH its path without links. Each link passed is given to VISITOR (NULL: not). -ENOENT and -ENOTDIR:
+ * missing, and its appearance is armed; -ELOOP: more than 40 links; -EXDEV; -ENAMETOOLONG. */
+int walk_resolve(const Walk *walk, const char *path, const Visitor *visitor, int *ret_fd, char **ret_path);
 
-/* Resolves PATH and gives what is there to ENTRY: links passed, the thing itself and, of a directory,
+/* Resolves PATH and gives what is there to VISITOR: links passed, the thing itself and, of a directory,
  * everything below it in byte order of names, depth first. Same errors. */
-int walk_source(int root, const char *path, const Arm *arm, walk_entry_t entry, void *userdata);
+int walk_source(const Walk *walk, const char *path, const Visitor *visitor);

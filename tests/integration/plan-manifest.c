@@ -15,11 +15,11 @@ int main(int argc, char **argv) {
         _cleanup_close_ int root = -EBADF;
         if (argc != 3 || contain_open_root(argv[1], 0, &root) < 0)
                 return EXIT_FAILURE;
-        int r = manifest_load(root, NULL, &manifest, &reason);
+        int r = manifest_load(&(Walk){.root = root}, &manifest, &reason);
         if (r >= 0)
                 r = definition_set_load((char *[]){argv[2], NULL}, &builders, NULL);
         if (r >= 0)
-                r = plan_new(root, manifest, builders, NULL, &plan, &reason);
+                r = plan_new(&(Walk){.root = root}, manifest, builders, &plan, &reason);
         if (r == -EBADMSG)
                 return printf("refused: %s\n", reason) < 0;
         return r < 0 ? EXIT_FAILURE

@@ -75,7 +75,7 @@ static void mounts_below_are_not_entered(void **state) {
         assert_int_equal(mount(source, target, NULL, MS_BIND, NULL), 0);
         int reads = try_open(s->fd, "/mnt/file", O_RDONLY);
         int reads_nolinks = try_open_nolinks(s->fd, "/mnt/file", O_RDONLY);
-        int parent = contain_open_parent(s->fd, "/mnt/new/x", true, 0755, &fd, &name);
+        int parent = contain_make_parent(s->fd, "/mnt/new/x", 0755, &fd, &name);
         int made = contain_make_directory(s->fd, "/mnt/new", 0755, &fd);
         assert_int_equal(umount2(target, MNT_DETACH), 0); /* before anything can fail */
         assert_int_equal(reads, -EXDEV);
@@ -150,19 +150,19 @@ static void missing_directories_are_made(void **state) {
         struct stat st;
         char *name = NULL;
         int fd = -1;
-        assert_int_equal(contain_open_parent(s->fd, "/a/b/c", false, 0755, &fd, &name), -ENOENT);
-        assert_int_equal(contain_open_parent(s->fd, "/a/b/c", true, 0755, &fd, &name), 0);
+        assert_int_equal(contain_open_parent(s->fd, "/a/b/c", &fd, &name), -ENOENT);
+        assert_int_equal(contain_make_parent(s->fd, "/a/b/c", 0755, &fd, &name), 0);
         assert_string_equal(name, "c");
         free(name);
         assert_int_equal(fsync(fd), 0);
         close(fd);
         assert_int_equal(fstatat(s->fd, "a/b", &st, AT_SYMLINK_NOFOLLOW), 0);
         assert_int_equal(fstatat(s->fd, "a/b/c", &st, AT_SYMLINK_NOFOLLOW), -1);
-        assert_int_equal(contain_open_parent(s->fd, "/top", true, 0755, &fd, &name), 0);
+        assert_int_equal(contain_make_parent(s->fd, "/top", 0755, &fd, &name), 0);
         assert_string_equal(name, "top");
         free(name);
         close(fd);
-        assert_int_equal(contain_open_parent(s->fd, "/", true, 0755, &fd, &name), -EINVAL);
+        assert_int_equal(contain_make_parent(s->fd, "/", 0755, &fd, &name), -EINVAL);
         assert_int_equal(contain_make_directory(s->fd, "/a/../x", 0755, &fd), -EINVAL);
 }
 
@@ -173,9 +173,9 @@ static void directories_are_not_made_through_links(void **state) {
         scratch_write(s, "elsewhere/x", "");
         scratch_write(s, "file", "");
         assert_int_equal(symlinkat("elsewhere", s->fd, "boot"), 0);
-        assert_int_equal(contain_open_parent(s->fd, "/boot/new/x", true, 0755, &fd, &name), -ELOOP);
-        assert_int_equal(contain_open_parent(s->fd, "/boot/x", false, 0, &fd, &name), -ELOOP);
-        assert_int_equal(contain_open_parent(s->fd, "/file/x", true, 0755, &fd, &name), -ENOTDIR);
+        assert_int_equal(contain_make_parent(s->fd, "/boot/new/x", 0755, &fd, &name), -ELOOP);
+        assert_int_equal(contain_open_parent(s->fd, "/boot/x", &fd, &name), -ELOOP);
+        assert_int_equal(contain_make_parent(s->fd, "/file/x", 0755, &fd, &name), -ENOTDIR);
         assert_int_equal(faccessat(s->fd, "elsewhere/new", F_OK, 0), -1);
 }
 

@@ -22,7 +22,7 @@ static int take_entry(const WalkEntry *entry, void *userdata) {
 static Taken take(const Scratch *s, const char *path, bool trust_ctime) {
         Taken t = {.h = hasher_new(), .trust_ctime = trust_ctime};
         assert_non_null(t.h);
-        assert_int_equal(walk_source(s->fd, path, NULL, take_entry, &t), 0);
+        assert_int_equal(walk_source(&(Walk){.root = s->fd}, path, &(Visitor){take_entry, &t}), 0);
         t.f = hasher_digest(t.h);
         t.h = hasher_free(t.h);
         return t;

@@ -33,7 +33,8 @@ static void world_plan(World *w, const char *manifest) {
         w->builders = definition_set_free(w->builders);
         assert_int_equal(manifest_parse("test", manifest, strlen(manifest), &w->manifest, &reason), 0);
         assert_int_equal(definition_set_load(directories, &w->builders, NULL), 0);
-        assert_int_equal(plan_new(w->root.fd, w->manifest, w->builders, NULL, &w->plan, &reason), 0);
+        assert_int_equal(plan_new(&(Walk){.root = w->root.fd}, w->manifest, w->builders, &w->plan, &reason),
+                         0);
         w->context = (FreshnessContext){.root = &w->root, .plan = w->plan, .trust_ctime = true};
 }
 
@@ -339,12 +340,12 @@ typedef struct Armed {
         size_t n;
 } Armed;
 
-static int count_arm(void *userdata, int fd, ArmKind kind) {
+static int count_arm(int fd, ArmKind kind, void *userdata) {
         ((Armed *) userdata)->n++;
         return 0;
 }
 
-static int refuse_arm(void *userdata, int fd, ArmKind kind) {
+static int refuse_arm(int fd, ArmKind kind, void *userdata) {
         return -ENOSPC;
 }
 

@@ -21,7 +21,7 @@
 static void loads(const Scratch *s, const char *place, const char *to) {
         _cleanup_(manifest_freep) Manifest *m = NULL;
         _cleanup_free_ char *why = NULL;
-        int r = manifest_load(s->fd, NULL, &m, &why);
+        int r = manifest_load(&(Walk){.root = s->fd}, &m, &why);
         if (r != 0)
                 fail_msg("gave %i: %s", r, strempty(why));
         assert_string_equal(m->path, place);
@@ -32,7 +32,7 @@ static void loads(const Scratch *s, const char *place, const char *to) {
 static void refuses(const Scratch *s, const char *reason) {
         Manifest *m = NULL;
         _cleanup_free_ char *why = NULL;
-        assert_int_equal(manifest_load(s->fd, NULL, &m, &why), -EBADMSG);
+        assert_int_equal(manifest_load(&(Walk){.root = s->fd}, &m, &why), -EBADMSG);
         assert_null(m);
         assert_string_equal(why, reason);
 }
@@ -40,7 +40,7 @@ static void refuses(const Scratch *s, const char *reason) {
 static void finds_none(const Scratch *s) {
         Manifest *m = NULL;
         _cleanup_free_ char *why = NULL;
-        assert_int_equal(manifest_load(s->fd, NULL, &m, &why), -ENOENT);
+        assert_int_equal(manifest_load(&(Walk){.root = s->fd}, &m, &why), -ENOENT);
         assert_null(m);
         assert_null(why);
 }
@@ -225,7 +225,7 @@ static void it_has_at_most_64_kib(void **state) {
 }
 
 /* Counts the places by kind. */
-static int count_arm(void *userdata, int fd, ArmKind kind) {
+static int count_arm(int fd, ArmKind kind, void *userdata) {
         unsigned *counts = userdata;
         counts[kind]++;
         return 0;
@@ -237,23 +237,23 @@ static void every_place_looked_at_is_armed(void **state) {
         const Arm arm = {.arm = count_arm, .userdata = counts};
         _cleanup_(manifest_freep) Manifest *m = NULL;
         _cleanup_free_ char *why = NULL;
-        assert_int_equal(manifest_load(s->fd, &arm, &m, &why), -ENOENT);
+        assert_int_equal(manifest_load(&(Walk){s->fd, &arm}, &m, &why), -ENOENT);
         assert_int_equal(counts[ARM_MISSING], 2); /* `etc` and `usr` could come */
 
         memset(counts, 0, sizeof(counts));
         scratch_write(s, ADMIN, MANIFEST("/admin"));
-        assert_int_equal(manifest_load(s->fd, &arm, &m, &why), 0);
+        assert_int_equal(manifest_load(&(Walk){s->fd, &arm}, &m, &why), 0);
         assert_int_equal(counts[ARM_MISSING], 0);
         assert_int_equal(counts[ARM_NODE], 1);
 
         memset(counts, 0, sizeof(counts));
         scratch_write(s, ADMIN, "broken");
         Manifest *none = NULL;
-        assert_int_equal(manifest_load(s->fd, &arm, &none, &why), -EBADMSG);
+        assert_int_equal(manifest_load(&(Walk){s->fd, &arm}, &none, &why), -EBADMSG);
         assert_int_equal(counts[ARM_NODE], 1); /* so that its mending is seen */
 }
 
-static int refuse_arm(void *userdata, int fd, ArmKind kind) {
+static int refuse_arm(int fd, ArmKind kind, void *userdata) {
         return -ENOSPC;
 }
 
@@ -263,7 +263,7 @@ static void no_watch_left_is_an_error_not_a_refusal(void **state) {
         Manifest *m = NULL;
         char *why = NULL;
         scratch_write(s, ADMIN, MANIFEST("/admin"));
-        assert_int_equal(manifest_load(s->fd, &arm, &m, &why), -ENOSPC);
+        assert_int_equal(manifest_load(&(Walk){s->fd, &arm}, &m, &why), -ENOSPC);
         assert_null(why);
 }
 

@@ -23,12 +23,14 @@ static int sort(size_t n_items, const Path *paths, size_t n_paths, size_t **ret,
         size_t other = 0;
         assert_int_equal(order_new(n_items, &o), 0);
         for (size_t i = 0; i < n_paths; i++)
-                assert_int_equal(
-                        order_declare(o, paths[i].item, paths[i].kind, paths[i].scope, paths[i].path, &other),
-                        0);
+                assert_int_equal(order_declare(o, paths[i].item,
+                                               &(OrderPath){paths[i].kind, paths[i].scope, paths[i].path},
+                                               &other),
+                                 0);
         for (size_t i = 0; i < n_paths; i++)
-                assert_int_equal(
-                        order_connect(o, paths[i].item, paths[i].kind, paths[i].scope, paths[i].path), 0);
+                assert_int_equal(order_connect(o, paths[i].item,
+                                               &(OrderPath){paths[i].kind, paths[i].scope, paths[i].path}),
+                                 0);
         return order_sort(o, ret, ret_n);
 }
 
@@ -93,13 +95,13 @@ static void an_output_has_one_writer(void **state) {
         _cleanup_(order_freep) Order *o = NULL;
         size_t other = 9;
         assert_int_equal(order_new(3, &o), 0);
-        assert_int_equal(order_declare(o, 1, ORDER_OUTPUT, NULL, "/a/b", &other), 0);
-        assert_int_equal(order_declare(o, 2, ORDER_SOURCE, NULL, "/a/b", &other), 0);
-        assert_int_equal(order_declare(o, 0, ORDER_SOURCE, NULL, "/a/b", &other), 0);
+        assert_int_equal(order_declare(o, 1, &(OrderPath){ORDER_OUTPUT, NULL, "/a/b"}, &other), 0);
+        assert_int_equal(order_declare(o, 2, &(OrderPath){ORDER_SOURCE, NULL, "/a/b"}, &other), 0);
+        assert_int_equal(order_declare(o, 0, &(OrderPath){ORDER_SOURCE, NULL, "/a/b"}, &other), 0);
         assert_int_equal(other, 9);
-        assert_int_equal(order_declare(o, 2, ORDER_OUTPUT, NULL, "/a/b", &other), -EEXIST);
+        assert_int_equal(order_declare(o, 2, &(OrderPath){ORDER_OUTPUT, NULL, "/a/b"}, &other), -EEXIST);
         assert_int_equal(other, 1);
-        assert_int_equal(order_declare(o, 2, ORDER_OUTPUT, NULL, "/a", &other), 0);
+        assert_int_equal(order_declare(o, 2, &(OrderPath){ORDER_OUTPUT, NULL, "/a"}, &other), 0);
 }
 
 static void scopes_tell_instances_apart(void **state) {
@@ -124,9 +126,10 @@ static void many_below_one_directory_stay_cheap(void **state) {
                         OrderKind kind = i < n / 2 ? ORDER_SOURCE : ORDER_OUTPUT;
                         (void) snprintf(path, sizeof(path), kind == ORDER_SOURCE ? "/boot" : "/boot/%zu", i);
                         if (round == 0)
-                                assert_int_equal(order_declare(o, i, kind, NULL, path, &other), 0);
+                                assert_int_equal(order_declare(o, i, &(OrderPath){kind, NULL, path}, &other),
+                                                 0);
                         else
-                                assert_int_equal(order_connect(o, i, kind, NULL, path), 0);
+                                assert_int_equal(order_connect(o, i, &(OrderPath){kind, NULL, path}), 0);
                 }
         assert_int_equal(order_sort(o, &items, &count), 0);
         assert_int_equal(count, n);

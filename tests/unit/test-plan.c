@@ -46,7 +46,7 @@ static int plan(const Scratch *s, const char *content, const Arm *arm, Case *c) 
         if (manifest_parse(PLACE, text, strlen(text), &c->manifest, &c->why) < 0)
                 fail_msg("%s", c->why);
         Capture capture = capture_begin();
-        int r = plan_new(s->fd, c->manifest, c->builders, arm, &c->plan, &c->why);
+        int r = plan_new(&(Walk){s->fd, arm}, c->manifest, c->builders, &c->plan, &c->why);
         c->log = capture_end(&capture);
         return r;
 }
@@ -373,7 +373,7 @@ typedef struct Counts {
         unsigned by_kind[_ARM_KIND_MAX];
 } Counts;
 
-static int count_arm(void *userdata, int fd, ArmKind kind) {
+static int count_arm(int fd, ArmKind kind, void *userdata) {
         ((Counts *) userdata)->by_kind[kind]++;
         return 0;
 }

@@ -30,7 +30,7 @@ typedef struct Armed {
         void (*before)(const Scratch *s, const char *path); /* what somebody else does at this moment */
 } Armed;
 
-static int arm(void *userdata, int fd, ArmKind kind) {
+static int arm(int fd, ArmKind kind, void *userdata) {
         static const char *const kinds[_ARM_KIND_MAX] = {
                 [ARM_ANCESTOR] = "ancestor", [ARM_MISSING] = "missing", [ARM_NODE] = "node",
                 [ARM_TREE] = "tree",         [ARM_COVERED] = "covered", [ARM_ABOVE] = "above",
@@ -54,10 +54,10 @@ static int arm(void *userdata, int fd, ArmKind kind) {
 static int walk(const Scratch *s, const char *path, Seen *seen, Armed *armed) {
         *seen = (Seen){};
         if (!armed)
-                return walk_source(s->fd, path, NULL, see, seen);
+                return walk_source(&(Walk){.root = s->fd}, path, &(Visitor){see, seen});
         armed->scratch = s;
         armed->text[0] = 0;
-        return walk_source(s->fd, path, &(Arm){arm, armed}, see, seen);
+        return walk_source(&(Walk){s->fd, &(Arm){arm, armed}}, path, &(Visitor){see, seen});
 }
 
 static void tree_comes_in_byte_order(void **state) {
@@ -184,14 +184,14 @@ static void resolve_gives_what_a_path_leads_to(void **state) {
         int fd = -1;
         scratch_write(s, "boot/initrd-1", "12345");
         assert_int_equal(symlinkat("initrd-1", s->fd, "boot/initrd"), 0);
-        assert_int_equal(walk_resolve(s->fd, "/boot/initrd", NULL, NULL, NULL, &fd, &path), 0);
+        assert_int_equal(walk_resolve(&(Walk){.root = s->fd}, "/boot/initrd", NULL, &fd, &path), 0);
         assert_string_equal(path, "/boot/initrd-1");
         assert_int_equal(fstat(fd, &st), 0);
         assert_int_equal(st.st_size, 5);
         assert_int_equal(fcntl(fd, F_GETFL) & O_PATH, O_PATH);
         free(path);
         close(fd);
-        assert_int_equal(walk_resolve(s->fd, "/", NULL, NULL, NULL, &fd, &path), 0);
+        assert_int_equal(walk_resolve(&(Walk){.root = s->fd}, "/", NULL, &fd, &path), 0);
         assert_string_equal(path, "/");
         free(path);
         close(fd);
@@ -269,7 +269,8 @@ static void what_vanishes_meanwhile_is_skipped(void **state) {
         scratch_write(s, "t/d/e/f/g", "");
         scratch_write(s, "t/d/e/h", "");
         scratch_write(s, "t/z", "");
-        assert_int_equal(walk_source(s->fd, "/t", NULL, remove_siblings, (void *) s), 0);
+        assert_int_equal(walk_source(&(Walk){.root = s->fd}, "/t", &(Visitor){remove_siblings, (void *) s}),
+                         0);
 }
 
 /* between the statx and the opening of a directory, a link takes its place */
@@ -288,7 +289,7 @@ static void directory_swapped_for_a_link_is_not_entered(void **state) {
         scratch_write(s, "etc/passwd", "");
         scratch_write(s, "t/x", "");
         assert_int_equal(mkdirat(s->fd, "t/c", 0755), 0);
-        assert_int_equal(walk_source(s->fd, "/t", NULL, swap_for_link, (void *) s), 0);
+        assert_int_equal(walk_source(&(Walk){.root = s->fd}, "/t", &(Visitor){swap_for_link, (void *) s}), 0);
 }
 
 static int stop(const WalkEntry *entry, void *userdata) {
@@ -299,10 +300,10 @@ static void entry_can_end_the_walk(void **state) {
         const Scratch *s = *state;
         scratch_write(s, "t/a", "");
         scratch_write(s, "t/b", "");
-        assert_int_equal(walk_source(s->fd, "/t", NULL, stop, NULL), 42);
+        assert_int_equal(walk_source(&(Walk){.root = s->fd}, "/t", &(Visitor){stop, NULL}), 42);
 }
 
-static int arm_nothing_left(void *userdata, int fd, ArmKind kind) {
+static int arm_nothing_left(int fd, ArmKind kind, void *userdata) {
         return kind == ARM_TREE ? -ENOSPC : 0;
 }
 
@@ -310,7 +311,9 @@ static void failing_arm_ends_the_walk(void **state) {
         const Scratch *s = *state;
         size_t n = 0;
         scratch_write(s, "t/a", "");
-        assert_int_equal(walk_source(s->fd, "/t", &(Arm){arm_nothing_left, NULL}, count, &n), -ENOSPC);
+        assert_int_equal(
+                walk_source(&(Walk){s->fd, &(Arm){arm_nothing_left, NULL}}, "/t", &(Visitor){count, &n}),
+                -ENOSPC);
 }
 
 static void wide_tree_is_walked(void **state) {
@@ -318,7 +321,7 @@ static void wide_tree_is_walked(void **state) {
         size_t n = 0;
         shell("cd %s && mkdir t && cd t && seq -f 'directory-with-a-long-name-%%g/x' 3000 | xargs mkdir -p",
               s->path);
-        assert_int_equal(walk_source(s->fd, "/t", NULL, count, &n), 0);
+        assert_int_equal(walk_source(&(Walk){.root = s->fd}, "/t", &(Visitor){count, &n}), 0);
         assert_int_equal(n, 6001);
 }
 
@@ -333,12 +336,12 @@ static void deep_tree_is_walked_to_the_length_of_a_path(void **state) {
                 close(fd);
                 fd = next;
         }
-        assert_int_equal(walk_source(s->fd, "/d", NULL, count, &n), 0);
+        assert_int_equal(walk_source(&(Walk){.root = s->fd}, "/d", &(Visitor){count, &n}), 0);
         assert_int_equal(n, 2047);
         int file = openat(fd, "e", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
         assert_true(file >= 0);
         close(file);
-        assert_int_equal(walk_source(s->fd, "/d", NULL, count, &n), -ENAMETOOLONG);
+        assert_int_equal(walk_source(&(Walk){.root = s->fd}, "/d", &(Visitor){count, &n}), -ENAMETOOLONG);
         close(fd);
 }
 

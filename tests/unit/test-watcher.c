@@ -46,7 +46,7 @@ static void world_free(World *w) {
 /* Arms PATH on a new instance: is COMMAND an event? */
 static bool is_seen(const Scratch *s, const char *path, const char *command) {
         World *w = world_new(s);
-        (void) walk_source(s->fd, path, &w->arm, ignore, NULL);
+        (void) walk_source(&(Walk){s->fd, &w->arm}, path, &(Visitor){ignore, NULL});
         assert_int_equal(drain(w->inotify), 0);
         shell("cd %s && %s", s->path, command);
         bool seen = drain(w->inotify) > 0;
@@ -62,8 +62,9 @@ static void looking_is_no_event(void **state) {
         assert_int_equal(linkat(s->fd, "t/a", s->fd, "t/shared", 0), 0);
         World *w = world_new(s);
         for (int i = 0; i < 3; i++) {
-                assert_int_equal(walk_source(s->fd, "/link", &w->arm, ignore, NULL), 0);
-                assert_int_equal(walk_source(s->fd, "/missing/x", &w->arm, ignore, NULL), -ENOENT);
+                assert_int_equal(walk_source(&(Walk){s->fd, &w->arm}, "/link", &(Visitor){ignore, NULL}), 0);
+                assert_int_equal(walk_source(&(Walk){s->fd, &w->arm}, "/missing/x", &(Visitor){ignore, NULL}),
+                                 -ENOENT);
         }
         shell("cd %s && cat t/a t/sub/b >/dev/null && ls -lR >/dev/null && readlink link >/dev/null",
               s->path);
@@ -129,14 +130,16 @@ static void places_are_counted_once(void **state) {
         scratch_write(s, "t/sub/f", "x");
         World *w = world_new(s);
         for (int i = 0; i < 2; i++)
-                assert_int_equal(walk_source(s->fd, "/t", &w->arm, ignore, NULL), 0);
+                assert_int_equal(walk_source(&(Walk){s->fd, &w->arm}, "/t", &(Visitor){ignore, NULL}), 0);
         assert_int_equal(w->watcher.n_watches, 3); /* the root, t, t/sub */
-        assert_int_equal(walk_source(s->fd, "/t/sub/f", &w->arm, ignore, NULL), 0);
+        assert_int_equal(walk_source(&(Walk){s->fd, &w->arm}, "/t/sub/f", &(Visitor){ignore, NULL}), 0);
         assert_int_equal(w->watcher.n_watches, 4);
         assert_int_equal(w->watcher.n_directories, 3);
         Watcher only_count;
         watcher_init(&only_count, -1);
-        assert_int_equal(walk_source(s->fd, "/t", &(Arm){watcher_arm, &only_count}, ignore, NULL), 0);
+        assert_int_equal(
+                walk_source(&(Walk){s->fd, &(Arm){watcher_arm, &only_count}}, "/t", &(Visitor){ignore, NULL}),
+                0);
         assert_int_equal(only_count.n_watches, 3);
         watcher_done(&only_count);
         world_free(w);
@@ -148,7 +151,8 @@ static void directories_are_limited(void **state) {
         watcher_init(&w, -1);
         w.n_directories = WATCHER_DIRECTORIES_MAX - 2;
         scratch_write(s, "a/b/f", "x");
-        assert_int_equal(walk_source(s->fd, "/a", &(Arm){watcher_arm, &w}, ignore, NULL), -E2BIG);
+        assert_int_equal(walk_source(&(Walk){s->fd, &(Arm){watcher_arm, &w}}, "/a", &(Visitor){ignore, NULL}),
+                         -E2BIG);
         watcher_done(&w);
 }
 

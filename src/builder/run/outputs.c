@@ -31,7 +31,7 @@ static int look(int root, const char *path, Fingerprint *ret) {
 
         if (!h)
                 return error_origin(-ENOMEM);
-        r = walk_source(root, path, NULL, hash_entry, h);
+        r = walk_source(&(Walk){.root = root}, path, &(Visitor){hash_entry, h});
         if (r == -ENOENT)
                 return 0;
         if (r < 0)
@@ -74,7 +74,7 @@ static int check_place(int root, const char *path, char **reterr) {
         _cleanup_close_ int dirfd = -EBADF;
         _cleanup_free_ char *name = NULL;
         struct stat st;
-        int r = contain_open_parent(root, path, true, 0755, &dirfd, &name);
+        int r = contain_make_parent(root, path, 0755, &dirfd, &name);
 
         if (r < 0)
                 return explain_parent(root, path, r, reterr);
@@ -150,7 +150,7 @@ static int settle_one(int root, const char *path, const Fingerprint *before, cha
                 return failure(reterr, -ENODATA, "the builder reported success but did not write %s", path);
         if (fingerprint_equal(&now, before))
                 return failure(reterr, -ENODATA, "the builder reported success but did not refresh %s", path);
-        r = contain_open_parent(root, path, false, 0, &dirfd, &name);
+        r = contain_open_parent(root, path, &dirfd, &name);
         if (r >= 0)
                 r = make_durable(dirfd, name);
         return r < 0 ? failure_errno(reterr, r, "cannot make %s durable", path) : 0;

@@ -181,7 +181,7 @@ static const char *describe_missing(int r) {
 static int resolve(const Gatherer *g, char **from) {
         _cleanup_close_ int fd = -EBADF;
         char *path = NULL;
-        int r = walk_resolve(g->carry->context->root->fd, *from, NULL, NULL, NULL, &fd, &path);
+        int r = walk_resolve(&(Walk){.root = g->carry->context->root->fd}, *from, NULL, &fd, &path);
 
         if (r < 0)
                 return r;
@@ -206,7 +206,7 @@ static int gather_copy(Gatherer *g, const PlanCopy *pc) {
                 return complain(g, r, from, describe_missing(r));
         g->base = from;
         g->to = to;
-        r = walk_source(c->root->fd, from, NULL, on_entry, g);
+        r = walk_source(&(Walk){.root = c->root->fd}, from, &(Visitor){on_entry, g});
         /* what on_entry said is said already; it never returns these */
         return r == -ENOENT || r == -ENOTDIR || r == -EXDEV ? complain(g, r, from, describe_missing(r)) : r;
 }

@@ -22,7 +22,7 @@ static bool is_fatal(int r) {
 
 /* 1: there; 0: nothing there. */
 static int stat_file(int root, const char *path, int *ret_dirfd, char **ret_name, struct stat *ret) {
-        int r = contain_open_parent(root, path, false, 0, ret_dirfd, ret_name);
+        int r = contain_open_parent(root, path, ret_dirfd, ret_name);
 
         if (r == -ENOENT)
                 return 0;

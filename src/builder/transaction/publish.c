@@ -24,7 +24,8 @@
 #define TEMPORARY_SIZE (sizeof(TEMPORARY_PREFIX TEMPORARY_SUFFIX) + HEX8)
 
 static int open_parent(int root, const char *path, bool create, int *ret_fd, char **ret_name) {
-        return contain_open_parent(root, path, create, 0755, ret_fd, ret_name);
+        return create ? contain_make_parent(root, path, 0755, ret_fd, ret_name)
+                      : contain_open_parent(root, path, ret_fd, ret_name);
 }
 
 static int fsync_fd(int fd) {
