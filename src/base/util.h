@@ -3,6 +3,7 @@
 
 /* The small vocabulary of ownership that every file shares. Nothing here knows what bootkeep is. */
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdbool.h>

@@ -354,7 +354,7 @@ static int expand(Planner *p, unsigned line, const char *template, const char *i
 
 /* Walks leave it out: a copy of it would silently be empty, a source never change. */
 static int check_foreign(Planner *p, unsigned line, const char *path) {
-        if (!walk_is_own_state(path))
+        if (!place_is_own_state(path))
                 return 0;
         return refuse(p, line, "\"%.100s\" is bootkeep's own: it cannot be a source, an output or copied",
                       path);

@@ -2,40 +2,22 @@
 #pragma once
 
 /* Walks one source of a cache: the file or whole tree at a path of a volume, with every symbolic link on the
- * way there. Each place is *armed first and looked at second*: ARM is called with a descriptor of it before
- * its content is read, so whatever changes after the look is already queued on the inotify instance.
+ * way there. Each place is *armed first and looked at second*: the Arm is called with a descriptor of it
+ * before its content is read, so whatever changes after the look is already queued on the inotify instance.
  *
  * Links on the way to the path are followed as a chroot would follow them (absolute ones from the root, ".."
  * at the root stays there), never out of the root, never across a mount (-EXDEV). Links inside a tree are
  * entries, not followed. Nothing is opened but directories; nothing blocks on a fifo or device. What lies in
  * BOOTKEEP_VOLUME_STATE is never given. */
 
-#include <sys/stat.h>
-
-#include "base/util.h"
-
-typedef enum ArmKind {
-        ARM_ANCESTOR, /* a directory on the way: only its own move or removal matters */
-        ARM_MISSING,  /* a directory in which the next name is missing: its appearance matters */
-        ARM_NODE,     /* a file or symbolic link itself */
-        ARM_TREE,     /* a directory taken whole */
-        ARM_COVERED,  /* a directory in which the next name is mounted over: no watch sees what it covers */
-        ARM_ABOVE,    /* the directory above an empty one, whose removal only it tells at once */
-        _ARM_KIND_MAX,
-} ArmKind;
-
-/* How a place is watched. FD is O_PATH. Returns 0 or negative errno, which ends the walk (-ENOSPC: no watches
- * left). */
-typedef struct Arm {
-        int (*arm)(int fd, ArmKind kind, void *userdata);
-        void *userdata;
-} Arm;
+#include "tree/place.h"
 
 /* One thing seen. Borrowed for the call. */
 typedef struct WalkEntry {
         const char *path;        /* within the root, links on the way resolved */
         const struct statx *stx; /* of the thing itself, links not followed */
         const char *target;      /* of a symbolic link, else NULL */
+        bool broken;             /* a link on the way that leads nowhere, to what cannot be gone, or out */
 } WalkEntry;
 
 /* Who is told of what a walk sees. VISIT returns 0 to go on; anything else ends the walk and is returned by
@@ -51,12 +33,10 @@ typedef struct Walk {
         const Arm *arm;
 } Walk;
 
-/* Is PATH (without links) BOOTKEEP_VOLUME_STATE or something below it? */
-bool walk_is_own_state(const char *path);
-
 /* Resolves PATH: on success *RET_FD is an O_PATH descriptor of what it leads to (never a symbolic link) and
- * *RET_PATH its path without links. Each link passed is given to VISITOR (NULL: not). -ENOENT and -ENOTDIR:
- * missing, and its appearance is armed; -ELOOP: more than 40 links; -EXDEV; -ENAMETOOLONG. */
+ * *RET_PATH its path without links. Each link passed is given to VISITOR (NULL: not), also where the way ends
+ * in one of these: -ENOENT and -ENOTDIR: missing, and its appearance is armed; -ELOOP: more than 40 links;
+ * -EXDEV; -ENAMETOOLONG. */
 int walk_resolve(const Walk *walk, const char *path, const Visitor *visitor, int *ret_fd, char **ret_path);
 
 /* Resolves PATH and gives what is there to VISITOR: links passed, the thing itself and, of a directory,
