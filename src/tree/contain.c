@@ -14,21 +14,28 @@
 
 #include "base/error.h"
 
-#define RACE_TRIES 64U
+#define RESOLVE_TRIES 64U
 #define PATH_BYTES_MAX 4095U
 
-static int open_at(int dirfd, const char *path, int flags, mode_t mode, uint64_t resolve, int *ret_fd) {
-        struct open_how how = {
+/* What every open here asks of the kernel, beside RESOLVE. */
+static struct open_how how_to_open(int flags, mode_t mode, uint64_t resolve) {
+        return (struct open_how){
                 .flags = (uint64_t) (flags | O_CLOEXEC),
                 .mode = flags & O_CREAT ? mode : 0,
                 .resolve = resolve | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS,
         };
-        for (unsigned i = 0; i < RACE_TRIES; i++) {
-                long fd = syscall(SYS_openat2, dirfd, path, &how, sizeof how);
+}
+
+static int open_contained(int dirfd, const char *path, struct open_how how, int *ret_fd) {
+        assert(dirfd >= 0 && ret_fd);
+        for (unsigned i = 0; i < RESOLVE_TRIES; i++) {
+                long fd = syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
                 if (fd >= 0) {
                         *ret_fd = (int) fd;
                         return 0;
                 }
+                if (errno == ENOENT) /* an answer like any other */
+                        return -ENOENT;
                 /* EAGAIN: something was renamed while ".." or a link was resolved */
                 if (errno != EAGAIN && errno != EINTR)
                         return error_origin(-errno);
@@ -37,6 +44,7 @@ static int open_at(int dirfd, const char *path, int flags, mode_t mode, uint64_t
 }
 
 int contain_open_root(const char *mountpoint, uint64_t mount_id, int *ret_fd) {
+        assert(mountpoint && ret_fd);
         _cleanup_close_ int fd = open(mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
                 return error_origin(-errno);
@@ -54,39 +62,40 @@ int contain_open_root(const char *mountpoint, uint64_t mount_id, int *ret_fd) {
 int contain_open(int root, const char *path, int flags, mode_t mode, int *ret_fd) {
         if (path[0] != '/')
                 return error_origin(-EINVAL);
-        return open_at(root, path, flags, mode, RESOLVE_IN_ROOT, ret_fd);
+        return open_contained(root, path, how_to_open(flags, mode, RESOLVE_IN_ROOT), ret_fd);
 }
 
 int contain_open_nolinks(int root, const char *path, int flags, mode_t mode, int *ret_fd) {
         if (path[0] != '/')
                 return error_origin(-EINVAL);
         path += strspn(path, "/");
-        return open_at(root, *path ? path : ".", flags, mode, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS, ret_fd);
+        const struct open_how how = how_to_open(flags, mode, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+        return open_contained(root, *path ? path : ".", how, ret_fd);
 }
 
 /* The directory NAME in DIRFD, made if it is missing. It is durable in its parent before it is used. */
 static int enter_directory(int dirfd, const char *name, mode_t mode, int *ret_fd) {
-        int flags = O_RDONLY | O_DIRECTORY;
-        uint64_t resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
-        int r = open_at(dirfd, name, flags, 0, resolve, ret_fd);
+        const struct open_how how =
+                how_to_open(O_RDONLY | O_DIRECTORY, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+        int r = open_contained(dirfd, name, how, ret_fd);
         if (r != -ENOENT)
                 return r;
         if (mkdirat(dirfd, name, mode) < 0) {
-                if (errno != EEXIST)
+                if (errno != EEXIST) /* somebody else was faster */
                         return error_origin(-errno);
         } else if (fsync(dirfd) < 0)
                 return error_origin(-errno);
-        return open_at(dirfd, name, flags, 0, resolve, ret_fd);
+        return open_contained(dirfd, name, how, ret_fd);
 }
 
 int contain_make_directory(int root, const char *path, mode_t mode, int *ret_dirfd) {
         _cleanup_close_ int fd = -EBADF;
         if (!contain_path_is_valid(path))
                 return error_origin(-EINVAL);
-        int r = contain_open_nolinks(root, "/", O_RDONLY | O_DIRECTORY, 0, &fd);
         _cleanup_free_ char *parts = strdup(path);
         if (!parts)
                 return error_origin(-ENOMEM);
+        int r = contain_open_nolinks(root, "/", O_RDONLY | O_DIRECTORY, 0, &fd);
         char *state = NULL;
         for (char *name = strtok_r(parts, "/", &state); r >= 0 && name; name = strtok_r(NULL, "/", &state)) {
                 int next = -EBADF;
@@ -103,7 +112,7 @@ int contain_make_directory(int root, const char *path, mode_t mode, int *ret_dir
 }
 
 /* PATH as the directory that holds it and its last part. */
-static int split_path(const char *path, char **ret_parent, char **ret_name) {
+static int split_last_part(const char *path, char **ret_parent, char **ret_name) {
         if (!contain_path_is_valid(path) || streq(path, "/"))
                 return error_origin(-EINVAL);
         const char *last = strrchr(path, '/');
@@ -118,7 +127,7 @@ static int split_path(const char *path, char **ret_parent, char **ret_name) {
 
 int contain_open_parent(int root, const char *path, int *ret_dirfd, char **ret_name) {
         _cleanup_free_ char *parent = NULL, *name = NULL;
-        int r = split_path(path, &parent, &name);
+        int r = split_last_part(path, &parent, &name);
         if (r >= 0)
                 r = contain_open_nolinks(root, parent, O_RDONLY | O_DIRECTORY, 0, ret_dirfd);
         if (r >= 0)
@@ -128,7 +137,7 @@ int contain_open_parent(int root, const char *path, int *ret_dirfd, char **ret_n
 
 int contain_make_parent(int root, const char *path, mode_t mode, int *ret_dirfd, char **ret_name) {
         _cleanup_free_ char *parent = NULL, *name = NULL;
-        int r = split_path(path, &parent, &name);
+        int r = split_last_part(path, &parent, &name);
         if (r >= 0)
                 r = contain_make_directory(root, parent, mode, ret_dirfd);
         if (r >= 0)
@@ -137,8 +146,9 @@ int contain_make_parent(int root, const char *path, mode_t mode, int *ret_dirfd,
 }
 
 int contain_reopen(int fd, int flags, int *ret_fd) {
-        char path[sizeof "/proc/self/fd/" + 3 * sizeof(int)];
-        (void) snprintf(path, sizeof path, "/proc/self/fd/%i", fd);
+        assert(fd >= 0 && ret_fd);
+        char path[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
+        (void) snprintf(path, sizeof(path), "/proc/self/fd/%i", fd);
         int r = open(path, flags | O_NONBLOCK | O_CLOEXEC);
         if (r < 0)
                 return error_origin(-errno);
@@ -174,6 +184,7 @@ static int read_to_end(int fd, size_t expected, size_t max, char **ret, size_t *
 }
 
 int contain_read(int fd, size_t max, char **ret, size_t *ret_size) {
+        assert(fd >= 0 && ret);
         struct stat st;
         if (fstat(fd, &st) < 0)
                 return error_origin(-errno);

@@ -36,7 +36,7 @@ int contain_make_directory(int root, const char *path, mode_t mode, int *ret_dir
 int contain_reopen(int fd, int flags, int *ret_fd);
 
 /* Reads the regular file that the O_PATH descriptor FD names: never blocks on a fifo or device (-EINVAL).
- * More than MAX bytes is -EFBIG. *RET is NUL-terminated behind *RET_SIZE bytes. */
+ * More than MAX bytes is -EFBIG. *RET is NUL-terminated after *RET_SIZE bytes (RET_SIZE may be NULL). */
 int contain_read(int fd, size_t max, char **ret, size_t *ret_size);
 /* The same by path, links inside the root followed. */
 int contain_read_file(int root, const char *path, size_t max, char **ret, size_t *ret_size);

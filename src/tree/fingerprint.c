@@ -5,50 +5,9 @@
 
 #include "tree/fingerprint.h"
 
-#include <xxhash.h>
-
 #include "base/error.h"
 
 #define CONTENT_BUFFER (1024U * 1024U)
-
-struct Hasher {
-        XXH3_state_t *state;
-};
-
-Hasher *hasher_free(Hasher *h) {
-        if (h)
-                (void) XXH3_freeState(h->state);
-        free(h);
-        return NULL;
-}
-
-Hasher *hasher_new(void) {
-        _cleanup_(hasher_freep) Hasher *h = calloc(1, sizeof(Hasher));
-        if (!h)
-                return NULL;
-        h->state = XXH3_createState();
-        if (!h->state)
-                return NULL;
-        (void) XXH3_128bits_reset(h->state);
-        return TAKE_PTR(h);
-}
-
-void hasher_update(Hasher *h, const void *data, size_t size) {
-        (void) XXH3_128bits_update(h->state, data, size);
-}
-
-void hasher_update_string(Hasher *h, const char *s) {
-        hasher_update(h, s, strlen(s) + 1);
-}
-
-Fingerprint hasher_digest(const Hasher *h) {
-        XXH128_canonical_t canonical;
-        Fingerprint f;
-        XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(h->state));
-        _Static_assert(sizeof canonical.digest == sizeof f.bytes, "XXH3-128 has 128 bits");
-        memcpy(f.bytes, canonical.digest, sizeof f.bytes);
-        return f;
-}
 
 /* The fields of a description, in its order. */
 typedef enum Field {
@@ -64,19 +23,19 @@ typedef enum Field {
 
 #define FIELD_SEPARATOR ':'
 #define DESCRIPTION_MAX 192U /* seven numbers of 64 bits, two of 32 bits and what is between them */
-/* more would only be noise */
-#define DIFFERENCES_MAX 3U
+#define DIFFERENCES_MAX 3U   /* more would only be noise */
 
 /* N in BASE, in DIGITS digits at least. By hand: this is done for every file, and snprintf(3) takes longer
  * than all the rest. */
 static char *put_number(char *p, uint64_t n, unsigned base, size_t digits) {
-        char text[24];
-        size_t at = sizeof text;
+        char text[24]; /* of 64 bits in octal at most 22 digits */
+        assert(base >= 8 && base <= 10 && digits <= 9);
+        size_t at = sizeof(text);
         do {
                 text[--at] = (char) ('0' + n % base);
                 n /= base;
-        } while (n > 0 || sizeof text - at < digits);
-        return mempcpy(p, text + at, sizeof text - at);
+        } while (n > 0 || sizeof(text) - at < digits);
+        return mempcpy(p, text + at, sizeof(text) - at);
 }
 
 static char *put_field(char *p, uint64_t n, unsigned base) {
@@ -94,7 +53,7 @@ static char *put_time(char *p, const struct statx_timestamp *t) {
 }
 
 /* Returns how long it is without its NUL. */
-static size_t describe(const WalkEntry *entry, bool trust_ctime, char buffer[static DESCRIPTION_MAX]) {
+static size_t entry_describe(const WalkEntry *entry, bool trust_ctime, char buffer[static DESCRIPTION_MAX]) {
         const struct statx *s = entry->stx;
         char *p = put_field(buffer, s->stx_mode, 8);
         p = put_field(p, s->stx_uid, 10);
@@ -109,12 +68,14 @@ static size_t describe(const WalkEntry *entry, bool trust_ctime, char buffer[sta
                 p = trust_ctime ? put_time(p, &s->stx_ctime) : stpcpy(p, "-");
         }
         *p = 0;
+        assert(p < buffer + DESCRIPTION_MAX);
         return (size_t) (p - buffer);
 }
 
 int fingerprint_describe(const WalkEntry *entry, bool trust_ctime, char **ret) {
+        assert(entry && entry->stx && ret);
         char buffer[DESCRIPTION_MAX];
-        (void) describe(entry, trust_ctime, buffer);
+        (void) entry_describe(entry, trust_ctime, buffer);
         char *text = strdup(buffer);
         if (!text)
                 return error_origin(-ENOMEM);
@@ -123,9 +84,10 @@ int fingerprint_describe(const WalkEntry *entry, bool trust_ctime, char **ret) {
 }
 
 void fingerprint_add(Hasher *h, const WalkEntry *entry, bool trust_ctime) {
+        assert(entry && entry->path && entry->stx);
         char buffer[DESCRIPTION_MAX];
         hasher_update_string(h, entry->path);
-        hasher_update(h, buffer, describe(entry, trust_ctime, buffer) + 1);
+        hasher_update(h, buffer, entry_describe(entry, trust_ctime, buffer) + 1);
         hasher_update_string(h, strempty(entry->target));
 }
 
@@ -150,7 +112,7 @@ static bool field_differs(const FieldText *a, const FieldText *b) {
         return a->size != b->size || memcmp(a->start, b->start, a->size) != 0;
 }
 
-/* The type of what is there. */
+/* Is another type of file there now? */
 static bool type_differs(const char *before, const char *after) {
         unsigned long a = strtoul(before, NULL, 8), b = strtoul(after, NULL, 8);
         return (a & S_IFMT) != (b & S_IFMT);
@@ -176,8 +138,9 @@ const char *fingerprint_difference(const char *before, const char *after,
                 if (streq(what, last) || !field_differs(&a[telling[i].field], &b[telling[i].field]))
                         continue;
                 size_t length = strlen(buffer);
-                (void) snprintf(buffer + length, FINGERPRINT_DIFFERENCE_MAX - length, "%s%s",
-                                n++ > 0 ? ", " : "", what);
+                int k = snprintf(buffer + length, FINGERPRINT_DIFFERENCE_MAX - length, "%s%s",
+                                 n++ > 0 ? ", " : "", what);
+                assert(k > 0 && (size_t) k < FINGERPRINT_DIFFERENCE_MAX - length);
                 last = what;
         }
         if (n > 0)
@@ -187,6 +150,7 @@ const char *fingerprint_difference(const char *before, const char *after,
 
 int fingerprint_content(int fd, bool (*stop)(void *userdata), void *userdata, Fingerprint *ret,
                         uint64_t *ret_size) {
+        assert(fd >= 0 && ret);
         _cleanup_(hasher_freep) Hasher *h = hasher_new();
         _cleanup_free_ char *buffer = malloc(CONTENT_BUFFER);
         if (!h || !buffer)
@@ -212,7 +176,7 @@ int fingerprint_content(int fd, bool (*stop)(void *userdata), void *userdata, Fi
 }
 
 char *fingerprint_to_hex(const Fingerprint *f, char buffer[static FINGERPRINT_HEX_MAX]) {
-        for (size_t i = 0; i < sizeof f->bytes; i++)
+        for (size_t i = 0; i < sizeof(f->bytes); i++)
                 (void) snprintf(buffer + 2 * i, 3, "%02x", f->bytes[i]);
         return buffer;
 }
@@ -222,7 +186,7 @@ int fingerprint_from_hex(const char *s, Fingerprint *ret) {
         Fingerprint f;
         if (strlen(s) != FINGERPRINT_HEX_MAX - 1)
                 return error_origin(-EINVAL);
-        for (size_t i = 0; i < sizeof f.bytes; i++) {
+        for (size_t i = 0; i < sizeof(f.bytes); i++) {
                 const char *high = strchr(digits, s[2 * i]), *low = strchr(digits, s[2 * i + 1]);
                 if (!high || !low)
                         return error_origin(-EINVAL);
@@ -233,5 +197,5 @@ int fingerprint_from_hex(const char *s, Fingerprint *ret) {
 }
 
 bool fingerprint_equal(const Fingerprint *a, const Fingerprint *b) {
-        return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+        return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }

@@ -7,22 +7,10 @@
  * Of each file: path, type, mode, owner, size, mtime, inode, link target, and ctime where that is trusted
  * (TrustCTime=). Of a directory only path, type, mode and owner: what is in it stands for itself. */
 
+#include "tree/hasher.h"
 #include "tree/walk.h"
 
-typedef struct Fingerprint {
-        uint8_t bytes[16];
-} Fingerprint;
-
-#define FINGERPRINT_HEX_MAX 33
-
-typedef struct Hasher Hasher; /* an XXH3 state */
-
-Hasher *hasher_new(void); /* NULL: out of memory */
-Hasher *hasher_free(Hasher *h);
-DEFINE_CLEANUP(Hasher *, hasher_free);
-void hasher_update(Hasher *h, const void *data, size_t size);
-void hasher_update_string(Hasher *h, const char *s); /* with its NUL, so that "ab","c" is not "a","bc" */
-Fingerprint hasher_digest(const Hasher *h);
+#define FINGERPRINT_HEX_MAX 33 /* 32 digits and the NUL */
 
 /* What is known of one file as text: one line without newline or spaces in its fields, in the order type+mode
  * (octal), uid, gid, size, mtime (s.ns), inode, ctime (s.ns), "-" where it does not count. Two are equal
