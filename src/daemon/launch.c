@@ -37,3 +37,13 @@ int launch_build(const LaunchOptions *o, const char *mount_point, uint64_t mount
                 r = strv_extend(&argv, "--force");
         return r < 0 ? r : start(o, &argv, mount_point, mount_id, -EBADF, ret);
 }
+
+int launch_check_builders(const LaunchOptions *o, Job **ret) {
+        _cleanup_strv_free_ char **argv = NULL;
+        int r = strv_extendf(&argv, "%s/bootkeep-scan", o->libexec);
+        if (r >= 0)
+                r = strv_extend(&argv, "--check-builders");
+        if (r >= 0 && o->builders)
+                r = strv_extendf(&argv, "--builders=%s", o->builders);
+        return r < 0 ? r : job_start(argv, -EBADF, ret);
+}

@@ -3,6 +3,7 @@
 /* bootkeepd: options, signals, and the loop. */
 
 #include <getopt.h> /* optind */
+#include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
@@ -14,7 +15,7 @@
 #include "config.h"
 #include "daemon/census.h"
 #include "daemon/commands.h"
-#include "manifest/definition.h"
+#include "daemon/launch.h"
 
 typedef struct Arguments {
         DaemonOptions options;
@@ -47,18 +48,27 @@ static int parse_arguments(int argc, char **argv, Arguments *a) {
         return r;
 }
 
-static int check_config(const DaemonOptions *o, unsigned problems) {
-        _cleanup_(definition_set_freep) DefinitionSet *builders = NULL;
-        const char *dirs[] = {o->builders, NULL};
-        unsigned of_builders = 0;
-        int r = definition_set_load(o->builders ? (char *const *) (const void *) dirs : NULL, &builders,
-                                    &of_builders);
+/* The definitions are read by a child: the daemon need not know what a builder is. */
+static int check_builders(const DaemonOptions *o) {
+        const LaunchOptions launch = {.libexec = o->libexec, .builders = o->builders};
+        _cleanup_(job_freep) Job *job = NULL;
+        int status = 0, r = launch_check_builders(&launch, &job);
         if (r < 0)
-                return log_errno(r, "Failed to read the builder definitions");
-        problems += of_builders;
+                return log_errno(r, "Failed to start %s/bootkeep-scan", o->libexec);
+        struct pollfd ended = {.fd = job_get_process_fd(job), .events = POLLIN};
+        do
+                r = poll(&ended, 1, -1) < 0 && errno != EINTR ? error_origin(-errno) : job_reap(job, &status);
+        while (r == -EAGAIN);
+        if (r < 0)
+                return log_errno(r, "Failed to wait for %s/bootkeep-scan", o->libexec);
+        return status == 0 ? 0 : -EINVAL; /* it said why */
+}
+
+static int check_config(const DaemonOptions *o, unsigned problems) {
         if (problems > 0)
                 log_error("%u problem%s in the configuration", problems, problems == 1 ? "" : "s");
-        return problems > 0 ? error_origin(-EINVAL) : 0;
+        int r = check_builders(o);
+        return problems > 0 ? error_origin(-EINVAL) : r;
 }
 
 static int on_terminate(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata) {

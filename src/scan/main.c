@@ -25,6 +25,7 @@ typedef struct Options {
         char **builders;
         bool trust_ctime;
         bool quiet;
+        bool check_builders;
         const char *mountpoint;
 } Options;
 
@@ -68,6 +69,8 @@ static int parse_options(int argc, char **argv, Options *o) {
                 {"trust-ctime", "yes|no", "Does a new ctime alone count as a change?", option_yes_no,
                  &o->trust_ctime},
                 {"quiet", NULL, "Do not repeat on stderr why the scan failed", option_set, &o->quiet},
+                {"check-builders", NULL, "Check the builder definitions alone, and exit", option_set,
+                 &o->check_builders},
         };
         static const OptionsHelp help = {
                 .program = "bootkeep-scan",
@@ -77,12 +80,14 @@ static int parse_options(int argc, char **argv, Options *o) {
                           "See the bootkeep-scan(8) man page for details.",
         };
         int r = options_parse(argc, argv, options, ELEMENTSOF(options), &help);
-        if (r > 0 && optind + 1 != argc) {
-                log_error("Exactly one mount point is expected, see --help");
+        int expected = o->check_builders ? 0 : 1;
+        if (r > 0 && optind + expected != argc) {
+                log_error("%s, see --help", expected == 0 ? "No mount point is expected"
+                                                          : "Exactly one mount point is expected");
                 return error_origin(-EINVAL);
         }
         if (r > 0)
-                o->mountpoint = argv[optind];
+                o->mountpoint = argv[optind]; /* NULL where none is expected */
         return r;
 }
 
@@ -282,12 +287,26 @@ static int scan_open(Scan *s) {
         return r < 0 ? scan_error(s, "Privileges cannot be dropped: %s", strerror(-r)) : scan_volume(s);
 }
 
+/* For `bootkeepd --check-config`, which knows nothing of builder definitions. */
+static int check_builders(const Options *o) {
+        _cleanup_(definition_set_freep) DefinitionSet *definitions = NULL;
+        unsigned problems = 0;
+        int r = definition_set_load(o->builders, &definitions, &problems);
+        if (r < 0)
+                (void) log_errno(r, "Failed to read the builder definitions");
+        else if (problems > 0)
+                log_error("%u problem%s in the builder definitions", problems, problems == 1 ? "" : "s");
+        return r < 0 || problems > 0 ? BOOTKEEP_SCAN_ERROR : EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv) {
         _cleanup_(options_done) Options options = {.inotify_fd = -EBADF, .trust_ctime = true};
         log_setup("bootkeep-scan");
         int r = parse_options(argc, argv, &options);
         if (r <= 0)
                 return r < 0 ? BOOTKEEP_SCAN_ERROR : EXIT_SUCCESS;
+        if (options.check_builders)
+                return check_builders(&options);
         _cleanup_(scan_done) Scan scan = {.options = &options};
         watcher_init(&scan.watcher, options.inotify_fd);
         return scan_open(&scan);

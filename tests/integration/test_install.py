@@ -9,7 +9,7 @@ import subprocess
 import xml.etree.ElementTree
 
 from lib import main, test
-from lib.programs import BUILD
+from lib.programs import BUILD, program
 
 SOURCE = os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "..")
 
@@ -86,6 +86,40 @@ def what_is_installed_names_what_is_installed(world):
     for name in EXPECTED:
         if name.endswith((".xml", ".rng", ".policy", "org.bootkeep1.conf")):
             xml.etree.ElementTree.parse(os.path.join(root, name))
+
+
+NEEDED = {
+    "bootkeepd": "libsystemd libmount libeconf libudev libc",
+    "bootkeep-scan": "libsystemd libmount libeconf libxxhash libxml2 libblkid libcap libseccomp libc",
+    "bootkeep-build": "libsystemd libmount libeconf libxxhash libxml2 libblkid libc",
+    "bootkeepctl": "libsystemd libsmartcols libc",
+    "umount.bootkeep": "libsystemd libmount libc",
+}
+
+
+@test
+def each_program_needs_its_libraries_and_no_other(world):
+    """What a program links is what it weighs, and what may be wrong with it: above all with bootkeepd."""
+    for name, expected in NEEDED.items():
+        listed = subprocess.run(["readelf", "-d", program(name)], check=True, stdout=subprocess.PIPE, text=True).stdout
+        needed = set(re.findall(r"\(NEEDED\)\s.*\[(\w+)\.so", listed))
+        of_the_compiler = {library for library in needed if re.fullmatch(r"lib(asan|ubsan|lsan|gcov|gcc_s|m)", library)}
+        assert needed - of_the_compiler == set(expected.split()), (name, needed)
+
+
+def symbols(path):
+    """The functions that PATH has for others to call, or for itself."""
+    listed = subprocess.run(["nm", "--format=posix", path], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return {words[0] for words in map(str.split, listed.splitlines()) if len(words) > 1 and words[1] == "T"}
+
+
+@test
+def the_daemon_links_base_alone_of_our_libraries(world):
+    mine = symbols(program("bootkeepd"))
+    assert "log_send" in mine  # of base
+    for library in ("tree", "manifest", "helper", "freshness"):
+        theirs = symbols(os.path.join(BUILD, "src", library, f"lib{library}.a"))
+        assert theirs and not mine & theirs, (library, mine & theirs)
 
 
 @test

@@ -10,7 +10,7 @@ import time
 from lib import main, test
 from lib.content import MANIFEST, PACK, Gate, assert_carries, booted
 from lib.daemon import Daemon, config_text
-from lib.programs import environment, program
+from lib.programs import environment, libexec, program
 
 
 def check_config(world, text, builders=None):
@@ -20,7 +20,7 @@ def check_config(world, text, builders=None):
         f.write(text)
     os.makedirs(world.path("builders"), exist_ok=True)
     command = [program("bootkeepd"), "--check-config", f"--config={path}",
-               f"--builders={builders or world.path('builders')}"]
+               f"--libexec={libexec(world)}", f"--builders={builders or world.path('builders')}"]
     process = world.programs.run(command)
     return process.returncode, process.stderr
 
@@ -246,7 +246,7 @@ def the_standard_places_are_read_in_their_order_and_no_file_of_them_stops_it(wor
     script += "".join(f"printf '{text}' >{path}\n" for path, text in files.items())
     script += "".join(f"ln -s {target} {path}\n" for path, target in links.items())
     process = world.programs.run(["unshare", "--mount", "sh", "-euc", script + 'exec "$@"', "sh", program("bootkeepd"),
-                                  "--check-config"])
+                                  "--check-config", f"--libexec={libexec(world)}"])
     said = process.stderr
     assert process.returncode == 1, said
     places = [said.find(words) for words in ("/etc/bootkeep/bootkeep.conf:2: ", "15-leads-nowhere.conf",

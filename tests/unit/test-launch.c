@@ -105,12 +105,25 @@ static void missing_programs_are_an_error(void **state) {
         assert_null(j);
 }
 
+static void check_of_builders_looks_at_no_volume(void **state) {
+        LaunchOptions o = options(*state);
+        Job *j = NULL;
+        o.builders = "/some where/builders.d";
+        assert_int_equal(launch_check_builders(&o, &j), 0);
+        _cleanup_strv_free_ char **lines = told(j);
+        assert_int_equal(strv_length(lines), 3);
+        assert_string_equal(lines[0], "bootkeep-scan");
+        assert_string_equal(lines[1], "--check-builders");
+        assert_string_equal(lines[2], "--builders=/some where/builders.d");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(scan_gets_its_mount_and_the_watch),
                 scratch_test(scan_without_a_watch_arms_nothing),
                 scratch_test(build_is_forced_only_where_asked),
                 scratch_test(settings_are_passed_on),
+                scratch_test(check_of_builders_looks_at_no_volume),
                 scratch_test(mount_point_is_never_an_option),
                 scratch_test(missing_programs_are_an_error),
         };

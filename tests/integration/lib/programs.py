@@ -18,6 +18,16 @@ def program(name):
     return path
 
 
+def libexec(world):
+    """One folder with the programs that the daemon starts: in the build folder each has its own."""
+    folder = world.path("libexec")
+    os.makedirs(folder, exist_ok=True)
+    for name in ("bootkeep-scan", "bootkeep-build"):
+        if not os.path.lexists(os.path.join(folder, name)):
+            os.symlink(program(name), os.path.join(folder, name))
+    return folder
+
+
 def plain_scan():
     """bootkeep-scan as it will be installed, without sanitizers: with the whole sandbox, and at its real cost."""
     path = os.path.join(BUILD, "src", "scan", "bootkeep-scan-plain")
