@@ -10,8 +10,11 @@ SANITIZER = re.compile(r"AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitiz
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
 
 
+FOLDERS = {"bootkeepd": "daemon", "bootkeepctl": "ctl", "bootkeep-build": "builder", "umount.bootkeep": "umount"}
+
+
 def program(name):
-    folder = {"bootkeepd": "daemon", "bootkeepctl": "ctl", "bootkeep-build": "builder"}.get(name, name.removeprefix("bootkeep-"))
+    folder = FOLDERS.get(name, name.removeprefix("bootkeep-"))
     path = os.path.join(BUILD, "src", folder, name)
     if not BUILD or not os.path.exists(path):
         raise RuntimeError(f"{path} is not there; set BOOTKEEP_BUILD or run by `meson test`")
