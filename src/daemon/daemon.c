@@ -111,14 +111,12 @@ static void scan_ended(Daemon *d, Record *r, int status) {
         static const char *const properties[] = {"Caches", "Helpers", NULL};
         verdict_note_watching(r, roster_without_watch(&d->volumes));
         VolumeEvent verdict = verdict_of_scan(r, status);
-        if (verdict == VOLUME_SCAN_ERROR) {
-                r->volume.unwatched = true; /* who knows how far it came with arming */
+        if (verdict == VOLUME_SCAN_ERROR)
                 d->in_doubt = true;
-        }
         r->scans_ended = r->scans_begun;
         news_tell_properties(d->bus, r, properties); /* before the state: whoever sees "fresh" sees why */
         feed(d, r, verdict);
-        if (r->volume.scan_runs)
+        if (volume_scan_pending(&r->volume))
                 return; /* asked for again: the answer is still to come */
         pending_answer_scans(r, verdict_to_string(r, verdict));
         if (r->volume.state != VOLUME_STALE)
@@ -271,7 +269,6 @@ static VolumeEvent act(Daemon *d, Record *r, unsigned actions) {
         const char *program = scan ? "bootkeep-scan" : "bootkeep-build";
         if (scan)
                 r->scans_ended = r->scans_begun;
-        r->volume.unwatched = r->volume.unwatched || scan;
         r->built_badly = r->built_badly && !scan;
         free(r->problem);
         r->problem = NULL;
@@ -296,6 +293,13 @@ static void hold_mount(const Daemon *d, Record *r) {
                 r->pinned = m->id;
 }
 
+static void note_since(uint64_t *since, bool is_so) {
+        if (!is_so)
+                *since = 0;
+        else if (*since == 0)
+                *since = now_usec();
+}
+
 static void follow(Daemon *d, Record *r) {
         hold_mount(d, r);
         if (r->watch_source)
@@ -308,10 +312,8 @@ static void follow(Daemon *d, Record *r) {
         LogFields fields = news_fields(r, NULL);
         if (e < 0)
                 (void) log_send_errno(LOG_ERR, &fields, e, "Failed to set the timer");
-        if (r->volume.state != VOLUME_STALE)
-                r->stale_since = 0;
-        else if (r->stale_since == 0)
-                r->stale_since = now_usec();
+        note_since(&r->scan_due_since, volume_wants_scan(&r->volume));
+        note_since(&r->stale_since, r->volume.state == VOLUME_STALE);
         (void) sd_event_source_set_enabled(d->settle_accounts, SD_EVENT_ONESHOT);
 }
 
@@ -406,14 +408,19 @@ static void tell_soon(Daemon *d, Record *r) {
                 (void) on_tell_timer(NULL, 0, d);
 }
 
+static void give_out_slots(Daemon *d) {
+        Record *r;
+        while (roster_scans(&d->volumes) < d->settings.max_scans && (r = roster_next_to_scan(&d->volumes)))
+                feed(d, r, VOLUME_SCAN_SLOT);
+        while (roster_builds(&d->volumes) < d->settings.max_builds && (r = roster_next_to_build(&d->volumes)))
+                feed(d, r, VOLUME_BUILD_SLOT);
+}
+
 static int on_settle_accounts(sd_event_source *s, void *userdata) {
         Daemon *d = userdata;
         if (!d->stopping) {
                 look_at_packages(d);
-                Record *r;
-                while (roster_builds(&d->volumes) < d->settings.max_builds &&
-                       (r = roster_next_to_build(&d->volumes)))
-                        feed(d, r, VOLUME_SLOT);
+                give_out_slots(d);
                 (void) sd_event_source_set_enabled(d->settle_accounts, SD_EVENT_OFF);
         } else if (!anything_runs(d))
                 return sd_event_exit(d->event, 0);
@@ -479,7 +486,8 @@ static int add_record(Daemon *d, const char *name, const MountEntry *mount, Devi
         Record *added = TAKE_PTR(r);
         added->device = *device;
         *device = (DeviceInfo){};
-        added->volume.trusted = is_trusted(d, added);
+        if (is_trusted(d, added))
+                (void) volume_event(&added->volume, &d->config, VOLUME_TRUST, now_usec());
         volume_hold(&added->volume, VOLUME_HOLD_BOOT, shortly_after_boot(d));
         added->look_target = 1; /* until its first scan nobody knows what it owes */
         LogFields fields = news_fields(added, BOOTKEEP_MESSAGE_VOLUME_APPEARED);
@@ -583,17 +591,16 @@ void daemon_settle_accounts(Daemon *d) {
         (void) sd_event_source_set_enabled(d->settle_accounts, SD_EVENT_ONESHOT);
 }
 
-void daemon_set_locked(Daemon *d, Record *r, bool locked, bool held) {
-        r->volume.locked = locked;
-        volume_hold(&r->volume, VOLUME_HOLD_LOCK, held);
+void daemon_set_lock(Daemon *d, Record *r, VolumeLock lock) {
+        volume_set_lock(&r->volume, lock);
         follow(d, r);
         tell_soon(d, r);
 }
 
 void daemon_hurry(Daemon *d, Record *r) {
         feed(d, r, VOLUME_HURRY_WANTED);
-        bool later = r->volume.again || r->volume.build_runs;
-        r->look_target = r->scans_begun + (later ? 1 : 0);
+        bool hangs = r->volume.state == VOLUME_HUNG && r->volume.scan_runs;
+        r->look_target = r->scans_begun + (hangs ? 0 : 1);
 }
 
 bool daemon_has_looked(const Record *r) {

@@ -58,8 +58,8 @@ int daemon_trust(Daemon *d, Record *r, bool trusted);
 
 /* Gives the machine of R an event. */
 void daemon_feed(Daemon *d, Record *r, VolumeEvent event);
-/* Its lock, or the reboot lock, was taken or given back: holds it, or lets it go. */
-void daemon_set_locked(Daemon *d, Record *r, bool locked, bool held);
+/* Its lock, or the reboot lock, was taken or given back. */
+void daemon_set_lock(Daemon *d, Record *r, VolumeLock lock);
 /* Asks for everything that R may owe to be found and done now, settling nothing; done when
  * daemon_has_looked(). */
 void daemon_hurry(Daemon *d, Record *r);

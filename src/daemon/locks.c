@@ -75,7 +75,10 @@ static void follow(Locks *l, Record *r) {
         const Peer *holder = bus_find_peer(l->bus, r->lock.holder);
         (void) free_and_strdup(&r->lock_holder, holder ? holder->name : NULL);
         r->lock_holder_pid = holder ? (uint32_t) holder->pid : 0;
-        daemon_set_locked(l->daemon, r, locks_is_locked(r), locks_is_locked(r) || locks_reboot_is_locked(l));
+        daemon_set_lock(l->daemon, r,
+                        locks_is_locked(r)          ? VOLUME_LOCK_CLIENT
+                        : locks_reboot_is_locked(l) ? VOLUME_LOCK_REBOOT
+                                                    : VOLUME_LOCK_NONE);
 }
 
 /* With the bus all in line vanish together with the holder: none of them may have the lock, and lose it. */

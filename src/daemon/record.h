@@ -63,9 +63,9 @@ typedef struct Record {
 
         Pending *pending;
         size_t n_pending;
-        uint64_t builds; /* begun so far */
-        pid_t build_pid; /* of the one begun last: its lock is ours */
-        uint64_t stale_since;
+        uint64_t builds;                           /* begun so far */
+        pid_t build_pid;                           /* of the one begun last: its lock is ours */
+        uint64_t scan_due_since, stale_since;      /* 0: it is not */
         uint64_t last_build_start, last_build_end; /* CLOCK_REALTIME usec */
         int last_build_status;
 } Record;

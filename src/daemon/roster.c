@@ -81,11 +81,32 @@ bool roster_any_stale(const Roster *r) {
         return false;
 }
 
-unsigned roster_builds(const Roster *r) {
+static unsigned roster_count(const Roster *r, bool (*holds)(const Volume *)) {
         unsigned n = 0;
         for (size_t i = 0; i < r->n; i++)
-                n += r->items[i]->volume.state == VOLUME_BUILDING;
+                n += holds(&r->items[i]->volume);
         return n;
+}
+
+unsigned roster_scans(const Roster *r) {
+        return roster_count(r, volume_holds_scan_slot);
+}
+
+unsigned roster_builds(const Roster *r) {
+        return roster_count(r, volume_holds_build_slot);
+}
+
+static bool scans_before(const Record *a, const Record *b) {
+        bool a_asked = a->n_pending > 0, b_asked = b->n_pending > 0;
+        return a_asked != b_asked ? a_asked : a->scan_due_since < b->scan_due_since;
+}
+
+Record *roster_next_to_scan(const Roster *r) {
+        Record *first = NULL;
+        for (size_t i = 0; i < r->n; i++)
+                if (volume_wants_scan(&r->items[i]->volume) && (!first || scans_before(r->items[i], first)))
+                        first = r->items[i];
+        return first;
 }
 
 Record *roster_next_to_build(const Roster *r) {

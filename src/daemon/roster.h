@@ -34,9 +34,14 @@ int roster_busy(const Roster *r, char ***ret);
 bool roster_any_runs(const Roster *r);
 /* Is work of a trusted volume waiting? */
 bool roster_any_stale(const Roster *r);
-/* Builds that count against MaxBuilds=: one that hangs holds up nobody else. */
+/* How many hold a slot, against MaxScans= and MaxBuilds=. */
+unsigned roster_scans(const Roster *r);
 unsigned roster_builds(const Roster *r);
-/* Who gets the next build slot: whoever has waited longest. NULL: nobody waits for nothing but that. */
+/* Which volume gets the next scan slot: one that somebody waits for on D-Bus before others, and that which
+ * has waited longest among equals. NULL: none waits for one. */
+Record *roster_next_to_scan(const Roster *r);
+/* Which volume gets the next build slot: that which has been stale longest. NULL: none waits for one alone.
+ */
 Record *roster_next_to_build(const Roster *r);
 /* How many have no inotify instance. */
 size_t roster_without_watch(const Roster *r);

@@ -64,5 +64,5 @@ void verdict_note_watching(Record *r, size_t missing) {
         else if (!why && r->unwatched)
                 log_send(LOG_NOTICE, &fields, "watched again");
         (void) free_and_strdup(&r->unwatched, why);
-        r->volume.unwatched = why;
+        volume_set_watched(&r->volume, !why);
 }

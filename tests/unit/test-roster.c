@@ -62,6 +62,35 @@ static void whoever_waits_longest_builds_next(void **state) {
         assert_null(roster_next_to_build(&r));
 }
 
+static void scan_slots_go_to_those_that_are_asked_for_then_to_those_that_wait_longest(void **state) {
+        _cleanup_(roster_done) Roster r = ROSTER_NULL;
+        const VolumeConfig c = {.scan_timeout = 10, .max_failures = 1, .max_attempts = 1};
+        Record *a = add(&r, "a"), *b = add(&r, "b"), *asked = add(&r, "asked");
+        assert_null(roster_next_to_scan(&r));
+        for (Record *i = roster_next(&r, NULL); i; i = roster_next(&r, i))
+                assert_int_equal(volume_event(&i->volume, &c, VOLUME_APPEARED, 1), 0);
+        a->scan_due_since = 20;
+        b->scan_due_since = 10;
+        asked->scan_due_since = 30;
+        assert_ptr_equal(roster_next_to_scan(&r), b);
+        asked->pending = calloc(1, sizeof(*asked->pending));
+        asked->n_pending = 1;
+        assert_ptr_equal(roster_next_to_scan(&r), asked);
+        b->pending = calloc(1, sizeof(*b->pending));
+        b->n_pending = 1;
+        assert_ptr_equal(roster_next_to_scan(&r), b);
+        assert_int_equal(roster_scans(&r), 0);
+        assert_int_equal(volume_event(&b->volume, &c, VOLUME_SCAN_SLOT, 100), VOLUME_ACT_SCAN);
+        assert_int_equal(roster_scans(&r), 1);
+        assert_ptr_equal(roster_next_to_scan(&r), asked);
+        assert_int_equal(volume_event(&asked->volume, &c, VOLUME_SCAN_SLOT, 100), VOLUME_ACT_SCAN);
+        assert_ptr_equal(roster_next_to_scan(&r), a);
+        assert_int_equal(roster_scans(&r), 2);
+        assert_int_equal(volume_event(&b->volume, &c, VOLUME_TIMER, 110), 0);
+        assert_int_equal(b->volume.state, VOLUME_HUNG); /* holds up no other */
+        assert_int_equal(roster_scans(&r), 1);
+}
+
 static void the_busy_ones_are_named(void **state) {
         _cleanup_(roster_done) Roster r = ROSTER_NULL;
         _cleanup_strv_free_ char **busy = NULL;
@@ -81,6 +110,7 @@ int main(void) {
                 cmocka_unit_test(they_come_in_order_of_appearance),
                 cmocka_unit_test(a_name_means_its_own_volume_first),
                 cmocka_unit_test(whoever_waits_longest_builds_next),
+                cmocka_unit_test(scan_slots_go_to_those_that_are_asked_for_then_to_those_that_wait_longest),
                 cmocka_unit_test(the_busy_ones_are_named),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,6 +30,7 @@ static void assert_settings_equal(const Settings *a, const Settings *b) {
         assert_int_equal(a->boot_delay, b->boot_delay);
         assert_int_equal(a->scan_timeout, b->scan_timeout);
         assert_int_equal(a->trust_ctime, b->trust_ctime);
+        assert_int_equal(a->max_scans, b->max_scans);
         assert_int_equal(a->max_builds, b->max_builds);
         assert_int_equal(a->max_failures, b->max_failures);
         assert_int_equal(a->max_attempts, b->max_attempts);
@@ -56,6 +57,7 @@ static void defaults_are_the_documented_ones(void **state) {
         assert_true(strv_contains(s.hold_while_locked, "/var/lib/rpm/.rpm.lock"));
         assert_true(strv_contains(s.hold_while_locked, "/var/lib/pacman/db.lck"));
         assert_true(s.trust_ctime);
+        assert_int_equal(s.max_scans, 4);
         assert_int_equal(s.max_builds, 1);
         assert_int_equal(s.max_failures, 5);
         assert_int_equal(s.max_attempts, 25);
@@ -93,6 +95,7 @@ static void every_key_is_taken(void **state) {
                                                    "SettleMaxSec=3min\n"
                                                    "BootDelaySec=0\n"
                                                    "ScanTimeoutSec=250ms\n"
+                                                   "MaxScans=9\n"
                                                    "HoldWhileLocked=/one /two\n"
                                                    "TrustCTime=no\n"
                                                    "[Build]\n"
@@ -116,6 +119,7 @@ static void every_key_is_taken(void **state) {
         assert_string_equal(s.hold_while_locked[0], "/one");
         assert_string_equal(s.hold_while_locked[1], "/two");
         assert_false(s.trust_ctime);
+        assert_int_equal(s.max_scans, 9);
         assert_int_equal(s.max_builds, 2);
         assert_int_equal(s.max_failures, 3);
         assert_int_equal(s.max_attempts, 4);
@@ -173,6 +177,7 @@ static void bad_line_spares_the_good_ones(void **state) {
                      NULL);
         assert_int_equal(s.settle, 5 * USEC_PER_SEC);
         assert_int_equal(s.boot_delay, 7 * USEC_PER_SEC);
+        assert_int_equal(s.max_scans, 4);
         assert_int_equal(s.max_builds, 1);
         assert_int_equal(s.retry, 9 * USEC_PER_SEC);
 }

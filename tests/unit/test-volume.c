@@ -20,7 +20,15 @@ static const VolumeConfig config = {.settle = 8,
                                     .max_failures = 3,
                                     .max_attempts = 5};
 
-#define at(v, event, now) volume_event((v), &config, (event), (now))
+/* A scan slot is always free. */
+static unsigned event_at(Volume *v, const VolumeConfig *c, VolumeEvent event, uint64_t now) {
+        unsigned actions = volume_event(v, c, event, now);
+        if (volume_wants_scan(v))
+                actions |= volume_event(v, c, VOLUME_SCAN_SLOT, now);
+        return actions;
+}
+
+#define at(v, event, now) event_at((v), &config, (event), (now))
 
 /* A trusted volume that was scanned at time 1 and found fresh. */
 static Volume fresh_volume(void) {
@@ -53,7 +61,7 @@ static void a_change_settles_is_scanned_built_and_scanned_again(void **state) {
         at(&v, VOLUME_SCAN_STALE, 109);
         assert_int_equal(v.state, VOLUME_STALE);
         assert_true(volume_wants_build(&v));
-        assert_int_equal(at(&v, VOLUME_SLOT, 109), VOLUME_ACT_BUILD);
+        assert_int_equal(at(&v, VOLUME_BUILD_SLOT, 109), VOLUME_ACT_BUILD);
         assert_int_equal(v.state, VOLUME_BUILDING);
         assert_int_equal(at(&v, VOLUME_BUILD_SUCCESS, 120), VOLUME_ACT_SCAN);
         at(&v, VOLUME_SCAN_FRESH, 121);
@@ -120,7 +128,7 @@ static void a_change_during_the_build_is_followed_by_a_scan_and_a_build(void **s
         at(&v, VOLUME_CHANGED, 100);
         uint64_t now = settle_to_scan(&v, 100);
         at(&v, VOLUME_SCAN_STALE, now);
-        at(&v, VOLUME_SLOT, now);
+        at(&v, VOLUME_BUILD_SLOT, now);
         at(&v, VOLUME_CHANGED, now + 1);
         assert_int_equal(v.state, VOLUME_BUILDING);
         assert_int_equal(at(&v, VOLUME_BUILD_SUCCESS, now + 2), VOLUME_ACT_SCAN);
@@ -135,7 +143,7 @@ static void failures_wait_longer_each_time_and_end(void **state) {
         VolumeEvent verdict = VOLUME_SCAN_STALE;
         for (unsigned i = 1; i <= config.max_failures; i++) {
                 at(&v, verdict, now);
-                assert_int_equal(at(&v, VOLUME_SLOT, now), VOLUME_ACT_BUILD);
+                assert_int_equal(at(&v, VOLUME_BUILD_SLOT, now), VOLUME_ACT_BUILD);
                 assert_int_equal(at(&v, VOLUME_BUILD_FAILURE, now), VOLUME_ACT_SCAN);
                 verdict = VOLUME_SCAN_STALE_AGAIN;
                 at(&v, verdict, now);
@@ -159,7 +167,7 @@ static void failures_wait_longer_each_time_and_end(void **state) {
         assert_false(volume_busy(&v));
         at(&v, VOLUME_SCAN_STALE, now);
         assert_true(volume_busy(&v));
-        assert_int_equal(at(&v, VOLUME_SLOT, now), VOLUME_ACT_BUILD);
+        assert_int_equal(at(&v, VOLUME_BUILD_SLOT, now), VOLUME_ACT_BUILD);
         at(&v, VOLUME_BUILD_FAILURE, now);
         at(&v, VOLUME_SCAN_STALE_AGAIN, now);
         assert_int_equal(v.state, VOLUME_GIVEN_UP);
@@ -170,7 +178,7 @@ static void what_a_failed_build_wrote_is_no_reason_to_try_at_once(void **state) 
         at(&v, VOLUME_CHANGED, 100);
         uint64_t now = settle_to_scan(&v, 100);
         at(&v, VOLUME_SCAN_STALE, now);
-        at(&v, VOLUME_SLOT, now);
+        at(&v, VOLUME_BUILD_SLOT, now);
         at(&v, VOLUME_CHANGED, now); /* its own half-written output */
         at(&v, VOLUME_BUILD_FAILURE, now);
         at(&v, VOLUME_SCAN_STALE_AGAIN, now);
@@ -185,7 +193,7 @@ static void a_build_that_changes_nothing_ends_given_up(void **state) {
         at(&v, VOLUME_SCAN_STALE, now);
         while (v.state != VOLUME_GIVEN_UP) {
                 if (volume_wants_build(&v)) {
-                        at(&v, VOLUME_SLOT, now);
+                        at(&v, VOLUME_BUILD_SLOT, now);
                         builds++;
                         at(&v, VOLUME_BUILD_SUCCESS, now);
                         at(&v, VOLUME_SCAN_STALE_AGAIN, now);
@@ -213,7 +221,7 @@ static void builds_that_something_undoes_each_time_end_given_up(void **state) {
         uint64_t now = settle_to_scan(&v, 100);
         for (unsigned i = 0; i < config.max_attempts; i++) {
                 at(&v, VOLUME_SCAN_STALE, now);
-                assert_int_equal(at(&v, VOLUME_SLOT, now), VOLUME_ACT_BUILD);
+                assert_int_equal(at(&v, VOLUME_BUILD_SLOT, now), VOLUME_ACT_BUILD);
                 at(&v, VOLUME_BUILD_SUCCESS, now);
         }
         at(&v, VOLUME_SCAN_STALE, now);
@@ -252,7 +260,7 @@ static void not_now_is_no_failure_and_is_tried_again(void **state) {
         at(&v, VOLUME_CHANGED, 100);
         uint64_t now = settle_to_scan(&v, 100);
         at(&v, VOLUME_SCAN_STALE, now);
-        at(&v, VOLUME_SLOT, now);
+        at(&v, VOLUME_BUILD_SLOT, now);
         at(&v, VOLUME_BUILD_NOT_NOW, now);
         at(&v, VOLUME_SCAN_STALE_AGAIN, now);
         assert_int_equal(v.state, VOLUME_STALE);
@@ -296,7 +304,7 @@ static void a_build_without_a_sign_of_life_hangs_the_volume_until_there_is_one(v
         at(&v, VOLUME_CHANGED, 100);
         uint64_t now = settle_to_scan(&v, 100);
         at(&v, VOLUME_SCAN_STALE, now);
-        at(&v, VOLUME_SLOT, now);
+        at(&v, VOLUME_BUILD_SLOT, now);
         assert_int_equal(v.timer, now + config.build_timeout);
         at(&v, VOLUME_BUILD_ALIVE, now + 30);
         assert_int_equal(v.timer, now + 30 + config.build_timeout);
@@ -323,11 +331,11 @@ static void holds_keep_work_back_but_not_from_a_person(void **state) {
         uint64_t now = settle_to_scan(&v, 100);
         at(&v, VOLUME_SCAN_STALE, now);
         assert_false(volume_wants_build(&v));
-        assert_int_equal(at(&v, VOLUME_SLOT, now), 0);
+        assert_int_equal(at(&v, VOLUME_BUILD_SLOT, now), 0);
         at(&v, VOLUME_BUILD_WANTED, now);
         at(&v, VOLUME_SCAN_STALE, now);
         assert_true(volume_wants_build(&v));
-        volume_hold(&v, VOLUME_HOLD_LOCK, true);
+        volume_set_lock(&v, VOLUME_LOCK_REBOOT);
         assert_false(volume_wants_build(&v));
 }
 
@@ -341,7 +349,7 @@ static void a_hurry_waits_for_nothing_but_packages_and_locks(void **state) {
         assert_false(volume_wants_build(&v));
         volume_hold(&v, VOLUME_HOLD_PACKAGES, false);
         assert_true(volume_wants_build(&v));
-        volume_hold(&v, VOLUME_HOLD_LOCK, true);
+        volume_set_lock(&v, VOLUME_LOCK_REBOOT);
         assert_false(volume_wants_build(&v));
 }
 
@@ -352,9 +360,11 @@ static void a_hurry_does_not_take_up_what_was_given_up(void **state) {
         now = settle_to_scan(&v, now);
         at(&v, VOLUME_SCAN_STALE, now);
         while (v.state != VOLUME_GIVEN_UP) {
-                at(&v, VOLUME_SLOT, now);
+                at(&v, VOLUME_BUILD_SLOT, now);
                 at(&v, VOLUME_BUILD_FAILURE, now);
                 at(&v, VOLUME_SCAN_STALE_AGAIN, now);
+                if (v.state == VOLUME_GIVEN_UP)
+                        break;
                 now = v.timer;
                 at(&v, VOLUME_TIMER, now);
                 at(&v, VOLUME_SCAN_STALE_AGAIN, now);
@@ -368,15 +378,13 @@ static void a_hurry_does_not_take_up_what_was_given_up(void **state) {
 
 static void a_released_lock_scans_at_once_and_counts(void **state) {
         Volume v = fresh_volume();
-        v.locked = true;
-        volume_hold(&v, VOLUME_HOLD_LOCK, true);
+        volume_set_lock(&v, VOLUME_LOCK_CLIENT);
         assert_true(volume_busy(&v));
         at(&v, VOLUME_CHANGED, 100);
         uint64_t now = settle_to_scan(&v, 100);
         at(&v, VOLUME_SCAN_STALE, now);
         assert_false(volume_wants_build(&v));
-        v.locked = false;
-        volume_hold(&v, VOLUME_HOLD_LOCK, false);
+        volume_set_lock(&v, VOLUME_LOCK_NONE);
         assert_int_equal(at(&v, VOLUME_UNLOCKED_FAILURE, now), VOLUME_ACT_SCAN);
         assert_int_equal(v.failures, 1);
         at(&v, VOLUME_SCAN_STALE, now);
@@ -386,7 +394,7 @@ static void a_released_lock_scans_at_once_and_counts(void **state) {
         assert_int_equal(at(&v, VOLUME_UNLOCKED_SUCCESS, now), 0);
         assert_int_equal(v.failures, 0);
         assert_int_equal(at(&v, VOLUME_SCAN_STALE, now), 0); /* it is built, and scanned behind that */
-        assert_int_equal(at(&v, VOLUME_SLOT, now), VOLUME_ACT_BUILD);
+        assert_int_equal(at(&v, VOLUME_BUILD_SLOT, now), VOLUME_ACT_BUILD);
         assert_int_equal(at(&v, VOLUME_BUILD_SUCCESS, now), VOLUME_ACT_SCAN);
         at(&v, VOLUME_SCAN_FRESH, now);
         assert_false(volume_busy(&v));
@@ -396,18 +404,18 @@ static void many_unlocks_are_few_scans_but_the_last_is_followed_by_one(void **st
         VolumeConfig c = config;
         c.unlock_gap = 5;
         Volume v = fresh_volume(); /* scanned at 1 */
-        assert_int_equal(volume_event(&v, &c, VOLUME_UNLOCKED_SUCCESS, 100), VOLUME_ACT_SCAN);
-        assert_int_equal(volume_event(&v, &c, VOLUME_UNLOCKED_SUCCESS, 101), 0);
-        (void) volume_event(&v, &c, VOLUME_SCAN_FRESH, 102);
+        assert_int_equal(event_at(&v, &c, VOLUME_UNLOCKED_SUCCESS, 100), VOLUME_ACT_SCAN);
+        assert_int_equal(event_at(&v, &c, VOLUME_UNLOCKED_SUCCESS, 101), 0);
+        (void) event_at(&v, &c, VOLUME_SCAN_FRESH, 102);
         assert_int_equal(v.state, VOLUME_FRESH);
         assert_int_equal(v.timer, 107);
-        assert_int_equal(volume_event(&v, &c, VOLUME_UNLOCKED_SUCCESS, 103), 0);
+        assert_int_equal(event_at(&v, &c, VOLUME_UNLOCKED_SUCCESS, 103), 0);
         assert_int_equal(v.timer, 107);
-        assert_int_equal(volume_event(&v, &c, VOLUME_TIMER, 107), VOLUME_ACT_SCAN);
+        assert_int_equal(event_at(&v, &c, VOLUME_TIMER, 107), VOLUME_ACT_SCAN);
         assert_true(volume_busy(&v));
-        (void) volume_event(&v, &c, VOLUME_SCAN_FRESH, 108);
+        (void) event_at(&v, &c, VOLUME_SCAN_FRESH, 108);
         assert_int_equal(v.timer, USEC_INFINITY);
-        assert_int_equal(volume_event(&v, &c, VOLUME_UNLOCKED_SUCCESS, 110), 0);
+        assert_int_equal(event_at(&v, &c, VOLUME_UNLOCKED_SUCCESS, 110), 0);
         assert_int_equal(v.timer, 113);
 }
 
@@ -416,7 +424,7 @@ static void the_lock_of_a_build_is_not_counted(void **state) {
         at(&v, VOLUME_CHANGED, 100);
         uint64_t now = settle_to_scan(&v, 100);
         at(&v, VOLUME_SCAN_STALE, now);
-        at(&v, VOLUME_SLOT, now);
+        at(&v, VOLUME_BUILD_SLOT, now);
         assert_int_equal(at(&v, VOLUME_UNLOCKED_FAILURE, now), 0);
         at(&v, VOLUME_BUILD_FAILURE, now);
         assert_int_equal(v.failures, 1);
@@ -424,14 +432,14 @@ static void the_lock_of_a_build_is_not_counted(void **state) {
 
 static void what_is_not_watched_is_scanned_again_and_again(void **state) {
         Volume v = volume_init(true);
-        v.unwatched = true;
+        volume_set_watched(&v, false);
         at(&v, VOLUME_APPEARED, 1);
         at(&v, VOLUME_SCAN_FRESH, 2);
         assert_int_equal(v.timer, 2 + config.settle_max);
         assert_int_equal(at(&v, VOLUME_TIMER, v.timer), VOLUME_ACT_SCAN);
         assert_false(volume_busy(&v));
         at(&v, VOLUME_SCAN_STALE, 30);
-        at(&v, VOLUME_SLOT, 30);
+        at(&v, VOLUME_BUILD_SLOT, 30);
         assert_int_equal(v.timer, 30 + config.build_timeout);
         at(&v, VOLUME_BUILD_SUCCESS, 31);
         at(&v, VOLUME_SCAN_FRESH, 32);
@@ -442,7 +450,7 @@ static void force_builds_what_is_fresh(void **state) {
         Volume v = fresh_volume();
         assert_int_equal(at(&v, VOLUME_FORCE_WANTED, 10), VOLUME_ACT_SCAN);
         at(&v, VOLUME_SCAN_FRESH, 11);
-        assert_int_equal(at(&v, VOLUME_SLOT, 11), VOLUME_ACT_BUILD | VOLUME_ACT_FORCE);
+        assert_int_equal(at(&v, VOLUME_BUILD_SLOT, 11), VOLUME_ACT_BUILD | VOLUME_ACT_FORCE);
         at(&v, VOLUME_BUILD_SUCCESS, 12);
         at(&v, VOLUME_SCAN_FRESH, 13);
         assert_int_equal(v.state, VOLUME_FRESH);

@@ -7,6 +7,9 @@
 /* Retries grow as 1, 2, 4, … times RetrySec=, up to this many doublings. */
 #define RETRY_DOUBLINGS_MAX 7
 
+#define ALL_HOLDS                                                                                            \
+        ((unsigned) (VOLUME_HOLD_BOOT | VOLUME_HOLD_PACKAGES | VOLUME_HOLD_LOCK | VOLUME_HOLD_RETRY))
+
 const char *volume_state_to_string(VolumeState state) {
         static const char *const names[_VOLUME_STATE_MAX] = {
                 [VOLUME_NEW] = "new",           [VOLUME_PLAIN] = "plain",
@@ -16,28 +19,47 @@ const char *volume_state_to_string(VolumeState state) {
                 [VOLUME_BUILDING] = "building", [VOLUME_FAILED] = "failed",
                 [VOLUME_GIVEN_UP] = "given-up", [VOLUME_HUNG] = "hung",
         };
+        assert(state < _VOLUME_STATE_MAX);
         return names[state];
+}
+
+/* What can never be, whatever happened; before and after each event. */
+static void assert_volume_is_sound(const Volume *v) {
+        assert(v->state < _VOLUME_STATE_MAX);
+        assert((v->holds & ~ALL_HOLDS) == 0 && (v->waived & ~ALL_HOLDS) == 0);
+        assert(v->scan_due + v->scan_runs + v->build_runs <= 1);
+        /* what the state says is what runs */
+        assert(v->state != VOLUME_SCANNING || volume_scan_pending(v));
+        assert(v->state != VOLUME_BUILDING || v->build_runs);
+        assert(v->state != VOLUME_HUNG || v->scan_runs || v->build_runs);
+        assert(!v->scan_due || v->state == VOLUME_SCANNING || v->state == VOLUME_NEW);
+        assert(!v->again || v->scan_runs);
+        /* nobody builds what is not trusted, and a lock always holds */
+        assert(v->state != VOLUME_STALE || v->trusted);
+        assert(!v->locked || v->holds & VOLUME_HOLD_LOCK);
+        /* every wait of its own has an end */
+        assert(v->state != VOLUME_SETTLING || (v->first_change != 0 && v->first_change <= v->last_change));
 }
 
 Volume volume_init(bool trusted) {
         return (Volume){.state = VOLUME_NEW, .timer = USEC_INFINITY, .trusted = trusted};
 }
 
-static uint64_t after(uint64_t t, uint64_t span) {
+static uint64_t time_after(uint64_t t, uint64_t span) {
         return span >= USEC_INFINITY - t ? USEC_INFINITY : t + span;
 }
 
-/* Comes to rest: nothing is owed. What the kernel does not tell of must be looked at. */
-static void rest(Volume *v, const VolumeConfig *c, VolumeState state, uint64_t now) {
+/* Nothing is owed. What the kernel does not tell of must be looked at again. */
+static void come_to_rest(Volume *v, const VolumeConfig *c, VolumeState state, uint64_t now) {
         v->state = state;
-        v->timer = v->unwatched ? after(now, c->unwatched) : USEC_INFINITY;
+        v->timer = v->unwatched ? time_after(now, c->unwatched) : USEC_INFINITY;
         v->first_change = 0;
         v->force = false;
         v->waived = 0;
 }
 
 static uint64_t settle_end(const Volume *v, const VolumeConfig *c) {
-        return MIN(after(v->last_change, c->settle), after(v->first_change, c->settle_max));
+        return MIN(time_after(v->last_change, c->settle), time_after(v->first_change, c->settle_max));
 }
 
 bool volume_settled(const Volume *v, const VolumeConfig *c, uint64_t now) {
@@ -45,12 +67,12 @@ bool volume_settled(const Volume *v, const VolumeConfig *c, uint64_t now) {
 }
 
 static void settle_until_next_look(Volume *v, const VolumeConfig *c, uint64_t now) {
-        v->timer = MIN(settle_end(v, c), after(now, c->settle / SETTLE_STEPS + 1));
+        v->timer = MIN(settle_end(v, c), time_after(now, c->settle / SETTLE_STEPS + 1));
 }
 
-/* A change starts settling, or goes on with it: what came first is remembered until there is rest or a build.
- */
-static void settle(Volume *v, const VolumeConfig *c, uint64_t now) {
+/* A change starts the settling, or goes on with it: what came first is remembered until the volume rests or
+ * is built. */
+static void settle_after_change(Volume *v, const VolumeConfig *c, uint64_t now) {
         v->state = VOLUME_SETTLING;
         v->changed = false;
         v->last_change = now;
@@ -59,98 +81,118 @@ static void settle(Volume *v, const VolumeConfig *c, uint64_t now) {
         settle_until_next_look(v, c, now);
 }
 
-static unsigned scan(Volume *v, const VolumeConfig *c, uint64_t now, bool owed) {
+/* From its slot on it covers all that came before. */
+static void want_scan(Volume *v, bool owed) {
+        assert(!v->scan_runs && !v->build_runs);
         if (v->state != VOLUME_NEW)
                 v->state = VOLUME_SCANNING;
-        v->scan_runs = true;
+        v->scan_due = true;
+        v->owed = owed || v->unlocked;
         v->changed = v->again = v->unlocked = false;
-        v->owed = owed;
-        v->timer = after(now, c->scan_timeout);
+        v->timer = USEC_INFINITY;
+}
+
+static unsigned start_wanted_scan(Volume *v, const VolumeConfig *c, uint64_t now) {
+        if (!v->scan_due)
+                return 0;
+        v->scan_due = false;
+        v->scan_runs = true;
+        v->changed = false;
+        v->timer = time_after(now, c->scan_timeout);
         return VOLUME_ACT_SCAN;
 }
 
-static void stale(Volume *v) {
+static void become_stale(Volume *v) {
         v->state = VOLUME_STALE;
         v->timer = v->holds & VOLUME_HOLD_RETRY ? v->retry_at : USEC_INFINITY;
 }
 
 static uint64_t retry_delay(const Volume *v, const VolumeConfig *c) {
-        unsigned doublings = MIN(v->failures > 0 ? v->failures - 1 : 0, (unsigned) RETRY_DOUBLINGS_MAX);
-        return c->retry << doublings;
+        unsigned doublings = MIN(v->failures - 1, (unsigned) RETRY_DOUBLINGS_MAX);
+        assert(v->failures > 0);
+        return c->retry > USEC_INFINITY >> doublings ? USEC_INFINITY : c->retry << doublings;
 }
 
 static void count_failure(Volume *v, const VolumeConfig *c, uint64_t now) {
         v->failures++;
-        v->retry_at = after(now, retry_delay(v, c));
+        v->retry_at = time_after(now, retry_delay(v, c));
 }
 
-static bool enough(const Volume *v, const VolumeConfig *c) {
+static bool has_failed_enough(const Volume *v, const VolumeConfig *c) {
         return v->failures >= c->max_failures || v->attempts >= c->max_attempts;
 }
 
 /* After a failure: wait for the retry, or for nothing any more. */
-static void failed(Volume *v, const VolumeConfig *c, uint64_t now) {
-        v->given_up = v->given_up || enough(v, c);
-        rest(v, c, v->given_up ? VOLUME_GIVEN_UP : VOLUME_FAILED, now);
+static void become_failed(Volume *v, const VolumeConfig *c, uint64_t now) {
+        v->given_up = v->given_up || has_failed_enough(v, c);
+        come_to_rest(v, c, v->given_up ? VOLUME_GIVEN_UP : VOLUME_FAILED, now);
         if (!v->given_up)
                 v->timer = MAX(v->retry_at, now);
 }
 
-static void succeeded(Volume *v) {
+static void forget_failures(Volume *v) {
         v->failures = v->attempts = 0;
         v->given_up = false;
         v->retry_at = 0;
+}
+
+static void note_success(Volume *v) {
+        forget_failures(v);
         v->holds &= ~(unsigned) VOLUME_HOLD_RETRY;
 }
 
-static void on_changed(Volume *v, const VolumeConfig *c, uint64_t now) {
-        if (v->scan_runs || v->build_runs)
-                v->changed = true; /* on_scanned() and on_built() see to it */
+static void note_change(Volume *v, const VolumeConfig *c, uint64_t now) {
+        if (v->scan_due)
+                v->owed = true;
+        if (v->scan_due || v->scan_runs || v->build_runs)
+                v->changed = true; /* the scan that is due, end_scan() or end_build() see to it */
         else
-                settle(v, c, now);
+                settle_after_change(v, c, now);
 }
 
-static unsigned on_timer(Volume *v, const VolumeConfig *c, uint64_t now) {
+static void go_on_at_timer(Volume *v, const VolumeConfig *c, uint64_t now) {
         if (now < v->timer)
-                return 0;
+                return;
         switch (v->state) {
         case VOLUME_SETTLING:
                 if (volume_settled(v, c, now))
-                        return scan(v, c, now, true);
-                settle_until_next_look(v, c, now);
-                return 0;
+                        want_scan(v, true);
+                else
+                        settle_until_next_look(v, c, now);
+                return;
         case VOLUME_NEW:
         case VOLUME_SCANNING:
         case VOLUME_BUILDING:
                 v->state = VOLUME_HUNG;
                 v->timer = USEC_INFINITY;
-                return 0;
+                return;
         case VOLUME_FAILED:
                 v->retry_at = 0; /* due: a stale verdict builds now */
-                return scan(v, c, now, true);
+                want_scan(v, true);
+                return;
         case VOLUME_STALE:
                 v->holds &= ~(unsigned) VOLUME_HOLD_RETRY;
                 v->timer = USEC_INFINITY;
-                return 0;
+                return;
         case VOLUME_PLAIN:
         case VOLUME_REFUSED:
         case VOLUME_UNTRUSTED:
         case VOLUME_FRESH:
         case VOLUME_GIVEN_UP:
-                return scan(v, c, now, !v->unwatched); /* or a lock was given back a moment ago */
+                want_scan(v, false); /* it is not watched, or a lock was given back a moment ago */
+                return;
         case VOLUME_HUNG:
         case _VOLUME_STATE_MAX:
-                return 0;
+                return;
         }
-        return 0;
 }
 
 /* What a stale volume that is trusted does next. SAME: no source changed since the last build began. */
-static void on_stale(Volume *v, const VolumeConfig *c, bool same, uint64_t now) {
+static void judge_stale(Volume *v, const VolumeConfig *c, bool same, uint64_t now) {
         bool not_now = v->holds & VOLUME_HOLD_RETRY;
 
         if (v->waived || v->force) {
-                stale(v);
+                become_stale(v);
                 return;
         }
         if (v->given_up && !same) {
@@ -159,111 +201,112 @@ static void on_stale(Volume *v, const VolumeConfig *c, bool same, uint64_t now) 
         } else if (same && v->failures == 0 && v->attempts > 0 && !not_now)
                 count_failure(v, c, now); /* a build that claims success and leaves things stale */
 
-        if (v->attempts >= c->max_attempts || (same && enough(v, c)) ||
+        if (v->attempts >= c->max_attempts || (same && has_failed_enough(v, c)) ||
             (same && v->retry_at > now && !not_now))
-                failed(v, c, now);
+                become_failed(v, c, now);
         else
-                stale(v);
+                become_stale(v);
 }
 
 /* The verdict of a scan into which nothing more came. */
-static void on_verdict(Volume *v, const VolumeConfig *c, VolumeEvent verdict, uint64_t now) {
+static void take_verdict(Volume *v, const VolumeConfig *c, VolumeEvent verdict, uint64_t now) {
         switch ((int) verdict) {
         case VOLUME_SCAN_FRESH:
-                succeeded(v);
+                note_success(v);
                 if (v->force && v->trusted)
-                        stale(v);
+                        become_stale(v);
                 else
-                        rest(v, c, v->trusted ? VOLUME_FRESH : VOLUME_UNTRUSTED, now);
+                        come_to_rest(v, c, v->trusted ? VOLUME_FRESH : VOLUME_UNTRUSTED, now);
                 break;
         case VOLUME_SCAN_STALE:
         case VOLUME_SCAN_STALE_AGAIN:
                 if (v->trusted)
-                        on_stale(v, c, verdict == VOLUME_SCAN_STALE_AGAIN, now);
+                        judge_stale(v, c, verdict == VOLUME_SCAN_STALE_AGAIN, now);
                 else
-                        rest(v, c, VOLUME_UNTRUSTED, now);
+                        come_to_rest(v, c, VOLUME_UNTRUSTED, now);
                 break;
         case VOLUME_SCAN_NONE:
-                succeeded(v);
-                rest(v, c, VOLUME_PLAIN, now);
+                note_success(v);
+                come_to_rest(v, c, VOLUME_PLAIN, now);
                 break;
         case VOLUME_SCAN_REFUSED:
-                succeeded(v);
-                rest(v, c, VOLUME_REFUSED, now);
+                note_success(v);
+                come_to_rest(v, c, VOLUME_REFUSED, now);
                 break;
         case VOLUME_SCAN_ERROR:
                 count_failure(v, c, now);
-                failed(v, c, now);
+                become_failed(v, c, now);
                 break;
         }
 }
 
 /* A lock was given back while the scan ran, which may have looked too early. What is stale is built, and
- * scanned behind that. */
-static unsigned on_unlocked_meanwhile(Volume *v, const VolumeConfig *c, uint64_t now) {
-        if (v->state == VOLUME_STALE)
-                return 0;
-        if (v->state != VOLUME_FRESH || c->unlock_gap == 0)
-                return scan(v, c, now, true);
-        v->timer = MIN(v->timer, after(now, c->unlock_gap));
-        return 0;
+ * scanned after that. */
+static void scan_after_unlock(Volume *v, const VolumeConfig *c, uint64_t now) {
+        v->unlocked = true;
+        if (v->state == VOLUME_FRESH && c->unlock_gap > 0)
+                v->timer = MIN(v->timer, time_after(now, c->unlock_gap));
+        else if (v->state != VOLUME_STALE)
+                want_scan(v, true);
 }
 
-static unsigned on_scanned(Volume *v, const VolumeConfig *c, VolumeEvent verdict, uint64_t now) {
-        if (!v->scan_runs)
-                return 0;
+/* What changed while it was scanned settles first, but endless change must not keep stale work waiting for
+ * ever. */
+static bool verdict_counts(const Volume *v, const VolumeConfig *c, VolumeEvent verdict, uint64_t now) {
+        bool is_stale = verdict == VOLUME_SCAN_STALE || verdict == VOLUME_SCAN_STALE_AGAIN;
+        bool overdue = v->first_change != 0 && now >= time_after(v->first_change, c->settle_max);
+        return !v->changed || !is_stale || overdue || v->waived || v->force;
+}
+
+static void end_scan(Volume *v, const VolumeConfig *c, VolumeEvent verdict, uint64_t now) {
+        assert(v->scan_runs);
         bool unlocked = v->unlocked;
         v->scan_runs = v->unlocked = false;
         v->scanned_at = now;
+        if (verdict == VOLUME_SCAN_ERROR)
+                v->unwatched = true; /* who knows how far it came with arming */
         if (v->state == VOLUME_HUNG)
                 v->state = VOLUME_SCANNING;
-        if (v->again)
-                return scan(v, c, now, v->owed);
-        if (unlocked && v->changed) /* nothing settles behind a lock that was given back */
-                return scan(v, c, now, true);
-        bool is_stale = verdict == VOLUME_SCAN_STALE || verdict == VOLUME_SCAN_STALE_AGAIN;
-        bool overdue = v->first_change != 0 && now >= after(v->first_change, c->settle_max);
-        bool changed = v->changed;
+        if (v->again || (unlocked && v->changed)) { /* nothing settles after a lock that was given back */
+                want_scan(v, v->owed || unlocked);
+                return;
+        }
+        bool changed = v->changed, counts = verdict_counts(v, c, verdict, now);
         v->changed = false;
-
-        /* What changed meanwhile settles first, but endless change must not keep stale work waiting for ever.
-         */
-        if (!(changed && is_stale && !overdue && !v->waived && !v->force))
-                on_verdict(v, c, verdict, now);
+        if (counts)
+                take_verdict(v, c, verdict, now);
         if (changed && v->state == VOLUME_STALE)
                 v->changed = true; /* the build will be followed by a scan */
         else if (changed)
-                settle(v, c, now);
+                settle_after_change(v, c, now);
         else if (unlocked)
-                return on_unlocked_meanwhile(v, c, now);
-        return 0;
+                scan_after_unlock(v, c, now);
 }
 
-static void on_alive(Volume *v, const VolumeConfig *c, uint64_t now) {
+static void note_alive(Volume *v, const VolumeConfig *c, uint64_t now) {
         if (!v->build_runs)
                 return;
         v->state = VOLUME_BUILDING;
-        v->timer = after(now, c->build_timeout);
+        v->timer = time_after(now, c->build_timeout);
 }
 
-static unsigned on_slot(Volume *v, const VolumeConfig *c, uint64_t now) {
+static unsigned start_wanted_build(Volume *v, const VolumeConfig *c, uint64_t now) {
         if (!volume_wants_build(v))
                 return 0;
         unsigned actions = VOLUME_ACT_BUILD | (v->force ? VOLUME_ACT_FORCE : 0U);
-        rest(v, c, VOLUME_BUILDING, now);
+        come_to_rest(v, c, VOLUME_BUILDING, now);
         v->holds &= ~(unsigned) VOLUME_HOLD_RETRY;
         v->build_runs = true;
-        on_alive(v, c, now);
-        v->changed = v->given_up = false;
+        note_alive(v, c, now);
+        v->changed = v->unlocked = v->given_up = false;
         v->attempts++;
         return actions;
 }
 
 /* However it ended, a scan follows at once: it sees what changed during the build, and what the build left.
  */
-static unsigned on_built(Volume *v, const VolumeConfig *c, VolumeEvent how, uint64_t now) {
-        if (!v->build_runs)
-                return 0;
+static void end_build(Volume *v, const VolumeConfig *c, VolumeEvent how, uint64_t now) {
+        assert(v->build_runs);
         v->build_runs = false;
         v->retry_at = 0;
         if (how == VOLUME_BUILD_SUCCESS)
@@ -272,140 +315,201 @@ static unsigned on_built(Volume *v, const VolumeConfig *c, VolumeEvent how, uint
                 count_failure(v, c, now);
         else {
                 v->holds |= VOLUME_HOLD_RETRY;
-                v->retry_at = after(now, c->retry);
+                v->retry_at = time_after(now, c->retry);
         }
-        return scan(v, c, now, true);
+        want_scan(v, true);
 }
 
-static unsigned on_scan_wanted(Volume *v, const VolumeConfig *c, uint64_t now, bool owed) {
+/* What runs began before this was asked for. After a build comes a scan anyway; of a volume that hangs
+ * nothing is asked. */
+static void scan_once_more(Volume *v, bool owed) {
         if (v->build_runs || v->state == VOLUME_HUNG)
-                return 0; /* a scan follows */
-        if (v->scan_runs) {
-                v->again = true;
-                v->owed = v->owed || owed;
-                return 0;
+                return;
+        if (!volume_scan_pending(v)) {
+                want_scan(v, owed);
+                return;
         }
-        return scan(v, c, now, owed);
+        v->again = v->scan_runs;
+        v->owed = v->owed || owed;
 }
 
 /* What the client changed is looked at without settling. The lock of our own build is not its business: how
  * that ended its exit tells. */
-static unsigned on_unlocked(Volume *v, const VolumeConfig *c, VolumeEvent how, uint64_t now) {
+static void note_unlocked(Volume *v, const VolumeConfig *c, VolumeEvent how, uint64_t now) {
         if (v->build_runs)
-                return 0;
-        if (how == VOLUME_UNLOCKED_SUCCESS) {
-                v->failures = v->attempts = 0; /* or what is still stale were a build that did nothing */
-                v->retry_at = 0;
-                v->given_up = false;
-        } else if (how == VOLUME_UNLOCKED_FAILURE)
+                return;
+        if (how == VOLUME_UNLOCKED_SUCCESS)
+                forget_failures(v); /* or what is still stale were a build that did nothing */
+        else if (how == VOLUME_UNLOCKED_FAILURE)
                 v->failures++;
-        if (v->scan_runs && v->state != VOLUME_HUNG) {
+        uint64_t earliest = time_after(v->scanned_at, c->unlock_gap);
+        if (v->scan_runs)
                 v->unlocked = true;
-                return 0;
-        }
-        uint64_t earliest = after(v->scanned_at, c->unlock_gap);
-        if (v->state == VOLUME_FRESH && now < earliest) {
+        else if (v->state == VOLUME_FRESH && now < earliest) {
+                v->unlocked = true;
                 v->timer = MIN(v->timer, earliest);
-                return 0;
-        }
-        return on_scan_wanted(v, c, now, true);
+        } else
+                scan_once_more(v, true);
 }
 
-static unsigned on_trust(Volume *v, const VolumeConfig *c, uint64_t now, bool trusted) {
+/* What was owed for another reason than that something is stale is owed still. */
+static void come_to_distrust(Volume *v, const VolumeConfig *c, uint64_t now) {
+        bool changed = v->changed, unlocked = v->unlocked;
+        note_success(v); /* what failed is no longer ours to count */
+        come_to_rest(v, c, VOLUME_UNTRUSTED, now);
+        if (changed)
+                settle_after_change(v, c, now);
+        else if (unlocked)
+                want_scan(v, true);
+}
+
+static void set_trusted(Volume *v, const VolumeConfig *c, bool trusted, uint64_t now) {
         if (v->trusted == trusted)
-                return 0;
+                return;
         v->trusted = trusted;
         if (trusted && v->state == VOLUME_UNTRUSTED)
-                return scan(v, c, now, true);
-        if (!trusted && (v->state == VOLUME_FRESH || v->state == VOLUME_STALE || v->state == VOLUME_FAILED ||
-                         v->state == VOLUME_GIVEN_UP)) {
-                succeeded(v); /* what failed is no longer ours to count */
-                bool changed = v->changed;
-                rest(v, c, VOLUME_UNTRUSTED, now);
-                if (changed)
-                        settle(v, c, now);
-        }
-        return 0;
+                want_scan(v, true);
+        else if (!trusted && (v->state == VOLUME_FRESH || v->state == VOLUME_STALE ||
+                              v->state == VOLUME_FAILED || v->state == VOLUME_GIVEN_UP))
+                come_to_distrust(v, c, now);
 }
 
-static unsigned on_build_wanted(Volume *v, const VolumeConfig *c, uint64_t now, unsigned waived, bool force) {
+static void want_build(Volume *v, unsigned waived, bool force) {
         if (v->state == VOLUME_HUNG)
-                return 0;
+                return;
         v->waived |= waived;
         v->force = v->force || force;
         v->given_up = false;
-        if (v->scan_runs)
-                v->again = v->owed = true; /* what runs began before it was asked for */
-        if (v->scan_runs || v->build_runs)
-                return 0;
-        return scan(v, c, now, true);
+        scan_once_more(v, true);
 }
 
 /* What was given up stays so, and neither a package manager nor a lock is raced. */
-static unsigned on_hurry_wanted(Volume *v, const VolumeConfig *c, uint64_t now) {
+static void hurry(Volume *v) {
         if (!v->trusted || v->given_up)
-                return on_scan_wanted(v, c, now, volume_busy(v));
-        return on_build_wanted(v, c, now, VOLUME_HOLD_BOOT | VOLUME_HOLD_RETRY, false);
+                scan_once_more(v, volume_busy(v));
+        else
+                want_build(v, VOLUME_HOLD_BOOT | VOLUME_HOLD_RETRY, false);
 }
 
-unsigned volume_event(Volume *v, const VolumeConfig *c, VolumeEvent event, uint64_t now) {
-        switch (event) {
+/* What clients of the bus and the administrator want. */
+static void take_request(Volume *v, const VolumeConfig *c, VolumeEvent event, uint64_t now) {
+        switch ((int) event) {
+        case VOLUME_UNLOCKED:
+        case VOLUME_UNLOCKED_SUCCESS:
+        case VOLUME_UNLOCKED_FAILURE:
+                note_unlocked(v, c, event, now);
+                break;
+        case VOLUME_TRUST:
+        case VOLUME_DISTRUST:
+                set_trusted(v, c, event == VOLUME_TRUST, now);
+                break;
+        case VOLUME_SCAN_WANTED:
+                scan_once_more(v, volume_busy(v));
+                break;
+        case VOLUME_HURRY_WANTED:
+                hurry(v);
+                break;
+        case VOLUME_BUILD_WANTED:
+        case VOLUME_FORCE_WANTED:
+                want_build(v, ALL_HOLDS & ~(unsigned) VOLUME_HOLD_LOCK, event == VOLUME_FORCE_WANTED);
+                break;
+        default:
+                assert(!"an event that nobody takes");
+        }
+}
+
+static unsigned take_event(Volume *v, const VolumeConfig *c, VolumeEvent event, uint64_t now) {
+        switch ((int) event) {
         case VOLUME_APPEARED:
-                return v->scan_runs ? 0 : scan(v, c, now, false);
+                assert(v->state == VOLUME_NEW && !volume_scan_pending(v));
+                want_scan(v, false);
+                return 0;
         case VOLUME_CHANGED:
-                on_changed(v, c, now);
+                note_change(v, c, now);
                 return 0;
         case VOLUME_TIMER:
-                return on_timer(v, c, now);
+                go_on_at_timer(v, c, now);
+                return 0;
+        case VOLUME_SCAN_SLOT:
+                return start_wanted_scan(v, c, now);
         case VOLUME_SCAN_FRESH:
         case VOLUME_SCAN_STALE:
         case VOLUME_SCAN_STALE_AGAIN:
         case VOLUME_SCAN_NONE:
         case VOLUME_SCAN_REFUSED:
         case VOLUME_SCAN_ERROR:
-                return on_scanned(v, c, event, now);
-        case VOLUME_SLOT:
-                return on_slot(v, c, now);
+                end_scan(v, c, event, now);
+                return 0;
+        case VOLUME_BUILD_SLOT:
+                return start_wanted_build(v, c, now);
         case VOLUME_BUILD_ALIVE:
-                on_alive(v, c, now);
+                note_alive(v, c, now);
                 return 0;
         case VOLUME_BUILD_SUCCESS:
         case VOLUME_BUILD_NOT_NOW:
         case VOLUME_BUILD_FAILURE:
-                return on_built(v, c, event, now);
-        case VOLUME_UNLOCKED:
-        case VOLUME_UNLOCKED_SUCCESS:
-        case VOLUME_UNLOCKED_FAILURE:
-                return on_unlocked(v, c, event, now);
-        case VOLUME_TRUST:
-        case VOLUME_DISTRUST:
-                return on_trust(v, c, now, event == VOLUME_TRUST);
-        case VOLUME_SCAN_WANTED:
-                return on_scan_wanted(v, c, now, volume_busy(v));
-        case VOLUME_HURRY_WANTED:
-                return on_hurry_wanted(v, c, now);
-        case VOLUME_BUILD_WANTED:
-        case VOLUME_FORCE_WANTED:
-                return on_build_wanted(v, c, now, ~(unsigned) VOLUME_HOLD_LOCK, event == VOLUME_FORCE_WANTED);
-        case _VOLUME_EVENT_MAX:
+                end_build(v, c, event, now);
                 return 0;
         }
+        take_request(v, c, event, now);
         return 0;
 }
 
-void volume_hold(Volume *v, VolumeHold hold, bool on) {
+unsigned volume_event(Volume *v, const VolumeConfig *c, VolumeEvent event, uint64_t now) {
+        assert(event < _VOLUME_EVENT_MAX);
+        assert(now < USEC_INFINITY);
+        assert(c->max_failures > 0 && c->max_attempts > 0);
+        assert_volume_is_sound(v);
+        unsigned actions = take_event(v, c, event, now);
+        assert_volume_is_sound(v);
+        assert(!(actions & VOLUME_ACT_BUILD) || v->trusted);
+        return actions;
+}
+
+static void set_hold(Volume *v, VolumeHold hold, bool on) {
         if (on)
                 v->holds |= (unsigned) hold;
         else
                 v->holds &= ~(unsigned) hold;
 }
 
+void volume_hold(Volume *v, VolumeHold hold, bool on) {
+        assert(hold == VOLUME_HOLD_BOOT || hold == VOLUME_HOLD_PACKAGES);
+        set_hold(v, hold, on);
+}
+
+void volume_set_lock(Volume *v, VolumeLock lock) {
+        assert(lock < _VOLUME_LOCK_MAX);
+        v->locked = lock == VOLUME_LOCK_CLIENT;
+        set_hold(v, VOLUME_HOLD_LOCK, lock != VOLUME_LOCK_NONE);
+}
+
+void volume_set_watched(Volume *v, bool watched) {
+        v->unwatched = !watched;
+}
+
 bool volume_listens(const Volume *v) {
         return v->state != VOLUME_SETTLING && !v->changed;
 }
 
+bool volume_wants_scan(const Volume *v) {
+        return v->scan_due;
+}
+
+bool volume_scan_pending(const Volume *v) {
+        return v->scan_due || v->scan_runs;
+}
+
 bool volume_wants_build(const Volume *v) {
         return v->state == VOLUME_STALE && v->trusted && (v->holds & ~v->waived) == 0;
+}
+
+bool volume_holds_scan_slot(const Volume *v) {
+        return v->scan_runs && v->state != VOLUME_HUNG;
+}
+
+bool volume_holds_build_slot(const Volume *v) {
+        return v->state == VOLUME_BUILDING;
 }
 
 bool volume_busy(const Volume *v) {

@@ -5,8 +5,11 @@
  * come out. No I/O, no clock, nothing that can fail; tests/unit/test-volume-states.c explores it all. The
  * states are those of docs/map.md and of the property State of org.bootkeep1(5).
  *
- * Whoever drives it reads two things off it after every event: `timer`, when VOLUME_TIMER is due, and
- * volume_listens(), whether the volume's watch is to be polled. */
+ * Whoever drives it reads off it after every event: `timer`, when VOLUME_TIMER is due; volume_listens(),
+ * whether the volume's watch is to be polled; volume_wants_scan() and volume_wants_build(), whether it waits
+ * for a slot. Its fields are for reading: only the functions below write them. */
+
+#include <assert.h>
 
 #include "base/util.h"
 
@@ -30,13 +33,14 @@ typedef enum VolumeEvent {
         VOLUME_APPEARED,         /* it is there: once, first */
         VOLUME_CHANGED,          /* its watch saw something */
         VOLUME_TIMER,            /* `timer` has come */
+        VOLUME_SCAN_SLOT,        /* the scan that volume_wants_scan() asked for may run */
         VOLUME_SCAN_FRESH,       /* the running scan ended: */
         VOLUME_SCAN_STALE,       /*   something is stale */
         VOLUME_SCAN_STALE_AGAIN, /*   stale, and no source changed since the last build began */
         VOLUME_SCAN_NONE,        /*   no manifest */
         VOLUME_SCAN_REFUSED,     /*   a manifest that is not acceptable */
         VOLUME_SCAN_ERROR,       /*   it could not look */
-        VOLUME_SLOT,             /* the build that volume_wants_build() asked for may run */
+        VOLUME_BUILD_SLOT,       /* the build that volume_wants_build() asked for may run */
         VOLUME_BUILD_ALIVE,      /* the running build gave a sign of life */
         VOLUME_BUILD_SUCCESS,    /* the running build ended: */
         VOLUME_BUILD_NOT_NOW,    /*   EX_TEMPFAIL: nobody's fault */
@@ -47,38 +51,44 @@ typedef enum VolumeEvent {
         VOLUME_TRUST,            /* the administrator trusts it, … */
         VOLUME_DISTRUST,         /* … or no longer */
         VOLUME_SCAN_WANTED,      /* somebody asks for a scan now */
-        VOLUME_HURRY_WANTED,     /* somebody waits for all that is owed: it neither settles nor puts off, */
-        VOLUME_BUILD_WANTED,     /* somebody asks for what is stale to be built, holds or not, */
-        VOLUME_FORCE_WANTED,     /* or for everything */
+        VOLUME_HURRY_WANTED,     /* somebody waits for all that is owed: neither settle nor put it off */
+        VOLUME_BUILD_WANTED,     /* somebody asks for what is stale to be built, holds or not, … */
+        VOLUME_FORCE_WANTED,     /* … or for everything */
         _VOLUME_EVENT_MAX,
 } VolumeEvent;
 
-/* What holds owed work back. RETRY is the machine's own; the others are set by whoever knows (volume_hold()).
- */
+/* What holds owed work back: a set. */
 typedef enum VolumeHold {
-        VOLUME_HOLD_BOOT = 1 << 0,     /* BootDelaySec */
-        VOLUME_HOLD_PACKAGES = 1 << 1, /* HoldWhileLocked */
-        VOLUME_HOLD_LOCK = 1 << 2,     /* a D-Bus client changes the volume, or takes the system down */
-        VOLUME_HOLD_RETRY = 1 << 3,    /* a builder said "not now" */
+        VOLUME_HOLD_BOOT = 1 << 0,     /* BootDelaySec: set by volume_hold() */
+        VOLUME_HOLD_PACKAGES = 1 << 1, /* HoldWhileLocked: set by volume_hold() */
+        VOLUME_HOLD_LOCK = 1 << 2,     /* set by volume_set_lock() */
+        VOLUME_HOLD_RETRY = 1 << 3,    /* a builder said "not now": the machine's own */
 } VolumeHold;
 
-/* Set: what the driver must do now. */
+/* Who keeps the daemon from building it: one at a time. */
+typedef enum VolumeLock {
+        VOLUME_LOCK_NONE,
+        VOLUME_LOCK_CLIENT, /* a D-Bus client changes the volume, */
+        VOLUME_LOCK_REBOOT, /* or takes the system down */
+        _VOLUME_LOCK_MAX,
+} VolumeLock;
+
+/* What the driver must do now: a set. Scan and build never come together. */
 typedef enum VolumeAction {
-        VOLUME_ACT_SCAN = 1 << 0,  /* drain the watch, then start a scan */
+        VOLUME_ACT_SCAN = 1 << 0,  /* empty the watch, then start a scan */
         VOLUME_ACT_BUILD = 1 << 1, /* start a build */
         VOLUME_ACT_FORCE = 1 << 2, /* … of everything; only with BUILD */
 } VolumeAction;
 
 typedef struct VolumeConfig { /* times in microseconds */
         uint64_t settle, settle_max;
-        uint64_t unwatched; /* between two scans of what is not watched */
-        uint64_t scan_timeout;
-        uint64_t
-                build_timeout; /* without a sign of life: how long a builder may take, its own timeout says */
+        uint64_t unwatched;     /* between two scans of what is not watched */
+        uint64_t scan_timeout;  /* from the start of the scan, not from when it was asked for */
+        uint64_t build_timeout; /* without a sign of life; how long a builder may take is its own to say */
         uint64_t retry;
-        uint64_t unlock_gap; /* between a scan and the next one behind an unlock: a thousand locks are not a
+        uint64_t unlock_gap; /* between a scan and the next one after an unlock: a thousand locks are not a
                                 thousand scans */
-        unsigned max_failures, max_attempts;
+        unsigned max_failures, max_attempts; /* at least 1 */
 } VolumeConfig;
 
 typedef struct Volume {
@@ -89,14 +99,14 @@ typedef struct Volume {
         unsigned attempts; /* builds since it was last fresh */
         bool trusted;
         bool locked;    /* by a client */
-        bool unwatched; /* the kernel does not tell of all changes: it is scanned every SettleMaxSec= instead
-                         */
+        bool unwatched; /* the kernel does not tell of all changes: it is scanned on a timer instead */
 
         /* the rest is the machine's own */
+        bool scan_due; /* a scan waits for its slot; none runs */
         bool scan_runs, build_runs;
         bool changed;  /* something came since the last scan began, and a scan is to follow */
-        bool owed;     /* the scan runs because of a change, or of work that is due */
-        bool unlocked; /* a lock was given back while a scan ran */
+        bool owed;     /* the scan runs, or is due, because of a change, or of work that is due */
+        bool unlocked; /* a lock was given back that no scan has followed yet */
         bool again;    /* a scan was asked for while one ran */
         bool force;
         bool given_up;
@@ -109,17 +119,31 @@ typedef struct Volume {
 
 Volume volume_init(bool trusted);
 
-/* Returns the set of VolumeAction. An event that means nothing in the present state changes nothing. */
+/* Returns the set of VolumeAction. An event that means nothing in the present state changes nothing, but how
+ * a scan or a build ended may only be told of one that runs. */
 unsigned volume_event(Volume *v, const VolumeConfig *c, VolumeEvent event, uint64_t now);
-void volume_hold(Volume *v, VolumeHold hold, bool on);
 
-/* Is its settling over at NOW, so that the next VOLUME_TIMER scans? */
+/* HOLD is VOLUME_HOLD_BOOT or VOLUME_HOLD_PACKAGES. */
+void volume_hold(Volume *v, VolumeHold hold, bool on);
+/* Follows the locks; that one was given back is an event besides. */
+void volume_set_lock(Volume *v, VolumeLock lock);
+/* Does the kernel tell of all changes? Counts from the next event on. */
+void volume_set_watched(Volume *v, bool watched);
+
+/* Is its settling over at NOW, so that the next VOLUME_TIMER asks for a scan? */
 bool volume_settled(const Volume *v, const VolumeConfig *c, uint64_t now);
 /* Is its watch to be polled? While it settles it is asked at each timer instead, so a storm costs a bounded
  * number of wake-ups. */
 bool volume_listens(const Volume *v);
+/* Does it wait for nothing but a scan slot? */
+bool volume_wants_scan(const Volume *v);
+/* Is a scan to end yet, whether it runs or waits for its slot? */
+bool volume_scan_pending(const Volume *v);
 /* Does it wait for nothing but a build slot? */
 bool volume_wants_build(const Volume *v);
+/* Does it take up one of the slots? What hangs does not: it holds up nobody else. */
+bool volume_holds_scan_slot(const Volume *v);
+bool volume_holds_build_slot(const Volume *v);
 /* Does it hold off reboot and unmount? */
 bool volume_busy(const Volume *v);
 

@@ -8,6 +8,7 @@
 typedef struct Settings {
         /* [Watch] */
         uint64_t settle, settle_max, boot_delay, scan_timeout;
+        unsigned max_scans;
         char **hold_while_locked; /* strv */
         bool trust_ctime;
         /* [Build] */
