@@ -14,6 +14,7 @@
 struct Commands {
         Daemon *daemon;
         Bus *bus;
+        Access *access;
         Locks *locks;
         sd_event_source *reconnect;
         void (*ready)(void);
@@ -145,8 +146,20 @@ static Record *look_up(const Commands *c, const char *argument, const Peer *peer
         return daemon_look_up(c->daemon, argument);
 }
 
-static void command(void *userdata, BusVerb verb, const BusArguments *a, const Peer *peer, BusCall *call) {
+static bool authorise(void *userdata, BusCall *call) {
+        return access_authorise(((Commands *) userdata)->access, call);
+}
+
+static void authorised(void *userdata, BusCall *call) {
+        bus_authorised(((Commands *) userdata)->bus, call);
+}
+
+static void command(void *userdata, BusVerb verb, const BusArguments *a, BusCall *call) {
         Commands *c = userdata;
+        /* GetVolume is for everybody: its callers are none of our peers */
+        const Peer *peer = verb == BUS_GET_VOLUME ? NULL : access_get_peer(c->access, call);
+        if (!peer && verb != BUS_GET_VOLUME)
+                return; /* vanished: nobody is left to answer */
         if (verb == BUS_RELOAD)
                 reload(c->daemon, call);
         else if (verb == BUS_LOCK_REBOOT)
@@ -187,6 +200,7 @@ static void lost(void *userdata, int error);
 
 static int on_reconnect(sd_event_source *s, uint64_t usec, void *userdata) {
         Commands *c = userdata;
+        access_clear(c->access);
         bus_close(c->bus);
         int r = bus_open(c->bus, daemon_event_loop(c->daemon));
         if (r < 0)
@@ -218,12 +232,10 @@ static void lost(void *userdata, int error) {
 }
 
 static const BusHandlers handlers = {
-        .find = find,
-        .next = next,
-        .view = view,
+        .volumes = {.find = find, .next = next, .view = view},
         .manager = manager,
+        .authorise = authorise,
         .command = command,
-        .peer_gone = peer_gone,
         .ready = ready,
         .lost = lost,
 };
@@ -234,9 +246,12 @@ int commands_new(Daemon *d, void (*ready_handler)(void), Commands **ret) {
                 return error_origin(-ENOMEM);
         c->daemon = d;
         c->ready = ready_handler;
+        const AccessHandlers access = {.peer_gone = peer_gone, .authorised = authorised, .userdata = c};
         int r = bus_new(&handlers, c, &c->bus);
         if (r >= 0)
-                r = locks_new(d, c->bus, &c->locks);
+                r = access_new(&access, &c->access);
+        if (r >= 0)
+                r = locks_new(d, c->bus, c->access, &c->locks);
         if (r >= 0) /* the first try comes with the loop's first turn */
                 r = sd_event_add_time(daemon_event_loop(d), &c->reconnect, CLOCK_BOOTTIME, 0, 1000,
                                       on_reconnect, c);
@@ -252,6 +267,7 @@ Commands *commands_free(Commands *c) {
                 daemon_set_bus(c->daemon, NULL);
                 sd_event_source_disable_unref(c->reconnect);
                 c->locks = locks_free(c->locks); /* first: that we go is nobody's failure */
+                access_free(c->access);
                 bus_free(c->bus);
         }
         free(c);

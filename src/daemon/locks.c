@@ -26,6 +26,7 @@ typedef struct Flushing {
 struct Locks {
         Daemon *daemon;
         Bus *bus;
+        const Access *access;
         Lock reboot;
         char *reboot_holder; /* its unique name */
         TAILQ_HEAD(FlushingList, Flushing) flushing;
@@ -72,7 +73,7 @@ bool locks_is_locked(const Record *r) {
 
 /* Brings what is shown and what is held back in line with the locks. */
 static void follow(Locks *l, Record *r) {
-        const Peer *holder = bus_find_peer(l->bus, r->lock.holder);
+        const Peer *holder = access_find_peer(l->access, r->lock.holder);
         (void) free_and_strdup(&r->lock_holder, holder ? holder->name : NULL);
         r->lock_holder_pid = holder ? (uint32_t) holder->pid : 0;
         daemon_set_lock(l->daemon, r,
@@ -84,7 +85,7 @@ static void follow(Locks *l, Record *r) {
 /* With the bus all in line vanish together with the holder: none of them may have the lock, and lose it. */
 static void skip_vanished(Locks *l, Lock *lock) {
         LockRequest *first;
-        while ((first = lock_first(lock)) && !bus_find_peer(l->bus, first->client))
+        while ((first = lock_first(lock)) && !access_find_peer(l->access, first->client))
                 drop(lock, first);
 }
 
@@ -172,7 +173,7 @@ void locks_unlock_volume(Locks *l, Record *r, int status, const Peer *peer, BusC
 /* The reboot lock */
 
 static void tell_reboot(Locks *l) {
-        const Peer *holder = bus_find_peer(l->bus, l->reboot.holder);
+        const Peer *holder = access_find_peer(l->access, l->reboot.holder);
         static const char *const properties[] = {"RebootLocked", "RebootLockHolder", "RebootWaiters"};
         (void) free_and_strdup(&l->reboot_holder, holder ? holder->name : NULL);
         for (size_t i = 0; i < ELEMENTSOF(properties); i++)
@@ -406,13 +407,14 @@ void locks_view(const Locks *l, BusManager *ret) {
         ret->reboot_waiters = lock_waiters(&l->reboot);
 }
 
-int locks_new(Daemon *d, Bus *bus, Locks **ret) {
+int locks_new(Daemon *d, Bus *bus, const Access *access, Locks **ret) {
         static const DaemonHooks hooks = {.settled = on_settled, .added = on_added, .removed = on_removed};
         Locks *l = calloc(1, sizeof(*l));
         if (!l)
                 return error_origin(-ENOMEM);
         l->daemon = d;
         l->bus = bus;
+        l->access = access;
         TAILQ_INIT(&l->flushing);
         daemon_set_hooks(d, &hooks, l);
         *ret = l;

@@ -4,12 +4,13 @@
 /* Who may change a volume, and who may take the system down: joins the calls of D-Bus clients, the lock of
  * each volume, the reboot lock and the machines of the volumes. The decisions are lock.c's and volume.c's. */
 
+#include "daemon/access.h"
 #include "daemon/daemon.h"
 
 typedef struct Locks Locks;
 
 /* Hooks itself into D. */
-int locks_new(Daemon *d, Bus *bus, Locks **ret);
+int locks_new(Daemon *d, Bus *bus, const Access *access, Locks **ret);
 /* Who waits gets no answer: the bus tells them that we went. */
 Locks *locks_free(Locks *l);
 DEFINE_CLEANUP(Locks *, locks_free);

@@ -1,203 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/world/bus.h"
 
-#include <stdarg.h>
-
 #include "base/error.h"
-#include "base/log.h"
 #include "bootkeep.h"
 #include "config.h"
-#include "daemon/world/authority.h"
+#include "daemon/world/bustext.h"
 
 typedef sd_bus_message Message;
 
-/* Behind all else: anybody may call, and as fast as he can, but nothing may wait for that. */
+/* After all else: anybody may call, and as fast as he can, but nothing may wait for that. */
 #define BUS_PRIORITY (SD_EVENT_PRIORITY_IDLE + 10)
 
 struct Bus {
         sd_bus *bus; /* NULL while there is none */
         const BusHandlers *handlers;
         void *userdata;
-        PeerSet *peers;
-        Authority *authority;
-        void *found; /* by volume_find(), for the getters that sd-bus calls right behind it */
+        BusVolumes volumes;
 };
-
-/* Properties of a volume */
-
-static BusVolume view_of(Bus *b, void *volume) {
-        BusVolume v = {};
-        b->handlers->view(volume, &v);
-        return v;
-}
-
-static BusVolume view_found(Bus *b) {
-        return view_of(b, b->found);
-}
-
-static int append_caches(Message *reply, const Report *r) {
-        int e = sd_bus_message_open_container(reply, 'a', "(ssbs)");
-        for (size_t i = 0; e >= 0 && r && i < r->n_caches; i++)
-                e = sd_bus_message_append(reply, "(ssbs)", r->caches[i].name, r->caches[i].instance,
-                                          r->caches[i].fresh, strempty(r->caches[i].reason));
-        return e < 0 ? e : sd_bus_message_close_container(reply);
-}
-
-static int append_helpers(Message *reply, const Report *r) {
-        int e = sd_bus_message_open_container(reply, 'a', "(sssbs)");
-        for (size_t i = 0; e >= 0 && r && i < r->n_helpers; i++)
-                e = sd_bus_message_append(reply, "(sssbs)", r->helpers[i].device, r->helpers[i].type,
-                                          r->helpers[i].partuuid, r->helpers[i].fresh,
-                                          strempty(r->helpers[i].reason));
-        return e < 0 ? e : sd_bus_message_close_container(reply);
-}
-
-/* D-Bus carries UTF-8 alone; mount points, and names of volumes with their subvolumes, may hold any byte. */
-static void make_ascii(char *s) {
-        for (; *s; s++)
-                if ((unsigned char) *s >= 0x80)
-                        *s = '?';
-}
-
-static int append_text(Message *reply, const char *s) {
-        int r = sd_bus_message_append(reply, "s", strempty(s));
-        if (r != -EINVAL)
-                return r;
-        _cleanup_free_ char *safe = strdup(s);
-        if (!safe)
-                return error_origin(-ENOMEM);
-        make_ascii(safe);
-        return sd_bus_message_append(reply, "s", safe);
-}
-
-static int append_texts(Message *reply, char *const *v) {
-        int r = sd_bus_message_open_container(reply, 'a', "s");
-        for (; r >= 0 && v && *v; v++)
-                r = append_text(reply, *v);
-        return r < 0 ? r : sd_bus_message_close_container(reply);
-}
-
-static int get_text(sd_bus *bus, const char *path, const char *interface, const char *property,
-                    Message *reply, void *userdata, sd_bus_error *error) {
-        BusVolume v = view_found(userdata);
-        const struct {
-                const char *property, *value;
-        } texts[] = {
-                {"Name", v.name},   {"Device", v.device},      {"MountPoint", v.mount_point},
-                {"UUID", v.uuid},   {"Manifest", v.manifest},  {"FileSystemType", v.fstype},
-                {"State", v.state}, {"StateReason", v.reason}, {"LockHolder", v.lock_holder},
-        };
-        for (size_t i = 0; i < ELEMENTSOF(texts); i++)
-                if (streq(property, texts[i].property))
-                        return append_text(reply, texts[i].value);
-        return error_origin(-EINVAL);
-}
-
-static int get_bool(sd_bus *bus, const char *path, const char *interface, const char *property,
-                    Message *reply, void *userdata, sd_bus_error *error) {
-        BusVolume v = view_found(userdata);
-        return sd_bus_message_append(reply, "b", streq(property, "Busy") ? v.busy : v.trusted);
-}
-
-static int get_number(sd_bus *bus, const char *path, const char *interface, const char *property,
-                      Message *reply, void *userdata, sd_bus_error *error) {
-        BusVolume v = view_found(userdata);
-        const struct {
-                const char *property;
-                uint32_t value;
-        } numbers[] = {
-                {"LockHolderPID", v.lock_holder_pid},
-                {"LockWaiters", v.lock_waiters},
-                {"Failures", v.failures},
-                {"Attempts", v.attempts},
-        };
-        for (size_t i = 0; i < ELEMENTSOF(numbers); i++)
-                if (streq(property, numbers[i].property))
-                        return sd_bus_message_append(reply, "u", numbers[i].value);
-        return error_origin(-EINVAL);
-}
-
-static int get_build(sd_bus *bus, const char *path, const char *interface, const char *property,
-                     Message *reply, void *userdata, sd_bus_error *error) {
-        BusVolume v = view_found(userdata);
-        if (streq(property, "LastBuildStart"))
-                return sd_bus_message_append(reply, "t", v.last_build_start);
-        if (streq(property, "LastBuildEnd"))
-                return sd_bus_message_append(reply, "t", v.last_build_end);
-        return sd_bus_message_append(reply, "i", v.last_build_status);
-}
-
-static int get_report(sd_bus *bus, const char *path, const char *interface, const char *property,
-                      Message *reply, void *userdata, sd_bus_error *error) {
-        BusVolume v = view_found(userdata);
-        return streq(property, "Caches") ? append_caches(reply, v.report) : append_helpers(reply, v.report);
-}
-
-static int get_progress(sd_bus *bus, const char *path, const char *interface, const char *property,
-                        Message *reply, void *userdata, sd_bus_error *error) {
-        BusVolume v = view_found(userdata);
-        return sd_bus_message_append(reply, "(tt)", v.progress_done, v.progress_of);
-}
-
-#define CHANGES SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
-
-static const sd_bus_vtable volume_vtable[] = {
-        SD_BUS_VTABLE_START(0),
-        SD_BUS_PROPERTY("Name", "s", get_text, 0, CHANGES),
-        SD_BUS_PROPERTY("Device", "s", get_text, 0, CHANGES),
-        SD_BUS_PROPERTY("MountPoint", "s", get_text, 0, CHANGES),
-        SD_BUS_PROPERTY("FileSystemType", "s", get_text, 0, CHANGES),
-        SD_BUS_PROPERTY("UUID", "s", get_text, 0, CHANGES),
-        SD_BUS_PROPERTY("Manifest", "s", get_text, 0, CHANGES),
-        SD_BUS_PROPERTY("State", "s", get_text, 0, CHANGES),
-        SD_BUS_PROPERTY("StateReason", "s", get_text, 0, CHANGES),
-        SD_BUS_PROPERTY("Busy", "b", get_bool, 0, CHANGES),
-        SD_BUS_PROPERTY("Trusted", "b", get_bool, 0, CHANGES),
-        SD_BUS_PROPERTY("LockHolder", "s", get_text, 0, CHANGES),
-        SD_BUS_PROPERTY("LockHolderPID", "u", get_number, 0, CHANGES),
-        SD_BUS_PROPERTY("LockWaiters", "u", get_number, 0, CHANGES),
-        SD_BUS_PROPERTY("Failures", "u", get_number, 0, CHANGES),
-        SD_BUS_PROPERTY("Attempts", "u", get_number, 0, CHANGES),
-        SD_BUS_PROPERTY("LastBuildStart", "t", get_build, 0, CHANGES),
-        SD_BUS_PROPERTY("LastBuildEnd", "t", get_build, 0, CHANGES),
-        SD_BUS_PROPERTY("LastBuildStatus", "i", get_build, 0, CHANGES),
-        SD_BUS_PROPERTY("Caches", "a(ssbs)", get_report, 0, CHANGES),
-        SD_BUS_PROPERTY("Helpers", "a(sssbs)", get_report, 0, CHANGES),
-        SD_BUS_PROPERTY("Progress", "(tt)", get_progress, 0, CHANGES),
-        SD_BUS_SIGNAL_WITH_NAMES("BuildFinished", "is", SD_BUS_PARAM(status) SD_BUS_PARAM(summary), 0),
-        SD_BUS_VTABLE_END,
-};
-
-static int volume_find(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret,
-                       sd_bus_error *error) {
-        Bus *b = userdata;
-        _cleanup_free_ char *name = NULL;
-        int r = sd_bus_path_decode(path, BOOTKEEP_VOLUME_PATH_PREFIX, &name);
-        if (r <= 0)
-                return r;
-        void *volume = b->handlers->find(b->userdata, name);
-        if (!volume)
-                return 0;
-        b->found = volume;
-        *ret = b;
-        return 1;
-}
-
-static int volume_enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***ret,
-                            sd_bus_error *error) {
-        Bus *b = userdata;
-        _cleanup_strv_free_ char **paths = NULL;
-        for (void *v = b->handlers->next(b->userdata, NULL); v; v = b->handlers->next(b->userdata, v)) {
-                char *path = NULL;
-                int r = sd_bus_path_encode(BOOTKEEP_VOLUME_PATH_PREFIX, view_of(b, v).name, &path);
-                if (r >= 0)
-                        r = strv_push(&paths, path);
-                if (r < 0)
-                        return r;
-        }
-        *ret = TAKE_PTR(paths);
-        return 1;
-}
 
 /* The manager */
 
@@ -214,7 +33,7 @@ static int get_manager(sd_bus *bus, const char *path, const char *interface, con
         if (streq(property, "Watching"))
                 return sd_bus_message_append(reply, "b", m.watching);
         if (streq(property, "BusyVolumes"))
-                return append_texts(reply, busy);
+                return bus_text_append_all(reply, busy);
         if (streq(property, "RebootLocked"))
                 return sd_bus_message_append(reply, "b", m.reboot_locked);
         if (streq(property, "RebootLockHolder"))
@@ -260,11 +79,12 @@ static int read_arguments(Message *m, const char *signature, BusArguments *ret) 
         return r;
 }
 
-static int command(Bus *b, size_t verb, Message *m, const Peer *peer) {
+static int call_verb(Bus *b, size_t verb, Message *m) {
+        assert(verb < ELEMENTSOF(verbs));
         BusArguments arguments = {};
         int r = read_arguments(m, verbs[verb].signature, &arguments);
         if (r >= 0)
-                b->handlers->command(b->userdata, verbs[verb].verb, &arguments, peer, m);
+                b->handlers->command(b->userdata, verbs[verb].verb, &arguments, m);
         return r < 0 ? r : 1;
 }
 
@@ -275,45 +95,23 @@ static size_t verb_of(Message *m) {
         return i;
 }
 
-static void deny(Message *m) {
-        bus_reply_error(m, SD_BUS_ERROR_ACCESS_DENIED,
-                        "%s needs root's rights, or polkit's org.bootkeep1.manage",
-                        sd_bus_message_get_member(m));
-}
-
-/* polkit has answered; the caller may have gone meanwhile. */
-static void on_authority(void *userdata, Message *m, bool allowed) {
-        Bus *b = userdata;
-        const Peer *peer;
-        size_t verb = verb_of(m);
-        if (!allowed || peer_set_look_up(b->peers, m, &peer) < 0) {
-                deny(m);
-                return;
-        }
-        int r = command(b, verb, m, peer);
+void bus_authorised(Bus *b, BusCall *call) {
+        int r = call_verb(b, verb_of(call), call);
         if (r < 0)
-                bus_reply_error(m, SD_BUS_ERROR_FAILED, "%s", strerror(-r));
+                bus_reply_error(call, SD_BUS_ERROR_FAILED, "%s", strerror(-r));
 }
 
 static int on_method(Message *m, void *userdata, sd_bus_error *error) {
         Bus *b = userdata;
-        const Peer *peer = NULL;
         size_t verb = verb_of(m);
         if (verb == ELEMENTSOF(verbs))
                 return 0;
-        if (!verbs[verb].changes)
-                return command(b, verb, m, NULL);
-        int r = peer_set_look_up(b->peers, m, &peer);
-        if (r < 0)
-                return sd_bus_error_setf(error, SD_BUS_ERROR_ACCESS_DENIED,
-                                         "You cannot be told apart from others");
-        if (peer->uid == 0)
-                return command(b, verb, m, peer);
-        if (authority_ask(b->authority, m, on_authority, b) < 0)
-                deny(m);
-        return 1;
+        if (verbs[verb].changes && !b->handlers->authorise(b->userdata, m))
+                return 1;
+        return call_verb(b, verb, m);
 }
 
+#define CHANGES SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
 #define ANYONE SD_BUS_VTABLE_UNPRIVILEGED /* on_method() asks for rights itself */
 
 static const sd_bus_vtable manager_vtable[] = {
@@ -348,44 +146,25 @@ static const sd_bus_vtable manager_vtable[] = {
 
 #define NAME_EXISTS 3U /* DBUS_REQUEST_NAME_REPLY_EXISTS */
 
-static void on_peer_gone(void *userdata, const Peer *peer) {
-        Bus *b = userdata;
-        b->handlers->peer_gone(b->userdata, peer);
-}
-
 int bus_new(const BusHandlers *handlers, void *userdata, Bus **ret) {
-        _cleanup_(bus_freep) Bus *b = calloc(1, sizeof(*b));
+        assert(handlers && ret);
+        Bus *b = calloc(1, sizeof(*b));
         if (!b)
                 return error_origin(-ENOMEM);
         b->handlers = handlers;
         b->userdata = userdata;
-        int r = peer_set_new(on_peer_gone, b, &b->peers);
-        if (r >= 0)
-                r = authority_new(&b->authority);
-        if (r < 0)
-                return r;
-        *ret = TAKE_PTR(b);
+        b->volumes = (BusVolumes){.source = &handlers->volumes, .userdata = userdata};
+        *ret = b;
         return 0;
 }
 
-const Peer *bus_find_peer(const Bus *b, uint64_t id) {
-        return peer_set_find(b->peers, id);
-}
-
 void bus_close(Bus *b) {
-        if (b->peers)
-                peer_set_clear(b->peers); /* with the bus everybody on it is gone */
-        if (b->authority)
-                authority_clear(b->authority);
         b->bus = sd_bus_close_unref(b->bus);
 }
 
 Bus *bus_free(Bus *b) {
-        if (b) { /* without a flush: a bus that does not read would hold up the end */
+        if (b) /* without a flush: a bus that does not read would hold up the end */
                 bus_close(b);
-                peer_set_free(b->peers);
-                authority_free(b->authority);
-        }
         free(b);
         return NULL;
 }
@@ -409,15 +188,11 @@ static int on_disconnected(Message *m, void *userdata, sd_bus_error *error) {
         return 1;
 }
 
-static int export(Bus *b) {
+static int export_objects(Bus *b) {
         int r = sd_bus_add_object_vtable(b->bus, NULL, BOOTKEEP_OBJECT_PATH, BOOTKEEP_MANAGER_INTERFACE,
                                          manager_vtable, b);
         if (r >= 0)
-                r = sd_bus_add_fallback_vtable(b->bus, NULL, BOOTKEEP_VOLUME_PATH_PREFIX,
-                                               BOOTKEEP_VOLUME_INTERFACE, volume_vtable, volume_find, b);
-        if (r >= 0)
-                r = sd_bus_add_node_enumerator(b->bus, NULL, BOOTKEEP_VOLUME_PATH_PREFIX, volume_enumerate,
-                                               b);
+                r = bus_volumes_export(&b->volumes, b->bus);
         if (r >= 0)
                 r = sd_bus_add_object_manager(b->bus, NULL, BOOTKEEP_OBJECT_PATH);
         if (r >= 0)
@@ -430,7 +205,7 @@ static int export(Bus *b) {
 int bus_open(Bus *b, sd_event *event) {
         int r = sd_bus_open_system_with_description(&b->bus, "bootkeepd");
         if (r >= 0)
-                r = export(b);
+                r = export_objects(b);
         if (r >= 0) /* or the end of the loop would flush it, and wait for a bus that does not answer */
                 r = sd_bus_set_close_on_exit(b->bus, false);
         if (r >= 0)
@@ -477,37 +252,4 @@ void bus_build_finished(Bus *b, const char *name, int status, const char *summar
         if (b->bus && path)
                 (void) sd_bus_emit_signal(b->bus, path, BOOTKEEP_VOLUME_INTERFACE, "BuildFinished", "is",
                                           status, summary);
-}
-
-void bus_reply(BusCall *call) {
-        (void) sd_bus_reply_method_return(call, "");
-}
-
-void bus_reply_string(BusCall *call, const char *s) {
-        (void) sd_bus_reply_method_return(call, "s", s);
-}
-
-void bus_reply_strings(BusCall *call, char **strings) {
-        _cleanup_(sd_bus_message_unrefp) Message *m = NULL;
-        if (sd_bus_message_new_method_return(call, &m) >= 0 && append_texts(m, strings) >= 0)
-                (void) sd_bus_send(NULL, m, NULL);
-}
-
-void bus_reply_volume(BusCall *call, const char *name) {
-        _cleanup_free_ char *path = volume_path(name);
-        if (path)
-                (void) sd_bus_reply_method_return(call, "o", path);
-}
-
-void bus_reply_error(BusCall *call, const char *error, const char *format, ...) {
-        _cleanup_free_ char *text = NULL;
-        va_list ap;
-        va_start(ap, format);
-        if (vasprintf(&text, format, ap) < 0)
-                text = NULL;
-        va_end(ap);
-        if (sd_bus_reply_method_errorf(call, error, "%s", strempty(text)) != -EINVAL || !text)
-                return;
-        make_ascii(text);
-        (void) sd_bus_reply_method_errorf(call, error, "%s", text);
 }

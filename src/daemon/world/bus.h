@@ -2,28 +2,15 @@
 #pragma once
 
 /* The D-Bus interface, org.bootkeep1(5): what is shown and what may be asked. It knows messages, not volumes:
- * whoever owns the volumes gives views of them and answers calls, at once or later. */
+ * the owner of the volumes gives views of them and answers calls, at once or later. Nor does it know who may
+ * call what: it asks. */
 
-#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
 
-#include "base/report.h"
-#include "daemon/world/peer.h"
+#include "daemon/world/busreply.h"
+#include "daemon/world/busvolume.h"
 
 typedef struct Bus Bus;
-typedef sd_bus_message BusCall; /* a call that waits for its answer */
-
-/* What the bus shows of a volume. Everything is borrowed until the volume's next event. */
-typedef struct BusVolume {
-        const char *name, *device, *mount_point, *fstype, *uuid, *manifest, *state, *reason;
-        bool busy, trusted;
-        const char *lock_holder;
-        unsigned lock_holder_pid, lock_waiters;
-        unsigned failures, attempts;
-        uint64_t last_build_start, last_build_end; /* CLOCK_REALTIME, 0: none yet */
-        int last_build_status;
-        const Report *report; /* of the last scan, or NULL */
-        uint64_t progress_done, progress_of;
-} BusVolume;
 
 typedef struct BusManager {
         bool watching;
@@ -56,19 +43,17 @@ typedef struct BusArguments {
 } BusArguments;
 
 typedef struct BusHandlers {
-        void *(*find)(void *userdata, const char *name); /* the volume of this exact name, or NULL */
-        void *(*next)(void *userdata, void *volume); /* the one behind VOLUME (NULL: the first), or NULL */
-        void (*view)(void *volume, BusVolume *ret);
+        BusVolumeSource volumes;
         int (*manager)(void *userdata, BusManager *ret);
-        /* An authorised call of PEER. Must be answered, now or later, by one of bus_reply…(); to keep CALL
-         * beyond the return take a reference (sd_bus_message_ref). */
-        void (*command)(void *userdata, BusVerb verb, const BusArguments *arguments, const Peer *peer,
-                        BusCall *call);
-        void (*peer_gone)(void *userdata, const Peer *peer); /* who called once has vanished */
-        void (*ready)(void *userdata);                       /* the name is ours */
-        void (*lost)(
-                void *userdata,
-                int error); /* the bus went away, or the name could not be had: bus_close() and try later */
+        /* May the sender of CALL change something? Returns true; or false: it was refused, which it was told,
+         * or nobody knows yet, and if it may bus_authorised() will be called. */
+        bool (*authorise)(void *userdata, BusCall *call);
+        /* An authorised call. Must be answered, now or later, by one of bus_reply…(); to keep CALL beyond the
+         * return take a reference (sd_bus_message_ref). */
+        void (*command)(void *userdata, BusVerb verb, const BusArguments *arguments, BusCall *call);
+        void (*ready)(void *userdata); /* the name is ours */
+        /* The bus went away, or the name could not be had: bus_close() and try later. */
+        void (*lost)(void *userdata, int error);
 } BusHandlers;
 
 /* HANDLERS and USERDATA must outlive the bus. */
@@ -81,18 +66,12 @@ DEFINE_CLEANUP(Bus *, bus_free);
 int bus_open(Bus *b, sd_event *event);
 void bus_close(Bus *b);
 
-/* Who has this id, or NULL: has vanished. */
-const Peer *bus_find_peer(const Bus *b, uint64_t id);
+/* The sender of CALL may, after all: goes on with it. */
+void bus_authorised(Bus *b, BusCall *call);
 
-/* Nothing below fails for the caller: what cannot be sent is nobody's to mend. */
+/* None of these fails for the caller: a signal that cannot be sent has nobody left to hear it. */
 void bus_volume_added(Bus *b, const char *name);
 void bus_volume_removed(Bus *b, const char *name);
 void bus_volume_changed(Bus *b, const char *name, char **properties);
 void bus_manager_changed(Bus *b, const char *property);
 void bus_build_finished(Bus *b, const char *name, int status, const char *summary);
-
-void bus_reply(BusCall *call);
-void bus_reply_string(BusCall *call, const char *s);
-void bus_reply_strings(BusCall *call, char **strings);
-void bus_reply_volume(BusCall *call, const char *name); /* its object */
-void bus_reply_error(BusCall *call, const char *error, const char *format, ...) _printf_(3, 4);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Which client calls, and whether it may change something: joins the calls of the bus, the peers that sent
+ * them, and polkit. */
+
+#include "daemon/world/bus.h"
+#include "daemon/world/peer.h"
+
+typedef struct Access Access;
+
+typedef struct AccessHandlers {
+        void (*peer_gone)(void *userdata, const Peer *peer); /* one that was authorised has vanished */
+        void (*authorised)(void *userdata, BusCall *call);   /* it may, after all */
+        void *userdata;
+} AccessHandlers;
+
+int access_new(const AccessHandlers *handlers, Access **ret);
+Access *access_free(Access *a);
+DEFINE_CLEANUP(Access *, access_free);
+
+/* The bus is gone, and with it everybody on it. */
+void access_clear(Access *a);
+
+/* As BusHandlers.authorise. */
+bool access_authorise(Access *a, BusCall *call);
+
+/* The sender of a call that was authorised, or NULL. */
+const Peer *access_get_peer(Access *a, BusCall *call);
+/* The client of this id, or NULL: has vanished. */
+const Peer *access_find_peer(const Access *a, uint64_t id);

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/world/busreply.h"
+
+#include <stdarg.h>
+
+#include "bootkeep.h"
+#include "daemon/world/bustext.h"
+
+void bus_reply(BusCall *call) {
+        (void) sd_bus_reply_method_return(call, "");
+}
+
+void bus_reply_string(BusCall *call, const char *s) {
+        (void) sd_bus_reply_method_return(call, "s", s);
+}
+
+void bus_reply_strings(BusCall *call, char **strings) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        if (sd_bus_message_new_method_return(call, &m) >= 0 && bus_text_append_all(m, strings) >= 0)
+                (void) sd_bus_send(NULL, m, NULL);
+}
+
+void bus_reply_volume(BusCall *call, const char *name) {
+        _cleanup_free_ char *path = NULL;
+        if (sd_bus_path_encode(BOOTKEEP_VOLUME_PATH_PREFIX, name, &path) >= 0)
+                (void) sd_bus_reply_method_return(call, "o", path);
+}
+
+void bus_reply_error(BusCall *call, const char *error, const char *format, ...) {
+        _cleanup_free_ char *text = NULL;
+        va_list ap;
+        va_start(ap, format);
+        if (vasprintf(&text, format, ap) < 0)
+                text = NULL;
+        va_end(ap);
+        if (sd_bus_reply_method_errorf(call, error, "%s", strempty(text)) != -EINVAL || !text)
+                return;
+        bus_text_make_ascii(text);
+        (void) sd_bus_reply_method_errorf(call, error, "%s", text);
+}
