@@ -6,8 +6,10 @@
 #include "base/report.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <sys/sysmacros.h>
 
 #include "base/error.h"
 #include "base/escape.h"
@@ -36,6 +38,11 @@ static void helper_done(ReportHelper *h) {
         *h = (ReportHelper){};
 }
 
+static void hold_done(ReportHold *h) {
+        free(h->path);
+        *h = (ReportHold){};
+}
+
 void report_drop_details(Report *r) {
         for (size_t i = 0; i < r->n_caches; i++)
                 cache_done(&r->caches[i]);
@@ -56,6 +63,10 @@ Report *report_free(Report *r) {
         if (!r)
                 return NULL;
         report_drop_details(r);
+        for (size_t i = 0; i < r->n_holds; i++)
+                hold_done(&r->holds[i]);
+        free(r->holds);
+        strv_free(r->notes);
         free(r->manifest);
         free(r->sources);
         free(r->unwatched);
@@ -251,6 +262,60 @@ static int parse_watches(Report *report, char *const *w) {
         return r;
 }
 
+/* Up to and without the character END, in BASE: what comes after it, or NULL. */
+static const char *parse_part(const char *s, char end, unsigned base, uint64_t *ret) {
+        static const char digits[] = "0123456789abcdef";
+        uint64_t value = 0;
+        const char *p = s;
+        for (; *p && *p != end; p++) {
+                const char *found = memchr(digits, *p, base);
+                uint64_t digit = found ? (uint64_t) (found - digits) : 0;
+                if (!found || value > (UINT64_MAX - digit) / base)
+                        return NULL;
+                value = value * base + digit;
+        }
+        *ret = value;
+        return p > s && *p == end ? p + (end != 0) : NULL;
+}
+
+/* `fd:01:1234`, as /proc/locks writes it. */
+static int parse_file_id(const char *s, ReportHold *h) {
+        uint64_t a = 0, b = 0;
+        s = parse_part(s, ':', 16, &a);
+        if (s)
+                s = parse_part(s, ':', 16, &b);
+        if (!s || !parse_part(s, 0, 10, &h->inode) || a > UINT_MAX || b > UINT_MAX)
+                return error_origin(-EBADMSG);
+        h->devno = makedev((unsigned) a, (unsigned) b);
+        return 0;
+}
+
+static int parse_hold(Report *report, char *const *w) {
+        _cleanup_(hold_done) ReportHold h = {};
+        int r = parse_outcome(w[2], "exists", "locked", NULL, &h.exists);
+        if (r >= 0)
+                r = parse_file_id(w[1], &h);
+        if (r >= 0 && report->n_holds >= REPORT_HOLDS_MAX)
+                r = error_origin(-E2BIG);
+        if (r >= 0)
+                r = take_text(&h.path, w[0]);
+        if (r >= 0 && grow(report->holds, report->n_holds) < 0)
+                r = error_origin(-ENOMEM);
+        if (r < 0)
+                return r;
+        report->holds[report->n_holds++] = h;
+        h = (ReportHold){};
+        return 0;
+}
+
+static int parse_note(Report *report, char *const *w) {
+        char *text = NULL;
+        if (strv_length(report->notes) >= REPORT_NOTES_MAX)
+                return error_origin(-E2BIG);
+        int r = take_words(&text, w);
+        return r < 0 ? r : strv_push(&report->notes, text);
+}
+
 static int parse_progress(Report *report, char *const *w) {
         uint64_t done, of;
         int r = parse_number(w[0], UINT64_MAX, &done);
@@ -309,6 +374,8 @@ static const struct {
         {"SOURCES", 1, 1, parse_sources},
         {"WATCHES", 1, 1, parse_watches},
         {"UNWATCHED", 1, SIZE_MAX, parse_unwatched},
+        {"HOLD", 3, 3, parse_hold},
+        {"NOTE", 1, SIZE_MAX, parse_note},
         {"BUILT", 4, SIZE_MAX, parse_built},
         {"UPDATED", 5, SIZE_MAX, parse_updated},
         {"PROGRESS", 2, 2, parse_progress},
@@ -368,4 +435,11 @@ int report_print(FILE *f, const char *key, ...) {
         if (fputc('\n', f) < 0 || fflush(f) < 0)
                 r = r < 0 ? r : error_origin(-errno);
         return r;
+}
+
+int report_print_hold(FILE *f, const ReportHold *hold) {
+        char file[64];
+        (void) snprintf(file, sizeof(file), "%02x:%02x:%" PRIu64, major(hold->devno), minor(hold->devno),
+                        hold->inode);
+        return report_print(f, "HOLD", hold->path, file, hold->exists ? "exists" : "locked", NULL);
 }

@@ -11,16 +11,23 @@
  *   SOURCES HEX                     scan, where stale: the sources that no cache writes
  *   WATCHES N                       scan
  *   UNWATCHED TEXT                  scan: not everything is watched, and why
+ *   HOLD PATH MAJOR:MINOR:INODE locked|exists   scan: a lock file of a package manager; the device as in
+ *                                   /proc/locks (hexadecimal), `fd:01:1234`
+ *   NOTE TEXT                       scan: worth saying once, changes nothing
  *   BUILT NAME INSTANCE|- ok|failed|not-now USEC [REASON]          build
  *   UPDATED DEVICE TYPE PARTUUID ok|failed BYTES [REASON]          build
  *   PROGRESS DONE OF                                               build, bytes
  *   REASON TEXT                                                    why refused, error, failed
  *   RESULT fresh|stale|none|refused|error|success|failed|not-now */
 
+#include <sys/types.h>
+
 #include "base/util.h"
 
 #define REPORT_LINE_MAX (64U * 1024U)
 #define REPORT_RECORDS_MAX 16384U
+#define REPORT_HOLDS_MAX 256U
+#define REPORT_NOTES_MAX 64U
 /* All of a report goes out on D-Bus in one message, and the bus throws out who sends too large ones: behind
  * half of this, reasons are left out (""); with more names than this a record is -E2BIG. As many instances as
  * a manifest may have, all of whose bytes are escaped, have room. */
@@ -41,6 +48,15 @@ typedef struct ReportHelper {
         uint64_t bytes; /* build: written */
 } ReportHelper;
 
+/* A lock file of a package manager, on the volume or on the host. While it is locked (as /proc/locks says),
+ * or with EXISTS as long as no scan finds it gone, whoever builds the volume waits. */
+typedef struct ReportHold {
+        char *path;  /* on the volume: as seen from its root */
+        dev_t devno; /* as statx(2) shows it: anonymous for btrfs */
+        uint64_t inode;
+        bool exists;
+} ReportHold;
+
 typedef struct Report {
         char *manifest;
         ReportCache *caches;
@@ -48,6 +64,9 @@ typedef struct Report {
         ReportHelper *helpers;
         size_t n_helpers;
         size_t bytes; /* of the strings in caches and helpers */
+        ReportHold *holds;
+        size_t n_holds;
+        char **notes; /* strv */
         unsigned watches;
         char *unwatched; /* NULL: everything is watched */
         char *sources;   /* equal in two scans: only what builders write can have changed between them */
@@ -62,7 +81,7 @@ DEFINE_CLEANUP(Report *, report_free);
 
 /* About what its caches and helpers take on D-Bus. REPORT may be NULL. */
 size_t report_size(const Report *r);
-/* Leaves these out. */
+/* Leaves these out. What holds and what is noted stays. */
 void report_drop_details(Report *r);
 
 /* Takes one line without its newline. -EBADMSG: not a record; the report is as it was. -E2BIG: too many.
@@ -73,6 +92,7 @@ int report_parse_line(Report *r, const char *line);
  * text: its words stay words, so that people can read it, and report_parse_line joins them again (REASON,
  * DETAIL, UNWATCHED, [REASON] are always last); text over 8 KiB is cut. 0 or negative errno (-EPIPE, …). */
 int report_print(FILE *f, const char *key, ...) __attribute__((__sentinel__));
+int report_print_hold(FILE *f, const ReportHold *hold); /* a record HOLD */
 
 /* PATH WHAT [DETAIL] of a stale record in words for people: "/etc/x changed (size)". PATH and DETAIL may be
  * NULL or "-". */

@@ -23,6 +23,7 @@ typedef struct Options {
         int inotify_fd;
         uint64_t mount_id;
         char **builders;
+        char **hold_locked, **hold_exists; /* lock files of package managers */
         bool trust_ctime;
         bool quiet;
         bool check_builders;
@@ -41,6 +42,8 @@ typedef struct Scan {
 
 static void options_done(Options *o) {
         o->builders = strv_free(o->builders);
+        o->hold_locked = strv_free(o->hold_locked);
+        o->hold_exists = strv_free(o->hold_exists);
 }
 
 static void scan_done(Scan *s) {
@@ -66,6 +69,10 @@ static int parse_options(int argc, char **argv, Options *o) {
                 {"mount-id", "N", "Refuse if another mount is there now", option_number, &o->mount_id},
                 {"builders", "DIR", "Read builder definitions here (may be repeated)", option_list,
                  &o->builders},
+                {"hold-locked", "PATH", "Report this lock file if it is there (may be repeated)", option_list,
+                 &o->hold_locked},
+                {"hold-exists", "PATH", "Likewise, for one that locks by being there", option_list,
+                 &o->hold_exists},
                 {"trust-ctime", "yes|no", "Does a new ctime alone count as a change?", option_yes_no,
                  &o->trust_ctime},
                 {"quiet", NULL, "Do not repeat on stderr why the scan failed", option_set, &o->quiet},

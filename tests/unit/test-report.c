@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include <malloc.h>
+#include <sys/sysmacros.h>
 
 #include "manifest/manifest.h"
 #include "scratch.h"
@@ -61,6 +62,46 @@ static void what_is_not_watched_comes_back(void **state) {
         assert_string_equal(r->unwatched, "3 of 7 watches could not be had");
         report_free(r);
         free(line);
+}
+
+static void lock_files_come_back(void **state) {
+        char path[] = "/var/lib/a b/lock";
+        const ReportHold hold = {.path = path, .devno = makedev(0xfd, 1), .inode = 1234};
+        char *text = NULL;
+        size_t size = 0;
+        FILE *f = open_memstream(&text, &size);
+        assert_int_equal(report_print_hold(f, &hold), 0);
+        assert_int_equal(fclose(f), 0);
+        assert_string_equal(text, "HOLD /var/lib/a\\x20b/lock fd:01:1234 locked\n");
+        Report *r = read_back(text);
+        free(text);
+        assert_int_equal(r->n_holds, 1);
+        assert_string_equal(r->holds[0].path, path);
+        assert_true(r->holds[0].devno == makedev(0xfd, 1) && r->holds[0].inode == 1234);
+        assert_false(r->holds[0].exists);
+        assert_int_equal(report_parse_line(r, "HOLD /x 0:ffffffff:18446744073709551599 exists"), 0);
+        assert_true(r->holds[1].devno == makedev(0, UINT_MAX) && r->holds[1].inode == UINT64_MAX - 16);
+        assert_true(r->holds[1].exists);
+        report_drop_details(r); /* they still hold */
+        assert_int_equal(r->n_holds, 2);
+        for (unsigned i = 2; i < REPORT_HOLDS_MAX; i++)
+                assert_int_equal(report_parse_line(r, "HOLD /x 8:1:2 exists"), 0);
+        assert_int_equal(report_parse_line(r, "HOLD /x 8:1:2 exists"), -E2BIG);
+        assert_int_equal(r->n_holds, REPORT_HOLDS_MAX);
+        report_free(r);
+}
+
+static void notes_come_back(void **state) {
+        char *line = printed("NOTE", "one thing");
+        Report *r = read_back(line);
+        free(line);
+        assert_int_equal(report_parse_line(r, "NOTE another"), 0);
+        assert_string_equal(r->notes[0], "one thing");
+        assert_string_equal(r->notes[1], "another");
+        for (unsigned i = 2; i < REPORT_NOTES_MAX; i++)
+                assert_int_equal(report_parse_line(r, "NOTE x"), 0);
+        assert_int_equal(report_parse_line(r, "NOTE x"), -E2BIG);
+        report_free(r);
 }
 
 static void build_records_come_back(void **state) {
@@ -124,6 +165,22 @@ static void bad_lines_change_nothing(void **state) {
                 "CACHE a b stale /path",
                 "CACHE a b stale /path \\q",
                 "HELPER sda1 esp fresh",
+                "HOLD /x fd:01:1234",
+                "HOLD /x fd:01:1234 gone",
+                "HOLD /x fd:01:1234 locked now",
+                "HOLD /x fd:01: locked",
+                "HOLD /x fd:01 locked",
+                "HOLD /x :01:2 locked",
+                "HOLD /x fd::2 locked",
+                "HOLD /x FD:01:2 locked",
+                "HOLD /x fd:01:a locked",
+                "HOLD /x fd:01:2: locked",
+                "HOLD /x 100000000:01:2 locked",
+                "HOLD /x 1:100000000:2 locked",
+                "HOLD /x fd:01:99999999999999999999 locked",
+                "HOLD /x 11111111111111111:01:2 locked",
+                "HOLD /x fd:01:-2 locked",
+                "NOTE",
                 "BUILT a b ok",
                 "BUILT a b ok x",
                 "BUILT a b stale 5",
@@ -140,8 +197,8 @@ static void bad_lines_change_nothing(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(bad); i++)
                 if (report_parse_line(r, bad[i]) != -EBADMSG)
                         fail_msg("taken: %s", bad[i]);
-        assert_int_equal(r->n_caches + r->n_helpers + r->watches, 0);
-        assert_true(!r->result && !r->manifest && !r->reason);
+        assert_int_equal(r->n_caches + r->n_helpers + r->n_holds + r->watches, 0);
+        assert_true(!r->result && !r->manifest && !r->reason && !r->notes);
         assert_int_equal(r->progress_done, 0);
         assert_int_equal(report_parse_line(r, "LATER of another version"), 0);
         report_free(r);
@@ -223,6 +280,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(scan_records_come_back),
                 cmocka_unit_test(what_is_not_watched_comes_back),
+                cmocka_unit_test(lock_files_come_back),
+                cmocka_unit_test(notes_come_back),
                 cmocka_unit_test(build_records_come_back),
                 cmocka_unit_test(text_keeps_its_spaces),
                 cmocka_unit_test(long_text_is_cut),
