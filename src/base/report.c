@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/escape.h"
+#include "base/reason.h"
 
 #define TEXT_MAX 8192U
 #define NOTHING "-"
@@ -76,33 +77,6 @@ Report *report_free(Report *r) {
         return NULL;
 }
 
-int report_reason(const char *path, const char *what, const char *detail, char **ret) {
-        static const struct {
-                const char *what, *before, *behind;
-                bool has_path;
-        } texts[] = {
-                {"never", "never brought up to date", "", false},
-                {"changed", "", " changed", true},
-                {"new", "", " is new", true},
-                {"gone", "", " is gone", true},
-                {"missing", "", " is missing", true},
-                {"unreadable", "", " cannot be read", true},
-                {"builder", "builder ", " changed", true},
-                {"filesystem", "another file system is on it", "", false},
-        };
-        bool has_detail = !isempty(detail) && !streq(detail, NOTHING);
-        const char *open = has_detail ? " (" : "", *close = has_detail ? ")" : "";
-        if (!has_detail)
-                detail = "";
-        if (isempty(path))
-                path = NOTHING;
-        for (size_t i = 0; i < ELEMENTSOF(texts); i++)
-                if (streq(what, texts[i].what))
-                        return strprintf(ret, "%s%s%s%s%s%s", texts[i].before, texts[i].has_path ? path : "",
-                                         texts[i].behind, open, detail, close);
-        return strprintf(ret, "%s %s%s%s%s", path, what, open, detail, close);
-}
-
 /* Takes a copy of S as it may be shown. */
 static int take_text(char **ret, const char *s) {
         *ret = escape_print(streq(s, NOTHING) ? "" : s);
@@ -129,7 +103,7 @@ static int take_words(char **ret, char *const *words) {
         return r < 0 ? r : take_text(ret, text);
 }
 
-/* WHAT comes behind PATH, DETAIL is the rest. */
+/* PATH, WHAT, and the rest is DETAIL. */
 static int take_reason(char **ret, char *const *words) {
         _cleanup_free_ char *detail = NULL, *reason = NULL;
         if (!words[0])
@@ -138,7 +112,7 @@ static int take_reason(char **ret, char *const *words) {
                 return error_origin(-EBADMSG);
         int r = join_words(words + 2, &detail);
         if (r >= 0)
-                r = report_reason(words[0], words[1], detail, &reason);
+                r = reason_describe(&(Reason){words[0], words[1], detail}, &reason);
         return r < 0 ? r : take_text(ret, reason);
 }
 

@@ -93,7 +93,3 @@ int report_parse_line(Report *r, const char *line);
  * DETAIL, UNWATCHED, [REASON] are always last); text over 8 KiB is cut. 0 or negative errno (-EPIPE, …). */
 int report_print(FILE *f, const char *key, ...) __attribute__((__sentinel__));
 int report_print_hold(FILE *f, const ReportHold *hold); /* a record HOLD */
-
-/* PATH WHAT [DETAIL] of a stale record in words for people: "/etc/x changed (size)". PATH and DETAIL may be
- * NULL or "-". */
-int report_reason(const char *path, const char *what, const char *detail, char **ret);

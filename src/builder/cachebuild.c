@@ -130,8 +130,9 @@ static int take_stamp(const Run *run, Stamp **ret, char **reterr) {
 
         if (!missing)
                 return r;
-        return r == -ENOENT ? failure(reterr, r, "source %s is missing", missing)
-                            : failure_errno(reterr, r, "source %s", missing);
+        _cleanup_free_ char *why = NULL;
+        return reason_describe_error(missing, r, &why) < 0 ? error_origin(-ENOMEM)
+                                                           : failure(reterr, r, "source %s", why);
 }
 
 /* 0: built; -ECANCELED: the builder did not, *RET says how. */

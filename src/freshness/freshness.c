@@ -13,7 +13,7 @@
 
 #include "base/error.h"
 #include "base/escape.h"
-#include "base/report.h"
+#include "base/reason.h"
 #include "freshness/since.h"
 #include "tree/contain.h"
 
@@ -24,21 +24,6 @@
 #define FILE_LINES_MAX 250000U
 #define FILE_BYTES_MAX (32U * 1024U * 1024U)
 
-const char *difference_to_string(Difference d) {
-        static const char *const names[] = {
-                [DIFFERENCE_NONE] = "none",
-                [DIFFERENCE_NEVER] = "never",
-                [DIFFERENCE_CHANGED] = "changed",
-                [DIFFERENCE_NEW] = "new",
-                [DIFFERENCE_GONE] = "gone",
-                [DIFFERENCE_MISSING] = "missing",
-                [DIFFERENCE_UNREADABLE] = "unreadable",
-                [DIFFERENCE_BUILDER] = "builder",
-                [DIFFERENCE_FILESYSTEM] = "filesystem",
-        };
-        return names[d];
-}
-
 void freshness_done(Freshness *f) {
         free(f->path);
         free(f->detail);
@@ -47,10 +32,9 @@ void freshness_done(Freshness *f) {
 
 char *freshness_describe(const Freshness *f) {
         char *text = NULL;
-        if (f->difference == DIFFERENCE_NONE)
-                return strdup("up to date");
-        return report_reason(f->path, difference_to_string(f->difference), f->detail, &text) < 0 ? NULL
-                                                                                                 : text;
+        return reason_describe(&(Reason){f->path, difference_to_string(f->difference), f->detail}, &text) < 0
+                       ? NULL
+                       : text;
 }
 
 /* The first verdict counts. PATH and DETAIL may be NULL. */
@@ -71,26 +55,13 @@ static bool is_fatal(int r) {
         return r == -ENOMEM || r == -ENOSPC || r == -E2BIG || r == -EMFILE || r == -ENFILE;
 }
 
-static const char *why_unreadable(int r) {
-        switch (r) {
-        case -EXDEV:
-                return "the way leads out of the volume";
-        case -ELOOP:
-                return "too many symbolic links";
-        case -EAGAIN:
-                return "it does not keep still";
-        default:
-                return strerror(-r);
-        }
-}
-
 /* PATH is not there, and since when that is known at the latest. */
 static int judge_absence(const FreshnessContext *c, Freshness *f, Difference difference, const char *path) {
         _cleanup_free_ char *detail = NULL;
         struct statx_timestamp when = {};
         int r = since_absence(c->root->fd, path, &when);
         if (r >= 0)
-                r = since_describe(NULL, "by ", &when, &detail);
+                r = reason_detail_gone(&when, &detail);
         return is_fatal(r) ? r : judge(f, difference, path, detail);
 }
 
@@ -99,7 +70,7 @@ static int judge_error(const FreshnessContext *c, Freshness *f, int r, const cha
                 return r;
         if (r == -ENOENT || r == -ENOTDIR)
                 return judge_absence(c, f, DIFFERENCE_MISSING, path);
-        return judge(f, DIFFERENCE_UNREADABLE, path, why_unreadable(r));
+        return judge(f, DIFFERENCE_UNREADABLE, path, reason_detail_unreadable(r));
 }
 
 /* One look at all that goes into a fingerprint. */
@@ -219,7 +190,8 @@ typedef struct Search {
         size_t n_known;
         bool complete; /* the stamp has a line for every file */
         Freshness first;
-        struct statx_timestamp since; /* of `first`, unless it is gone */
+        unsigned changes;             /* of `first`, of Change */
+        struct statx_timestamp since; /* likewise, unless it is gone */
 } Search;
 
 static void search_done(Search *s) {
@@ -263,41 +235,41 @@ static int search_start(Search *s, const FreshnessContext *c, const Stamp *stamp
         return r;
 }
 
-/* STX is of what is there, NULL where nothing is. */
-static int search_found(Search *s, Difference difference, const char *path, const char *what,
+/* CHANGES are of Change. STX is of what is there, NULL where nothing is. */
+static int search_found(Search *s, Difference difference, const char *path, unsigned changes,
                         const struct statx *stx) {
         if (s->first.difference != DIFFERENCE_NONE && strcmp(s->first.path, path) <= 0)
                 return 0;
         s->first.difference = DIFFERENCE_NONE;
+        s->changes = changes;
         if (stx)
                 s->since = stx->stx_ctime;
-        return judge(&s->first, difference, path, what);
+        return judge(&s->first, difference, path, NULL);
 }
 
-/* The entry function of a search. */
+/* The visitor of a search. */
 static int search_entry(const WalkEntry *entry, void *userdata) {
         Search *s = userdata;
-        char buffer[FINGERPRINT_DIFFERENCE_MAX];
         _cleanup_free_ char *now = NULL;
         Known *k = NULL;
         HASH_FIND_STR(s->by_path, entry->path, k);
         if (!k)
-                return s->complete ? search_found(s, DIFFERENCE_NEW, entry->path, NULL, entry->stx) : 0;
+                return s->complete ? search_found(s, DIFFERENCE_NEW, entry->path, 0, entry->stx) : 0;
         k->seen = true;
         if (!streq(strempty(k->words[2]), strempty(entry->target)))
-                return search_found(s, DIFFERENCE_CHANGED, entry->path, "target", entry->stx);
+                return search_found(s, DIFFERENCE_CHANGED, entry->path, CHANGE_TARGET, entry->stx);
         int r = fingerprint_describe(entry, s->context->trust_ctime, &now);
         if (r < 0 || streq(now, k->words[1]))
                 return r;
-        return search_found(s, DIFFERENCE_CHANGED, entry->path,
-                            fingerprint_difference(k->words[1], now, buffer), entry->stx);
+        return search_found(s, DIFFERENCE_CHANGED, entry->path, fingerprint_difference(k->words[1], now),
+                            entry->stx);
 }
 
 static int search_gone(Search *s) {
         int r = 0;
         for (Known *k = s->by_path; r >= 0 && k; k = k->hh.next)
                 if (!k->seen)
-                        r = search_found(s, DIFFERENCE_GONE, k->words[0], NULL, NULL);
+                        r = search_found(s, DIFFERENCE_GONE, k->words[0], 0, NULL);
         return r;
 }
 
@@ -307,7 +279,7 @@ static int judge_gone(const Search *s, const char *path, const char *list, Fresh
         _cleanup_free_ char *detail = NULL;
         if (contain_open(s->context->root->fd, path, O_PATH | O_NOFOLLOW, 0, &fd) < 0)
                 return judge_absence(s->context, f, DIFFERENCE_GONE, path);
-        int r = strprintf(&detail, "from the %s", list);
+        int r = reason_detail_unlisted(list, &detail);
         return r < 0 ? r : judge(f, DIFFERENCE_GONE, path, detail);
 }
 
@@ -316,7 +288,7 @@ static int judge_found(const Search *s, const char *list, Freshness *f) {
         _cleanup_free_ char *detail = NULL;
         if (s->first.difference == DIFFERENCE_GONE)
                 return judge_gone(s, s->first.path, list, f);
-        int r = since_describe(s->first.detail, NULL, s->context->trust_ctime ? &s->since : NULL, &detail);
+        int r = reason_detail_changed(s->changes, s->context->trust_ctime ? &s->since : NULL, &detail);
         return r < 0 ? r : judge(f, s->first.difference, s->first.path, detail);
 }
 
@@ -326,7 +298,7 @@ static int explain_by(const FreshnessContext *c, const Stamp *stamp, const PlanC
                       const Helper *helper, Freshness *f) {
         _cleanup_(search_done) Search s = {};
         _cleanup_(look_done) Look l = {};
-        const char *list = cache ? "list of sources" : "list of copies";
+        const char *list = cache ? REASON_LIST_OF_SOURCES : REASON_LIST_OF_COPIES;
         int r = search_start(&s, c, stamp);
         if (r >= 0)
                 r = look_start(&l, c, NULL, &(Visitor){search_entry, &s});
@@ -337,8 +309,7 @@ static int explain_by(const FreshnessContext *c, const Stamp *stamp, const PlanC
         if (r < 0)
                 return r;
         if (s.first.difference == DIFFERENCE_NONE)
-                return judge(f, DIFFERENCE_CHANGED,
-                             s.complete ? list : "one of the files that are too many for the stamp", NULL);
+                return judge(f, DIFFERENCE_CHANGED, s.complete ? list : REASON_BEYOND_STAMP, NULL);
         return judge_found(&s, list, f);
 }
 
@@ -386,25 +357,30 @@ static int output_look(const FreshnessContext *c, const char *path, Output *o) {
                          (long long) o->mtime.tv_sec, o->mtime.tv_nsec);
 }
 
-/* In what the lines BEFORE and NOW of one output differ. */
-static const char *output_difference(const char *before, const char *now) {
+/* In what the lines BEFORE and NOW of one output differ, of Change; 0: in what is in a directory. */
+static unsigned output_difference(const char *before, const char *now) {
         const char *a = strrchr(before, ' '), *b = strrchr(now, ' ');
         bool size = a - before != b - now || memcmp(before, now, (size_t) (b - now)) != 0;
-        if (streq(a, " -") && streq(b, " -"))
-                return "since it was built";
         if (streq(a, " -") || streq(b, " -"))
-                return "since it was built: replaced";
-        return !size         ? "since it was built: mtime"
-               : streq(a, b) ? "since it was built: size"
-                             : "since it was built: size, mtime";
+                return streq(a, b) ? 0 : CHANGE_REPLACED;
+        return (size ? CHANGE_SIZE : 0) | (streq(a, b) ? 0 : CHANGE_MTIME);
 }
 
 /* The ctime of a directory says nothing of what is in it. */
-static int judge_changed_output(Freshness *f, const Output *o, Difference difference, const char *what,
-                                const char *path) {
+static const struct statx_timestamp *output_since(const Output *o) {
+        return o->trust_ctime && !o->directory ? &o->ctime : NULL;
+}
+
+static int judge_changed_output(Freshness *f, const Output *o, const char *before, const char *path) {
         _cleanup_free_ char *detail = NULL;
-        int r = since_describe(what, NULL, o->trust_ctime && !o->directory ? &o->ctime : NULL, &detail);
-        return r < 0 ? r : judge(f, difference, path, detail);
+        int r = reason_detail_rebuilt(output_difference(before, o->line), output_since(o), &detail);
+        return r < 0 ? r : judge(f, DIFFERENCE_CHANGED, path, detail);
+}
+
+static int judge_new_output(Freshness *f, const Output *o, const char *path) {
+        _cleanup_free_ char *detail = NULL;
+        int r = reason_detail_changed(0, output_since(o), &detail);
+        return r < 0 ? r : judge(f, DIFFERENCE_NEW, path, detail);
 }
 
 /* Compares an output with its line in the stamp. */
@@ -414,12 +390,9 @@ static int judge_output(Freshness *f, const Stamp *stamp, const char *path, cons
         while (stamp && (value = stamp_next(stamp, "output", &i))) {
                 if (strncmp(value, now->line, n) != 0)
                         continue;
-                if (streq(value, now->line))
-                        return 0;
-                return judge_changed_output(f, now, DIFFERENCE_CHANGED, output_difference(value, now->line),
-                                            path);
+                return streq(value, now->line) ? 0 : judge_changed_output(f, now, value, path);
         }
-        return judge_changed_output(f, now, DIFFERENCE_NEW, NULL, path);
+        return judge_new_output(f, now, path);
 }
 
 static int look_at_outputs(const FreshnessContext *c, const PlanCache *cache, const Stamp *stamp,
@@ -488,7 +461,7 @@ static int explain(const FreshnessContext *c, const PlanCache *cache, const Help
         int r = read_stamp(c->root, cache, helper, false, &whole);
         if (r >= 0)
                 r = whole ? explain_by(c, whole, cache, helper, f) : judge(f, DIFFERENCE_NEVER, NULL, NULL);
-        return r == -ENOMEM ? judge(f, DIFFERENCE_CHANGED, "something", NULL) : r;
+        return r == -ENOMEM ? judge(f, DIFFERENCE_CHANGED, REASON_SOMETHING, NULL) : r;
 }
 
 /* Compares with the stamp HEAD what was looked at in L. */

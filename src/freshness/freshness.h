@@ -16,25 +16,12 @@
  *   (lines of bootkeep-build about what it carries)
  *   file PATH DESCRIPTION [TARGET] */
 
+#include "base/reason.h"
 #include "freshness/stamp.h"
 #include "helper/helper.h"
 #include "manifest/plan.h"
 #include "tree/fingerprint.h"
 #include "tree/root.h"
-
-typedef enum Difference {
-        DIFFERENCE_NONE,
-        DIFFERENCE_NEVER,      /* no stamp, or none that we understand */
-        DIFFERENCE_CHANGED,    /* `path` is other than it was; `detail` says in what and when */
-        DIFFERENCE_NEW,        /* `path` was not there */
-        DIFFERENCE_GONE,       /* `path` was there; `detail` says by when it was gone */
-        DIFFERENCE_MISSING,    /* a needed source, output or copied file `path` is not there */
-        DIFFERENCE_UNREADABLE, /* `path` cannot be looked at: `detail` says why */
-        DIFFERENCE_BUILDER,    /* the builder `path` was changed */
-        DIFFERENCE_FILESYSTEM, /* the helper was formatted or replaced */
-} Difference;
-
-const char *difference_to_string(Difference d); /* the word in reports: "never", "changed", "new", … */
 
 typedef struct Freshness {
         Difference difference;

@@ -2,7 +2,6 @@
 #include "freshness/since.h"
 
 #include <fcntl.h>
-#include <time.h>
 
 #include "base/error.h"
 #include "tree/walk.h"
@@ -36,24 +35,4 @@ int since_absence(int root, const char *path, struct statx_timestamp *ret) {
                 return 0;
         }
         return error_origin(-ENOENT);
-}
-
-/* Not strftime(3), which reads the time zone again. */
-static bool describe_time(const struct statx_timestamp *when, char buffer[static 64]) {
-        time_t t = when->tv_sec;
-        struct tm tm;
-        if (!localtime_r(&t, &tm))
-                return false;
-        (void) snprintf(buffer, 64, "%04d-%02d-%02d %02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1,
-                        tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
-        return true;
-}
-
-int since_describe(const char *what, const char *before, const struct statx_timestamp *when, char **ret) {
-        char time[64];
-        if (!when || !describe_time(when, time)) {
-                *ret = NULL;
-                return what ? free_and_strdup(ret, what) : 0;
-        }
-        return strprintf(ret, "%s%s%s%s", strempty(what), what ? ", " : "", strempty(before), time);
 }

@@ -23,7 +23,6 @@ typedef enum Field {
 
 #define FIELD_SEPARATOR ':'
 #define DESCRIPTION_MAX 192U /* seven numbers of 64 bits, two of 32 bits and what is between them */
-#define DIFFERENCES_MAX 3U   /* more would only be noise */
 
 /* N in BASE, in DIGITS digits at least. By hand: this is done for every file, and snprintf(3) takes longer
  * than all the rest. */
@@ -118,34 +117,21 @@ static bool type_differs(const char *before, const char *after) {
         return (a & S_IFMT) != (b & S_IFMT);
 }
 
-const char *fingerprint_difference(const char *before, const char *after,
-                                   char buffer[static FINGERPRINT_DIFFERENCE_MAX]) {
-        static const struct {
-                Field field;
-                const char *what;
-        } telling[] = {
-                {FIELD_SIZE, "size"}, {FIELD_MTIME, "mtime"}, {FIELD_MODE, "mode"},
-                {FIELD_UID, "owner"}, {FIELD_GID, "owner"},   {FIELD_INODE, "replaced"},
+unsigned fingerprint_difference(const char *before, const char *after) {
+        static const Change meaning[_FIELD_MAX] = {
+                [FIELD_MODE] = CHANGE_MODE,   [FIELD_UID] = CHANGE_OWNER,   [FIELD_GID] = CHANGE_OWNER,
+                [FIELD_SIZE] = CHANGE_SIZE,   [FIELD_MTIME] = CHANGE_MTIME, [FIELD_INODE] = CHANGE_REPLACED,
+                [FIELD_CTIME] = CHANGE_CTIME,
         };
         FieldText a[_FIELD_MAX], b[_FIELD_MAX];
-        const char *last = "";
-        unsigned n = 0;
+        unsigned changes = 0;
+        assert(before && after);
         if (!split_description(before, a) || !split_description(after, b) || type_differs(before, after))
-                return "replaced";
-        buffer[0] = 0;
-        for (size_t i = 0; n < DIFFERENCES_MAX && i < ELEMENTSOF(telling); i++) {
-                const char *what = telling[i].what;
-                if (streq(what, last) || !field_differs(&a[telling[i].field], &b[telling[i].field]))
-                        continue;
-                size_t length = strlen(buffer);
-                int k = snprintf(buffer + length, FINGERPRINT_DIFFERENCE_MAX - length, "%s%s",
-                                 n++ > 0 ? ", " : "", what);
-                assert(k > 0 && (size_t) k < FINGERPRINT_DIFFERENCE_MAX - length);
-                last = what;
-        }
-        if (n > 0)
-                return buffer;
-        return field_differs(&a[FIELD_CTIME], &b[FIELD_CTIME]) ? "ctime" : "replaced";
+                return CHANGE_REPLACED;
+        for (unsigned i = 0; i < _FIELD_MAX; i++)
+                if (field_differs(&a[i], &b[i]))
+                        changes |= meaning[i];
+        return changes ? changes : CHANGE_REPLACED;
 }
 
 int fingerprint_content(int fd, bool (*stop)(void *userdata), void *userdata, Fingerprint *ret,

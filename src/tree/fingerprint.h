@@ -7,6 +7,7 @@
  * Of each file: path, type, mode, owner, size, mtime, inode, link target, and ctime where that is trusted
  * (TrustCTime=). Of a directory only path, type, mode and owner: what is in it stands for itself. */
 
+#include "base/reason.h"
 #include "tree/hasher.h"
 #include "tree/walk.h"
 
@@ -20,11 +21,8 @@ int fingerprint_describe(const WalkEntry *entry, bool trust_ctime, char **ret);
 /* Adds an entry: its path, description and link target. */
 void fingerprint_add(Hasher *h, const WalkEntry *entry, bool trust_ctime);
 
-/* What differs between two descriptions, for people: "size", "mtime", "mode", "owner", "replaced", or "ctime"
- * where that alone tells; the most telling first, at most three: "size, mtime, replaced". */
-#define FINGERPRINT_DIFFERENCE_MAX 32
-const char *fingerprint_difference(const char *before, const char *after,
-                                   char buffer[static FINGERPRINT_DIFFERENCE_MAX]);
+/* In what two descriptions differ, of Change. What is no description differs in that it was replaced. */
+unsigned fingerprint_difference(const char *before, const char *after);
 
 /* Content of the regular file FD (read from its start by pread). STOP (or NULL) is asked before each piece:
  * true ends it with -EINTR. *RET_SIZE may be NULL. */

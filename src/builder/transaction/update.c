@@ -78,7 +78,7 @@ static int read_record(Update *u) {
 }
 
 static int gather(Update *u) {
-        _cleanup_free_ char *missing = NULL;
+        _cleanup_free_ char *missing = NULL, *why = NULL;
         Carry carry = {
                 .context = u->u->context,
                 .helper = u->helper,
@@ -89,8 +89,8 @@ static int gather(Update *u) {
         int r = freshness_stamp_helper(u->u->context, u->helper, &u->stamp, &missing);
 
         if (missing)
-                return r == -ENOENT ? failure(u->reterr, r, "%s is missing", missing)
-                                    : failure_errno(u->reterr, r, "%s", missing);
+                return reason_describe_error(missing, r, &why) < 0 ? error_origin(-ENOMEM)
+                                                                   : failure(u->reterr, r, "%s", why);
         if (r < 0)
                 return r;
         r = carry_gather(&carry, &u->wanted, u->reterr);
