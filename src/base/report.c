@@ -140,7 +140,7 @@ static int parse_outcome(const char *s, const char *yes, const char *no, const c
         return 0;
 }
 
-/* Is there room for one more, with names of so many bytes? Its *REASON may be given up for that. */
+/* Counts one more, with names of so many bytes, if there is room. Its *REASON may be given up for that. */
 static int make_room(Report *r, size_t names, char **reason) {
         if (r->n_caches + r->n_helpers >= REPORT_RECORDS_MAX || r->bytes + names > REPORT_BYTES_MAX)
                 return error_origin(-E2BIG);
@@ -151,22 +151,22 @@ static int make_room(Report *r, size_t names, char **reason) {
 }
 
 static int report_add_cache(Report *r, ReportCache *c) {
+        if (grow(r->caches, r->n_caches) < 0)
+                return error_origin(-ENOMEM);
         int e = make_room(r, strlen(c->name) + strlen(c->instance), &c->reason);
         if (e < 0)
                 return e;
-        if (grow(r->caches, r->n_caches) < 0)
-                return error_origin(-ENOMEM);
         r->caches[r->n_caches++] = *c;
         *c = (ReportCache){};
         return 0;
 }
 
 static int report_add_helper(Report *r, ReportHelper *h) {
+        if (grow(r->helpers, r->n_helpers) < 0)
+                return error_origin(-ENOMEM);
         int e = make_room(r, strlen(h->device) + strlen(h->type) + strlen(h->partuuid), &h->reason);
         if (e < 0)
                 return e;
-        if (grow(r->helpers, r->n_helpers) < 0)
-                return error_origin(-ENOMEM);
         r->helpers[r->n_helpers++] = *h;
         *h = (ReportHelper){};
         return 0;

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "allocations.h"
+
+#include <blkid.h>
+#include <dlfcn.h>
+#include <libeconf.h>
+#include <libmount.h>
+#include <libxml/xmlmemory.h>
+#include <malloc.h>
+#include <xxhash.h>
+
+/* One that our code has and has not released. */
+typedef struct Live {
+        struct Live *next;
+        const void *memory;
+        const void *caller;
+} Live;
+
+static struct {
+        bool armed;
+        bool all;               /* not the chosen one alone fails, but also all after it */
+        unsigned count, chosen; /* allocations made; the one that fails */
+        const void *failed_for; /* the return address of that one; NULL: not there yet */
+        const void *leaked_for;
+        Live *live[4096];
+} allocations;
+
+/* The linker gives these names to what it wraps. */
+void *__real_malloc(size_t size);
+void *__real_realloc(void *p, size_t size);
+void *__real_reallocarray(void *p, size_t n, size_t size);
+void __real_free(void *p);
+int __real_vasprintf(char **ret, const char *format, va_list ap);
+
+static bool fails(const void *caller) {
+        if (!allocations.armed)
+                return false;
+        allocations.count++;
+        if (allocations.count != allocations.chosen && !(allocations.all && allocations.failed_for))
+                return false;
+        if (!allocations.failed_for)
+                allocations.failed_for = caller;
+        errno = ENOMEM;
+        return true;
+}
+
+static Live **live_bucket(const void *memory) {
+        return &allocations.live[((uintptr_t) memory >> 4) % ELEMENTSOF(allocations.live)];
+}
+
+static void *born(void *memory, const void *caller) {
+        if (memory && allocations.armed) {
+                Live *l = __real_malloc(sizeof(Live));
+                *l = (Live){.next = *live_bucket(memory), .memory = memory, .caller = caller};
+                *live_bucket(memory) = l;
+        }
+        return memory;
+}
+
+static void died(const void *memory) {
+        for (Live **l = live_bucket(memory); *l; l = &(*l)->next)
+                if ((*l)->memory == memory) {
+                        Live *gone = *l;
+                        *l = gone->next;
+                        __real_free(gone);
+                        return;
+                }
+}
+
+static unsigned forget_live(void) {
+        unsigned n = 0;
+        for (size_t i = 0; i < ELEMENTSOF(allocations.live); i++)
+                for (Live *l; (l = allocations.live[i]); n++) {
+                        allocations.leaked_for = l->caller;
+                        allocations.live[i] = l->next;
+                        __real_free(l);
+                }
+        return n;
+}
+
+/* Makes the wrapper of a function that hands out memory (OWNED) or something that holds some. */
+#define WRAP(type, name, parameters, arguments, owned)                                                       \
+        type __real_##name parameters;                                                                       \
+        type __wrap_##name parameters;                                                                       \
+        type __wrap_##name parameters {                                                                      \
+                const void *caller = __builtin_return_address(0);                                            \
+                if (fails(caller))                                                                           \
+                        return NULL;                                                                         \
+                type made = __real_##name arguments;                                                         \
+                if (owned)                                                                                   \
+                        (void) born(made, caller);                                                           \
+                return made;                                                                                 \
+        }                                                                                                    \
+        struct swallow_semicolon_##name
+
+WRAP(void *, malloc, (size_t size), (size), true);
+WRAP(void *, calloc, (size_t n, size_t size), (n, size), true);
+WRAP(char *, strdup, (const char *s), (s), true);
+WRAP(char *, strndup, (const char *s, size_t n), (s, n), true);
+WRAP(FILE *, fopen64, (const char *path, const char *mode), (path, mode), false);
+WRAP(FILE *, fdopen, (int fd, const char *mode), (fd, mode), false);
+WRAP(FILE *, open_memstream, (char **text, size_t *size), (text, size), false);
+WRAP(DIR *, opendir, (const char *path), (path), false);
+WRAP(DIR *, fdopendir, (int fd), (fd), false);
+WRAP(XXH3_state_t *, XXH3_createState, (void), (), false);
+WRAP(struct libmnt_iter *, mnt_new_iter, (int direction), (direction), false);
+WRAP(struct libmnt_table *, mnt_new_table, (void), (), false);
+WRAP(struct libmnt_table *, mnt_new_table_from_file, (const char *path), (path), false);
+WRAP(struct libmnt_monitor *, mnt_new_monitor, (void), (), false);
+WRAP(blkid_probe, blkid_new_probe, (void), (), false);
+
+/* What only gives memory back does not fail. */
+static void *wrapped_realloc(void *p, size_t n, size_t size, const void *caller) {
+        bool grows = !p || n * size > malloc_usable_size(p);
+        if (grows && fails(caller))
+                return NULL;
+        void *grown = __real_reallocarray(p, n, size);
+        if (grown) {
+                died(p);
+                (void) born(grown, caller);
+        }
+        return grown;
+}
+
+void *__wrap_realloc(void *p, size_t size);
+void *__wrap_reallocarray(void *p, size_t n, size_t size);
+void __wrap_free(void *p);
+int __wrap_vasprintf(char **ret, const char *format, va_list ap);
+_printf_(2, 3) int __wrap_asprintf(char **ret, const char *format, ...);
+enum econf_err __real_econf_readFile(econf_file **ret, const char *file, const char *delim,
+                                     const char *comment);
+enum econf_err __wrap_econf_readFile(econf_file **ret, const char *file, const char *delim,
+                                     const char *comment);
+
+void *__wrap_realloc(void *p, size_t size) {
+        return wrapped_realloc(p, 1, size, __builtin_return_address(0));
+}
+
+void *__wrap_reallocarray(void *p, size_t n, size_t size) {
+        return wrapped_realloc(p, n, size, __builtin_return_address(0));
+}
+
+void __wrap_free(void *p) {
+        died(p);
+        __real_free(p);
+}
+
+static int wrapped_vasprintf(char **ret, const char *format, va_list ap, const void *caller) {
+        if (fails(caller))
+                return -1;
+        char *text = NULL;
+        int n = __real_vasprintf(&text, format, ap);
+        if (n >= 0)
+                *ret = born(text, caller);
+        return n;
+}
+
+int __wrap_vasprintf(char **ret, const char *format, va_list ap) {
+        return wrapped_vasprintf(ret, format, ap, __builtin_return_address(0));
+}
+
+int __wrap_asprintf(char **ret, const char *format, ...) {
+        va_list ap;
+        va_start(ap, format);
+        int n = wrapped_vasprintf(ret, format, ap, __builtin_return_address(0));
+        va_end(ap);
+        return n;
+}
+
+enum econf_err __wrap_econf_readFile(econf_file **ret, const char *file, const char *delim,
+                                     const char *comment) {
+        return fails(__builtin_return_address(0)) ? ECONF_NOMEM
+                                                  : __real_econf_readFile(ret, file, delim, comment);
+}
+
+/* libxml2 takes its memory by these. It may keep some for the whole program, so they are no leak here. */
+static void *xml_malloc(size_t size) {
+        return fails(__builtin_return_address(0)) ? NULL : __real_malloc(size);
+}
+
+static void *xml_realloc(void *p, size_t size) {
+        return fails(__builtin_return_address(0)) ? NULL : __real_realloc(p, size);
+}
+
+static char *xml_strdup(const char *s) {
+        return fails(__builtin_return_address(0)) ? NULL : __real_strdup(s);
+}
+
+static unsigned count_descriptors(void) {
+        DIR *d = __real_opendir("/proc/self/fd");
+        unsigned n = 0;
+        assert_non_null(d);
+        while (readdir(d))
+                n++;
+        closedir(d);
+        return n;
+}
+
+static void print_place(const char *what, const void *address) {
+        Dl_info info;
+        if (!address || !dladdr(address, &info))
+                return;
+        print_error("# %s in: ", what);
+        fflush(stderr);
+        shell("addr2line -spfie %s %#tx >&2", info.dli_fname, (char *) address - (char *) info.dli_fbase - 1);
+}
+
+/* One run of CALL; false if nothing was left to fail. */
+static bool run_once(allocations_call_t call, void *userdata, unsigned chosen, bool cope) {
+        unsigned descriptors = count_descriptors();
+        (void) forget_live(); /* of a test that failed in the middle of a call */
+        allocations.count = 0;
+        allocations.chosen = chosen;
+        allocations.failed_for = NULL;
+        allocations.armed = true;
+        int r = call(userdata);
+        allocations.armed = false;
+        unsigned leaked = forget_live();
+        bool failed = allocations.failed_for;
+        bool good = failed ? r == -ENOMEM || (cope && r >= 0) : r >= 0;
+        if (!good || leaked > 0 || count_descriptors() != descriptors) {
+                print_place("it failed", allocations.failed_for);
+                print_place("leaked is what was allocated", leaked > 0 ? allocations.leaked_for : NULL);
+                fail_msg("allocation %u%s: result %i, %u not freed, %i descriptors left", chosen,
+                         allocations.all ? " and all after it" : "", r, leaked,
+                         (int) count_descriptors() - (int) descriptors);
+        }
+        return failed;
+}
+
+static void fail_each(allocations_call_t call, void *userdata, bool cope) {
+        allocations.armed = false;
+        (void) call(userdata); /* what is made once for the whole program */
+        for (int all = 0; all <= 1; all++) {
+                allocations.all = all;
+                unsigned chosen = 1;
+                while (run_once(call, userdata, chosen, cope))
+                        chosen++;
+                assert_true(chosen > 1);
+        }
+}
+
+void allocations_fail_in_turn(allocations_call_t call, void *userdata) {
+        fail_each(call, userdata, false);
+}
+
+void allocations_fail_or_cope(allocations_call_t call, void *userdata) {
+        fail_each(call, userdata, true);
+}
+
+void allocations_fail_xml(void) {
+        assert_int_equal(xmlMemSetup(__real_free, xml_malloc, xml_realloc, xml_strdup), 0);
+}
