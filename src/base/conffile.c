@@ -216,7 +216,7 @@ static void warn_repeated(Source *s, const char *section, const char *key, size_
                 if (text[strspn(text, " \t")] == '[')
                         inside = line_opens(text, section);
                 else if (inside && line_gives(text, key))
-                        (void) broken(s, i + 1, "%s= is given again, the first counts", key);
+                        (void) broken(s, i + 1, "%s= is set more than once, using the first", key);
         }
 }
 
@@ -225,9 +225,9 @@ static int source_apply(Source *s, const char *section, const char *key, size_t 
         const ConfItem *item = find_item(s, section, key);
         if (!item)
                 return section ? broken(s, line, "unknown key %s= in section [%s], ignoring", key, section)
-                               : broken(s, line, "%s= is outside of any section, ignoring", key);
+                               : broken(s, line, "%s= outside of any section, ignoring", key);
         if (n_values > 1)
-                return broken(s, line, "%s= continues over lines, which is not understood, ignoring", key);
+                return broken(s, line, "%s= spans several lines, which is not supported, ignoring", key);
         warn_repeated(s, section, key, line);
         _cleanup_free_ char *value = NULL;
         int r = value_of_line(s, line, key, &value);
@@ -235,7 +235,7 @@ static int source_apply(Source *s, const char *section, const char *key, size_t 
                 return broken(s, line, "%s without \"=\", ignoring", key);
         if (r < 0)
                 return r;
-        const char *why = "not understood";
+        const char *why = "cannot be parsed";
         r = item->parse(value, item->data, &why);
         if (r == -EINVAL)
                 return broken(s, line, "bad value \"%s\" for %s=: %s, ignoring", value, key, why);

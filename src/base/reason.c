@@ -25,7 +25,7 @@ static const struct {
         [DIFFERENCE_MISSING] = {"missing", "", " is missing", true},
         [DIFFERENCE_UNREADABLE] = {"unreadable", "", " cannot be read", true},
         [DIFFERENCE_BUILDER] = {"builder", "builder ", " changed", true},
-        [DIFFERENCE_FILESYSTEM] = {"filesystem", "another file system is on it", "", false},
+        [DIFFERENCE_FILESYSTEM] = {"filesystem", "it holds another file system", "", false},
 };
 static_assert(ELEMENTSOF(sentences) == _DIFFERENCE_MAX, "each difference has a sentence");
 
@@ -104,7 +104,7 @@ const char *reason_detail_unreadable(int r) {
         assert(r < 0);
         switch (r) {
         case -EXDEV:
-                return "the way leads out of the volume";
+                return "its path leaves the volume";
         case -ELOOP:
                 return "too many symbolic links";
         case -EAGAIN:

@@ -39,7 +39,7 @@ typedef enum Change {
 /* What stands for the path where the difference is not that of one file. */
 #define REASON_LIST_OF_SOURCES "list of sources"
 #define REASON_LIST_OF_COPIES "list of copies"
-#define REASON_BEYOND_STAMP "one of the files that are too many for the stamp"
+#define REASON_BEYOND_STAMP "one of the files that the stamp has no room for"
 #define REASON_SOMETHING "something"
 
 /* The details. WHEN may be NULL: not known. Times are local; who gives up the right to read the time zone

@@ -37,7 +37,7 @@ static int append_utf8(Splitter *s, uint32_t c) {
         } forms[] = {{0x80, 0x00, 0}, {0x800, 0xc0, 1}, {0x10000, 0xe0, 2}, {0x110000, 0xf0, 3}};
 
         if (c >= 0xd800 && c < 0xe000)
-                return fail(s, "an escape is no Unicode character");
+                return fail(s, "an escape that is not a Unicode character");
         for (size_t i = 0; i < ELEMENTSOF(forms); i++) {
                 if (c >= forms[i].below)
                         continue;
@@ -46,7 +46,7 @@ static int append_utf8(Splitter *s, uint32_t c) {
                         r = append(s, (char) (0x80 | ((c >> (6 * k)) & 0x3f)));
                 return r;
         }
-        return fail(s, "an escape is no Unicode character");
+        return fail(s, "an escape that is not a Unicode character");
 }
 
 static int digit_value(char c) {
@@ -65,11 +65,11 @@ static int take_number(Splitter *s, int n, int base, uint32_t *ret) {
         for (int i = 0; i < n; i++) {
                 int d = digit_value(s->rest[i]);
                 if (d >= base)
-                        return fail(s, "an escape has too few digits");
+                        return fail(s, "an escape with too few digits");
                 value = value * (uint32_t) base + (uint32_t) d;
         }
         if (value == 0)
-                return fail(s, "an escape stands for NUL");
+                return fail(s, "an escape for NUL");
         s->rest += n;
         *ret = value;
         return 0;
@@ -80,7 +80,7 @@ static int take_byte(Splitter *s, int n, int base) {
         int r = take_number(s, n, base, &value);
         if (r < 0)
                 return r;
-        return value > 0xff ? fail(s, "an octal escape is over \\377") : append(s, (char) value);
+        return value > 0xff ? fail(s, "an octal escape above \\377") : append(s, (char) value);
 }
 
 static int take_character(Splitter *s, int n) {
@@ -124,7 +124,7 @@ static int take_word(Splitter *s) {
                         r = append(s, c);
         }
         if (r >= 0 && quote)
-                return fail(s, "a quote is not closed");
+                return fail(s, "an unclosed quote");
         return r < 0 ? r : append(s, 0);
 }
 

@@ -186,8 +186,7 @@ static int skip_cache(Run *run, const PlanCache *pc, const Spoiled *s) {
         CacheOutcome outcome = s->failed ? CACHE_FAILED : CACHE_NOT_NOW;
 
         cache_label(s->cache, &label);
-        (void) failure(&reason, 0, "skipped: %s %s", strempty(label),
-                       s->failed ? "failed" : "was not built now");
+        (void) failure(&reason, 0, "skipped: %s %s", strempty(label), s->failed ? "failed" : "was deferred");
         tell_cache(run, pc, outcome, 0, strempty(reason));
         return count_outcome(run, pc, outcome);
 }

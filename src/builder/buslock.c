@@ -191,7 +191,7 @@ BusLock *buslock_release(BusLock *l, int exit_status) {
         if (r >= 0)
                 r = sd_bus_call(l->bus, m, RELEASE_USEC, &error, NULL);
         if (r < 0) /* the daemon or the volume is gone, and the lock with it */
-                log_debug("The lock could not be given back: %s",
+                log_debug("Failed to release the lock: %s",
                           isempty(error.message) ? strerror(-r) : error.message);
         return buslock_free(l);
 }

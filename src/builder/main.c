@@ -67,7 +67,7 @@ static int option_quiet(const char *value, void *data) {
 
 static int check_options(int argc, char **argv, Options *o) {
         if (optind + 1 != argc) {
-                log_error("Exactly one mount point is expected, see --help");
+                log_error("Expected exactly one mount point, see --help");
                 return error_origin(-EINVAL);
         }
         if (o->caches_only && o->helpers_only) {
@@ -80,13 +80,14 @@ static int check_options(int argc, char **argv, Options *o) {
 
 static int parse_options(int argc, char **argv, Options *o) {
         const Option options[] = {
-                {"force", NULL, "Build all, fresh or not, and pass the guards", option_set, &o->force},
+                {"force", NULL, "Build everything, even if fresh; override the guards", option_set,
+                 &o->force},
                 {"caches-only", NULL, "Leave the helpers alone", option_set, &o->caches_only},
-                {"helpers-only", NULL, "Run no builder", option_set, &o->helpers_only},
-                {"mount-id", "N", "Refuse if another mount is there now", option_number, &o->mount_id},
-                {"builders", "DIR", "Read builder definitions here (may be repeated)", option_list,
+                {"helpers-only", NULL, "Do not run builders", option_set, &o->helpers_only},
+                {"mount-id", "N", "Fail if this is not the mount's ID", option_number, &o->mount_id},
+                {"builders", "DIR", "Read builder definitions from here (may be repeated)", option_list,
                  &o->builders},
-                {"trust-ctime", "yes|no", "Does a new ctime alone count as a change?", option_yes_no,
+                {"trust-ctime", "yes|no", "Whether a new ctime alone counts as a change", option_yes_no,
                  &o->trust_ctime},
                 {"quiet", NULL, "Log warnings and errors only", option_quiet, NULL},
         };
@@ -160,7 +161,7 @@ static int build(Program *p) {
         int r = build_run(&b, &result, &reason);
 
         if (r < 0)
-                return end_error(p, "The build ended: %s", strerror(-r));
+                return end_error(p, "The build was aborted: %s", strerror(-r));
         return end(ends[result].status, ends[result].result, reason);
 }
 
@@ -174,19 +175,19 @@ static int prepare(Program *p) {
         if (r >= 0) {
                 r = definition_set_load(p->options->builders, &p->builders, NULL);
                 if (r < 0)
-                        return end_error(p, "The builders cannot be read: %s", strerror(-r));
+                        return end_error(p, "Failed to read the builder definitions: %s", strerror(-r));
                 r = plan_new(&(Walk){.root = p->root->fd}, p->manifest, p->builders, &p->plan, &reason);
         }
         if (r == -EBADMSG)
                 return end_by(p, BOOTKEEP_BUILD_REFUSED, "refused", "%s",
-                              reason ? reason : "The manifest cannot be understood");
+                              reason ? reason : "Failed to parse the manifest");
         if (r < 0 && reason)
                 return end_error(p, "%s", reason);
         if (r < 0)
-                return end_error(p, "The manifest cannot be read: %s", strerror(-r));
+                return end_error(p, "Failed to read the manifest: %s", strerror(-r));
         r = helper_list_new("/sys", p->root->mount.devno, &p->helpers);
         if (r < 0)
-                return end_error(p, "The helpers cannot be found: %s", strerror(-r));
+                return end_error(p, "Failed to find the helpers: %s", strerror(-r));
         return build(p);
 }
 
@@ -199,7 +200,7 @@ static void say_waiting(Program *p, const char *why) {
 }
 
 static void on_waiting_for_build(void *userdata) {
-        say_waiting(userdata, "Another build of this volume runs: waiting");
+        say_waiting(userdata, "Another build of this volume is running: waiting");
 }
 
 static void on_waiting_in_line(void *userdata) {
@@ -218,7 +219,7 @@ static int build_alone(Program *p) {
         if (r == -EINTR)
                 return end_interrupted(p);
         if (r < 0)
-                return end_error(p, "The volume cannot be locked: %s", strerror(-r));
+                return end_error(p, "Failed to lock the volume: %s", strerror(-r));
         return prepare(p);
 }
 
@@ -261,7 +262,7 @@ static int run(Program *p) {
         case -ENOTBLK:
                 return end_error(p, "%s is not on a block device", mountpoint);
         case -ESTALE:
-                return end_error(p, "%s is not the mount that it was", mountpoint);
+                return end_error(p, "%s is a different mount now", mountpoint);
         }
         return end_error(p, "%s: %s", mountpoint, strerror(-r));
 }
@@ -303,6 +304,6 @@ int main(int argc, char **argv) {
         (void) signal(SIGPIPE, SIG_IGN);
         r = interrupt_new(&program.interrupt);
         if (r < 0)
-                return end_error(&program, "Signals cannot be taken: %s", strerror(-r));
+                return end_error(&program, "Failed to set up signal handling: %s", strerror(-r));
         return run_and_release(&program);
 }

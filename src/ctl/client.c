@@ -41,12 +41,12 @@ static const struct {
         {SD_BUS_ERROR_UNKNOWN_OBJECT, BOOTKEEP_CTL_NO, "the volume is gone"},
         {SD_BUS_ERROR_SERVICE_UNKNOWN, BOOTKEEP_CTL_UNREACHABLE, "bootkeepd is not running"},
         {SD_BUS_ERROR_NAME_HAS_NO_OWNER, BOOTKEEP_CTL_UNREACHABLE, "bootkeepd is not running"},
-        {SD_BUS_ERROR_NO_REPLY, BOOTKEEP_CTL_UNREACHABLE, "bootkeepd went away without an answer"},
+        {SD_BUS_ERROR_NO_REPLY, BOOTKEEP_CTL_UNREACHABLE, "bootkeepd went away without replying"},
         {SD_BUS_ERROR_DISCONNECTED, BOOTKEEP_CTL_UNREACHABLE, "the system bus went away"},
         {SD_BUS_ERROR_ACCESS_DENIED, BOOTKEEP_CTL_DENIED, "access denied"},
         /* the bus, or systemd for it, tried to start the daemon */
         {"org.freedesktop.DBus.Error.Spawn.", BOOTKEEP_CTL_UNREACHABLE, "bootkeepd is not running"},
-        {"org.freedesktop.DBus.Error.TimedOut", BOOTKEEP_CTL_UNREACHABLE, "bootkeepd does not start"},
+        {"org.freedesktop.DBus.Error.TimedOut", BOOTKEEP_CTL_UNREACHABLE, "bootkeepd failed to start"},
         {"org.freedesktop.systemd1.NoSuchUnit", BOOTKEEP_CTL_UNREACHABLE, "bootkeepd is not installed"},
         {"org.freedesktop.systemd1.", BOOTKEEP_CTL_UNREACHABLE, NULL},
 };
@@ -84,7 +84,8 @@ int client_complain_errno(int r) {
 int client_complain_call(int r, const char *subject) {
         if (r != -EINVAL || !subject)
                 return client_complain_errno(r);
-        log_error("%s: no such volume: what is not UTF-8 cannot be named on the bus, its device can",
+        log_error("%s: no such volume: a name that is not UTF-8 cannot be sent over D-Bus; use that of its "
+                  "device",
                   subject);
         return BOOTKEEP_CTL_NO;
 }

@@ -41,7 +41,7 @@ static void command_done(Command *c) {
 
 static void lose(Command *c, const char *gone) {
         if (!c->lost)
-                log_warning("%s went away: %s is lost, the command goes on", gone, c->lock);
+                log_warning("%s went away: lost %s, the command keeps running", gone, c->lock);
         c->lost = true;
 }
 
@@ -132,7 +132,7 @@ static int wait_for_end(Command *c) {
                 r = sd_event_run(c->event, UINT64_MAX); /* to exit the loop would close the bus */
         if (r >= 0)
                 return c->status;
-        (void) log_errno(r, "cannot follow the command, only wait for it");
+        (void) log_errno(r, "cannot monitor the command, waiting for it to exit");
         while (waitpid(c->pid, &status, 0) < 0)
                 if (errno != EINTR)
                         return EXIT_FAILURE;

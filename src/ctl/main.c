@@ -27,18 +27,19 @@ typedef struct Verb {
 
 static const Verb verbs[] = {
         /* the first is the default */
-        {"status", "[VOLUME]", "Show all volumes, or everything about one", 0, 1, 0, verb_status},
-        {"check", "[VOLUME...]", "Scan now, show what is stale and why", 0, SIZE_MAX, 0, verb_check},
-        {"rebuild", "[VOLUME...]", "Build what is stale now", 0, SIZE_MAX, TAKES_FORCE, verb_rebuild},
-        {"monitor", "[VOLUME...]", "Say what happens, as it happens", 0, SIZE_MAX, 0, verb_monitor},
-        {"trust", "VOLUME", "Keep a volume up to date by its manifest", 1, 1, 0, verb_trust},
-        {"distrust", "VOLUME", "Only watch it from now on", 1, 1, 0, verb_distrust},
-        {"lock", "VOLUME -- COMMAND...", "Run a command while nobody else changes a volume", 1, 1,
+        {"status", "[VOLUME]", "Show all volumes, or one in detail", 0, 1, 0, verb_status},
+        {"check", "[VOLUME...]", "Scan now and show what is stale, and why", 0, SIZE_MAX, 0, verb_check},
+        {"rebuild", "[VOLUME...]", "Rebuild stale caches and helpers now", 0, SIZE_MAX, TAKES_FORCE,
+         verb_rebuild},
+        {"monitor", "[VOLUME...]", "Print events as they happen", 0, SIZE_MAX, 0, verb_monitor},
+        {"trust", "VOLUME", "Act on the manifest of a volume from now on", 1, 1, 0, verb_trust},
+        {"distrust", "VOLUME", "Watch a volume, but no longer build on it", 1, 1, 0, verb_distrust},
+        {"lock", "VOLUME -- COMMAND...", "Run a command while holding a volume's lock", 1, 1,
          TAKES_WAIT | TAKES_COMMAND, verb_lock},
-        {"reboot-lock", "-- COMMAND...", "Run a command while nothing is owed, nor begun", 0, 0,
+        {"reboot-lock", "-- COMMAND...", "Run a command while holding the reboot lock", 0, 0,
          TAKES_WAIT | TAKES_COMMAND, verb_reboot_lock},
-        {"flush", "", "Do now what is owed on any volume", 0, 0, TAKES_TIMEOUT, verb_flush},
-        {"unmount", "VOLUME", "Do what is owed on a volume, then unmount it", 1, 1, 0, verb_unmount},
+        {"flush", "", "Complete owed work on all volumes", 0, 0, TAKES_TIMEOUT, verb_flush},
+        {"unmount", "VOLUME", "Complete owed work on a volume, then unmount", 1, 1, 0, verb_unmount},
 };
 
 enum {
@@ -54,26 +55,28 @@ static const struct {
         struct option option;
         const char *spelling, *help;
 } options[] = {
-        {{"force", no_argument, NULL, 'f'}, "-f --force", "rebuild: build everything, stale or not"},
-        {{"wait", no_argument, NULL, OPTION_WAIT}, "   --wait", "lock, reboot-lock: wait in line"},
+        {{"force", no_argument, NULL, 'f'}, "-f --force", "rebuild: build everything, even if fresh"},
+        {{"wait", no_argument, NULL, OPTION_WAIT}, "   --wait", "lock, reboot-lock: wait for the lock"},
         {{"timeout", required_argument, NULL, OPTION_TIMEOUT},
          "   --timeout=SEC",
-         "flush: give up waiting behind SEC seconds"},
+         "flush: stop waiting after SEC seconds"},
         {{"json", optional_argument, NULL, OPTION_JSON},
          "   --json[=MODE]",
-         "Print JSON: short, pretty, off"},
+         "Print JSON: short, pretty or off"},
         {{"no-pager", no_argument, NULL, OPTION_NO_PAGER},
          "   --no-pager",
          "Do not pipe output into a pager"},
-        {{"no-legend", no_argument, NULL, OPTION_NO_LEGEND}, "   --no-legend", "No headings, no line below"},
-        {{"quiet", no_argument, NULL, 'q'}, "-q --quiet", "Only the exit status and complaints"},
+        {{"no-legend", no_argument, NULL, OPTION_NO_LEGEND},
+         "   --no-legend",
+         "Do not print headings and footer"},
+        {{"quiet", no_argument, NULL, 'q'}, "-q --quiet", "Print errors and warnings only"},
         {{"help", no_argument, NULL, 'h'}, "-h --help", "Show this help"},
-        {{"version", no_argument, NULL, OPTION_VERSION}, "   --version", "Show the version"},
+        {{"version", no_argument, NULL, OPTION_VERSION}, "   --version", "Show package version"},
 };
 
 static int help(void) {
         (void) puts("bootkeepctl [OPTIONS...] VERB\n\n"
-                    "Show and control what keeps boot caches up to date.\n\nVerbs:");
+                    "Query and control bootkeepd, which keeps boot caches up to date.\n\nVerbs:");
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
                 (void) printf("  %-11s %-21s %s%s\n", verbs[i].name, verbs[i].arguments, verbs[i].help,
                               i == 0 ? " (the default)" : "");
@@ -202,9 +205,9 @@ static bool arguments_are_good(const Ctl *ctl, const Verb *verb, char *const *ar
         if (option)
                 log_error("%s does not take %s", verb->name, option);
         else if (n < verb->min)
-                log_error("%s: which volume?", verb->name);
+                log_error("%s: no volume given", verb->name);
         else if (verb->takes & TAKES_COMMAND && (n == verb->max || !marked))
-                log_error("%s: a command is expected behind '--'", verb->name);
+                log_error("%s: expected a command after '--'", verb->name);
         else if (!(verb->takes & TAKES_COMMAND) && n > verb->max)
                 log_error("%s: too many arguments", verb->name);
         else

@@ -118,13 +118,13 @@ static void print_last_build(const VolumeInfo *v) {
                 {BOOTKEEP_BUILD_SUCCESS, "succeeded"},
                 {BOOTKEEP_BUILD_FAILED, "failed"},
                 {BOOTKEEP_BUILD_REFUSED, "manifest refused"},
-                {BOOTKEEP_BUILD_TEMPFAIL, "put off"},
+                {BOOTKEEP_BUILD_TEMPFAIL, "deferred"},
         };
         char time[FORMAT_TIME_MAX], span[FORMAT_SPAN_MAX];
         const char *result = "ended abnormally";
 
         if (v->last_build_start == 0)
-                return print_key("Last build", "never since bootkeepd started");
+                return print_key("Last build", "none since bootkeepd started");
         (void) format_time(v->last_build_start, time);
         if (v->last_build_end < v->last_build_start) {
                 (void) printf("%14s: %s, still running\n", "Last build", time);
@@ -156,7 +156,7 @@ static void print_trust(const VolumeInfo *v) {
         if (v->trusted)
                 print_key("Trusted", "yes");
         else
-                (void) printf("%14s: no; to have it kept up to date run: bootkeepctl trust %s\n", "Trusted",
+                (void) printf("%14s: no; to keep it up to date, run: bootkeepctl trust %s\n", "Trusted",
                               strempty(name));
 }
 

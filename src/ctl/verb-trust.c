@@ -18,10 +18,10 @@ static int enrol(Ctl *ctl, const char *volume, const char *method, const char *s
 }
 
 int verb_trust(Ctl *ctl, char *const *volumes) {
-        return enrol(ctl, volumes[0], "Trust", "is trusted: it is kept up to date from now on.");
+        return enrol(ctl, volumes[0], "Trust", "is trusted: from now on it is kept up to date.");
 }
 
 int verb_distrust(Ctl *ctl, char *const *volumes) {
         return enrol(ctl, volumes[0], "Distrust",
-                     "is no longer trusted: it is watched, but nothing is built.");
+                     "is no longer trusted: it is still watched, but nothing is built there.");
 }

@@ -48,7 +48,7 @@ Access *access_free(Access *a) {
 
 static void deny(BusCall *call) {
         bus_reply_error(call, SD_BUS_ERROR_ACCESS_DENIED,
-                        "%s needs root's rights, or polkit's org.bootkeep1.manage",
+                        "%s requires root privileges, or polkit's authorization for org.bootkeep1.manage",
                         sd_bus_message_get_member(call));
 }
 

@@ -32,7 +32,7 @@ static DeviceInfo look_up(Census *c, dev_t devno) {
         DeviceInfo info = {};
         int r = c->devices ? device_monitor_look_up(c->devices, devno, &info) : error_origin(-ENODEV);
         if (r < 0 && r != -ENODEV)
-                log_warning_errno(r, "Failed to ask udev for a device, ignoring");
+                log_warning_errno(r, "Failed to query udev for a device, ignoring");
         return info;
 }
 
@@ -53,7 +53,7 @@ static void on_mount(MountChange change, const MountEntry *e, void *userdata) {
         }
         int r = mounted(c, e);
         if (r < 0)
-                log_errno(r, "Failed to take up %s", e->target);
+                log_errno(r, "Failed to start watching %s", e->target);
 }
 
 /* The first change is looked at once, the next ones in a storm together. */
@@ -73,7 +73,7 @@ static int look(Census *c) {
         uint64_t start = now_usec();
         int r = mount_table_dispatch(c->mounts, on_mount, c);
         if (r < 0 && !c->failing)
-                log_errno(r, "Failed to read the mount table, trying on");
+                log_errno(r, "Failed to read the mount table, retrying");
         c->failing = r < 0;
         return pause_after(c, now_usec() - start);
 }
@@ -113,10 +113,10 @@ static int on_devices(sd_event_source *s, int fd, uint32_t revents, void *userda
         Census *c = userdata;
         int r = device_monitor_dispatch(c->devices, on_device, c);
         if (r == -ENOBUFS) {
-                log_warning("Events of udev were lost, looking at all devices again");
+                log_warning("Events from udev were lost, reading all devices again");
                 look_again(c, 0);
         } else if (r < 0)
-                log_errno(r, "Failed to read events of udev");
+                log_errno(r, "Failed to read events from udev");
         return 0;
 }
 
@@ -134,7 +134,7 @@ bool census_is_behind(const Census *c) {
 static int follow_devices(Census *c) {
         int r = device_monitor_new(&c->devices);
         if (r < 0) {
-                log_warning_errno(r, "Cannot listen to udev, going on without UUIDs and labels");
+                log_warning_errno(r, "Cannot monitor udev, continuing without UUIDs and labels");
                 return 0;
         }
         return sd_event_add_io(daemon_event_loop(c->daemon), &c->device_source,

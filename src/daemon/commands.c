@@ -30,7 +30,7 @@ int commands_reload(Daemon *d) {
                 (void) log_errno(r, "Failed to read the configuration, keeping the old one");
         else {
                 daemon_set_settings(d, &settings);
-                log_info("Configuration read again");
+                log_info("Configuration reloaded");
         }
         (void) sd_notify(false, "READY=1");
         return r;
@@ -69,7 +69,7 @@ static void trust(Daemon *d, Record *r, bool trusted, BusCall *call) {
                 bus_reply_error(call, SD_BUS_ERROR_INVALID_ARGS, "%s is not enrolled%s", r->name,
                                 r->volume.trusted ? ", it is trusted by RunningSystem=" : "");
         else if (e < 0)
-                bus_reply_error(call, SD_BUS_ERROR_FAILED, "Failed to keep the enrolment of %s: %s", r->name,
+                bus_reply_error(call, SD_BUS_ERROR_FAILED, "Failed to save the enrolment of %s: %s", r->name,
                                 strerror(-e));
         else
                 bus_reply(call);
@@ -214,13 +214,13 @@ static void lost(void *userdata, int error) {
         Commands *c = userdata;
         uint64_t when = now_usec() + RECONNECT_USEC;
         if (error == -EEXIST && !c->was_ready) {
-                log_error("Another bootkeepd runs already: it has the name " BOOTKEEP_BUS_NAME);
+                log_error("Another bootkeepd is already running: it owns the name " BOOTKEEP_BUS_NAME);
                 (void) sd_event_exit(daemon_event_loop(c->daemon), EXIT_FAILURE);
                 return;
         }
         if (!c->complained)
                 (void) log_warning_errno(
-                        error, "No system bus, or not our name on it; going on without, trying again");
+                        error, "Cannot serve on the system bus, continuing without it and retrying");
         else /* whoever started us is not to wait for what may never be */
                 say_ready(c);
         c->complained = true;

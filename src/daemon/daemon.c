@@ -175,7 +175,7 @@ static int start_scan(Daemon *d, Record *r) {
         int e = r->watch ? watch_drain(r->watch) : 0;
         LogFields fields = news_fields(r, NULL);
         if (e < 0)
-                (void) log_send_errno(LOG_WARNING, &fields, e, "Failed to empty the watch");
+                (void) log_send_errno(LOG_WARNING, &fields, e, "Failed to drain the watch");
         e = launch_scan(&o, m->target, m->id, r->watch ? watch_get_fd(r->watch) : -EBADF, &job);
         if (e >= 0)
                 e = running_listen(&r->scan, d->event, job, on_scan_output, on_scan_exit, r);
@@ -609,7 +609,7 @@ bool daemon_has_looked(const Record *r) {
 
 void daemon_request(Daemon *d, Record *r, BusVerb verb, bool force, BusCall *call) {
         if (r->volume.state == VOLUME_HUNG) {
-                bus_reply_error(call, BOOTKEEP_ERROR_NOT_READY, "%s does not answer", r->name);
+                bus_reply_error(call, BOOTKEEP_ERROR_NOT_READY, "%s is not responding", r->name);
                 return;
         }
         if (pending_add(r, verb, call) < 0) {

@@ -114,8 +114,8 @@ void locks_lock_volume(Locks *l, Record *r, uint32_t flags, const Peer *peer, Bu
         if (a == LOCK_GRANTED)
                 bus_reply(call);
         else if (a == LOCK_ALREADY)
-                bus_reply_error(call, BOOTKEEP_ERROR_ALREADY_LOCKED, "You hold %s, or wait for it, already",
-                                r->name);
+                bus_reply_error(call, BOOTKEEP_ERROR_ALREADY_LOCKED,
+                                "You already hold the lock of %s, or are waiting for it", r->name);
         else if (a == LOCK_REBOOT_IN_PROGRESS)
                 locks_refuse_for_reboot(call);
         else if (a == LOCK_BUSY)
@@ -150,7 +150,7 @@ void locks_unlock_volume(Locks *l, Record *r, int status, const Peer *peer, BusC
         case LOCK_FREED:
                 bus_reply(call);
                 if (how == VOLUME_UNLOCKED_FAILURE && !r->volume.build_runs) /* which tells how it ended */
-                        log_send(LOG_WARNING, &fields, "%s gave its lock back with status %i", peer->name,
+                        log_send(LOG_WARNING, &fields, "%s released its lock with status %i", peer->name,
                                  status);
                 released(l, r, how);
                 return;
@@ -243,7 +243,7 @@ static void grant_reboot(Locks *l) {
         (void) lock_next(&l->reboot, NULL);
         turn_away_from_volumes(l);
         tell_reboot(l);
-        log_notice("%s may take the system down: nothing is owed", strempty(l->reboot_holder));
+        log_notice("Reboot lock granted to %s: nothing is owed", strempty(l->reboot_holder));
         bus_reply(wait_of(first)->call);
         wait_free(wait_of(first));
 }
@@ -265,7 +265,7 @@ void locks_lock_reboot(Locks *l, uint32_t flags, const Peer *peer, BusCall *call
         }
         if (a == LOCK_ALREADY)
                 bus_reply_error(call, BOOTKEEP_ERROR_ALREADY_LOCKED,
-                                "You hold the reboot lock, or wait for it, already");
+                                "You already hold the reboot lock, or are waiting for it");
         else
                 bus_reply_error(call, SD_BUS_ERROR_NO_MEMORY, "Out of memory");
         if (w)
@@ -274,7 +274,7 @@ void locks_lock_reboot(Locks *l, uint32_t flags, const Peer *peer, BusCall *call
 
 /* The system did not go down: what is owed goes on. */
 static void reboot_released(Locks *l) {
-        log_warning("%s held the reboot lock and is gone; the system should have gone down",
+        log_warning("%s held the reboot lock and vanished, but the system did not go down",
                     strempty(l->reboot_holder));
         (void) lock_give_back(&l->reboot, l->reboot.holder);
         tell_reboot(l);

@@ -25,19 +25,19 @@ typedef struct Arguments {
 static int parse_arguments(int argc, char **argv, Arguments *a) {
         DaemonOptions *o = &a->options;
         const Option options[] = {
-                {"config", "FILE", "Read this configuration instead of the standard places", option_string,
-                 &o->config},
-                {"builders", "DIR", "Take builder definitions from here alone", option_string, &o->builders},
+                {"config", "FILE", "Read configuration from this file only", option_string, &o->config},
+                {"builders", "DIR", "Read builder definitions from this directory only", option_string,
+                 &o->builders},
                 {"libexec", "DIR", "Where bootkeep-scan and bootkeep-build are", option_string, &o->libexec},
-                {"state", "DIR", "Where is kept which volumes are trusted", option_string, &o->state},
-                {"no-watch", NULL, "Watch nothing", option_clear, &o->watch},
-                {"check-config", NULL, "Check configuration and builders, and exit", option_set,
+                {"state", "DIR", "Where the list of trusted volumes is kept", option_string, &o->state},
+                {"no-watch", NULL, "Serve on D-Bus only; watch nothing", option_clear, &o->watch},
+                {"check-config", NULL, "Check configuration and builder definitions, and exit", option_set,
                  &a->check_config},
         };
         static const OptionsHelp help = {
                 .program = "bootkeepd",
-                .purpose = "Keeps the boot caches of every mounted volume, and their copies on its helper\n"
-                           "partitions, up to date.",
+                .purpose = "Keep the boot caches of every mounted volume, and their copies on its "
+                           "helper\npartitions, up to date.",
                 .footer = "See the bootkeepd(8) man page for details.",
         };
         int r = options_parse(argc, argv, options, ELEMENTSOF(options), &help);
@@ -130,14 +130,14 @@ static int run(const DaemonOptions *o, Settings *settings) {
         raise_descriptor_limit();
         int r = sd_event_default(&event);
         if (r < 0)
-                return log_errno(r, "Failed to make an event loop");
+                return log_errno(r, "Failed to create the event loop");
         (void) sd_event_set_watchdog(event, true);
         r = daemon_new(event, o, settings, &d);
         if (r < 0)
                 return r; /* logged */
         r = handle_signals(event, d);
         if (r < 0)
-                return log_errno(r, "Failed to handle signals");
+                return log_errno(r, "Failed to set up signal handling");
         daemon_set_look_afresh(d, look_afresh, &census);
         r = commands_new(d, say_ready, &commands);
         if (r < 0)

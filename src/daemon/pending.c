@@ -43,7 +43,7 @@ void pending_answer_scans(Record *r, const char *verdict) {
 
 static void answer_prepare(Record *r, BusCall *call) {
         if (volume_busy(&r->volume))
-                bus_reply_error(call, BOOTKEEP_ERROR_BUSY, "%s is owed work: %s", r->name,
+                bus_reply_error(call, BOOTKEEP_ERROR_BUSY, "Work is owed on %s: %s", r->name,
                                 isempty(r->shown.reason) ? volume_state_to_string(r->volume.state)
                                                          : r->shown.reason);
         else {
@@ -64,7 +64,7 @@ static void answer_rebuild(Record *r, BusCall *call, bool built_well) {
                 bus_reply_error(call, BOOTKEEP_ERROR_BUILD_FAILED, "%s has no manifest", r->name);
                 return;
         case VOLUME_REFUSED:
-                bus_reply_error(call, BOOTKEEP_ERROR_BUILD_FAILED, "The manifest of %s is refused: %s",
+                bus_reply_error(call, BOOTKEEP_ERROR_BUILD_FAILED, "The manifest of %s was refused: %s",
                                 r->name, strempty(r->problem));
                 return;
         case VOLUME_UNTRUSTED:
@@ -110,7 +110,7 @@ void pending_answer_rebuilds(Record *r, uint64_t build, bool well) {
 }
 
 static bool answered_hung(Record *r, const Pending *p, const void *how) {
-        bus_reply_error(p->call, BOOTKEEP_ERROR_NOT_READY, "%s does not answer", r->name);
+        bus_reply_error(p->call, BOOTKEEP_ERROR_NOT_READY, "%s is not responding", r->name);
         return true;
 }
 

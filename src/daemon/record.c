@@ -184,9 +184,9 @@ static const char *hold_text(const Volume *v) {
         if (v->holds & VOLUME_HOLD_PACKAGES)
                 return "; held back while a package manager works";
         if (v->holds & VOLUME_HOLD_BOOT)
-                return "; held back shortly after boot";
+                return "; held back because the machine has just booted";
         if (v->holds & VOLUME_HOLD_RETRY)
-                return "; a builder said \"not now\"";
+                return "; a builder asked to be run later";
         return "";
 }
 
@@ -232,7 +232,8 @@ char *record_reason(const Record *r) {
         case VOLUME_SETTLING:
                 return strdup("something changed");
         case VOLUME_HUNG:
-                return strdup(r->volume.build_runs ? "a build does not answer" : "a scan does not answer");
+                return strdup(r->volume.build_runs ? "a build is not responding"
+                                                   : "a scan is not responding");
         case VOLUME_REFUSED:
                 return strdup(strempty(r->problem));
         case VOLUME_FAILED:

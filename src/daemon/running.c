@@ -67,11 +67,11 @@ int running_conclude(Running *running, const char *program, char **ret_problem) 
         if (!isempty(reason))
                 (void) free_and_strdup(ret_problem, reason);
         else if (r >= 0 && status > 128)
-                (void) strprintf(ret_problem, "%s was ended by signal %i (%s)", program, status - 128,
+                (void) strprintf(ret_problem, "%s was terminated by signal %i (%s)", program, status - 128,
                                  strsignal(status - 128));
         else if (r < 0)
                 (void) strprintf(ret_problem, "%s: %s", program, strerror(-r));
         else if (status != 0)
-                (void) strprintf(ret_problem, "%s ended with status %i", program, status);
+                (void) strprintf(ret_problem, "%s exited with status %i", program, status);
         return r < 0 ? r : status;
 }

@@ -38,7 +38,7 @@ void verdict_take_report(Record *r, size_t others) {
                 return;
         LogFields fields = news_fields(r, NULL);
         log_send(LOG_WARNING, &fields,
-                 "too much to show of what is not trusted, leaving out its caches and helpers");
+                 "the reports of untrusted volumes are too large, leaving out its caches and helpers");
         report_drop_details(r->report);
 }
 
@@ -48,7 +48,7 @@ static char *describe_missing_instance(size_t missing) {
         char *text = NULL;
         return strprintf(&text,
                          "no inotify instance is left: fs.inotify.max_user_instances is %lu for all programs "
-                         "of this user together, at least %lu is needed (or the limit of open files is "
+                         "of this user together, at least %lu are needed (or the limit of open files is "
                          "reached)",
                          max, max + missing) < 0
                        ? NULL

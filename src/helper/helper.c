@@ -321,7 +321,7 @@ static int add_partition(HelperList *l, const char *disk, const char *disk_name,
         int r = find_partition(disk, (unsigned long long) number,
                                (unsigned long long) blkid_partition_get_start(partition), &directory);
         if (r == -ENOENT || !partuuid) {
-                log_warning("%s: partition %i is in its table, but the kernel does not know it (partx -u "
+                log_warning("%s: partition %i is in the table, but not known to the kernel (partx -u "
                             "/dev/%s)",
                             disk_name, number, disk_name);
                 return 0;

@@ -40,9 +40,9 @@ static int explain(const Helper *helper, int r, char **reterr) {
         _cleanup_close_ int context = -EBADF;
 
         if (r == -ENODEV && strstr(helper->fs_type, "_member"))
-                return failure(reterr, r, "belongs to an array that does not run, or runs without it");
+                return failure(reterr, r, "belongs to an array that is not running, or that runs without it");
         if (r == -ENODEV)
-                return failure(reterr, r, "the kernel does not mount %s", helper->fs_type);
+                return failure(reterr, r, "the kernel cannot mount %s", helper->fs_type);
         if (r == -EROFS)
                 return failure(reterr, r, "read-only");
         if (r == -EACCES)
@@ -60,7 +60,7 @@ static int check_device(const Helper *helper, int root, char **reterr) {
                 return error_origin(-errno);
         /* file systems of several devices carry a number of their own */
         if (major(st.st_dev) != 0 && st.st_dev != helper->devno)
-                return failure(reterr, -ESTALE, "is another device now");
+                return failure(reterr, -ESTALE, "is now a different device");
         return 0;
 }
 
@@ -89,12 +89,12 @@ int private_open(const Helper *helper, Private *ret, char **reterr) {
         int r;
 
         if (!helper->fs_type)
-                return failure(reterr, -ENOMEDIUM, "no file system on it");
+                return failure(reterr, -ENOMEDIUM, "has no file system");
         p.device = open(helper->node, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         if (p.device < 0 || fstat(p.device, &st) < 0)
                 return failure_errno(reterr, -errno, "cannot be opened");
         if (!S_ISBLK(st.st_mode) || st.st_rdev != helper->devno)
-                return failure(reterr, -ESTALE, "is another device now");
+                return failure(reterr, -ESTALE, "is now a different device");
         r = open_root(helper, &p.root, reterr);
         if (r < 0)
                 return r;

@@ -13,5 +13,5 @@ typedef struct Private {
 #define PRIVATE_NULL ((Private){.root = -EBADF, .device = -EBADF})
 void private_done(Private *p);
 
-/* Negative errno with *RETERR for people: "no file system on it", "mounted read-only", … */
+/* Negative errno with *RETERR for people: "has no file system", "mounted read-only", … */
 int private_open(const Helper *helper, Private *ret, char **reterr);

@@ -64,7 +64,7 @@ static const char *specifier_problem(const char *word) {
 
 static const char *exec_problem(char *const *words) {
         if (!words)
-                return "a command is needed";
+                return "a command is required";
         if (words[0][0] != '/' || strchr(words[0], '%'))
                 return "the command must be an absolute path without specifiers";
         for (char *const *w = words; *w; w++) {
@@ -166,7 +166,7 @@ static int draft_read(Draft *d, const char *file, unsigned *problems) {
                 (*problems)++;
         }
         if (!d->definition.exec || d->bad) {
-                conffile_warn(file, 0, "builder \"%s\" is left out", d->definition.name);
+                conffile_warn(file, 0, "ignoring builder \"%s\"", d->definition.name);
                 return 0;
         }
         r = take_fingerprint(&d->definition);

@@ -25,7 +25,7 @@ static const char *trust_problem(const struct stat *st) {
         if (st->st_uid != 0)
                 return "not owned by root";
         if (st->st_mode & (S_IWGRP | S_IWOTH))
-                return "writable by others than root";
+                return "writable by users other than root";
         if (st->st_size > (off_t) MANIFEST_SIZE_MAX)
                 return "larger than 64 KiB";
         return NULL;
@@ -82,7 +82,7 @@ static int check_folder(const Place *p, const char *path) {
         }
         if (r < 0)
                 return r == -ENOENT ? error_origin(-EAGAIN) : r; /* it was there a moment ago */
-        return good ? 0 : refusal(p->reterr, p->path, 0, "others than root may change %s", path);
+        return good ? 0 : refusal(p->reterr, p->path, 0, "%s is writable by users other than root", path);
 }
 
 /* Who may change a folder can put any file of root's into it. */

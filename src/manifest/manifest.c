@@ -320,7 +320,7 @@ static int check_cache(const Reader *r, const ManifestCache *c) {
                 return k;
         for (const ManifestCache *other = r->manifest->caches; other < c; other++)
                 if (streq(other->name, c->name))
-                        return refuse(r, c->line, "a cache \"%s\" is already in line %u", c->name,
+                        return refuse(r, c->line, "there already is a cache \"%s\", in line %u", c->name,
                                       other->line);
         return 0;
 }
@@ -357,7 +357,7 @@ static int check_copy(const Reader *r, const ManifestCopy *c) {
         /* an XBOOTLDR's copies may come to the ESP, and FAT does not know case */
         for (const ManifestCopy *other = r->manifest->copies; other < c; other++)
                 if (streq_ptr(other->each, c->each) && strcasecmp(other->to, c->to) == 0)
-                        return refuse(r, c->line, "a copy to \"%.100s\" is already in line %u", c->to,
+                        return refuse(r, c->line, "there already is a copy to \"%.100s\", in line %u", c->to,
                                       other->line);
         return 0;
 }
@@ -407,7 +407,7 @@ static int declare_cache(const Reader *r, Order *o, size_t i) {
                 int k = order_declare(o, i, &(OrderPath){ORDER_OUTPUT, c->each, c->outputs[j]}, &other);
                 if (k == -EEXIST)
                         return refuse(r, c->line,
-                                      "output \"%.100s\" of cache \"%s\" is already one of \"%s\"",
+                                      "output \"%.100s\" of cache \"%s\" is already an output of \"%s\"",
                                       c->outputs[j], c->name, r->manifest->caches[other].name);
                 if (k < 0)
                         return k;
@@ -437,7 +437,7 @@ static int refuse_circle(const Reader *r, const size_t *members, size_t n) {
         }
         if (!names)
                 return error_origin(-ENOMEM);
-        return refuse(r, caches[members[0]].line, "caches are built from each other in a circle: %s", names);
+        return refuse(r, caches[members[0]].line, "dependency cycle between caches: %s", names);
 }
 
 static int check_order(const Reader *r) {

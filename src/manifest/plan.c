@@ -86,7 +86,7 @@ static int could_not_look(Planner *p, int r, unsigned line, const char *path) {
         const char *problem = refusal_of_way(r);
         if (r == -ENOMEM)
                 return r;
-        int q = refuse(p, line, "cannot look at %s: %s", path, problem ? problem : strerror(-r));
+        int q = refuse(p, line, "cannot read %s: %s", path, problem ? problem : strerror(-r));
         return q == -ENOMEM || (problem && r != -EXDEV) ? q : r;
 }
 
@@ -141,7 +141,7 @@ static int read_machine_id(Planner *p) {
         }
         /* present but no machine id (`uninitialized`, a directory, too long) is as good as none */
         if (r >= 0 || r == -ENOENT || r == -ENOTDIR || r == -EINVAL || r == -EFBIG)
-                return refuse(p, line, "%%m is used, but %s holds no machine id", path);
+                return refuse(p, line, "%%m is used, but %s contains no machine ID", path);
         return could_not_look(p, r, line, path);
 }
 
@@ -179,7 +179,7 @@ static int check_steps(Planner *p, unsigned line, const char *name, size_t patte
         p->match_steps += NAME_STEPS + strlen(name) * pattern_size;
         if (p->match_steps > MATCH_STEPS_MAX)
                 return refuse(p, line,
-                              "too many names to be compared with too long patterns, up to this each=");
+                              "matching names against the patterns takes too many steps, up to this each=");
         return 0;
 }
 
@@ -206,7 +206,7 @@ static int match_names(Planner *p, DIR *d, unsigned line, const char *each, cons
         if (errno > 0)
                 return could_not_look(p, -errno, line, each);
         if (left_out > 0)
-                log_warning("%s:%u: %zu names that match %s are left out: they begin with \"-\" or hold "
+                log_warning("%s:%u: ignoring %zu names that match %s: they begin with \"-\" or contain "
                             "control characters",
                             p->manifest->path, line, left_out, each);
         return 0;
@@ -282,12 +282,11 @@ static const char *instance_of(const Planner *p, const Matches *m, size_t i) {
 /* Is there room for the instances M, each of whose paths cost COST? */
 static int check_room(Planner *p, unsigned line, const Matches *m, TemplateCost cost) {
         if (p->plan->n_caches + p->plan->n_copies + m->n > MANIFEST_INSTANCES_MAX)
-                return refuse(p, line, "more than %u instances in all", MANIFEST_INSTANCES_MAX);
+                return refuse(p, line, "more than %u instances in total", MANIFEST_INSTANCES_MAX);
         for (size_t i = 0; i < m->n; i++)
                 p->path_bytes += cost.fixed + cost.instances * strlen(strempty(instance_of(p, m, i)));
         if (p->path_bytes > MANIFEST_EXPANDED_MAX)
-                return refuse(p, line, "more than %u MiB of paths in all instances",
-                              MANIFEST_EXPANDED_MAX >> 20);
+                return refuse(p, line, "more than %u MiB of paths in total", MANIFEST_EXPANDED_MAX >> 20);
         return 0;
 }
 
@@ -347,8 +346,8 @@ static int expand(Planner *p, unsigned line, const char *template, const char *i
                   char buffer[static TEMPLATE_PATH_MAX + 1]) {
         int r = template_expand(template, instance, p->plan->machine_id, buffer);
         if (r == -ENAMETOOLONG)
-                return refuse(p, line, "\"%.100s\" is over %u bytes for %s", template, TEMPLATE_PATH_MAX,
-                              strempty(instance));
+                return refuse(p, line, "\"%.100s\" is longer than %u bytes for %s", template,
+                              TEMPLATE_PATH_MAX, strempty(instance));
         return r < 0 ? could_not_look(p, r, line, template) : 0;
 }
 
@@ -356,7 +355,7 @@ static int expand(Planner *p, unsigned line, const char *template, const char *i
 static int check_foreign(Planner *p, unsigned line, const char *path) {
         if (!place_is_own_state(path))
                 return 0;
-        return refuse(p, line, "\"%.100s\" is bootkeep's own: it cannot be a source, an output or copied",
+        return refuse(p, line, "\"%.100s\" is bootkeep's own and cannot be a source, an output or a copy",
                       path);
 }
 
@@ -370,7 +369,7 @@ static int declare_path(Planner *p, Order *o, size_t item, OrderKind kind, const
         if (r != -EEXIST)
                 return r;
         const PlanCache *a = &p->plan->caches[other], *b = &p->plan->caches[item];
-        return refuse(p, b->cache->line, "output %.100s of %s %s is an output of %s %s too", path,
+        return refuse(p, b->cache->line, "output %.100s of %s %s is also an output of %s %s", path,
                       b->cache->name, strempty(b->instance), a->cache->name, strempty(a->instance));
 }
 
@@ -408,9 +407,8 @@ static int refuse_circle(Planner *p, const size_t *members, size_t n) {
         }
         if (!names)
                 return error_origin(-ENOMEM);
-        return refuse(p, p->plan->caches[members[0]].cache->line,
-                      "caches are built from each other in a circle: %s%s", names,
-                      n > CIRCLE_SHOWN_MAX ? " -> and so on" : "");
+        return refuse(p, p->plan->caches[members[0]].cache->line, "dependency cycle between caches: %s%s",
+                      names, n > CIRCLE_SHOWN_MAX ? " -> and so on" : "");
 }
 
 static int sort_caches(Planner *p) {
@@ -459,8 +457,8 @@ static int check_copies(Planner *p) {
                 r = order_declare(o, i, &(OrderPath){ORDER_OUTPUT, NULL, path}, &other);
                 if (r == -EEXIST)
                         return refuse(p, c->copy->line,
-                                      "%.100s on the helper is written for %s and for %s, line %u", path,
-                                      c->instance ? c->instance : "this copy",
+                                      "%.100s on the helper would be written for %s and for %s, line %u",
+                                      path, c->instance ? c->instance : "this copy",
                                       plan->copies[other].instance ? plan->copies[other].instance
                                                                    : "the copy",
                                       plan->copies[other].copy->line);

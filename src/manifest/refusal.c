@@ -31,11 +31,11 @@ int refusal(char **reterr, const char *file, unsigned line, const char *format, 
 const char *refusal_of_way(int r) {
         switch (r) {
         case -EXDEV:
-                return "the way to it leaves the volume";
+                return "its path leaves the volume";
         case -ELOOP:
-                return "too many symbolic links on the way to it";
+                return "too many symbolic links in its path";
         case -ENAMETOOLONG:
-                return "a name or symbolic link on the way to it is too long";
+                return "a name or symbolic link in its path is too long";
         }
         return NULL;
 }

@@ -13,16 +13,16 @@
 
 const char *template_problem(const char *s) {
         if (s[0] != '/')
-                return "a path begins with /";
+                return "a path must begin with /";
         if (strlen(s) > TEMPLATE_PATH_MAX)
-                return "a path has at most 4095 bytes";
+                return "a path must not be longer than 4095 bytes";
         if (streq(s, "/"))
                 return "the root itself is not allowed";
         if (!contain_path_is_valid(s))
-                return "a path has no empty part, \".\" or \"..\"";
+                return "a path must not contain an empty part, \".\" or \"..\"";
         for (const char *p = s; *p; p++)
                 if ((unsigned char) *p < 0x20 || *p == 0x7f)
-                        return "a path has no control characters";
+                        return "a path must not contain control characters";
         for (const char *p = s; (p = strchr(p, '%')); p += 2)
                 if (p[1] != 'i' && p[1] != 'm' && p[1] != '%')
                         return "the specifiers are %i, %m and %%";

@@ -66,31 +66,31 @@ static int parse_options(int argc, char **argv, Options *o) {
         const Option options[] = {
                 {"inotify-fd", "N", "Arm watches on this inotify descriptor", option_inotify_fd,
                  &o->inotify_fd},
-                {"mount-id", "N", "Refuse if another mount is there now", option_number, &o->mount_id},
-                {"builders", "DIR", "Read builder definitions here (may be repeated)", option_list,
+                {"mount-id", "N", "Fail if this is not the mount's ID", option_number, &o->mount_id},
+                {"builders", "DIR", "Read builder definitions from here (may be repeated)", option_list,
                  &o->builders},
-                {"hold-locked", "PATH", "Report this lock file if it is there (may be repeated)", option_list,
+                {"hold-locked", "PATH", "Report this lock file if it exists (may be repeated)", option_list,
                  &o->hold_locked},
-                {"hold-exists", "PATH", "Likewise, for one that locks by being there", option_list,
+                {"hold-exists", "PATH", "Likewise, for a file whose existence is the lock", option_list,
                  &o->hold_exists},
-                {"trust-ctime", "yes|no", "Does a new ctime alone count as a change?", option_yes_no,
+                {"trust-ctime", "yes|no", "Whether a new ctime alone counts as a change", option_yes_no,
                  &o->trust_ctime},
                 {"quiet", NULL, "Do not repeat on stderr why the scan failed", option_set, &o->quiet},
-                {"check-builders", NULL, "Check the builder definitions alone, and exit", option_set,
+                {"check-builders", NULL, "Only check the builder definitions, and exit", option_set,
                  &o->check_builders},
         };
         static const OptionsHelp help = {
                 .program = "bootkeep-scan",
                 .synopsis = "MOUNTPOINT",
-                .purpose = "Say which boot caches and helper partitions of a volume are stale, and why.",
+                .purpose = "Report which boot caches and helper partitions of a volume are stale, and why.",
                 .footer = "Exit status: 0 fresh, 1 stale, 2 no manifest, 3 manifest refused, 4 error.\n"
                           "See the bootkeep-scan(8) man page for details.",
         };
         int r = options_parse(argc, argv, options, ELEMENTSOF(options), &help);
         int expected = o->check_builders ? 0 : 1;
         if (r > 0 && optind + expected != argc) {
-                log_error("%s, see --help", expected == 0 ? "No mount point is expected"
-                                                          : "Exactly one mount point is expected");
+                log_error("%s, see --help",
+                          expected == 0 ? "No mount point is expected" : "Expected exactly one mount point");
                 return error_origin(-EINVAL);
         }
         if (r > 0)
@@ -107,16 +107,15 @@ static unsigned long watches_max(void) {
 /* Each watch that could not be had is one more than the limit. */
 static int describe_missing_watches(const Watcher *w, char **ret) {
         unsigned long max = watches_max();
-        return strprintf(
-                ret,
-                "%u of %u inotify watches could not be had: fs.inotify.max_user_watches is %lu for all "
-                "programs of this user together, at least %lu is needed",
-                w->n_watches - w->n_armed, w->n_watches, max, max + w->n_watches - w->n_armed);
+        return strprintf(ret,
+                         "%u of %u inotify watches could not be added: fs.inotify.max_user_watches is %lu "
+                         "for all programs of this user together, at least %lu are needed",
+                         w->n_watches - w->n_armed, w->n_watches, max, max + w->n_watches - w->n_armed);
 }
 
 /* Says so if not everything could be armed. */
 static int print_unwatched(const Scan *s) {
-        static const char covered[] = "something is mounted on the way to a place that is to be watched";
+        static const char covered[] = "a mount covers a place that should be watched";
         const Watcher *w = &s->watcher;
         _cleanup_free_ char *text = NULL;
         if (w->inotify_fd < 0 || (w->n_armed == w->n_watches && !w->covered))
@@ -166,10 +165,10 @@ static int scan_stopped(const Scan *s, int r, const char *what) {
 static int scan_refused(const Scan *s, int r, const char *reason) {
         if (r == -EBADMSG)
                 return scan_end(s, BOOTKEEP_SCAN_REFUSED, "refused",
-                                reason ? reason : "The manifest cannot be understood");
+                                reason ? reason : "Failed to parse the manifest");
         if (reason && r != -E2BIG)
                 return scan_error(s, "%s", reason);
-        return scan_stopped(s, r, "The manifest cannot be read");
+        return scan_stopped(s, r, "Failed to read the manifest");
 }
 
 /* WORDS: what comes before "fresh" or "stale", at most three, the rest NULL. */
@@ -233,14 +232,14 @@ static int scan_compare(Scan *s, const Arm *arm) {
         };
         int r = scan_caches(s, &context);
         if (r < 0)
-                return scan_stopped(s, r, "The caches cannot be looked at");
+                return scan_stopped(s, r, "Failed to check the caches");
         r = scan_helpers(s, &context);
         if (r < 0)
-                return scan_stopped(s, r, "The helpers cannot be looked at");
+                return scan_stopped(s, r, "Failed to check the helpers");
         if (!s->stale)
                 return scan_end(s, BOOTKEEP_SCAN_FRESH, "fresh", NULL);
         r = print_sources(s, &context);
-        return r < 0 ? scan_stopped(s, r, "The sources cannot be looked at")
+        return r < 0 ? scan_stopped(s, r, "Failed to check the sources")
                      : scan_end(s, BOOTKEEP_SCAN_STALE, "stale", NULL);
 }
 
@@ -268,7 +267,7 @@ static int scan_volume(Scan *s) {
                 return scan_error(s, BOOTKEEP_VOLUME_STATE ": %s", problem);
         r = scan_load_builders(s);
         if (r < 0)
-                return scan_stopped(s, r, "The builders cannot be read");
+                return scan_stopped(s, r, "Failed to read the builder definitions");
         r = plan_new(&walk, s->manifest, s->builders, &s->plan, &reason);
         return r < 0 ? scan_refused(s, r, reason) : scan_compare(s, &arm);
 }
@@ -284,14 +283,14 @@ static int scan_open(Scan *s) {
         case -ENOTBLK:
                 return scan_error(s, "%s is not on a block device", o->mountpoint);
         case -ESTALE:
-                return scan_error(s, "%s is not the mount that it was", o->mountpoint);
+                return scan_error(s, "%s is a different mount now", o->mountpoint);
         default:
                 return scan_error(s, "%s: %s", o->mountpoint, strerror(-r));
         }
         log_stay_on_stderr();
         tzset(); /* the time zone is a file too */
         r = sandbox_enter();
-        return r < 0 ? scan_error(s, "Privileges cannot be dropped: %s", strerror(-r)) : scan_volume(s);
+        return r < 0 ? scan_error(s, "Failed to drop privileges: %s", strerror(-r)) : scan_volume(s);
 }
 
 /* For `bootkeepd --check-config`, which knows nothing of builder definitions. */

@@ -88,9 +88,9 @@ int root_open(const char *mountpoint, uint64_t mount_id, Root **ret) {
 const char *root_state_problem(int r) {
         switch (r) {
         case -ELOOP:
-                return "a symbolic link leads there, stamps are not kept behind links";
+                return "symbolic links in this path are not followed";
         case -ENOTDIR:
-                return "something on the way is not a directory";
+                return "a component of this path is not a directory";
         }
         return NULL;
 }

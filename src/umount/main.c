@@ -25,14 +25,14 @@ DEFINE_CLEANUP(struct libmnt_context *, mnt_free_context);
 
 static void help(void) {
         (void) puts("umount.bootkeep DIRECTORY|DEVICE [-flnrv] [-N NAMESPACE] [-t TYPE]\n\n"
-                    "What umount(8) runs for mounts with the option helper=bootkeep: has bootkeepd\n"
-                    "finish what it owes there, then unmounts.\n\n"
+                    "Run by umount(8) for mounts with the option helper=bootkeep: has bootkeepd\ncomplete "
+                    "the work owed on the volume, then unmounts it.\n\n"
                     "  -f            Force, see umount(8)\n"
                     "  -l            Detach now, clean up later\n"
-                    "  -n            Do not write to the user-space mount table\n"
-                    "  -r            Remount read-only where it cannot be unmounted\n"
-                    "  -v            Say what is done\n"
-                    "  -N NAMESPACE  In this mount namespace\n"
+                    "  -n            Do not update the user-space mount table\n"
+                    "  -r            Remount read-only if unmounting fails\n"
+                    "  -v            Report what is done\n"
+                    "  -N NAMESPACE  Unmount in this mount namespace\n"
                     "  -t TYPE       Ignored\n"
                     "  -h, -V        Show this help, or the version\n\n"
                     "See umount.bootkeep(8).");
@@ -85,7 +85,7 @@ static int parse_options(int argc, char *argv[], Options *o) {
         if (r <= 0)
                 return r;
         if (optind + 1 != argc) {
-                log_error("Exactly one directory or device is expected, see --help");
+                log_error("Expected exactly one directory or device, see --help");
                 return error_origin(-EINVAL);
         }
         o->target = argv[optind];
@@ -152,7 +152,7 @@ int main(int argc, char *argv[]) {
         }
         real = realpath(o.target, NULL); /* umount(8) names it so; by hand it may be relative */
         if (!in_other_namespace(&o) && prepare_unmount(real ? real : o.target, &why) < 0) {
-                log_error("%s stays mounted: %s (umount -i unmounts it all the same)", printable,
+                log_error("%s stays mounted: %s (use umount -i to unmount it anyway)", printable,
                           strempty(why));
                 return MNT_EX_FAIL;
         }

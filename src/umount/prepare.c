@@ -68,7 +68,8 @@ int prepare_unmount(const char *target, char **ret_why) {
         if (r >= 0)
                 return 0;
         if (!is_refusal(&error)) {
-                log_debug("Nobody to ask: %s", isempty(error.message) ? strerror(-r) : error.message);
+                log_debug("bootkeepd cannot be asked: %s",
+                          isempty(error.message) ? strerror(-r) : error.message);
                 return 0;
         }
         *ret_why = strdup(isempty(error.message) ? strempty(error.name) : error.message);

@@ -594,7 +594,7 @@ def boot_as_a_link_out_of_the_volume_is_refused(world):
 def what_lies_on_another_mount_is_said_to(world):
     """/boot is where outputs would go, /usr where the manifest looks for kernels."""
     volume = world.volume()
-    for place, word in ("/boot", f"{OUTPUT} is not on the volume"), ("/usr", "/usr/lib/modules: the way to it leaves the volume"):
+    for place, word in ("/boot", f"{OUTPUT} is not on the volume"), ("/usr", "/usr/lib/modules: its path leaves the volume"):
         subprocess.run(["mount", "-t", "tmpfs", "other", volume.path(place)], check=True)
         result = world.programs.build(volume).expect(FAILED)
         assert word in result.reason and os.strerror(errno.EXDEV) not in result.reason, result.reason
@@ -640,7 +640,7 @@ def links_on_a_helper_lead_nowhere(world):
         first.shell("rm -rf EFI loader $2; ln -s $1 $3", world.path("outside"), MACHINE_ID, place)
         result = nothing_written_through(world, volume)
         assert result.one("UPDATED", first.name, "esp", first.partuuid)[0] == "failed", result.stdout
-        assert "a symbolic link stands on the way" in result.stderr, result.stderr
+        assert "a symbolic link is in the way" in result.stderr, result.stderr
         first.shell("rm $1", place)
     assert_carries(volume, second)
 

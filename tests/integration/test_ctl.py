@@ -322,7 +322,7 @@ def a_name_that_the_bus_cannot_carry_is_no_volume(world):
     world.daemon()
     for verb in ("status", "check", "rebuild", "trust"):
         process = expect(world.programs.ctl(verb, os.fsdecode(b"/mnt/\xe4")), NO)
-        assert r"/mnt/\xe4: no such volume: what is not UTF-8" in process.stderr, process.stderr
+        assert r"/mnt/\xe4: no such volume: a name that is not UTF-8" in process.stderr, process.stderr
 
 
 @test

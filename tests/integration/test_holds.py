@@ -177,8 +177,8 @@ def shortly_after_boot_builds_wait(world):
     daemon = world.daemon(config={"Watch": {"BootDelaySec": str(end)}})
     view = daemon.volume(volume.name).wait_state("untrusted")
     daemon.call("Trust", "s", volume.name)
-    view.wait("held back", lambda p: "shortly after boot" in p.get("StateReason", ""))
-    assert "held back shortly after boot" in world.programs.ctl("status", volume.name).stdout
+    view.wait("held back", lambda p: "just booted" in p.get("StateReason", ""))
+    assert "held back because the machine has just booted" in world.programs.ctl("status", volume.name).stdout
     view.wait_state("building", "fresh")
     assert end <= uptime() < end + 2, (end, uptime())
     view.wait_state("fresh")
@@ -195,7 +195,7 @@ def a_mere_restart_is_no_boot(world):
     daemon.start()
     view = daemon.volume(volume.name)
     view.wait("built", lambda p: volume.runs() == 2 and p.get("State") == "fresh", 20)
-    assert not daemon.logged("after boot")
+    assert not daemon.logged("just booted")
 
 
 @test

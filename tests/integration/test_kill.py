@@ -194,7 +194,7 @@ def a_build_from_before_is_waited_for_and_not_done_again(world):
     daemon.kill()
     assert os.path.exists(f"/proc/{builder}"), "the build ended with the daemon"
     daemon.start()
-    daemon.wait_for("Another build of this volume runs: waiting", mark)
+    daemon.wait_for("Another build of this volume is running: waiting", mark)
     assert volume.runs() == runs + 1
     gate.open()
     daemon.volume(volume.name).wait_state("fresh")

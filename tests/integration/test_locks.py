@@ -260,7 +260,7 @@ def the_exit_status_counts(world):
         clients[i + 1].bus.finish(calls[i])
         view.wait(f"{failures} failures", lambda p, f=failures: p.get("Failures") == f and p["State"] == "stale")
     assert daemon.logged("succeeded, after 2 failures")
-    failed = daemon.logged("gave its lock back with status")
+    failed = daemon.logged("released its lock with status")
     assert [line.rsplit(" ", 1)[1] for line in failed] == ["1", "-1"], failed
     clients[5].unlock(volume.name)
     view.wait_state("fresh")
@@ -374,7 +374,7 @@ def while_the_reboot_lock_is_held_no_lock_is_granted_and_nothing_is_built(world)
     assert volume.runs() == runs
     mark = daemon.mark()
     rebooter.vanish()
-    daemon.wait_for("the system should have gone down", since=mark)
+    daemon.wait_for("but the system did not go down", since=mark)
     view.wait_state("fresh")
     assert volume.runs() == runs + 1
     other.lock(volume.name)

@@ -180,7 +180,7 @@ def a_refused_file_mended_by_chmod_alone_is_taken_up(world):
 def a_folder_that_others_may_change_refuses_until_it_is_mended(world):
     volume = world.volume()
     os.chmod(volume.path("/etc/bootkeep"), 0o777)
-    refused(world, volume, "others than root may change /etc/bootkeep")
+    refused(world, volume, "/etc/bootkeep is writable by users other than root")
     daemon = world.daemon()
     view = daemon.volume(volume.name).wait_state("refused")
     os.chmod(volume.path("/etc/bootkeep"), 0o755)
@@ -195,7 +195,7 @@ def below_a_separate_usr_is_no_manifest_of_this_volume(world):
     world.programs.scan(volume).expect(2, "none")
     volume.write(MANIFEST, manifest())  # whose each= is below /usr
     result = world.programs.scan(volume).expect(4, "error")
-    assert result.reason == f"{MANIFEST}:3: cannot look at /usr/lib/modules: the way to it leaves the volume", result.reason
+    assert result.reason == f"{MANIFEST}:3: cannot read /usr/lib/modules: its path leaves the volume", result.reason
 
 
 @test
@@ -257,7 +257,7 @@ def what_is_not_the_language_is_refused_with_its_line(world):
         "xinclude": ('\n  <xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="x"/>', ":3:"),
         "duplicate": (cache("a", "pack", "/x", "/y") + cache("a", "pack", "/x", "/z"), ":7:", "a"),
         "builder": (cache("a", "nonesuch", "/x", "/y"), ":3:", "nonesuch"),
-        "circle": (cache("a", "pack", "/x", "/y") + cache("b", "pack", "/y", "/x"), ":", "circle"),
+        "circle": (cache("a", "pack", "/x", "/y") + cache("b", "pack", "/y", "/x"), ":", "dependency cycle"),
         "two outputs": (cache("a", "pack", "/x", "/y") + cache("b", "pack", "/x", "/y"), ":", "/y"),
     }
     for what, (body, *words) in bad.items():

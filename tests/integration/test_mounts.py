@@ -290,7 +290,7 @@ def a_manifest_that_a_mount_hides_is_taken_up_when_that_goes(world):
     mount_tmpfs(folder)
     volume.write("/etc/initramfs.conf", "while it is hidden\n")
     view.wait_state("refused")
-    daemon.wait_for(f"{volume.name}: not watched, scanned on a timer: something is mounted")
+    daemon.wait_for(f"{volume.name}: not watched, scanned on a timer: a mount covers")
     umount(folder)
     view.wait("built", lambda p: volume.runs() > runs and p.get("State") == "fresh")
     daemon.wait_for(f"{volume.name}: watched again")

@@ -29,11 +29,11 @@ def where_stamps_cannot_be_kept_is_no_matter_without_a_manifest(world):
     volume = world.volume()
     volume.write("/var", "a file")
     result = world.programs.scan(volume).expect(ERROR, "error")
-    assert result.reason == "/var/lib/bootkeep: something on the way is not a directory", result.reason
+    assert result.reason == "/var/lib/bootkeep: a component of this path is not a directory", result.reason
     volume.remove("/var")
     volume.symlink("/var", "usr")
     result = world.programs.scan(volume).expect(ERROR, "error")
-    assert result.reason.startswith("/var/lib/bootkeep: a symbolic link leads there"), result.reason
+    assert result.reason.startswith("/var/lib/bootkeep: symbolic links in this path"), result.reason
     volume.remove(MANIFEST)
     daemon = world.daemon()
     view = daemon.volume(volume.name).wait_state("plain")
@@ -329,7 +329,7 @@ def too_few_watches_are_told_with_the_number_needed_and_all_is_compared(world):
         if had == needed:
             assert told == [], told
         else:
-            assert told == [f"{needed - had} of {needed} inotify watches could not be had: "
+            assert told == [f"{needed - had} of {needed} inotify watches could not be added: "
                             f"fs.inotify.max_user_watches is {limit} for all programs of this user together, "
                             f"at least {limit + needed - had} is needed"], told
 

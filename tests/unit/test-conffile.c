@@ -151,7 +151,7 @@ static void unknown_keys_are_told_and_the_rest_counts(void **state) {
         faulty("\x7f"
                "ELF\x01\x02\n[A]\nNumber=3\n",
                &s, 1, "x.conf:1: ");
-        faulty("Number=8\n[A]\nSec=1\n", &s, 1, "x.conf:1: Number= is outside of any section");
+        faulty("Number=8\n[A]\nSec=1\n", &s, 1, "x.conf:1: Number= outside of any section");
         assert_int_equal(s.number, 3);
         faulty("[B]\nNumber=8\n", &s, 1, "x.conf:2: unknown key Number= in section [B]");
         assert_int_equal(s.number, 3);
@@ -165,7 +165,7 @@ static void a_key_with_the_name_of_the_one_before_it_counts_in_its_own_section(v
         faulty("[A]\nNumber=4\n\n[B]\n Number = 8\n", &s, 1, "x.conf:5: unknown key Number= in section [B]");
         assert_int_equal(s.number, 4);
         faulty("[B]\nPaths=/a\n[A]\nPaths\n", &s, 1, "x.conf:4: unknown key Paths= in section [A]");
-        faulty("Sec=1\n[A]\nSec=2\n", &s, 1, "x.conf:1: Sec= is outside of any section");
+        faulty("Sec=1\n[A]\nSec=2\n", &s, 1, "x.conf:1: Sec= outside of any section");
         assert_int_equal(s.usec, 2 * USEC_PER_SEC);
         faulty("[[A]]\nNumber=8\n[A]\nNumber=5\n", &s, 1, "x.conf:2: unknown key Number= in section [[A]]");
         assert_int_equal(s.number, 5);
@@ -194,15 +194,16 @@ static void bad_values_leave_what_was(void **state) {
 
 static void a_key_twice_is_told_and_the_first_counts(void **state) {
         _cleanup_(settings_done) Settings s = {};
-        faulty("[A]\nNumber=4\n#Number=9\n Number = 5\n", &s, 1, "x.conf:4: Number= is given again");
+        faulty("[A]\nNumber=4\n#Number=9\n Number = 5\n", &s, 1, "x.conf:4: Number= is set more than once");
         assert_int_equal(s.number, 4);
-        faulty("[A]\nNumber=4\n[B]\nText=x\n[A]\nNumber=6\n", &s, 1, "x.conf:6: Number= is given again");
+        faulty("[A]\nNumber=4\n[B]\nText=x\n[A]\nNumber=6\n", &s, 1,
+               "x.conf:6: Number= is set more than once");
         assert_int_equal(s.number, 4);
 }
 
 static void values_over_several_lines_are_refused(void **state) {
         _cleanup_(settings_done) Settings s = {};
-        faulty("[B]\nText=a \\\n  b\n[A]\nNumber=6\n", &s, 1, "Text= continues over lines");
+        faulty("[B]\nText=a \\\n  b\n[A]\nNumber=6\n", &s, 1, "Text= spans several lines");
         assert_null(s.text);
         assert_int_equal(s.number, 6);
 }

@@ -251,9 +251,9 @@ static void helper_is_stale_with_another_file_system(void **state) {
         World *w = world_new(*state);
         world_build(w);
         w->helper.fs_uuid = (char *) "EF-01";
-        check_helper(w, "another file system is on it");
+        check_helper(w, "it holds another file system");
         w->helper.fs_uuid = NULL;
-        check_helper(w, "another file system is on it");
+        check_helper(w, "it holds another file system");
         world_free(w);
 }
 

@@ -71,7 +71,8 @@ static void a_file_where_another_needs_a_folder_is_refused(void **state) {
         want(&s, ROLE_REQUIRED, "/EFI/a/b/c", "a");
         want(&s, ROLE_BOOTER, "/efi/A", "b");
         assert_int_equal(helper_set_name(&s, &none, &reason), -ENOTDIR);
-        assert_non_null(strstr(reason, "/efi/A on the helper would be a file and the folder of /EFI/a/b/c"));
+        assert_non_null(
+                strstr(reason, "/efi/A on the helper would be both a file and the directory of /EFI/a/b/c"));
         free(reason);
         helper_set_done(&s);
 

@@ -110,7 +110,7 @@ static void links_cannot_lead_out(void **state) {
                 assert_int_equal(unlinkat(inner.fd, ADMIN, 0), 0);
         }
         make_link(&inner, ADMIN, "bootcaches.xml");
-        refuses(&inner, BOOTKEEP_MANIFEST_ADMIN ": too many symbolic links on the way to it");
+        refuses(&inner, BOOTKEEP_MANIFEST_ADMIN ": too many symbolic links in its path");
         close(inner.fd);
 }
 
@@ -121,7 +121,7 @@ static void a_mount_on_the_way_is_not_crossed(void **state) {
         _cleanup_free_ char *etc = outer_path(s, "etc");
         assert_int_equal(mount("none", etc, "tmpfs", 0, NULL), 0);
         scratch_write(s, ADMIN, MANIFEST("/above"));
-        refuses(s, BOOTKEEP_MANIFEST_ADMIN ": the way to it leaves the volume");
+        refuses(s, BOOTKEEP_MANIFEST_ADMIN ": its path leaves the volume");
         assert_int_equal(umount2(etc, MNT_DETACH), 0);
 }
 
@@ -171,7 +171,7 @@ static void only_root_may_own_and_write_it(void **state) {
                             good[] = {0644, 0600, 0400, 0444, 0755};
         for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
                 assert_int_equal(fchmodat(s->fd, ADMIN, bad[i], 0), 0);
-                refuses(s, BOOTKEEP_MANIFEST_ADMIN ": writable by others than root");
+                refuses(s, BOOTKEEP_MANIFEST_ADMIN ": writable by users other than root");
         }
         for (size_t i = 0; i < ELEMENTSOF(good); i++) {
                 assert_int_equal(fchmodat(s->fd, ADMIN, good[i], 0), 0);
@@ -191,7 +191,7 @@ static void only_root_may_change_the_folders_on_the_way(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(folders); i++) {
                 const char *f = i == 0 ? "." : folders[i] + 1;
                 _cleanup_free_ char *reason = NULL;
-                assert_int_equal(strprintf(&reason, "%s: others than root may change %s",
+                assert_int_equal(strprintf(&reason, "%s: %s is writable by users other than root",
                                            BOOTKEEP_MANIFEST_ADMIN, folders[i]),
                                  0);
                 assert_int_equal(fchmodat(s->fd, f, 01777, 0), 0);

@@ -211,20 +211,20 @@ static void what_is_wrong_in_form_is_refused_by_both(void **state) {
                 {CACHE(NAMED, "<source path=\"/a\" each=\"/b/*\"/>" OUTPUT), "unknown attribute \"each\""},
                 {CACHE(NAMED, SOURCE "<output path=\"/a\" optional=\"yes\"/>"),
                  "unknown attribute \"optional\""},
-                {CACHE(NAMED, "<source path=\"a\"/>" OUTPUT), "a path begins with /"},
-                {CACHE(NAMED, "<source path=\"\"/>" OUTPUT), "a path begins with /"},
+                {CACHE(NAMED, "<source path=\"a\"/>" OUTPUT), "a path must begin with /"},
+                {CACHE(NAMED, "<source path=\"\"/>" OUTPUT), "a path must begin with /"},
                 {CACHE(NAMED, "<source path=\"/\"/>" OUTPUT), "the root itself"},
                 {CACHE(NAMED, SOURCE "<output path=\"/\"/>"), "the root itself"},
                 {CACHE(NAMED, "<source path=\"/a/../b\"/>" OUTPUT),
-                 "a path has no empty part, \".\" or \"..\""},
-                {CACHE(NAMED, "<source path=\"/..\"/>" OUTPUT), "a path has no"},
-                {CACHE(NAMED, "<source path=\"/a/.\"/>" OUTPUT), "a path has no"},
-                {CACHE(NAMED, "<source path=\"/a//b\"/>" OUTPUT), "a path has no"},
-                {CACHE(NAMED, "<source path=\"/a/\"/>" OUTPUT), "a path has no"},
-                {CACHE(NAMED, "<source path=\"//\"/>" OUTPUT), "a path has no"},
-                {CACHE(NAMED, "<source path=\"/a&#10;b\"/>" OUTPUT), "no control characters"},
-                {CACHE(NAMED, "<source path=\"/a&#9;b\"/>" OUTPUT), "no control characters"},
-                {CACHE(NAMED, "<source path=\"/a&#127;\"/>" OUTPUT), "no control characters"},
+                 "a path must not contain an empty part, \".\" or \"..\""},
+                {CACHE(NAMED, "<source path=\"/..\"/>" OUTPUT), "a path must not contain"},
+                {CACHE(NAMED, "<source path=\"/a/.\"/>" OUTPUT), "a path must not contain"},
+                {CACHE(NAMED, "<source path=\"/a//b\"/>" OUTPUT), "a path must not contain"},
+                {CACHE(NAMED, "<source path=\"/a/\"/>" OUTPUT), "a path must not contain"},
+                {CACHE(NAMED, "<source path=\"//\"/>" OUTPUT), "a path must not contain"},
+                {CACHE(NAMED, "<source path=\"/a&#10;b\"/>" OUTPUT), "must not contain control characters"},
+                {CACHE(NAMED, "<source path=\"/a&#9;b\"/>" OUTPUT), "must not contain control characters"},
+                {CACHE(NAMED, "<source path=\"/a&#127;\"/>" OUTPUT), "must not contain control characters"},
                 {COPY("role=\"foo\" " FROM_TO),
                  ":1: unknown role \"foo\" in <copy>; expected required, entry, booter or misc"},
                 {COPY("role=\"\" " FROM_TO), "unknown role \"\""},
@@ -234,7 +234,7 @@ static void what_is_wrong_in_form_is_refused_by_both(void **state) {
                 {COPY("role=\"misc\" to=\"/a\""), "<copy> has no from="},
                 {COPY("role=\"misc\" from=\"/a\" to=\"/\""), "the root itself"},
                 {COPY("role=\"misc\" from=\"/\" to=\"/a\""), "the root itself"},
-                {COPY("role=\"misc\" from=\"/a\" to=\"/../a\""), "a path has no"},
+                {COPY("role=\"misc\" from=\"/a\" to=\"/../a\""), "a path must not contain"},
                 {COPY("role=\"misc\" helper=\"swap\" " FROM_TO),
                  "unknown helper \"swap\" in <copy>; expected esp or xbootldr"},
                 {DOCUMENT("<copy role=\"misc\" " FROM_TO ">x</copy>"), "text in <copy>"},
@@ -268,14 +268,15 @@ static void what_is_wrong_in_meaning_is_refused(void **state) {
                 {COPY("role=\"misc\" each=\"/a/*\" from=\"/%i\" to=\"/b\""), "each=, but no %i in to \"/b\""},
                 {DOCUMENT("<cache " NAMED ">" SOURCE OUTPUT "</cache>\n<cache " NAMED ">" SOURCE
                           "<output path=\"/p\"/></cache>"),
-                 ":2: a cache \"a\" is already in line 1"},
+                 ":2: there already is a cache \"a\", in line 1"},
                 {DOCUMENT("<copy role=\"misc\" from=\"/a\" to=\"/EFI/x\"/>\n\n<copy role=\"booter\" "
                           "helper=\"xbootldr\" from=\"/b\" to=\"/efi/X\"/>"),
-                 ":3: a copy to \"/efi/X\" is already in line 1"},
-                {CACHE(NAMED, SOURCE OUTPUT OUTPUT), "output \"/o\" of cache \"a\" is already one of \"a\""},
+                 ":3: there already is a copy to \"/efi/X\", in line 1"},
+                {CACHE(NAMED, SOURCE OUTPUT OUTPUT),
+                 "output \"/o\" of cache \"a\" is already an output of \"a\""},
                 {DOCUMENT("<cache name=\"x\" builder=\"b\">" SOURCE OUTPUT
                           "</cache><cache name=\"y\" builder=\"b\">" SOURCE OUTPUT "</cache>"),
-                 "output \"/o\" of cache \"y\" is already one of \"x\""},
+                 "output \"/o\" of cache \"y\" is already an output of \"x\""},
         };
         for (size_t i = 0; i < ELEMENTSOF(documents); i++)
                 refuses(documents[i].text, documents[i].words);
@@ -286,12 +287,12 @@ static void circles_that_templates_show_are_refused(void **state) {
         "<cache name='" name "' builder='b' " each "><source path='" in "'/><output path='" out "'/></"      \
         "cache>"
 #define EACH "each='/e/*'"
-        refuses(DOCUMENT(MAKES("a", "", "/x", "/x")), "in a circle: a -> a");
-        refuses(DOCUMENT(MAKES("a", "", "/x", "/x/y")), "in a circle: a -> a");
-        refuses(DOCUMENT(MAKES("a", "", "/x/y/z", "/x")), "in a circle: a -> a");
+        refuses(DOCUMENT(MAKES("a", "", "/x", "/x")), "dependency cycle between caches: a -> a");
+        refuses(DOCUMENT(MAKES("a", "", "/x", "/x/y")), "dependency cycle between caches: a -> a");
+        refuses(DOCUMENT(MAKES("a", "", "/x/y/z", "/x")), "dependency cycle between caches: a -> a");
         refuses(DOCUMENT(MAKES("a", "", "/1", "/2") MAKES("b", "", "/2", "/3") "\n" MAKES(
                         "c", "", "/3/x", "/4") MAKES("d", "", "/4", "/3/y/z") MAKES("e", "", "/4", "/1/x")),
-                "in a circle: a -> b -> c -> e -> a");
+                "dependency cycle between caches: a -> b -> c -> e -> a");
         refuses(DOCUMENT(MAKES("a", EACH, "/x%i", "/y%i") MAKES("b", EACH, "/y%i", "/x%i")), "a -> b -> a");
         refuses(DOCUMENT(MAKES("a", EACH, "/d", "/d/%i")), "a -> a");
         /* one instance of another pattern, or an equal beginning of a name, is not the same */
@@ -439,10 +440,10 @@ static void numbers_have_limits(void **state) {
         accepts(path);
         _cleanup_free_ char *longer = repeated("<bootcaches version='1'><copy role='misc' from='/", "p", 4095,
                                                "' to='/t'/></bootcaches>");
-        refuses(longer, "a path has at most 4095 bytes");
+        refuses(longer, "a path must not be longer than 4095 bytes");
         _cleanup_free_ char *wide = repeated("<bootcaches version='1'><copy role='misc' from='/", "\xc3\xa4",
                                              2048, "' to='/t'/></bootcaches>");
-        refuses(wide, "a path has at most 4095 bytes");
+        refuses(wide, "a path must not be longer than 4095 bytes");
 }
 
 static void no_beginning_of_a_manifest_is_one(void **state) {

@@ -162,7 +162,7 @@ static void dangerous_names_are_left_out_and_told(void **state) {
         scratch_write(s, "usr/lib/modules/esc\033[31m/x", "");
         plans(s, CACHE("a", MODULES, "/s", "/o%i"), &c);
         has_caches(&c, "a good %o\\\"");
-        assert_non_null(strstr(c.log, "3 names that match /usr/lib/modules/* are left out"));
+        assert_non_null(strstr(c.log, "ignoring 3 names that match /usr/lib/modules/*"));
 }
 
 static void links_to_the_directory_stay_in_the_volume(void **state) {
@@ -174,7 +174,7 @@ static void links_to_the_directory_stay_in_the_volume(void **state) {
         has_caches(&c, "a 1");
         make_link(s, "proc", "../../../../../../proc");
         refuses(s, CACHE("a", "each='/proc/[0-9]*'", "/s", "/o%i"),
-                ":2: cannot look at /proc: too many symbolic links on the way to it");
+                ":2: cannot read /proc: too many symbolic links in its path");
 }
 
 static void a_pattern_of_hidden_names_matches_neither_the_directory_nor_its_parent(void **state) {
@@ -198,7 +198,7 @@ static void a_pattern_of_hidden_names_matches_neither_the_directory_nor_its_pare
 
 static void our_own_state_cannot_be_named(void **state) {
         const Scratch *s = *state;
-        static const char own[] = "is bootkeep's own: it cannot be a source, an output or copied";
+        static const char own[] = "is bootkeep's own and cannot be a source, an output or a copy";
         _cleanup_case_ Case c = {};
         scratch_write(s, "m/bootkeep/x", "");
         refuses(s, CACHE("a", "", "/var/lib/bootkeep", "/o"), own);
@@ -223,10 +223,10 @@ static void machine_ids(void **state) {
                                           "0123456789ABCDEF0123456789ABCDEF\n",
                                           "0123456789abcdef0123456789abcd..\n"};
         static const char copy[] = COPY("misc", "", "/f", "/x") COPY("entry", "", "/%m", "/%m/%%m");
-        refuses(s, copy, ":3: %m is used, but /etc/machine-id holds no machine id");
+        refuses(s, copy, ":3: %m is used, but /etc/machine-id contains no machine ID");
         for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
                 scratch_write(s, "etc/machine-id", bad[i]);
-                refuses(s, copy, "holds no machine id");
+                refuses(s, copy, "contains no machine ID");
         }
         _cleanup_case_ Case c = {}, unused = {};
         scratch_write(s, "etc/machine-id", ID "\n");
@@ -237,11 +237,11 @@ static void machine_ids(void **state) {
         assert_null(unused.plan->machine_id);
         assert_int_equal(unlinkat(s->fd, "etc/machine-id", 0), 0);
         scratch_write(s, "etc/machine-id/directory", "");
-        refuses(s, copy, "holds no machine id");
+        refuses(s, copy, "contains no machine ID");
         assert_int_equal(unlinkat(s->fd, "etc/machine-id/directory", 0), 0);
         assert_int_equal(unlinkat(s->fd, "etc/machine-id", AT_REMOVEDIR), 0);
         make_link(s, "etc/machine-id", "machine-id");
-        refuses(s, copy, ":3: cannot look at /etc/machine-id: too many symbolic links on the way to it");
+        refuses(s, copy, ":3: cannot read /etc/machine-id: too many symbolic links in its path");
 }
 
 static void the_machine_id_can_be_in_a_pattern(void **state) {
@@ -266,13 +266,13 @@ static void patterns_that_overlap_are_refused(void **state) {
         scratch_write(s, "usr/lib/modules/1/x", "");
         scratch_write(s, "m/1/x", "");
         refuses(s, CACHE("a", MODULES, "/s", "/o%i") CACHE("b", "each='/m/*'", "/s", "/o%i"),
-                ":3: output /o1 of b 1 is an output of a 1 too");
+                ":3: output /o1 of b 1 is also an output of a 1");
         refuses(s, CACHE("a", MODULES, "/s", "/o%i") CACHE("b", "", "/s", "/o1"),
-                "output /o1 of b  is an output of a 1");
+                "output /o1 of b  is also an output of a 1");
         refuses(s, COPY("misc", MODULES, "/f", "/T%i") COPY("misc", "each='/m/*'", "/f", "/t%i"), "line 2");
         scratch_write(s, "usr/lib/modules/A/x", "");
         scratch_write(s, "usr/lib/modules/a/x", "");
-        refuses(s, COPY("misc", MODULES, "/f", "/t%i"), "/ta on the helper is written for a and for A");
+        refuses(s, COPY("misc", MODULES, "/f", "/t%i"), "/ta on the helper would be written for a and for A");
         _cleanup_case_ Case c = {};
         plans(s, CACHE("a", MODULES, "/s", "/o%i"), &c); /* a volume knows case */
 }
@@ -283,7 +283,7 @@ static void circles_between_instances_are_refused(void **state) {
         scratch_write(s, "m/1/x", "");
         scratch_write(s, "m/2/x", "");
         refuses(s, CACHE("a", MODULES, "/x%i", "/y%i") CACHE("b", "each='/m/*'", "/y%i", "/x%i"),
-                ":2: caches are built from each other in a circle: a 1 -> b 1 -> a 1");
+                ":2: dependency cycle between caches: a 1 -> b 1 -> a 1");
         /* an output that is another instance's source makes no circle of itself */
         _cleanup_case_ Case c = {};
         plans(s, CACHE("a", "each='/m/*'", "/x%i", "/y%i"), &c);
@@ -344,7 +344,7 @@ static void all_paths_together_are_limited(void **state) {
         plans(s, text, &c);
         assert_int_equal(c.plan->n_caches, 32);
         shell("cd %s/m && for i in $(seq 200); do : >more-than-there-is-room-for-$i; done", s->path);
-        refuses(s, text, ":2: more than 3 MiB of paths in all instances");
+        refuses(s, text, ":2: more than 3 MiB of paths in total");
 }
 
 /* 4,096 instances of one source and one output: 2 * (3 + N + 32 + 8) bytes each. */
@@ -363,10 +363,10 @@ static void looking_for_matches_is_limited(void **state) {
         make_matches(s, 1000, 200);
         _cleanup_case_ Case c = {};
         plans(s, CACHE("a", "each='/m/*1*2*3x'", "/s", "/o%i"), &c);
-        refuses(s, CACHE("a", "each='/m/*1*2*3*4*5*6*7*8*9*1*2x'", "/s", "/o%i"), ":2: too many names");
+        refuses(s, CACHE("a", "each='/m/*1*2*3*4*5*6*7*8*9*1*2x'", "/s", "/o%i"), ":2: matching names");
         _cleanup_free_ char *bracket = NULL;
         assert_true(asprintf(&bracket, CACHE("a", "each='/m/*[%02000u]x'", "/s", "/o%%i"), 0) >= 0);
-        refuses(s, bracket, ":2: too many names");
+        refuses(s, bracket, ":2: matching names");
 }
 
 typedef struct Counts {
@@ -408,7 +408,7 @@ static void paths_have_a_limit_when_expanded(void **state) {
         for (size_t i = 0; i < 17; i++)
                 strcat(wide, "/%i");
         assert_int_equal(strprintf(&text, CACHE("a", "each='/m/*'", "%s", "/o%%i"), wide), 0);
-        refuses(s, text, "is over 4095 bytes for nnn");
+        refuses(s, text, "is longer than 4095 bytes for nnn");
         char *out = NULL;
         _cleanup_case_ Case c = {};
         plans(s, CACHE("a", "each='/m/*'", "/%i", "/o%i"), &c);

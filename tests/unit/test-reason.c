@@ -24,8 +24,8 @@ static void each_difference_has_its_sentence(void **state) {
                 [DIFFERENCE_MISSING] = {"missing", "/x is missing", "/x is missing (d)"},
                 [DIFFERENCE_UNREADABLE] = {"unreadable", "/x cannot be read", "/x cannot be read (d)"},
                 [DIFFERENCE_BUILDER] = {"builder", "builder /x changed", "builder /x changed (d)"},
-                [DIFFERENCE_FILESYSTEM] = {"filesystem", "another file system is on it",
-                                           "another file system is on it (d)"},
+                [DIFFERENCE_FILESYSTEM] = {"filesystem", "it holds another file system",
+                                           "it holds another file system (d)"},
         };
         for (unsigned d = 0; d < _DIFFERENCE_MAX; d++) {
                 assert_string_equal(difference_to_string((Difference) d), all[d].what);
@@ -137,7 +137,7 @@ static void errors_of_a_path_are_told(void **state) {
         } all[] = {
                 {-ENOENT, "/x is missing"},
                 {-ENOTDIR, "/x is missing"},
-                {-EXDEV, "/x cannot be read (the way leads out of the volume)"},
+                {-EXDEV, "/x cannot be read (its path leaves the volume)"},
                 {-ELOOP, "/x cannot be read (too many symbolic links)"},
                 {-EAGAIN, "/x cannot be read (it changes all the time)"},
                 {-EIO, "/x cannot be read (Input/output error)"},

@@ -213,7 +213,7 @@ static void reason_says_why_the_state_is_what_it_is(void **state) {
         assert_non_null(startswith(free_of_holds, "cache initramfs 6.1: /etc/x changed"));
         volume_hold(&r->volume, VOLUME_HOLD_BOOT, true);
         _cleanup_free_ char *held = record_reason(r);
-        assert_non_null(strstr(held, "held back shortly after boot"));
+        assert_non_null(strstr(held, "held back because the machine has just booted"));
         volume_hold(&r->volume, VOLUME_HOLD_PACKAGES, true);
         _cleanup_free_ char *packages = record_reason(r);
         assert_non_null(strstr(packages, "package manager"));

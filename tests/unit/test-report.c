@@ -57,9 +57,9 @@ static void scan_records_come_back(void **state) {
 }
 
 static void what_is_not_watched_comes_back(void **state) {
-        char *line = printed("UNWATCHED", "3 of 7 watches could not be had");
+        char *line = printed("UNWATCHED", "3 of 7 watches could not be added");
         Report *r = read_back(line);
-        assert_string_equal(r->unwatched, "3 of 7 watches could not be had");
+        assert_string_equal(r->unwatched, "3 of 7 watches could not be added");
         report_free(r);
         free(line);
 }

@@ -63,7 +63,7 @@ static void the_ways_to_end_are_told_apart(void **state) {
         Ran ran = run_script("exit 3");
         assert_reason(&ran, RUNNER_FAILED, "exited with status 3");
         ran = run_script("exit 75");
-        assert_reason(&ran, RUNNER_NOT_NOW, "not now");
+        assert_reason(&ran, RUNNER_NOT_NOW, "asked to be run later");
         ran = run_script("kill -KILL $$");
         assert_reason(&ran, RUNNER_FAILED, "killed by SIGKILL");
 }
@@ -90,7 +90,7 @@ static void a_timeout_ends_the_builder_and_its_children(void **state) {
         uint64_t start = now_usec();
 
         Ran ran = run_job(job);
-        assert_reason(&ran, RUNNER_FAILED, "did not end within");
+        assert_reason(&ran, RUNNER_FAILED, "did not finish within");
         assert_true(now_usec() - start < 5 * USEC_PER_SEC);
         assert_no_children();
 }
@@ -101,7 +101,7 @@ static void a_builder_is_asked_to_end_also_in_a_group_of_its_own(void **state) {
         RunnerJob job = {.argv = (char *const *) argv, .root = -EBADF, .timeout_usec = USEC_PER_SEC};
 
         Ran ran = run_job(job);
-        assert_reason(&ran, RUNNER_FAILED, "did not end within");
+        assert_reason(&ran, RUNNER_FAILED, "did not finish within");
         assert_non_null(strstr(ran.printed, "asked")); /* the shell may say more */
         assert_no_children();
 }

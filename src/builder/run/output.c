@@ -17,7 +17,7 @@ static void emit(Output *o) {
         if (!o->buffer[0] || o->n_lines > OUTPUT_LINES_MAX)
                 return;
         if (o->n_lines++ == OUTPUT_LINES_MAX) {
-                o->line("output suppressed from here on", o->userdata);
+                o->line("further output is suppressed", o->userdata);
                 return;
         }
         printable = escape_print(o->buffer);

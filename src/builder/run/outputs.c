@@ -64,7 +64,7 @@ static int explain_parent(int root, const char *path, int r, char **reterr) {
                 return failure(reterr, r, "%s is not on the volume: outputs are not written across mounts",
                                path);
         if (r != -ELOOP)
-                return failure_errno(reterr, r, "the directory of %s", path);
+                return failure_errno(reterr, r, "cannot open the directory of %s", path);
         link = find_link(root, path);
         return failure(reterr, r, "%s is a symbolic link; outputs are not written through links",
                        link ? link : path);
@@ -153,7 +153,7 @@ static int settle_one(int root, const char *path, const Fingerprint *before, cha
         r = contain_open_parent(root, path, &dirfd, &name);
         if (r >= 0)
                 r = make_durable(dirfd, name);
-        return r < 0 ? failure_errno(reterr, r, "cannot make %s durable", path) : 0;
+        return r < 0 ? failure_errno(reterr, r, "cannot sync %s", path) : 0;
 }
 
 int outputs_settle(const FreshnessContext *c, const Outputs *o, char **reterr) {

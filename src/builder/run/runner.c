@@ -154,7 +154,7 @@ static RunnerOutcome judge_exit(const RunnerJob *job, int status, char **ret_rea
         if (status == EXIT_SUCCESS)
                 return RUNNER_SUCCESS;
         if (status == BOOTKEEP_BUILD_TEMPFAIL) {
-                (void) failure(ret_reason, 0, "builder %s: not now (exit status 75)", job->name);
+                (void) failure(ret_reason, 0, "builder %s asked to be run later (exit status 75)", job->name);
                 return RUNNER_NOT_NOW;
         }
         (void) failure(ret_reason, 0, "builder %s exited with status %i", job->name, status);
@@ -171,8 +171,8 @@ static RunnerOutcome judge(const Runner *r, const siginfo_t *info, char **ret_re
         if (r->phase == PHASE_LOST)
                 (void) failure(ret_reason, 0, "builder %s hangs and cannot be killed", job->name);
         else if (r->timed_out)
-                (void) failure(ret_reason, 0, "builder %s did not end within %llu s: stopped", job->name,
-                               (unsigned long long) (job->timeout_usec / USEC_PER_SEC));
+                (void) failure(ret_reason, 0, "builder %s did not finish within %llu s and was stopped",
+                               job->name, (unsigned long long) (job->timeout_usec / USEC_PER_SEC));
         else if (info->si_code == CLD_EXITED)
                 return judge_exit(job, info->si_status, ret_reason);
         else

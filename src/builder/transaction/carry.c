@@ -137,16 +137,16 @@ static int add_file(Gatherer *g, const WalkEntry *e) {
         if (!f.source || strprintf(&f.to, "%s%s", g->to, e->path + strlen(g->base)) < 0)
                 return error_origin(-ENOMEM);
         if (!contain_path_is_valid(f.to))
-                return complain(g, -ENAMETOOLONG, e->path, "has too long a name for the helper");
+                return complain(g, -ENAMETOOLONG, e->path, "has a name that is too long for the helper");
         r = fingerprint_describe(e, g->carry->context->trust_ctime, &f.description);
         if (r < 0)
                 return r;
         r = read_content(g, &f);
         if (r == -EFBIG)
-                return complain(g, r, e->path, "is over 64 KiB: not an entry");
+                return complain(g, r, e->path, "is larger than 64 KiB: not an entry");
         if (r < 0)
                 return complain(g, r, e->path,
-                                r == -EAGAIN ? "changed while it was looked at" : strerror(-r));
+                                r == -EAGAIN ? "changed while it was being read" : strerror(-r));
         return helper_set_add(g->set, &f);
 }
 
@@ -154,7 +154,7 @@ static int on_entry(const WalkEntry *e, void *userdata) {
         Gatherer *g = userdata;
 
         if (!startswith(e->path, g->base))
-                return complain(g, -EAGAIN, e->path, "changed while it was looked at");
+                return complain(g, -EAGAIN, e->path, "changed while it was being read");
         switch (e->stx->stx_mode & S_IFMT) {
         case S_IFDIR:
                 return 0;

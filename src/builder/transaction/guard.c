@@ -35,15 +35,15 @@ int guard_helper(const HelperPlanInput *in, char **reterr) {
         count_roles(new, is);
         if (was[ROLE_ENTRY] > 0 && is[ROLE_ENTRY] == 0)
                 return failure(reterr, -EPERM,
-                               "would be left without a boot entry (use --force if that is meant)");
+                               "would be left without a boot entry (use --force if this is intended)");
         if (was[ROLE_REQUIRED] + was[ROLE_BOOTER] > 0 && is[ROLE_REQUIRED] + is[ROLE_BOOTER] == 0)
                 return failure(reterr, -EPERM,
-                               "would be left without anything to boot (use --force if that is meant)");
+                               "would be left without anything to boot (use --force if this is intended)");
         if (count_lost(old, new, &lost) < 0 || count_lost(new, old, &gained) < 0)
                 return error_origin(-ENOMEM);
         if (lost > gained && (lost - gained) * 2 > old->n)
                 return failure(reterr, -EPERM,
-                               "%zu of %zu files would be removed (use --force if that is meant)", lost,
+                               "%zu of %zu files would be removed (use --force if this is intended)", lost,
                                old->n);
         return 0;
 }

@@ -157,9 +157,9 @@ static int rewrite_entry(HelperFile *f, entry_replace_t replace, Index *x, char 
         int r = entry_rewrite(f->text, f->size, replace, x, ret, ret_size);
 
         if (r == -EFBIG)
-                return failure(reterr, r, "%s is over 64 KiB: not an entry", f->source);
+                return failure(reterr, r, "%s is larger than 64 KiB: not an entry", f->source);
         if (r == -EINVAL)
-                return failure(reterr, r, "%s holds a NUL byte: not an entry", f->source);
+                return failure(reterr, r, "%s contains a NUL byte: not an entry", f->source);
         return r;
 }
 
@@ -245,8 +245,8 @@ static int check_folders(const HelperSet *set, char **reterr) {
                 const HelperFile *other = f->role == ROLE_MISC ? NULL : find_in_the_way(&x, name);
                 if (other)
                         return failure(reterr, -ENOTDIR,
-                                       "%s on the helper would be a file and the folder of %s", other->to,
-                                       f->to);
+                                       "%s on the helper would be both a file and the directory of %s",
+                                       other->to, f->to);
         }
         return 0;
 }

@@ -67,7 +67,7 @@ static int look_at_file(int root, const HelperFile *f, const HelperFile *vouched
         int r = stat_file(root, f->path, &dirfd, &name, &st);
 
         if (r == -ELOOP)
-                return failure(reterr, r, "%s: a symbolic link stands on the way, which is not followed",
+                return failure(reterr, r, "%s: a symbolic link is in the way, which is not followed",
                                f->path);
         if (r == -ENOTDIR || (r > 0 && S_ISDIR(st.st_mode))) {
                 *ret = (HelperView){.standing = STANDING_OTHER, .blocked = true};

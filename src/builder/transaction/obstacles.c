@@ -55,10 +55,10 @@ static int clear(Obstacles *o, const HelperFile *f, const HelperFile *wanted) {
         if (!o->in->views[i].blocked)
                 return 0;
         if (!o->in->force && may_be_needed(o, f))
-                return failure(
-                        o->reterr, -EPERM,
-                        "%s is in the way of %s and would have to go first (use --force if that is meant)",
-                        f->path, wanted->path);
+                return failure(o->reterr, -EPERM,
+                               "%s is in the way of %s and would have to be removed first (use --force if "
+                               "this is intended)",
+                               f->path, wanted->path);
         o->cleared[i] = true;
         return strv_contains(o->found, f->path) ? 0 : strv_extend(&o->found, f->path);
 }
@@ -92,8 +92,7 @@ static int complain_of_the_rest(const Obstacles *o) {
                 if (o->in->views[i].blocked && !o->cleared[i] && f->role != ROLE_MISC)
                         return failure(o->reterr, -EEXIST,
                                        "%s cannot be written: there is a directory in its place, or a file "
-                                       "on the way to "
-                                       "it, that bootkeep did not make",
+                                       "in its path, that bootkeep did not write",
                                        f->path);
         }
         return 0;

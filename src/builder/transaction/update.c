@@ -180,7 +180,7 @@ static int make_plan(Update *u) {
         int r = look_at_space(u->mount.root, &in.block_size, &in.available);
 
         if (r < 0)
-                return failure_errno(u->reterr, r, "cannot see its free space");
+                return failure_errno(u->reterr, r, "cannot determine its free space");
         r = helper_plan_claim(&u->wanted, u->views, &u->record);
         if (r < 0)
                 return r;
@@ -315,7 +315,7 @@ static int drop_earlier(Update *u) {
         if (n == 0)
                 return 0;
         log_send(LOG_NOTICE, &(LogFields){.volume = u->u->context->root->name, .helper = u->helper->device},
-                 "%s: what is in the way of the new set goes first: %zu %s", u->helper->device, n,
+                 "%s: first removing what is in the way of the new set: %zu %s", u->helper->device, n,
                  n == 1 ? "file" : "files");
         int r = remove_files(u, u->plan->drop);
         if (r >= 0)
@@ -455,7 +455,7 @@ static int bring_up_to_date(Update *u) {
         if (r >= 0 && u->plan->without_misc)
                 log_send(LOG_WARNING,
                          &(LogFields){.helper = u->helper->device, .volume = u->u->context->root->name},
-                         "%s: no room for the misc files: left out", u->helper->device);
+                         "%s: no room for the misc files, leaving them out", u->helper->device);
         if (r >= 0 && !nothing_to_do(u))
                 r = apply(u);
         return r < 0 ? r : write_final(u);

@@ -156,7 +156,7 @@ int device_monitor_look_up(DeviceMonitor *m, dev_t devno, DeviceInfo *ret) {
         };
         bool outdated = is_outdated(d); /* its event is on the way */
         if (outdated)
-                log_debug("%s: udev has not looked at what is in it now",
+                log_debug("%s: udev has not probed its present content yet",
                           strempty(udev_device_get_devnode(d)));
         for (size_t n = 0; !outdated && n < ELEMENTSOF(properties); n++)
                 if (copy_property(d, properties[n].name, properties[n].to) < 0)
