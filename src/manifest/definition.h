@@ -27,10 +27,16 @@ typedef struct DefinitionSet {
         size_t n;
 } DefinitionSet;
 
+void definition_done(Definition *d);
+
+/* Reads the definition in FILE, NAME.conf. 1: *RET is one; 0: it is left out, and the log says why; -ENOMEM.
+ */
+int definition_read(const char *file, Definition *ret, unsigned *problems);
+
 DefinitionSet *definition_set_free(DefinitionSet *s);
 DEFINE_CLEANUP(DefinitionSet *, definition_set_free);
 
-/* Reads all definitions below DIRS (strv, most important first; NULL: the standard four). A bad file (unknown
+/* Reads all definitions in DIRS (strv, most important first; NULL: the standard four). A bad file (unknown
  * key: a warning only; no Exec=, relative path, unbalanced quote, bad value, unknown specifier) is logged
  * with file and line and left out, so its name is unknown. *RET_PROBLEMS (may be NULL) counts warnings and
  * errors, for --check-config. -ENOMEM. */
@@ -47,4 +53,4 @@ typedef struct DefinitionArguments {
 
 /* The command line: paths are given as the command sees them (with %r in front for DEFINITION_HOST). -ENOMEM.
  */
-int definition_command(const Definition *b, const DefinitionArguments *arguments, char ***ret);
+int definition_command(const Definition *d, const DefinitionArguments *arguments, char ***ret);

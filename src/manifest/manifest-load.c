@@ -1,146 +1,136 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Finds the manifest of a volume and decides whether it may be believed: only root can have put it there. The
- * first place where anything is at all decides; a bad one is never passed over for another, or whoever can
- * break the administrator's could bring back the vendor's. Everything is checked on the descriptor that is
- * then read, so nothing can be swapped in between. */
+ * first place where anything is at all decides, be it a symbolic link that leads nowhere; a bad one is never
+ * passed over for another, or whoever can break the administrator's could bring back the vendor's. Everything
+ * is checked on the descriptor that is then read, so nothing can be swapped in between. */
 
 #include <bootkeep.h>
 #include <fcntl.h>
 
 #include "base/error.h"
 #include "manifest/manifest.h"
+#include "manifest/ownership.h"
 #include "manifest/refusal.h"
 #include "tree/contain.h"
 
-static const char *const places[] = {
+static const char *const sites[] = {
         BOOTKEEP_MANIFEST_ADMIN,
         BOOTKEEP_MANIFEST_VENDOR,
 };
 
-/* Why what is there cannot be believed, NULL: it can. */
-static const char *trust_problem(const struct stat *st) {
-        if (!S_ISREG(st->st_mode))
-                return "not a regular file";
-        if (st->st_uid != 0)
-                return "not owned by root";
-        if (st->st_mode & (S_IWGRP | S_IWOTH))
-                return "writable by users other than root";
-        if (st->st_size > (off_t) MANIFEST_SIZE_MAX)
-                return "larger than 64 KiB";
-        return NULL;
-}
-
-static int read_trusted(int fd, const char *place, char **ret, size_t *ret_size, char **reterr) {
-        struct stat st;
-        if (fstat(fd, &st) < 0)
-                return error_origin(-errno);
-        const char *problem = trust_problem(&st);
-        if (problem)
-                return refusal(reterr, place, 0, "%s", problem);
-        int r = contain_read(fd, MANIFEST_SIZE_MAX, ret, ret_size);
-        return r == -EFBIG ? refusal(reterr, place, 0, "larger than 64 KiB") : r;
-}
-
-/* One place, and the way to it. */
-typedef struct Place {
+/* One place where a manifest can be, and the way to it. */
+typedef struct Site {
         const Walk *walk;
         const char *path;
-        char **links; /* passed on the way, strv */
+        char **links;      /* passed on the way, strv */
+        char *broken_link; /* the one of them by which the way ends, "LINK is a symbolic link to TARGET"; or
+                              NULL */
         char **reterr;
-} Place;
+} Site;
 
-static void place_done(Place *p) {
-        strv_free(p->links);
+static void site_done(Site *s) {
+        strv_free(s->links);
+        free(s->broken_link);
 }
 
-static int on_link(const WalkEntry *entry, void *userdata) {
-        Place *p = userdata;
-        return strv_extend(&p->links, entry->path);
+#define site_refuse(s, ...) refusal((s)->reterr, (s)->path, 0, __VA_ARGS__)
+
+/* The visitor of the way. */
+static int site_note_link(const WalkEntry *entry, void *userdata) {
+        Site *s = userdata;
+        assert(entry->target);
+        if (entry->broken &&
+            strprintf(&s->broken_link, "%s is a symbolic link to %s", entry->path, entry->target) < 0)
+                return error_origin(-ENOMEM);
+        return strv_extend(&s->links, entry->path);
 }
 
-static int stat_roots_alone(int fd, bool *ret) {
+/* The way could not be gone, by R. -ENOENT: nothing is there, and nothing is wrong with that. */
+static int site_unreachable(const Site *s, int r) {
+        bool nothing = r == -ENOENT || r == -ENOTDIR;
+        const char *problem = nothing ? "nothing is there" : refusal_of_way(r);
+        if (s->broken_link && problem)
+                return site_refuse(s, "%s: %s", s->broken_link, problem);
+        /* a separate /usr lies over the vendor's place */
+        if (nothing || (r == -EXDEV && streq(s->path, BOOTKEEP_MANIFEST_VENDOR)))
+                return -ENOENT;
+        return problem ? site_refuse(s, "%s", problem) : r;
+}
+
+static int site_read(const Site *s, int fd, char **ret, size_t *ret_size) {
         struct stat st;
         if (fstat(fd, &st) < 0)
                 return error_origin(-errno);
-        bool others = st.st_mode & S_IWOTH || (st.st_mode & S_IWGRP && st.st_gid != 0);
-        *ret = st.st_uid == 0 && !others;
+        const char *problem = ownership_problem_of_file(&st);
+        if (problem)
+                return site_refuse(s, "%s", problem);
+        int r = contain_read(fd, MANIFEST_SIZE_MAX, ret, ret_size);
+        return r == -EFBIG ? site_refuse(s, "larger than 64 KiB") : r;
+}
+
+static int stat_is_roots(int fd, bool *ret) {
+        struct stat st;
+        if (fstat(fd, &st) < 0)
+                return error_origin(-errno);
+        *ret = ownership_is_roots_folder(&st);
         return 0;
 }
 
-static int check_folder(const Place *p, const char *path) {
+static int site_check_folder(const Site *s, const char *path) {
         _cleanup_close_ int fd = -EBADF;
         bool good = false;
-        int r = contain_open_nolinks(p->walk->root, path, O_PATH | O_DIRECTORY, 0, &fd);
+        int r = contain_open_nolinks(s->walk->root, path, O_PATH | O_DIRECTORY, 0, &fd);
         if (r >= 0)
-                r = stat_roots_alone(fd, &good);
-        const Arm *arm = p->walk->arm;
-        if (r >= 0 && !good && arm) { /* so that its mending is seen */
-                r = arm->arm(fd, ARM_NODE, arm->userdata);
+                r = stat_is_roots(fd, &good);
+        if (r >= 0 && !good) { /* so that its mending is seen */
+                r = place_arm(s->walk->arm, fd, ARM_NODE);
                 if (r >= 0)
-                        r = stat_roots_alone(fd, &good);
+                        r = stat_is_roots(fd, &good);
         }
         if (r < 0)
                 return r == -ENOENT ? error_origin(-EAGAIN) : r; /* it was there a moment ago */
-        return good ? 0 : refusal(p->reterr, p->path, 0, "%s is writable by users other than root", path);
+        return good ? 0 : site_refuse(s, "%s is writable by users other than root", path);
 }
 
-/* Who may change a folder can put any file of root's into it. */
-static int check_folders_of(const Place *p, const char *path) {
-        int r = check_folder(p, "/");
-        for (const char *s = path; r >= 0 && (s = strchr(s + 1, '/'));) {
-                _cleanup_free_ char *folder = strndup(path, (size_t) (s - path));
-                r = folder ? check_folder(p, folder) : error_origin(-ENOMEM);
+/* Whoever may change a folder can put any file of root's into it. */
+static int site_check_folders_of(const Site *s, const char *path) {
+        int r = site_check_folder(s, "/");
+        for (const char *slash = path; r >= 0 && (slash = strchr(slash + 1, '/'));) {
+                _cleanup_free_ char *folder = strndup(path, (size_t) (slash - path));
+                r = folder ? site_check_folder(s, folder) : error_origin(-ENOMEM);
         }
         return r;
 }
 
-static int check_way(const Place *p, const char *resolved) {
-        int r = check_folders_of(p, resolved);
-        for (char **link = p->links; r >= 0 && link && *link; link++)
-                r = check_folders_of(p, *link);
+static int site_check_way(const Site *s, const char *resolved) {
+        int r = site_check_folders_of(s, resolved);
+        for (char **link = s->links; r >= 0 && link && *link; link++)
+                r = site_check_folders_of(s, *link);
         return r;
 }
 
-/* Where nothing is there is no manifest; nor where a separate /usr lies over the vendor's place. */
-static bool is_nothing(const Place *p, int r) {
-        return r == -ENOENT || r == -ENOTDIR || (r == -EXDEV && streq(p->path, BOOTKEEP_MANIFEST_VENDOR));
-}
-
-/* -ENOENT: nothing there. */
-static int load_place(Place *p, Manifest **ret) {
+/* -ENOENT: nothing is there. */
+static int site_load(Site *s, Manifest **ret) {
         _cleanup_close_ int fd = -EBADF;
         _cleanup_free_ char *resolved = NULL, *text = NULL;
         size_t size = 0;
 
-        int r = walk_resolve(p->walk, p->path, &(Visitor){on_link, p}, &fd, &resolved);
-        if (is_nothing(p, r))
-                return error_origin(-ENOENT);
-        const char *problem = refusal_of_way(r);
-        if (problem)
-                return refusal(p->reterr, p->path, 0, "%s", problem);
+        int r = walk_resolve(s->walk, s->path, &(Visitor){site_note_link, s}, &fd, &resolved);
+        if (r < 0)
+                return site_unreachable(s, r);
+        r = site_check_way(s, resolved);
         if (r >= 0)
-                r = check_way(p, resolved);
-        if (r >= 0)
-                r = read_trusted(fd, p->path, &text, &size, p->reterr);
-        return r < 0 ? r : manifest_parse(p->path, text, size, ret, p->reterr);
-}
-
-/* Is there a link in the place itself? Where that leads nowhere there is no manifest, but something is. */
-static bool is_linked(const Place *p) {
-        const char *name = strrchr(p->path, '/');
-        for (char **link = p->links; link && *link; link++)
-                if (streq(strrchr(*link, '/'), name))
-                        return true;
-        return false;
+                r = site_read(s, fd, &text, &size);
+        return r < 0 ? r : manifest_parse(s->path, text, size, ret, s->reterr);
 }
 
 int manifest_load(const Walk *walk, Manifest **ret, char **reterr) {
-        for (size_t i = 0; i < ELEMENTSOF(places); i++) {
-                _cleanup_(place_done) Place p = {.walk = walk, .path = places[i], .reterr = reterr};
-                int r = load_place(&p, ret);
-                if (r != -ENOENT || is_linked(&p))
-                        return r;
+        assert(walk && ret && reterr);
+        int r = -ENOENT;
+        for (size_t i = 0; r == -ENOENT && i < ELEMENTSOF(sites); i++) {
+                _cleanup_(site_done) Site s = {.walk = walk, .path = sites[i], .reterr = reterr};
+                r = site_load(&s, ret);
         }
-        return error_origin(-ENOENT);
+        return r;
 }

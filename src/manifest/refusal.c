@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Why a manifest is refused, in words. It quotes strangers, so it escapes. */
+/* It quotes strangers, so it escapes. */
 
 #include "manifest/refusal.h"
 
@@ -8,6 +8,8 @@
 
 #include "base/error.h"
 #include "base/escape.h"
+
+#define CIRCLE_SHOWN_MAX 8U
 
 int refusal(char **reterr, const char *file, unsigned line, const char *format, ...) {
         _cleanup_free_ char *why = NULL, *text = NULL;
@@ -26,6 +28,20 @@ int refusal(char **reterr, const char *file, unsigned line, const char *format, 
                 return error_origin(-ENOMEM);
         *reterr = printable;
         return error_origin(-EBADMSG);
+}
+
+int refusal_of_circle(char **reterr, const char *file, unsigned line, char *const *names) {
+        size_t n = strv_length(names);
+        assert(n > 0);
+        _cleanup_free_ char *circle = strdup(names[0]);
+        for (size_t i = 1; circle && i <= MIN(n, CIRCLE_SHOWN_MAX); i++) {
+                _cleanup_free_ char *before = TAKE_PTR(circle);
+                (void) strprintf(&circle, "%s -> %s", before, names[i % n]);
+        }
+        if (!circle)
+                return error_origin(-ENOMEM);
+        return refusal(reterr, file, line, "dependency cycle between caches: %s%s", circle,
+                       n > CIRCLE_SHOWN_MAX ? " -> and so on" : "");
 }
 
 const char *refusal_of_way(int r) {

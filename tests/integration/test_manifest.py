@@ -105,12 +105,74 @@ def a_symbolic_link_out_of_the_volume_leads_nowhere(world):
     outside = world.path("outside.xml")
     with open(outside, "w", encoding="utf-8") as f:
         f.write(manifest())
-    volume.remove(MANIFEST)
-    volume.symlink(MANIFEST, outside)  # as in a chroot: the path within the volume, where nothing is
-    assert world.programs.scan(volume).status in (2, REFUSED)
-    volume.remove(MANIFEST)
-    volume.symlink(MANIFEST, "../" * 20 + outside.lstrip("/"))
-    assert world.programs.scan(volume).status in (2, REFUSED)
+    # as in a chroot: the path within the volume, where nothing is
+    for target in (outside, "../" * 20 + outside.lstrip("/")):
+        volume.remove(MANIFEST)
+        volume.symlink(MANIFEST, target)
+        refused(world, volume, f"{MANIFEST} is a symbolic link to {target}: nothing is there")
+
+
+def links_that_lead_nowhere(volume, place):
+    """Puts each kind of them on the way to PLACE, and yields the link that the refusal must name."""
+    folder = os.path.dirname(place)
+    above = os.path.dirname(folder)
+    for link, target in ((place, "/srv/gone.xml"), (place, "../../" * 9 + "srv/gone.xml"), (place, "bootcaches.xml"),
+                         (place, "/mounted/bootcaches.xml"), (place, "/etc/initramfs.conf/below"),
+                         (folder, "/srv/nowhere"), (folder, "bootkeep"), (folder, "/mounted"),
+                         (folder, "/etc/initramfs.conf")):
+        shutil.rmtree(volume.path(folder), ignore_errors=True)
+        os.makedirs(volume.path(folder if link == place else above), exist_ok=True)
+        os.symlink(target, volume.path(link))
+        yield link, target
+        os.unlink(volume.path(link))
+
+
+@test
+def a_link_that_leads_nowhere_is_refused_in_both_places(world):
+    volume = world.volume()
+    os.mkdir(volume.path("/mounted"))
+    subprocess.run(["mount", "-t", "tmpfs", "bootkeep-test", volume.path("/mounted")], check=True)
+    shutil.copy(volume.path(MANIFEST), volume.path("/mounted"))
+    os.renames(volume.path(MANIFEST), volume.path("/srv/good.xml"))
+    for place in (VENDOR_MANIFEST, MANIFEST):  # beside the administrator's is a good one of the vendor's
+        for link, target in links_that_lead_nowhere(volume, place):
+            result = world.programs.scan(volume).expect(REFUSED, "refused")
+            assert result.reason.startswith(f"{place}: {link} is a symbolic link to {target}: "), result.reason
+        volume.write(place, volume.read("/srv/good.xml"))
+        world.programs.scan(volume).expect(1)
+
+
+@test
+def a_link_that_leads_nowhere_is_seen_to_be_mended(world):
+    volume = world.volume()
+    os.renames(volume.path(MANIFEST), volume.path("/srv/good.xml"))
+    volume.write(VENDOR_MANIFEST, manifest())
+    volume.symlink("/etc/bootkeep", "/srv/later")
+    daemon = world.daemon()
+    view = daemon.volume(volume.name).wait_state("refused")
+    assert "/etc/bootkeep is a symbolic link to /srv/later" in view["StateReason"], view["StateReason"]
+    os.mkdir(volume.path("/srv/later"))
+    view.wait("the vendor's taken", lambda p: p.get("Manifest") == VENDOR_MANIFEST)
+    volume.symlink("/srv/later/bootcaches.xml", "../good.xml.not")
+    view.wait_state("refused")
+    os.rename(volume.path("/srv/good.xml"), volume.path("/srv/good.xml.not"))
+    view.wait("the administrator's taken", lambda p: p.get("Manifest") == MANIFEST)
+
+
+@test
+def a_builder_definition_that_others_may_change_is_not_believed(world):
+    volume = world.volume()
+    world.programs.scan(volume).expect(1)
+    definition = os.path.join(volume.builders, "pack.conf")
+    unknown = 'unknown builder "pack"'
+    for change, mend in ((lambda: os.chmod(definition, 0o646), lambda: os.chmod(definition, 0o644)),
+                         (lambda: os.chmod(volume.builders, 0o757), lambda: os.chmod(volume.builders, 0o755)),
+                         (lambda: os.chown(definition, 1000, 0), lambda: os.chown(definition, 0, 0))):
+        change()
+        result = world.programs.scan(volume).expect(REFUSED, "refused")
+        assert unknown in result.reason, result.reason
+        mend()
+        world.programs.scan(volume).expect(1)
 
 
 @test

@@ -200,15 +200,68 @@ static void specifiers_become_words_never_more(void **state) {
         makes(b, &none, "[/bin/x][][][end][--in=][--root=][%i][][]");
 }
 
-/* The definitions that are installed. */
+/* FILE of the folder etc is left out, as it is not root's alone, with WORDS in the log; the vendor's does not
+ * take its place. */
+static void not_believed(const Scratch *s, const char *words) {
+        _cleanup_free_ char *log = NULL;
+        unsigned problems = 0;
+        _cleanup_(definition_set_freep) DefinitionSet *set = load(s, &problems, &log);
+        assert_null(definition_set_find(set, "x"));
+        assert_int_equal(problems, 1);
+        if (!strstr(log, words) || !strstr(log, "/etc/x.conf: ") || !strstr(log, "ignoring builder \"x\""))
+                fail_msg("\"%s\" is not in the log: %s", words, log);
+}
+
+static void believed(const Scratch *s) {
+        _cleanup_free_ char *log = NULL;
+        unsigned problems = 1;
+        _cleanup_(definition_set_freep) DefinitionSet *set = load(s, &problems, &log);
+        assert_string_equal(log, "");
+        assert_non_null(definition_set_find(set, "x"));
+        assert_int_equal(problems, 0);
+}
+
+static void only_what_is_roots_alone_is_believed(void **state) {
+        const Scratch *s = *state;
+        scratch_write(s, "usr/x.conf", "[Builder]\nExec=/bin/vendor\n");
+        scratch_write(s, "etc/x.conf", "[Builder]\nExec=/bin/true\n");
+        believed(s);
+        assert_int_equal(fchmodat(s->fd, "etc/x.conf", 0664, 0), 0);
+        not_believed(s, "writable by users other than root");
+        assert_int_equal(fchmodat(s->fd, "etc/x.conf", 0646, 0), 0);
+        not_believed(s, "writable by users other than root");
+        assert_int_equal(fchmodat(s->fd, "etc/x.conf", 0644, 0), 0);
+        assert_int_equal(fchmodat(s->fd, "etc", 0757, 0), 0);
+        not_believed(s, "/etc is writable by users other than root");
+        assert_int_equal(fchmodat(s->fd, "etc", 0755, 0), 0);
+        believed(s);
+        if (fchownat(s->fd, "etc/x.conf", 1, 0, 0) < 0)
+                skip();
+        not_believed(s, "not owned by root");
+        assert_int_equal(unlinkat(s->fd, "etc/x.conf", 0), 0);
+        assert_int_equal(mkfifoat(s->fd, "etc/x.conf", 0644), 0); /* a plain open would wait here */
+        not_believed(s, "not a regular file");
+        assert_int_equal(unlinkat(s->fd, "etc/x.conf", 0), 0);
+        make_link(s, "etc/x.conf", "/dev/null"); /* still masks */
+        _cleanup_free_ char *log = NULL;
+        unsigned problems = 1;
+        _cleanup_(definition_set_freep) DefinitionSet *set = load(s, &problems, &log);
+        assert_null(definition_set_find(set, "x"));
+        assert_string_equal(log, "");
+        assert_int_equal(problems, 0);
+}
+
+/* The definitions that are installed, as root's: those of the source tree may be anybody's. */
 static void our_own_definitions_are_good(void **state) {
+        const Scratch *s = *state;
         const char *tests = getenv("TESTS_SOURCE");
         if (!tests)
                 skip();
         _cleanup_strv_free_ char **dirs = NULL;
         _cleanup_(definition_set_freep) DefinitionSet *set = NULL;
         unsigned problems = 1;
-        assert_int_equal(strv_extendf(&dirs, "%s/../profiles/builders.d", tests), 0);
+        shell("cp -r %s/../profiles/builders.d %s/ours && chmod -R go-w %s/ours", tests, s->path, s->path);
+        assert_int_equal(strv_push(&dirs, outer_path(s, "ours")), 0);
         assert_int_equal(definition_set_load(dirs, &set, &problems), 0);
         assert_int_equal(problems, 0);
         static const char *const names[] = {"depmod", "dracut", "initramfs-tools", "mkinitcpio"};
@@ -230,7 +283,8 @@ int main(void) {
                 scratch_test(no_folder_means_no_builders),
                 scratch_test(another_command_is_another_fingerprint),
                 scratch_test(specifiers_become_words_never_more),
-                cmocka_unit_test(our_own_definitions_are_good),
+                scratch_test(only_what_is_roots_alone_is_believed),
+                scratch_test(our_own_definitions_are_good),
         };
         log_setup("test");
         return cmocka_run_group_tests(tests, NULL, NULL);

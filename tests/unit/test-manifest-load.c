@@ -69,13 +69,73 @@ static void a_link_that_leads_nowhere_does_not_bring_back_the_vendors(void **sta
         const Scratch *s = *state;
         scratch_write(s, VENDOR, MANIFEST("/vendor"));
         make_link(s, ADMIN, "/srv/manifest.xml");
-        finds_none(s);
+        refuses(s, BOOTKEEP_MANIFEST_ADMIN ": " BOOTKEEP_MANIFEST_ADMIN
+                                           " is a symbolic link to /srv/manifest.xml: nothing is there");
         scratch_write(s, "srv/manifest.xml", MANIFEST("/linked"));
         loads(s, BOOTKEEP_MANIFEST_ADMIN, "/linked");
-        assert_int_equal(unlinkat(s->fd, ADMIN, 0), 0);
-        assert_int_equal(unlinkat(s->fd, "etc/bootkeep", AT_REMOVEDIR), 0);
-        make_link(s, "etc/bootkeep", "nowhere"); /* so in the place itself is nothing */
+}
+
+/* LINK, a symbolic link on the way to PLACE, is why it is refused; TEXT: where it leads, and what is wrong.
+ */
+static void refuses_link(const Scratch *s, const char *place, const char *link, const char *text) {
+        _cleanup_free_ char *reason = NULL;
+        assert_int_equal(strprintf(&reason, "%s: %s is a symbolic link to %s", place, link, text), 0);
+        refuses(s, reason);
+}
+
+/* A link on the way to a manifest that leads nowhere, of each kind, in both places. */
+static void every_link_that_leads_nowhere_is_refused(void **state) {
+        const Scratch *s = *state;
+        static const struct {
+                const char *link, *target, *problem;
+        } kinds[] = {
+                {"/bootkeep/bootcaches.xml", "gone", "nothing is there"},
+                {"/bootkeep/bootcaches.xml", "/a/file/below", "nothing is there"},
+                {"/bootkeep/bootcaches.xml", "bootcaches.xml", "too many symbolic links in its path"},
+                {"/bootkeep", "/nowhere", "nothing is there"},
+                {"/bootkeep", "../nowhere/at/all", "nothing is there"},
+                {"/bootkeep", "/a/file", "nothing is there"},
+                {"/bootkeep", "bootkeep", "too many symbolic links in its path"},
+        };
+        static const char *const places[][2] = {{"/etc", BOOTKEEP_MANIFEST_ADMIN},
+                                                {"/usr/lib", BOOTKEEP_MANIFEST_VENDOR}};
+        scratch_write(s, "a/file", "");
+        for (size_t p = 0; p < ELEMENTSOF(places); p++)
+                for (size_t i = 0; i < ELEMENTSOF(kinds); i++) {
+                        _cleanup_free_ char *link = NULL, *text = NULL;
+                        assert_int_equal(strprintf(&link, "%s%s", places[p][0], kinds[i].link), 0);
+                        assert_int_equal(strprintf(&text, "%s: %s", kinds[i].target, kinds[i].problem), 0);
+                        make_link(s, link + 1, kinds[i].target);
+                        refuses_link(s, places[p][1], link, text);
+                        shell("rm -r %s/etc %s/usr 2>/dev/null || true", s->path, s->path);
+                }
+}
+
+/* Of links that lead to links the one is named whose words lead nowhere. */
+static void the_link_that_is_to_blame_is_named(void **state) {
+        const Scratch *s = *state;
+        make_link(s, ADMIN, "/srv/first");
+        make_link(s, "srv/first", "second/in/it");
+        make_link(s, "srv/second", "../real");
+        scratch_write(s, "real/x", "");
+        refuses_link(s, BOOTKEEP_MANIFEST_ADMIN, "/srv/first", "second/in/it: nothing is there");
+        scratch_write(s, "real/in/it", MANIFEST("/linked"));
+        loads(s, BOOTKEEP_MANIFEST_ADMIN, "/linked");
+        shell("rm -r %s/real", s->path);
+        refuses_link(s, BOOTKEEP_MANIFEST_ADMIN, "/srv/second", "../real: nothing is there");
+}
+
+/* Where links lead to a folder, and in that is no manifest, there is none. */
+static void a_link_to_a_folder_without_a_manifest_means_none(void **state) {
+        const Scratch *s = *state;
+        scratch_write(s, "srv/bootkeep/other", "");
+        make_link(s, "etc/bootkeep", "/srv/bootkeep/");
+        make_link(s, "usr", "srv");
+        finds_none(s);
+        scratch_write(s, "srv/lib/bootkeep/bootcaches.xml", MANIFEST("/vendor"));
         loads(s, BOOTKEEP_MANIFEST_VENDOR, "/vendor");
+        scratch_write(s, "srv/bootkeep/bootcaches.xml", MANIFEST("/admin"));
+        loads(s, BOOTKEEP_MANIFEST_ADMIN, "/admin");
 }
 
 static void a_file_on_the_way_means_none(void **state) {
@@ -105,12 +165,14 @@ static void links_cannot_lead_out(void **state) {
         static const char *const targets[] = {"../../../outside.xml", "../../../../../../../../outside.xml",
                                               NULL};
         for (size_t i = 0; i < ELEMENTSOF(targets); i++) {
-                make_link(&inner, ADMIN, targets[i] ? targets[i] : outside);
-                finds_none(&inner); /* ".." at the root stays there: nothing of that name inside */
+                _cleanup_free_ char *text = NULL;
+                const char *target = targets[i] ? targets[i] : outside;
+                make_link(&inner, ADMIN, target);
+                /* ".." at the root stays there: nothing of that name inside */
+                assert_int_equal(strprintf(&text, "%s: nothing is there", target), 0);
+                refuses_link(&inner, BOOTKEEP_MANIFEST_ADMIN, BOOTKEEP_MANIFEST_ADMIN, text);
                 assert_int_equal(unlinkat(inner.fd, ADMIN, 0), 0);
         }
-        make_link(&inner, ADMIN, "bootcaches.xml");
-        refuses(&inner, BOOTKEEP_MANIFEST_ADMIN ": too many symbolic links in its path");
         close(inner.fd);
 }
 
@@ -123,6 +185,23 @@ static void a_mount_on_the_way_is_not_crossed(void **state) {
         scratch_write(s, ADMIN, MANIFEST("/above"));
         refuses(s, BOOTKEEP_MANIFEST_ADMIN ": its path leaves the volume");
         assert_int_equal(umount2(etc, MNT_DETACH), 0);
+}
+
+static void a_link_into_another_mount_is_refused(void **state) {
+        Scratch *s = *state;
+        static const char *const places[][2] = {{ADMIN, BOOTKEEP_MANIFEST_ADMIN},
+                                                {VENDOR, BOOTKEEP_MANIFEST_VENDOR}};
+        scratch_write(s, "mnt/x", "");
+        scratch_unshare(s);
+        _cleanup_free_ char *mnt = outer_path(s, "mnt");
+        assert_int_equal(mount("none", mnt, "tmpfs", 0, NULL), 0);
+        scratch_write(s, "mnt/manifest.xml", MANIFEST("/above"));
+        for (size_t i = 0; i < ELEMENTSOF(places); i++) {
+                make_link(s, places[i][0], "/mnt/manifest.xml");
+                refuses_link(s, places[i][1], places[i][1], "/mnt/manifest.xml: its path leaves the volume");
+                assert_int_equal(unlinkat(s->fd, places[i][0], 0), 0);
+        }
+        assert_int_equal(umount2(mnt, MNT_DETACH), 0);
 }
 
 static void a_separate_usr_is_another_volume(void **state) {
@@ -272,6 +351,10 @@ int main(void) {
                 scratch_test(the_administrators_place_comes_first),
                 scratch_test(a_bad_one_is_not_passed_over),
                 scratch_test(a_link_that_leads_nowhere_does_not_bring_back_the_vendors),
+                scratch_test(every_link_that_leads_nowhere_is_refused),
+                scratch_test(the_link_that_is_to_blame_is_named),
+                scratch_test(a_link_to_a_folder_without_a_manifest_means_none),
+                scratch_test(a_link_into_another_mount_is_refused),
                 scratch_test(a_file_on_the_way_means_none),
                 scratch_test(links_inside_the_volume_are_followed),
                 scratch_test(links_cannot_lead_out),

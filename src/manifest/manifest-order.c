@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The order among the caches as far as templates tell it: with one each=, equal templates are equal paths.
+ * What different patterns match together is seen only on the volume (plan-order.c). */
+
+#include "manifest/manifest-order.h"
+
+#include "base/error.h"
+#include "manifest/order.h"
+#include "manifest/refusal.h"
+
+static int declare_outputs(const Manifest *m, Order *o, size_t i, char **reterr) {
+        const ManifestCache *c = &m->caches[i];
+        for (size_t j = 0; j < c->n_outputs; j++) {
+                size_t other = 0;
+                int r = order_declare(o, i, &(OrderPath){ORDER_OUTPUT, c->each, c->outputs[j]}, &other);
+                if (r == -EEXIST)
+                        return refusal(reterr, m->path, c->line,
+                                       "output \"%.100s\" of cache \"%s\" is already an output of \"%s\"",
+                                       c->outputs[j], c->name, m->caches[other].name);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int declare_sources(const Manifest *m, Order *o, size_t i) {
+        const ManifestCache *c = &m->caches[i];
+        size_t other = 0;
+        int r = 0;
+        for (size_t j = 0; r >= 0 && j < c->n_sources; j++)
+                r = order_declare(o, i, &(OrderPath){ORDER_SOURCE, c->each, c->sources[j].path}, &other);
+        return r;
+}
+
+static int connect_cache(const Manifest *m, Order *o, size_t i) {
+        const ManifestCache *c = &m->caches[i];
+        int r = 0;
+        for (size_t j = 0; r >= 0 && j < c->n_outputs; j++)
+                r = order_connect(o, i, &(OrderPath){ORDER_OUTPUT, c->each, c->outputs[j]});
+        for (size_t j = 0; r >= 0 && j < c->n_sources; j++)
+                r = order_connect(o, i, &(OrderPath){ORDER_SOURCE, c->each, c->sources[j].path});
+        return r;
+}
+
+static int refuse_circle_of_caches(const Manifest *m, const size_t *members, size_t n, char **reterr) {
+        _cleanup_strv_free_ char **names = NULL;
+        int r = 0;
+        assert(members && n > 0);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = strv_extend(&names, m->caches[members[i]].name);
+        return r < 0 ? r : refusal_of_circle(reterr, m->path, m->caches[members[0]].line, names);
+}
+
+int manifest_check_order(const Manifest *m, char **reterr) {
+        assert(m && reterr);
+        _cleanup_(order_freep) Order *o = NULL;
+        _cleanup_free_ size_t *members = NULL;
+        size_t n = 0;
+        int r = order_new(m->n_caches, &o);
+        for (size_t i = 0; r >= 0 && i < m->n_caches; i++) {
+                r = declare_outputs(m, o, i, reterr);
+                if (r >= 0)
+                        r = declare_sources(m, o, i);
+        }
+        for (size_t i = 0; r >= 0 && i < m->n_caches; i++)
+                r = connect_cache(m, o, i);
+        if (r >= 0)
+                r = order_sort(o, &members, &n);
+        return r == -ELOOP ? refuse_circle_of_caches(m, members, n, reterr) : r;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The order among the caches of a plan, and what may not be in it. Told by expanded paths: what templates
+ * alone tell is manifest-order.c. */
+
+#include <ctype.h>
+
+#include "base/error.h"
+#include "manifest/order.h"
+#include "manifest/planner.h"
+
+/* Walks leave it out: a copy of it would silently be empty, a source never change. */
+static int planner_check_own(Planner *p, unsigned line, const char *path) {
+        if (!place_is_own_state(path))
+                return 0;
+        return planner_refuse(
+                p, line, "\"%.100s\" is bootkeep's own and cannot be a source, an output or a copy", path);
+}
+
+typedef int (*OrderStep)(Planner *p, Order *o, size_t item, const OrderPath *path);
+
+static int planner_declare_path(Planner *p, Order *o, size_t item, const OrderPath *path) {
+        const PlanCache *mine = &p->plan->caches[item];
+        size_t other = 0;
+        int r = planner_check_own(p, mine->cache->line, path->path);
+        if (r >= 0)
+                r = order_declare(o, item, path, &other);
+        if (r != -EEXIST)
+                return r;
+        const PlanCache *its = &p->plan->caches[other];
+        return planner_refuse(p, mine->cache->line, "output %.100s of %s %s is also an output of %s %s",
+                              path->path, mine->cache->name, strempty(mine->instance), its->cache->name,
+                              strempty(its->instance));
+}
+
+static int planner_connect_path(Planner *p, Order *o, size_t item, const OrderPath *path) {
+        return order_connect(o, item, path);
+}
+
+/* Does STEP with all paths of one cache. */
+static int planner_step_cache(Planner *p, Order *o, size_t item, OrderStep step) {
+        const PlanCache *pc = &p->plan->caches[item];
+        const ManifestCache *c = pc->cache;
+        const PathUse use = {.line = c->line, .instance = pc->instance};
+        char path[TEMPLATE_PATH_MAX + 1];
+        int r = 0;
+        for (size_t i = 0; r >= 0 && i < c->n_outputs; i++) {
+                r = planner_expand(p, &use, c->outputs[i], path);
+                if (r >= 0)
+                        r = step(p, o, item, &(OrderPath){.kind = ORDER_OUTPUT, .path = path});
+        }
+        for (size_t i = 0; r >= 0 && i < c->n_sources; i++) {
+                r = planner_expand(p, &use, c->sources[i].path, path);
+                if (r >= 0)
+                        r = step(p, o, item, &(OrderPath){.kind = ORDER_SOURCE, .path = path});
+        }
+        return r;
+}
+
+static int planner_refuse_circle(Planner *p, const size_t *members, size_t n) {
+        _cleanup_strv_free_ char **names = NULL;
+        int r = 0;
+        assert(members && n > 0);
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                const PlanCache *c = &p->plan->caches[members[i]];
+                r = strv_extendf(&names, "%s%s%s", c->cache->name, c->instance ? " " : "",
+                                 strempty(c->instance));
+        }
+        if (r < 0)
+                return r;
+        return refusal_of_circle(p->reterr, p->manifest->path, p->plan->caches[members[0]].cache->line,
+                                 names);
+}
+
+int planner_sort_caches(Planner *p) {
+        Plan *plan = p->plan;
+        _cleanup_(order_freep) Order *o = NULL;
+        _cleanup_free_ size_t *sequence = NULL;
+        size_t n = 0;
+        int r = order_new(plan->n_caches, &o);
+        for (size_t i = 0; r >= 0 && i < plan->n_caches; i++)
+                r = planner_step_cache(p, o, i, planner_declare_path);
+        for (size_t i = 0; r >= 0 && i < plan->n_caches; i++)
+                r = planner_step_cache(p, o, i, planner_connect_path);
+        if (r >= 0)
+                r = order_sort(o, &sequence, &n);
+        if (r < 0)
+                return r == -ELOOP ? planner_refuse_circle(p, sequence, n) : r;
+
+        assert(n == plan->n_caches);
+        PlanCache *sorted = calloc(n + 1, sizeof(*sorted));
+        if (!sorted)
+                return error_origin(-ENOMEM);
+        for (size_t i = 0; i < n; i++)
+                sorted[i] = plan->caches[sequence[i]];
+        free(plan->caches);
+        plan->caches = sorted;
+        return 0;
+}
+
+static int planner_refuse_copy(Planner *p, const PlanCopy *mine, const PlanCopy *its, const char *path) {
+        return planner_refuse(p, mine->copy->line,
+                              "%.100s on the helper would be written for %s and for %s, line %u", path,
+                              mine->instance ? mine->instance : "this copy",
+                              its->instance ? its->instance : "the copy", its->copy->line);
+}
+
+static int planner_check_copy(Planner *p, Order *o, size_t item) {
+        const PlanCopy *c = &p->plan->copies[item];
+        const PathUse use = {.line = c->copy->line, .instance = c->instance};
+        char path[TEMPLATE_PATH_MAX + 1];
+        size_t other = 0;
+        int r = planner_expand(p, &use, c->copy->from, path);
+        if (r >= 0)
+                r = planner_check_own(p, c->copy->line, path);
+        if (r >= 0)
+                r = planner_expand(p, &use, c->copy->to, path);
+        if (r < 0)
+                return r;
+        /* FAT takes names that differ only in case for one */
+        for (char *s = path; *s; s++)
+                *s = (char) tolower((unsigned char) *s);
+        r = order_declare(o, item, &(OrderPath){.kind = ORDER_OUTPUT, .path = path}, &other);
+        return r == -EEXIST ? planner_refuse_copy(p, c, &p->plan->copies[other], path) : r;
+}
+
+int planner_check_copies(Planner *p) {
+        _cleanup_(order_freep) Order *o = NULL;
+        int r = order_new(p->plan->n_copies, &o);
+        for (size_t i = 0; r >= 0 && i < p->plan->n_copies; i++)
+                r = planner_check_copy(p, o, i);
+        return r;
+}

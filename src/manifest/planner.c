@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What every part of the making of a plan does with a path: expand it, and say that it cannot be looked at.
+ */
+
+#include "manifest/planner.h"
+
+#include "base/error.h"
+
+int planner_could_not_look(Planner *p, int r, unsigned line, const char *path) {
+        assert(r < 0);
+        const char *problem = refusal_of_way(r);
+        if (r == -ENOMEM)
+                return r;
+        int k = planner_refuse(p, line, "cannot read %s: %s", path, problem ? problem : strerror(-r));
+        return k == -ENOMEM || (problem && r != -EXDEV) ? k : r;
+}
+
+int planner_expand(Planner *p, const PathUse *use, const char *template,
+                   char buffer[static TEMPLATE_PATH_MAX + 1]) {
+        int r = template_expand(template, use->instance, p->plan->machine_id, buffer);
+        if (r == -ENAMETOOLONG)
+                return planner_refuse(p, use->line, "\"%.100s\" is longer than %u bytes for %s", template,
+                                      TEMPLATE_PATH_MAX, strempty(use->instance));
+        return r < 0 ? planner_could_not_look(p, r, use->line, template) : 0;
+}
