@@ -3,7 +3,7 @@
 /* Reads the tree of a manifest into plain structures by tables of elements and attributes. The schema would
  * refuse the same documents, but its texts do not say what was expected; so the tables look first, and the
  * schema, the published contract, has the last word. It refuses to know the volume: whether a path exists,
- * what a pattern matches and whether a builder is defined is for plan.c. */
+ * what a pattern matches and whether a builder is defined is for plan-make.c. */
 
 #include "base/error.h"
 #include "manifest/manifest-node.h"

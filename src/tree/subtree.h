@@ -3,7 +3,7 @@
 
 /* Everything below one directory. Used by walk.c alone. */
 
-#include "tree/walk.h"
+#include "tree/visitor.h"
 
 /* Gives all that is below the directory FD (O_PATH, armed) to VISITOR, depth first, names in byte order. PATH
  * is its path without links, "" for the root. Returns what VISITOR returned if that is not 0; negative errno.

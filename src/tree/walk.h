@@ -10,28 +10,7 @@
  * entries, not followed. Nothing is opened but directories; nothing blocks on a fifo or device. What lies in
  * BOOTKEEP_VOLUME_STATE is never given. */
 
-#include "tree/place.h"
-
-/* One thing seen. Borrowed for the call. */
-typedef struct WalkEntry {
-        const char *path;        /* within the root, links on the way resolved */
-        const struct statx *stx; /* of the thing itself, links not followed */
-        const char *target;      /* of a symbolic link, else NULL */
-        bool broken;             /* a link on the way that leads nowhere, to what cannot be gone, or out */
-} WalkEntry;
-
-/* Who is told of what a walk sees. VISIT returns 0 to go on; anything else ends the walk and is returned by
- * it. */
-typedef struct Visitor {
-        int (*visit)(const WalkEntry *entry, void *userdata);
-        void *userdata;
-} Visitor;
-
-/* Where a walk takes place: nothing leads out of ROOT. ARM may be NULL: nothing is watched. */
-typedef struct Walk {
-        int root;
-        const Arm *arm;
-} Walk;
+#include "tree/visitor.h"
 
 /* Resolves PATH: on success *RET_FD is an O_PATH descriptor of what it leads to (never a symbolic link) and
  * *RET_PATH its path without links. Each link passed is given to VISITOR (NULL: not), also where the way ends

@@ -4,7 +4,7 @@
 /* The way to one path of a volume: every place that is passed, links followed as a chroot would follow them.
  * Used by walk.c alone. */
 
-#include "tree/walk.h"
+#include "tree/visitor.h"
 
 typedef struct WayLink {
         char *path, *target;
