@@ -575,7 +575,7 @@ int freshness_stamp_outputs(const FreshnessContext *c, const PlanCache *cache, S
                         r = output_look(c, path, &now);
                 if (r >= 0)
                         r = stamp_add(stamp, "output", "%s", now.line);
-                else if (ret_missing && path)
+                else if (ret_missing && path && !is_fatal(r))
                         *ret_missing = TAKE_PTR(path);
         }
         return r == -ENOTDIR ? error_origin(-ENOENT) : r;

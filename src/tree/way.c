@@ -223,6 +223,8 @@ static int way_go_twice(Way *w, const char *path) {
         const Walk unwatched = {.root = w->walk->root};
         _cleanup_(way_done) Way again = WAY_NULL(&unwatched);
         int k = way_go(&again, path);
+        if (!way_is_answer(k))
+                return k;
         return k == r && way_equal(w, &again) ? r : error_origin(-EAGAIN);
 }
 

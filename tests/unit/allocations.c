@@ -5,7 +5,8 @@
 #include <dlfcn.h>
 #include <libeconf.h>
 #include <libmount.h>
-#include <libxml/xmlmemory.h>
+#include <libxml/parser.h>
+#include <libxml/relaxng.h>
 #include <malloc.h>
 #include <xxhash.h>
 
@@ -107,6 +108,10 @@ WRAP(struct libmnt_iter *, mnt_new_iter, (int direction), (direction), false);
 WRAP(struct libmnt_table *, mnt_new_table, (void), (), false);
 WRAP(struct libmnt_table *, mnt_new_table_from_file, (const char *path), (path), false);
 WRAP(struct libmnt_monitor *, mnt_new_monitor, (void), (), false);
+WRAP(xmlParserCtxt *, xmlNewParserCtxt, (void), (), false);
+WRAP(xmlChar *, xmlNodeGetContent, (const xmlNode *node), (node), false);
+WRAP(xmlRelaxNGParserCtxt *, xmlRelaxNGNewMemParserCtxt, (const char *text, int size), (text, size), false);
+WRAP(xmlRelaxNGValidCtxt *, xmlRelaxNGNewValidCtxt, (xmlRelaxNG * schema), (schema), false);
 WRAP(blkid_probe, blkid_new_probe, (void), (), false);
 
 /* What only gives memory back does not fail. */
@@ -173,19 +178,6 @@ enum econf_err __wrap_econf_readFile(econf_file **ret, const char *file, const c
                                                   : __real_econf_readFile(ret, file, delim, comment);
 }
 
-/* libxml2 takes its memory by these. It may keep some for the whole program, so they are no leak here. */
-static void *xml_malloc(size_t size) {
-        return fails(__builtin_return_address(0)) ? NULL : __real_malloc(size);
-}
-
-static void *xml_realloc(void *p, size_t size) {
-        return fails(__builtin_return_address(0)) ? NULL : __real_realloc(p, size);
-}
-
-static char *xml_strdup(const char *s) {
-        return fails(__builtin_return_address(0)) ? NULL : __real_strdup(s);
-}
-
 static unsigned count_descriptors(void) {
         DIR *d = __real_opendir("/proc/self/fd");
         unsigned n = 0;
@@ -246,8 +238,4 @@ void allocations_fail_in_turn(allocations_call_t call, void *userdata) {
 
 void allocations_fail_or_cope(allocations_call_t call, void *userdata) {
         fail_each(call, userdata, true);
-}
-
-void allocations_fail_xml(void) {
-        assert_int_equal(xmlMemSetup(__real_free, xml_malloc, xml_realloc, xml_strdup), 0);
 }

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Every allocation of src/freshness fails in turn. */
+
+#include "allocations.h"
+
+#include "freshness/freshness.h"
+
+#define MANIFEST                                                                                             \
+        "<bootcaches version=\"1\">"                                                                         \
+        "<cache name=\"c\" builder=\"b\"><source path=\"/src\"/><source path=\"/opt\" optional=\"yes\"/>"    \
+        "<output path=\"/out\"/></cache>"                                                                    \
+        "<copy role=\"required\" from=\"/out\" to=\"/linux\"/>"                                              \
+        "<copy role=\"misc\" from=\"/splash\" to=\"/splash\"/>"                                              \
+        "</bootcaches>"
+
+/* A volume in a folder: SCRATCH/v, its stamps in SCRATCH/state. */
+typedef struct World {
+        Root root;
+        Manifest *manifest;
+        DefinitionSet *definitions;
+        Plan *plan;
+        FreshnessContext context;
+        Helper helper;
+        int caches, helpers;
+        bool stale; /* what a comparison has to find */
+} World;
+
+static void world_start(World *w, const Scratch *s) {
+        static char partuuid[] = "12-34", fs_uuid[] = "AB-CD";
+        char directory[128], *why = NULL;
+        char *directories[] = {directory, NULL};
+        *w = (World){.helper = {.type = HELPER_ESP, .partuuid = partuuid, .fs_uuid = fs_uuid}};
+        scratch_write(s, "v/src/a", "a");
+        scratch_write(s, "v/src/b/c", "c");
+        scratch_write(s, "v/out", "built");
+        scratch_write(s, "state/caches/.keep", "");
+        scratch_write(s, "state/helpers/.keep", "");
+        scratch_write(s, "builders/b.conf", "[Builder]\nExec=/bin/true\n");
+        (void) snprintf(directory, sizeof(directory), "%s/builders", s->path);
+        w->root.fd = openat(s->fd, "v", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        w->root.state_fd = openat(s->fd, "state", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        w->caches = openat(w->root.state_fd, "caches", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        w->helpers = openat(w->root.state_fd, "helpers", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_int_equal(manifest_parse("test", MANIFEST, strlen(MANIFEST), &w->manifest, &why), 0);
+        assert_int_equal(definition_set_load(directories, &w->definitions, NULL), 0);
+        assert_int_equal(plan_new(&(Walk){.root = w->root.fd}, w->manifest, w->definitions, &w->plan, &why),
+                         0);
+        w->context = (FreshnessContext){.root = &w->root, .plan = w->plan, .trust_ctime = true};
+}
+
+static void world_end(World *w) {
+        plan_free(w->plan);
+        manifest_free(w->manifest);
+        definition_set_free(w->definitions);
+        close(w->root.fd);
+        close(w->root.state_fd);
+        close(w->caches);
+        close(w->helpers);
+}
+
+static int stamp_cache(void *userdata) {
+        World *w = userdata;
+        Stamp *stamp = UNTOUCHED;
+        char *missing = NULL;
+        int r = freshness_stamp_cache(&w->context, &w->plan->caches[0], &stamp, &missing);
+        assert_null(missing);
+        if (r < 0) {
+                assert_ptr_equal(stamp, UNTOUCHED);
+                return r;
+        }
+        r = freshness_stamp_outputs(&w->context, &w->plan->caches[0], stamp, &missing);
+        assert_null(missing);
+        if (r >= 0)
+                r = stamp_write(w->caches, "c.stamp", stamp);
+        stamp_free(stamp);
+        return r;
+}
+
+static int stamp_helper(void *userdata) {
+        World *w = userdata;
+        Stamp *stamp = UNTOUCHED;
+        char *missing = NULL;
+        int r = freshness_stamp_helper(&w->context, &w->helper, &stamp, &missing);
+        assert_null(missing);
+        if (r < 0) {
+                assert_ptr_equal(stamp, UNTOUCHED);
+                return r;
+        }
+        r = stamp_add(stamp, "filesystem", "%s", w->helper.fs_uuid);
+        if (r >= 0)
+                r = stamp_write(w->helpers, "12-34.stamp", stamp);
+        stamp_free(stamp);
+        return r;
+}
+
+static int end_comparison(const World *w, int r, Freshness *f) {
+        char *text = NULL;
+        if (r >= 0) {
+                assert_true((f->difference != DIFFERENCE_NONE) == w->stale);
+                text = freshness_describe(f);
+                r = text ? 0 : -ENOMEM;
+        }
+        free(text);
+        freshness_done(f);
+        return r;
+}
+
+static int compare_cache(void *userdata) {
+        World *w = userdata;
+        Freshness f = FRESHNESS_NULL;
+        return end_comparison(w, freshness_of_cache(&w->context, &w->plan->caches[0], &f), &f);
+}
+
+static int compare_helper(void *userdata) {
+        World *w = userdata;
+        Freshness f = FRESHNESS_NULL;
+        return end_comparison(w, freshness_of_helper(&w->context, &w->helper, &f), &f);
+}
+
+static int compare_sources(void *userdata) {
+        World *w = userdata;
+        Fingerprint f = {{7}};
+        return freshness_of_sources(&w->context, w->manifest, &f);
+}
+
+/* What differs may be left unsaid for want of memory, never that something does. */
+static void compare_changed(World *w) {
+        w->stale = true;
+        allocations_fail_or_cope(compare_cache, w);
+        allocations_fail_or_cope(compare_helper, w);
+}
+
+static void compare_all(World *w, bool stale) {
+        w->stale = stale;
+        allocations_fail_in_turn(compare_cache, w);
+        allocations_fail_in_turn(compare_helper, w);
+        allocations_fail_in_turn(compare_sources, w);
+}
+
+static void what_is_stale_is_found_or_the_error_is_told(void **state) {
+        const Scratch *s = *state;
+        World w;
+        world_start(&w, s);
+        compare_all(&w, true); /* never built */
+        allocations_fail_in_turn(stamp_cache, &w);
+        allocations_fail_in_turn(stamp_helper, &w);
+        compare_all(&w, false);
+        scratch_write(s, "v/src/a", "changed");
+        scratch_write(s, "v/splash", "new");
+        scratch_write(s, "v/out", "changed");
+        compare_changed(&w);
+        shell("rm -r %s/v/src/b %s/v/out", s->path, s->path);
+        compare_changed(&w);
+        world_end(&w);
+}
+
+/* stamp */
+
+static int read_stamp(void *userdata) {
+        const Scratch *s = userdata;
+        Stamp *stamp = UNTOUCHED;
+        return OUTCOME(stamp_read(s->fd, "x.stamp", &stamp), stamp, stamp_free);
+}
+
+static int read_head(void *userdata) {
+        const Scratch *s = userdata;
+        Stamp *stamp = UNTOUCHED;
+        return OUTCOME(stamp_read_head(s->fd, "x.stamp", &stamp), stamp, stamp_free);
+}
+
+static int make_stamp(void *userdata) {
+        const Scratch *s = userdata;
+        _cleanup_(stamp_freep) Stamp *stamp = stamp_new();
+        int r = stamp ? 0 : -ENOMEM;
+        if (r >= 0)
+                r = stamp_add(stamp, "file", "%s", "/a");
+        if (r >= 0)
+                r = stamp_add(stamp, "fingerprint", "%s", "00");
+        return r < 0 ? r : stamp_write(s->fd, "y.stamp", stamp);
+}
+
+static int name_stamp(void *userdata) {
+        char *name = UNTOUCHED;
+        return OUTCOME_FREE(stamp_name("initramfs", userdata, &name), name);
+}
+
+static void stamps_are_whole_or_not_there(void **state) {
+        const Scratch *s = *state;
+        char instance[] = "6.1.0 /odd\n", longest[400];
+        scratch_write(s, "x.stamp",
+                      "bootkeep-stamp 1\nfingerprint 00\noutput /a 1 2\nfile /a b\nfile /c d\nfile /e f\n");
+        memset(longest, 'x', sizeof(longest) - 1);
+        longest[sizeof(longest) - 1] = 0;
+        allocations_fail_in_turn(read_stamp, (void *) s);
+        allocations_fail_in_turn(read_head, (void *) s);
+        allocations_fail_in_turn(make_stamp, (void *) s);
+        allocations_fail_in_turn(name_stamp, NULL);
+        allocations_fail_in_turn(name_stamp, instance);
+        allocations_fail_in_turn(name_stamp, longest);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                scratch_test(what_is_stale_is_found_or_the_error_is_told),
+                scratch_test(stamps_are_whole_or_not_there),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
