@@ -22,8 +22,8 @@ static void append_name(char *buffer, size_t room, const char *name, size_t i, s
         (void) snprintf(buffer + used, room - used, "%s%s", between, name);
 }
 
-static int refuse_attribute(const Reader *reader, const xmlNode *node, const NodeShape *shape,
-                            const xmlAttr *attribute) {
+static int node_refuse_attribute(const Reader *reader, const xmlNode *node, const NodeShape *shape,
+                                 const xmlAttr *attribute) {
         char expected[128] = "";
         for (size_t i = 0; i < shape->n_attributes; i++)
                 append_name(expected, sizeof(expected), shape->attributes[i].name, i, shape->n_attributes);
@@ -31,7 +31,7 @@ static int refuse_attribute(const Reader *reader, const xmlNode *node, const Nod
                              (const char *) attribute->name, node_name(node), expected);
 }
 
-static int refuse_child(const Reader *reader, const xmlNode *child, const NodeShape *shape) {
+static int node_refuse_child(const Reader *reader, const xmlNode *child, const NodeShape *shape) {
         char expected[128] = "";
         for (size_t i = 0; i < shape->n_children; i++)
                 append_name(expected, sizeof(expected), shape->children[i].name, i, shape->n_children);
@@ -46,8 +46,8 @@ static const NodeAttribute *shape_attribute(const NodeShape *shape, const xmlAtt
         return NULL;
 }
 
-static int read_attribute(const Reader *reader, const xmlNode *node, const NodeAttribute *attribute,
-                          const char *value, void *object) {
+static int node_read_attribute(const Reader *reader, const xmlNode *node, const NodeAttribute *attribute,
+                               const char *value, void *object) {
         const char *why = NULL;
         int r = attribute->parse(value, (char *) object + attribute->offset, &why);
         if (r != -EINVAL)
@@ -57,15 +57,16 @@ static int read_attribute(const Reader *reader, const xmlNode *node, const NodeA
                              node_name(node), why);
 }
 
-static int read_attributes(const Reader *reader, const xmlNode *node, const NodeShape *shape, void *object) {
+static int node_read_attributes(const Reader *reader, const xmlNode *node, const NodeShape *shape,
+                                void *object) {
         for (const xmlAttr *x = node->properties; x; x = x->next) {
                 const NodeAttribute *attribute = shape_attribute(shape, x);
                 if (!attribute)
-                        return refuse_attribute(reader, node, shape, x);
+                        return node_refuse_attribute(reader, node, shape, x);
                 xmlChar *value = xmlNodeGetContent((const xmlNode *) x);
                 if (!value)
                         return error_origin(-ENOMEM);
-                int r = read_attribute(reader, node, attribute, (const char *) value, object);
+                int r = node_read_attribute(reader, node, attribute, (const char *) value, object);
                 xmlFree(value);
                 if (r < 0)
                         return r;
@@ -79,11 +80,11 @@ static int read_attributes(const Reader *reader, const xmlNode *node, const Node
         return 0;
 }
 
-static int read_child(const Reader *reader, const xmlNode *child, const NodeShape *shape, void *object) {
+static int node_read_child(const Reader *reader, const xmlNode *child, const NodeShape *shape, void *object) {
         for (size_t i = 0; i < shape->n_children && !child->ns; i++)
                 if (streq(node_name(child), shape->children[i].name))
                         return shape->children[i].read(reader, child, object);
-        return refuse_child(reader, child, shape);
+        return node_refuse_child(reader, child, shape);
 }
 
 /* Is it there for people alone: a comment, or the white space between elements? */
@@ -91,11 +92,12 @@ static bool is_for_people(const xmlNode *node) {
         return node->type == XML_COMMENT_NODE || node->type == XML_PI_NODE || xmlIsBlankNode(node);
 }
 
-static int read_children(const Reader *reader, const xmlNode *node, const NodeShape *shape, void *object) {
+static int node_read_children(const Reader *reader, const xmlNode *node, const NodeShape *shape,
+                              void *object) {
         int r = 0;
         for (const xmlNode *child = node->children; r >= 0 && child; child = child->next)
                 if (child->type == XML_ELEMENT_NODE)
-                        r = read_child(reader, child, shape, object);
+                        r = node_read_child(reader, child, shape, object);
                 else if (!is_for_people(child))
                         r = reader_refuse(reader, node_line(node), "text in <%s>", node_name(node));
         return r;
@@ -103,6 +105,6 @@ static int read_children(const Reader *reader, const xmlNode *node, const NodeSh
 
 int node_read(const Reader *reader, const xmlNode *node, const NodeShape *shape, void *object) {
         assert(reader && node && node->type == XML_ELEMENT_NODE && shape && object);
-        int r = read_attributes(reader, node, shape, object);
-        return r < 0 ? r : read_children(reader, node, shape, object);
+        int r = node_read_attributes(reader, node, shape, object);
+        return r < 0 ? r : node_read_children(reader, node, shape, object);
 }

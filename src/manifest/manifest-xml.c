@@ -25,24 +25,24 @@ typedef struct Complaint {
         bool oom;
 } Complaint;
 
-static void complain(Complaint *c, int line, const char *text) {
+static void complaint_note(Complaint *c, int line, const char *text) {
         if (c->text || c->oom)
                 return;
         int n = (int) strcspn(text, "\n"); /* libxml2 ends its texts with one */
         c->oom = refusal(&c->text, c->path, line > 0 ? (unsigned) line : 0, "%.*s", n, text) == -ENOMEM;
 }
 
-static void on_error(void *userdata, xmlErrorPtr error) {
+static void complaint_on_error(void *userdata, xmlErrorPtr error) {
         Complaint *c = userdata;
         if (error->code == XML_ERR_NO_MEMORY)
                 c->oom = true;
-        complain(c, error->line, error->message ? error->message : "not understood");
+        complaint_note(c, error->line, error->message ? error->message : "not understood");
 }
 
-static void on_doctype(void *userdata, const xmlChar *name, const xmlChar *external_id,
-                       const xmlChar *system_id) {
+static void complaint_on_doctype(void *userdata, const xmlChar *name, const xmlChar *external_id,
+                                 const xmlChar *system_id) {
         xmlParserCtxt *parser = userdata;
-        complain(parser->_private, parser->input ? parser->input->line : 0, "a DOCTYPE is not allowed");
+        complaint_note(parser->_private, parser->input ? parser->input->line : 0, "a DOCTYPE is not allowed");
         xmlStopParser(parser);
 }
 
@@ -122,6 +122,7 @@ static int check_bytes(const char *path, const char *text, size_t size, char **r
 }
 
 int manifest_xml_parse(const char *path, const char *text, size_t size, xmlDoc **ret, char **reterr) {
+        assert(path && ret && reterr);
         int r = check_bytes(path, text, size, reterr);
         if (r < 0)
                 return r;
@@ -131,10 +132,10 @@ int manifest_xml_parse(const char *path, const char *text, size_t size, xmlDoc *
                 return error_origin(-ENOMEM);
         Complaint complaint = {.path = path};
         parser->_private = &complaint;
-        parser->sax->internalSubset = on_doctype;
-        parser->sax->externalSubset = on_doctype;
+        parser->sax->internalSubset = complaint_on_doctype;
+        parser->sax->externalSubset = complaint_on_doctype;
 
-        xmlSetStructuredErrorFunc(&complaint, on_error);
+        xmlSetStructuredErrorFunc(&complaint, complaint_on_error);
         xmlDoc *doc = xmlCtxtReadMemory(parser, text, (int) size, NULL, "UTF-8",
                                         XML_PARSE_NONET | XML_PARSE_NOCDATA);
         xmlSetStructuredErrorFunc(NULL, NULL);
@@ -149,7 +150,7 @@ int manifest_xml_parse(const char *path, const char *text, size_t size, xmlDoc *
 }
 
 /* The schema is compiled in and known to be good (a test sees to it), so only memory can fail here. */
-static xmlRelaxNG *load_schema(void) {
+static xmlRelaxNG *schema_new(void) {
         xmlRelaxNGParserCtxt *parser =
                 xmlRelaxNGNewMemParserCtxt((const char *) bootcaches_rng, sizeof(bootcaches_rng) - 1);
         if (!parser)
@@ -160,9 +161,10 @@ static xmlRelaxNG *load_schema(void) {
 }
 
 int manifest_xml_validate(const char *path, xmlDoc *doc, char **reterr) {
+        assert(path && doc && reterr);
         Complaint complaint = {.path = path};
-        xmlSetStructuredErrorFunc(&complaint, on_error);
-        xmlRelaxNG *schema = load_schema();
+        xmlSetStructuredErrorFunc(&complaint, complaint_on_error);
+        xmlRelaxNG *schema = schema_new();
         xmlRelaxNGValidCtxt *validator = schema ? xmlRelaxNGNewValidCtxt(schema) : NULL;
         int r = validator ? xmlRelaxNGValidateDoc(validator, doc) : -1;
         xmlRelaxNGFreeValidCtxt(validator);

@@ -40,6 +40,7 @@ struct Order {
 };
 
 int order_new(size_t n_items, Order **ret) {
+        assert(ret);
         Order *o = calloc(1, sizeof(*o));
         if (!o)
                 return error_origin(-ENOMEM);
@@ -64,33 +65,17 @@ Order *order_free(Order *o) {
         return NULL;
 }
 
-static int add_edge(Order *o, size_t from, size_t to) {
+static int order_add_edge(Order *o, size_t from, size_t to) {
         if (grow(o->edges, o->n_edges) < 0)
                 return error_origin(-ENOMEM);
         o->edges[o->n_edges++] = (Edge){from, to};
         return 0;
 }
 
-static Place *find_place(const Order *o, OrderKind kind, XXH128_hash_t key) {
+static Place *order_find_place(const Order *o, OrderKind kind, XXH128_hash_t key) {
         Place *p;
         HASH_FIND(hh, o->places[kind], &key, sizeof(key), p);
         return p;
-}
-
-static int add_place(Order *o, OrderKind kind, XXH128_hash_t key, size_t depth, size_t item, Place **ret) {
-        Place *p = calloc(1, sizeof(*p));
-        if (!p)
-                return error_origin(-ENOMEM);
-        *p = (Place){.key = key, .vertex = o->n_vertices, .item = item};
-        HASH_ADD(hh, o->places[kind], key, sizeof(p->key), p);
-        if (!p->hh.tbl) { /* the only sign that memory ran out */
-                free(p);
-                return error_origin(-ENOMEM);
-        }
-        o->n_vertices++;
-        o->depths[kind][MIN(depth, DEPTH_MAX)] = true;
-        *ret = p;
-        return 0;
 }
 
 /* Goes down a path part by part, with the hash of all that it has passed: each part is hashed with the hash
@@ -129,35 +114,53 @@ static XXH128_hash_t descent_key(const Descent *d) {
         return key;
 }
 
+static int order_add_place(Order *o, OrderKind kind, const Descent *d, size_t item, Place **ret) {
+        Place *p = calloc(1, sizeof(*p));
+        if (!p)
+                return error_origin(-ENOMEM);
+        *p = (Place){.key = descent_key(d), .vertex = o->n_vertices, .item = item};
+        HASH_ADD(hh, o->places[kind], key, sizeof(p->key), p);
+        if (!p->hh.tbl) { /* the only sign that memory ran out */
+                free(p);
+                return error_origin(-ENOMEM);
+        }
+        o->n_vertices++;
+        o->depths[kind][MIN(d->depth, DEPTH_MAX)] = true;
+        *ret = p;
+        return 0;
+}
+
 int order_declare(Order *o, size_t item, const OrderPath *path, size_t *ret_other) {
-        const OrderKind kind = path->kind;
+        assert(o && item < o->n_items && path && path->path[0] == '/' && ret_other);
         Descent d;
         descent_init(&d, o, path);
         while (descent_next(&d))
                 ;
 
-        XXH128_hash_t key = descent_key(&d);
-        Place *p = find_place(o, kind, key);
-        if (p && kind == ORDER_OUTPUT) {
+        Place *p = order_find_place(o, path->kind, descent_key(&d));
+        if (p && path->kind == ORDER_OUTPUT) {
                 *ret_other = p->item;
-                return error_origin(-EEXIST);
+                return -EEXIST; /* an outcome */
         }
-        if (!p && add_place(o, kind, key, d.depth, item, &p) < 0)
-                return error_origin(-ENOMEM);
-        return kind == ORDER_SOURCE ? add_edge(o, p->vertex, item) : add_edge(o, item, p->vertex);
+        if (!p && order_add_place(o, path->kind, &d, item, &p) < 0)
+                return -ENOMEM;
+        return path->kind == ORDER_SOURCE ? order_add_edge(o, p->vertex, item)
+                                          : order_add_edge(o, item, p->vertex);
 }
 
 int order_connect(Order *o, size_t item, const OrderPath *path) {
-        const OrderKind kind = path->kind, other = kind == ORDER_SOURCE ? ORDER_OUTPUT : ORDER_SOURCE;
+        assert(o && item < o->n_items && path && path->path[0] == '/');
+        OrderKind other = path->kind == ORDER_SOURCE ? ORDER_OUTPUT : ORDER_SOURCE;
         Descent d;
         descent_init(&d, o, path);
         while (descent_next(&d)) {
                 if (!o->depths[other][MIN(d.depth, DEPTH_MAX)])
                         continue;
-                const Place *p = find_place(o, other, descent_key(&d));
+                const Place *p = order_find_place(o, other, descent_key(&d));
                 if (!p)
                         continue;
-                int r = kind == ORDER_OUTPUT ? add_edge(o, item, p->vertex) : add_edge(o, p->vertex, item);
+                int r = path->kind == ORDER_OUTPUT ? order_add_edge(o, item, p->vertex)
+                                                   : order_add_edge(o, p->vertex, item);
                 if (r < 0)
                         return r;
         }
@@ -190,9 +193,9 @@ static int adjacency_init(Adjacency *a, const Order *o) {
 }
 
 /* Sets LEVELS to the longest way to each vertex and takes those done off PENDING (edges to come); what is
- * left pending lies in or behind a circle. QUEUE is room for all vertices. Returns how many were done. */
-static size_t find_levels(const Order *o, const Adjacency *a, size_t *pending, size_t *levels,
-                          size_t *queue) {
+ * left pending lies in or after a circle. QUEUE is room for all vertices. Returns how many were done. */
+static size_t order_find_levels(const Order *o, const Adjacency *a, size_t *pending, size_t *levels,
+                                size_t *queue) {
         size_t head = 0, tail = 0;
         for (size_t i = 0; i < o->n_edges; i++)
                 pending[o->edges[i].to]++;
@@ -212,7 +215,7 @@ static size_t find_levels(const Order *o, const Adjacency *a, size_t *pending, s
 }
 
 /* Every pending vertex has a pending one before it: going back must end in a circle. */
-static size_t find_circle(const Order *o, const size_t *pending, size_t *before, size_t *members) {
+static size_t order_find_circle(const Order *o, const size_t *pending, size_t *before, size_t *members) {
         size_t v = SIZE_MAX, n = 0, lowest = 0;
         for (size_t i = 0; i < o->n_edges; i++)
                 if (pending[o->edges[i].from] > 0 && pending[o->edges[i].to] > 0) {
@@ -242,7 +245,7 @@ static size_t find_circle(const Order *o, const size_t *pending, size_t *before,
         return n;
 }
 
-static int compare_by_level(const void *a, const void *b, void *userdata) {
+static int order_compare_levels(const void *a, const void *b, void *userdata) {
         const size_t *levels = userdata;
         size_t x = *(const size_t *) a, y = *(const size_t *) b;
         if (levels[x] != levels[y])
@@ -251,6 +254,7 @@ static int compare_by_level(const void *a, const void *b, void *userdata) {
 }
 
 int order_sort(const Order *o, size_t **ret, size_t *ret_n) {
+        assert(o && ret && ret_n);
         _cleanup_(adjacency_done) Adjacency a = {};
         _cleanup_free_ size_t *pending = calloc(o->n_vertices + 1, sizeof(size_t));
         _cleanup_free_ size_t *levels = calloc(o->n_vertices + 1, sizeof(size_t));
@@ -259,14 +263,15 @@ int order_sort(const Order *o, size_t **ret, size_t *ret_n) {
 
         if (!pending || !levels || !queue || !items || adjacency_init(&a, o) < 0)
                 return error_origin(-ENOMEM);
-        if (find_levels(o, &a, pending, levels, queue) < o->n_vertices) {
-                *ret_n = find_circle(o, pending, queue, items);
+        if (order_find_levels(o, &a, pending, levels, queue) < o->n_vertices) {
+                *ret_n = order_find_circle(o, pending, queue, items);
                 *ret = TAKE_PTR(items);
-                return error_origin(-ELOOP);
+                assert(*ret_n > 0);
+                return -ELOOP; /* an outcome */
         }
         for (size_t i = 0; i < o->n_items; i++)
                 items[i] = i;
-        qsort_r(items, o->n_items, sizeof(*items), compare_by_level, levels);
+        qsort_r(items, o->n_items, sizeof(*items), order_compare_levels, levels);
         *ret_n = o->n_items;
         *ret = TAKE_PTR(items);
         return 0;

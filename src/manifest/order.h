@@ -33,7 +33,7 @@ typedef struct OrderPath {
 int order_declare(Order *o, size_t item, const OrderPath *path, size_t *ret_other);
 int order_connect(Order *o, size_t item, const OrderPath *path);
 
-/* 0: *RET holds all items, each behind those it depends on, otherwise lower ones first.
+/* 0: *RET holds all items, each after those it depends on, otherwise lower ones first.
  * -ELOOP: there is a circle; *RET holds the *RET_N members of one, each depending on the one before it, the
  * first on the last. -ENOMEM. */
 int order_sort(const Order *o, size_t **ret, size_t *ret_n);

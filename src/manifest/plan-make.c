@@ -8,7 +8,7 @@
 #include "manifest/machineid.h"
 #include "manifest/planner.h"
 
-static void planner_done(Planner *p) {
+static void planner_release(Planner *p) {
         plan_free(p->plan);
         free(p->matches);
 }
@@ -121,7 +121,7 @@ static int planner_add_all(Planner *p) {
 int plan_new(const Walk *walk, const Manifest *manifest, const DefinitionSet *definitions, Plan **ret,
              char **reterr) {
         assert(walk && manifest && definitions && ret && reterr);
-        _cleanup_(planner_done) Planner p = {
+        _cleanup_(planner_release) Planner p = {
                 .walk = walk, .manifest = manifest, .definitions = definitions, .reterr = reterr};
         p.plan = calloc(1, sizeof(*p.plan));
         if (!p.plan)

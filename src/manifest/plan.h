@@ -2,7 +2,7 @@
 #pragma once
 
 /* What a manifest means on the volume that it lies on: every cache and copy once for each instance, caches in
- * an order in which every cache comes behind those whose outputs are its sources.
+ * an order in which every cache comes after those whose outputs are its sources.
  *
  * Paths stay templates and are expanded when asked for, so 4,096 instances of long paths cost no memory. */
 

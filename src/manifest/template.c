@@ -36,7 +36,7 @@ bool template_uses(const char *s, char which) {
         return false;
 }
 
-static const char *meaning(char specifier, const char *instance, const char *machine_id) {
+static const char *template_specifier(char specifier, const char *instance, const char *machine_id) {
         switch (specifier) {
         case 'i':
                 return instance;
@@ -49,6 +49,7 @@ static const char *meaning(char specifier, const char *instance, const char *mac
 }
 
 void template_add_cost(const char *s, TemplateCost *cost) {
+        assert(s && cost);
         cost->fixed += PATH_COST;
         while (*s) {
                 bool special = s[0] == '%' && s[1];
@@ -60,12 +61,13 @@ void template_add_cost(const char *s, TemplateCost *cost) {
 
 int template_expand(const char *s, const char *instance, const char *machine_id,
                     char buffer[static TEMPLATE_PATH_MAX + 1]) {
+        assert(s && buffer);
         size_t used = 0;
         while (*s) {
                 const char *piece = s;
                 size_t n = strcspn(s, "%");
                 if (n == 0) {
-                        piece = meaning(s[1], instance, machine_id);
+                        piece = template_specifier(s[1], instance, machine_id);
                         if (!piece)
                                 return error_origin(-EINVAL);
                         n = strlen(piece);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Where a walk takes place, what it sees, and who is told of that. */
+/* Where a walk takes place, what it sees, and what is told of that. */
 
 #include "tree/place.h"
 
@@ -13,8 +13,8 @@ typedef struct WalkEntry {
         bool broken;             /* a link on the way that leads nowhere, to what cannot be gone, or out */
 } WalkEntry;
 
-/* Who is told of what a walk sees. VISIT returns 0 to go on; anything else ends the walk and is returned by
- * it. */
+/* What is told of all that a walk sees. VISIT returns 0 to go on; anything else ends the walk and is returned
+ * by it. */
 typedef struct Visitor {
         int (*visit)(const WalkEntry *entry, void *userdata);
         void *userdata;
