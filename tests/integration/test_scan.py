@@ -202,7 +202,7 @@ def of_too_many_files_it_says_that_it_does_not_know_which(world):
     world.programs.scan(volume).expect(0, "fresh")
     volume.write("/etc/initramfs.conf", "another\n")
     result = world.programs.scan(volume).expect(STALE)
-    assert "too many" in result.one("CACHE", "initramfs", KERNEL)[1], result.stdout
+    assert "the stamp has no room for" in result.one("CACHE", "initramfs", KERNEL)[1], result.stdout
 
 
 @test
@@ -331,7 +331,7 @@ def too_few_watches_are_told_with_the_number_needed_and_all_is_compared(world):
         else:
             assert told == [f"{needed - had} of {needed} inotify watches could not be added: "
                             f"fs.inotify.max_user_watches is {limit} for all programs of this user together, "
-                            f"at least {limit + needed - had} is needed"], told
+                            f"at least {limit + needed - had} are needed"], told
 
 
 main()
