@@ -38,6 +38,7 @@ static const uint32_t masks[] = {
         [ARM_MISSING] =
                 MASK_SELF | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM, /* it may get empty */
         [ARM_NODE] = MASK_SELF | IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE,
+        [ARM_PRESENCE] = MASK_SELF | IN_ATTRIB, /* the last is how an open file tells that its name went */
         [ARM_TREE] = MASK_SELF | IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE | IN_CREATE | IN_DELETE |
                      IN_MOVED_FROM | IN_MOVED_TO,
         [ARM_ABOVE] = MASK_SELF | IN_DELETE,
@@ -97,7 +98,7 @@ int watcher_arm(int fd, ArmKind kind, void *userdata) {
                 w->covered = true;
                 return 0;
         }
-        int r = watcher_get(w, fd, kind != ARM_NODE, &watch);
+        int r = watcher_get(w, fd, kind != ARM_NODE && kind != ARM_PRESENCE, &watch);
         if (r < 0 || w->inotify_fd < 0)
                 return r;
         /* inotify_add_watch(2) takes no descriptor; this names the very inode, a symbolic link too */

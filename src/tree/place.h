@@ -14,6 +14,7 @@ typedef enum ArmKind {
         ARM_ANCESTOR, /* a directory on the way: only its own move or removal matters */
         ARM_MISSING,  /* a directory in which the next name is missing: its appearance matters */
         ARM_NODE,     /* a file or symbolic link itself */
+        ARM_PRESENCE, /* likewise, but only that it stays there, not what is in it */
         ARM_TREE,     /* a directory taken whole */
         ARM_COVERED,  /* a directory in which the next name is mounted over: no watch sees what it covers */
         ARM_ABOVE,    /* the directory above an empty one, whose removal only it tells at once */

@@ -11,7 +11,7 @@ import time
 from lib import main, test
 from lib.content import KERNEL, MANIFEST, OUTPUT, VENDOR_MANIFEST, cache, manifest
 from lib.disk import run
-from lib.programs import environment, program
+from lib.programs import Programs, Result, environment, plain_scan, program
 
 FRESH, STALE, NO_MANIFEST, REFUSED, ERROR = range(5)
 CLONE_NEWUSER = 0x10000000
@@ -332,6 +332,31 @@ def too_few_watches_are_told_with_the_number_needed_and_all_is_compared(world):
             assert told == [f"{needed - had} of {needed} inotify watches could not be added: "
                             f"fs.inotify.max_user_watches is {limit} for all programs of this user together, "
                             f"at least {limit + needed - had} are needed"], told
+
+
+def file_record(path, outside, kind):
+    """The record HOLD of the file OUTSIDE, told as PATH."""
+    found = os.stat(outside)
+    device = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}"
+    return [path, f"{device}:{found.st_ino}", kind]
+
+
+@test
+def lock_files_of_package_managers_are_told_on_the_volume_and_on_the_host(world):
+    volume = world.volume()
+    arguments = ["--hold-locked=/var/lib/dpkg/lock-frontend", f"--hold-exists={world.path('db.lck')}"]
+    assert not [r for r in world.programs.scan(volume, *arguments).all("HOLD") if r[0] == world.path("db.lck")]
+    volume.write("/var/lib/dpkg/lock-frontend", "")
+    with open(world.path("db.lck"), "wb"):
+        pass
+    result = Result(world.programs.run(Programs.scan_command(volume, *arguments, of=plain_scan())))
+    result.expect(STALE, "stale")
+    told = result.all("HOLD")
+    inside = volume.path("/var/lib/dpkg/lock-frontend")
+    assert file_record("/var/lib/dpkg/lock-frontend", inside, "locked") in told, result.stdout
+    assert file_record(world.path("db.lck"), world.path("db.lck"), "exists") in told, result.stdout
+    volume.remove(MANIFEST)
+    assert not world.programs.scan(volume, *arguments).expect(NO_MANIFEST, "none").all("HOLD")
 
 
 main()

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What needs the rights of root comes first: opening the volume and the ways to lock files. Nothing that a
+ * volume says is read before those rights are gone. */
+
+#include "scan/scan.h"
+
+#include <bootkeep.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/report.h"
+#include "freshness/freshness.h"
+#include "scan/ending.h"
+#include "scan/lockfiles.h"
+#include "scan/sandbox.h"
+#include "scan/watcher.h"
+
+typedef struct Scan {
+        const ScanOptions *options;
+        Watcher watcher;
+        Root *root;
+        LockFiles lock_files;
+        Manifest *manifest;
+        DefinitionSet *definitions;
+        Plan *plan;
+        bool stale;
+} Scan;
+
+static void scan_done(Scan *s) {
+        (void) plan_free(s->plan);
+        (void) definition_set_free(s->definitions);
+        (void) manifest_free(s->manifest);
+        lock_files_done(&s->lock_files);
+        (void) root_free(s->root);
+        watcher_done(&s->watcher);
+}
+
+static Ending scan_ending(const Scan *s) {
+        return (Ending){
+                .watcher = &s->watcher,
+                .volume = s->root ? s->root->name : NULL,
+                .manifest = s->manifest ? s->manifest->path : NULL,
+                .quiet = s->options->quiet,
+        };
+}
+
+#define SUBJECT_WORDS_MAX 3U
+
+/* SUBJECT: what the record is about, up to SUBJECT_WORDS_MAX words, the rest NULL. */
+static int scan_print_freshness(Scan *s, const char *key, const char *const subject[static SUBJECT_WORDS_MAX],
+                                const Freshness *f) {
+        const char *words[SUBJECT_WORDS_MAX + 5] = {};
+        size_t n = 0;
+        while (n < SUBJECT_WORDS_MAX && subject[n]) {
+                words[n] = subject[n];
+                n++;
+        }
+        bool fresh = f->difference == DIFFERENCE_NONE;
+        words[n++] = fresh ? "fresh" : "stale";
+        if (!fresh) {
+                words[n++] = f->path ? f->path : "-";
+                words[n++] = difference_to_string(f->difference);
+                words[n++] = f->detail;
+                s->stale = true;
+        }
+        return report_print(stdout, key, words[0], words[1], words[2], words[3], words[4], words[5], words[6],
+                            words[7], NULL);
+}
+
+static int scan_caches(Scan *s, const FreshnessContext *c) {
+        int r = 0;
+        for (size_t i = 0; r >= 0 && i < s->plan->n_caches; i++) {
+                const PlanCache *cache = &s->plan->caches[i];
+                _cleanup_(freshness_done) Freshness f = FRESHNESS_NULL;
+                const char *const subject[SUBJECT_WORDS_MAX] = {cache->cache->name,
+                                                                cache->instance ? cache->instance : "-"};
+                r = freshness_of_cache(c, cache, &f);
+                if (r >= 0)
+                        r = scan_print_freshness(s, "CACHE", subject, &f);
+        }
+        return r;
+}
+
+static int scan_helpers(Scan *s, const FreshnessContext *c) {
+        _cleanup_(helper_list_freep) HelperList *helpers = NULL;
+        int r = helper_list_new("/sys", s->root->mount.devno, &helpers);
+        for (size_t i = 0; r >= 0 && i < helpers->n; i++) {
+                const Helper *h = &helpers->items[i];
+                _cleanup_(freshness_done) Freshness f = FRESHNESS_NULL;
+                const char *const subject[SUBJECT_WORDS_MAX] = {h->device, helper_type_to_string(h->type),
+                                                                h->partuuid};
+                r = freshness_of_helper(c, h, &f);
+                if (r >= 0)
+                        r = scan_print_freshness(s, "HELPER", subject, &f);
+        }
+        return r;
+}
+
+static int scan_print_sources(Scan *s, const FreshnessContext *c) {
+        Fingerprint f;
+        char hex[FINGERPRINT_HEX_MAX];
+        int r = freshness_of_sources(c, s->manifest, &f);
+        return r < 0 ? r : report_print(stdout, "SOURCES", fingerprint_to_hex(&f, hex), NULL);
+}
+
+/* Lock files last: what a package manager changed that was seen above, it had locked before. */
+static int scan_compare(Scan *s, const Arm *arm) {
+        const Ending ending = scan_ending(s);
+        const FreshnessContext context = {
+                .root = s->root,
+                .plan = s->plan,
+                .arm = arm,
+                .trust_ctime = s->options->trust_ctime,
+        };
+        int r = scan_caches(s, &context);
+        if (r < 0)
+                return ending_say_stopped(&ending, r, "Failed to check the caches");
+        r = scan_helpers(s, &context);
+        if (r < 0)
+                return ending_say_stopped(&ending, r, "Failed to check the helpers");
+        r = s->stale ? scan_print_sources(s, &context) : 0;
+        if (r < 0)
+                return ending_say_stopped(&ending, r, "Failed to check the sources");
+        r = lock_files_report(&s->lock_files, s->root, arm, stdout);
+        if (r < 0)
+                return ending_say_stopped(&ending, r, "Failed to look for lock files");
+        return ending_say(&ending, s->stale ? BOOTKEEP_SCAN_STALE : BOOTKEEP_SCAN_FRESH, NULL);
+}
+
+/* That a key of a builder is unknown is told by each build and by --check-config, not by every scan of the
+ * daemon's. */
+static int scan_load_definitions(Scan *s) {
+        int level = s->options->quiet ? log_set_max_level(MIN(log_max_level(), LOG_ERR)) : log_max_level();
+        int r = definition_set_load(s->options->builders, &s->definitions, NULL);
+        (void) log_set_max_level(level);
+        return r;
+}
+
+static int scan_volume(Scan *s) {
+        const Arm arm = {.arm = watcher_arm, .userdata = &s->watcher};
+        const Walk walk = {.root = s->root->fd, .arm = &arm};
+        _cleanup_free_ char *reason = NULL;
+        int r = manifest_load(&walk, &s->manifest, &reason);
+        const Ending ending = scan_ending(s);
+        if (r == -ENOENT)
+                return ending_say(&ending, BOOTKEEP_SCAN_NO_MANIFEST, NULL);
+        if (r < 0)
+                return ending_say_refused(&ending, r, reason);
+        (void) report_print(stdout, "MANIFEST", s->manifest->path, NULL);
+        const char *problem = root_state_problem(s->root->state_fd);
+        if (problem)
+                return ending_say_error(&ending, BOOTKEEP_VOLUME_STATE ": %s", problem);
+        r = scan_load_definitions(s);
+        if (r < 0)
+                return ending_say_stopped(&ending, r, "Failed to read the builder definitions");
+        r = plan_new(&walk, s->manifest, s->definitions, &s->plan, &reason);
+        return r < 0 ? ending_say_refused(&ending, r, reason) : scan_compare(s, &arm);
+}
+
+static const char *describe_open_error(int r) {
+        switch (r) {
+        case -EINVAL:
+                return " is not a mount point";
+        case -ENOTBLK:
+                return " is not on a block device";
+        case -ESTALE:
+                return " is a different mount now";
+        }
+        return NULL;
+}
+
+/* Opens what can only be opened by root. */
+static int scan_open(Scan *s) {
+        const ScanOptions *o = s->options;
+        int r = root_open(o->mountpoint, o->mount_id, &s->root);
+        const Ending ending = scan_ending(s);
+        if (r < 0) {
+                const char *text = describe_open_error(r);
+                return ending_say_error(&ending, "%s%s%s", o->mountpoint, text ? text : ": ",
+                                        text ? "" : strerror(-r));
+        }
+        r = lock_files_add(&s->lock_files, o->hold_locked, false);
+        if (r >= 0)
+                r = lock_files_add(&s->lock_files, o->hold_exists, true);
+        return r < 0 ? ending_say_stopped(&ending, r, "Failed to look for lock files") : 0;
+}
+
+int scan_run(const ScanOptions *o) {
+        _cleanup_(scan_done) Scan scan = {.options = o};
+        assert(o && o->mountpoint);
+        watcher_init(&scan.watcher, o->inotify_fd);
+        int status = scan_open(&scan);
+        if (status != 0)
+                return status;
+        log_stay_on_stderr();
+        tzset(); /* the time zone is a file too */
+        int r = sandbox_enter();
+        const Ending ending = scan_ending(&scan);
+        return r < 0 ? ending_say_error(&ending, "Failed to drop privileges: %s", strerror(-r))
+                     : scan_volume(&scan);
+}
