@@ -3,7 +3,63 @@
 
 #include <sys/sysmacros.h>
 
-#include "scratch.h"
+#include "interpose.h"
+
+/* What happens to the system calls that are asked for from here. */
+static struct {
+        unsigned n_openat2, n_failures; /* so many calls of openat2 fail first, */
+        int error;                      /* with this */
+        unsigned flags_missing;         /* calls without what all must have */
+        bool other_is_faster;           /* somebody else makes each directory first */
+        int fsync_error;
+        Synced synced;
+} world;
+
+long syscall(long number, ...) {
+        long a[6];
+        va_list ap;
+        va_start(ap, number);
+        for (size_t i = 0; i < ELEMENTSOF(a); i++)
+                a[i] = va_arg(ap, long);
+        va_end(ap);
+        if (number == SYS_openat2) {
+                const struct open_how *how = (const struct open_how *) a[2];
+                const uint64_t always = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS;
+                world.n_openat2++;
+                world.flags_missing += (how->resolve & always) != always || !(how->flags & O_CLOEXEC);
+                if (world.n_failures > 0) {
+                        world.n_failures--;
+                        errno = world.error;
+                        return -1;
+                }
+        }
+        return REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+int mkdirat(int dirfd, const char *name, mode_t mode) {
+        int r = REAL(mkdirat)(dirfd, name, mode);
+        if (world.other_is_faster && r >= 0) {
+                errno = EEXIST;
+                return -1;
+        }
+        return r;
+}
+
+int fsync(int fd) {
+        synced_note(&world.synced, fd);
+        if (world.fsync_error > 0) {
+                errno = world.fsync_error;
+                return -1;
+        }
+        return REAL(fsync)(fd);
+}
+
+static int world_setup(void **state) {
+        memset(&world, 0, sizeof(world));
+        return scratch_setup(state);
+}
+
+#define world_test(f) cmocka_unit_test_setup_teardown(f, world_setup, scratch_teardown)
 
 static int open_and_close(int r, int *fd) {
         if (r >= 0)
@@ -55,7 +111,10 @@ static void magic_links_lead_nowhere(void **state) {
         const Scratch *s = *state;
         int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         assert_true(proc >= 0);
-        assert_true(try_open(proc, "/self/root/etc", O_RDONLY) < 0);
+        /* -EXDEV would be the kernel's word for a link that it follows, and then sees to lead out */
+        assert_int_equal(try_open(proc, "/self/root/etc", O_RDONLY), -ELOOP);
+        assert_int_equal(try_open(proc, "/self/exe", O_PATH), -ELOOP);
+        assert_int_equal(try_open(proc, "/self/status", O_RDONLY), 0); /* `self` is a link like any other */
         close(proc);
         assert_int_equal(symlinkat("/proc/self/root/etc", s->fd, "magic"), 0);
         assert_int_equal(try_open(s->fd, "/magic", O_RDONLY), -ENOENT);
@@ -179,9 +238,119 @@ static void directories_are_not_made_through_links(void **state) {
         assert_int_equal(faccessat(s->fd, "elsewhere/new", F_OK, 0), -1);
 }
 
+static void what_the_kernel_asks_to_be_tried_again_is(void **state) {
+        const Scratch *s = *state;
+        scratch_write(s, "file", "x");
+        static const int again[] = {EAGAIN, EINTR};
+        for (size_t i = 0; i < ELEMENTSOF(again); i++) {
+                world.error = again[i];
+                world.n_failures = 63;
+                world.n_openat2 = 0;
+                assert_int_equal(try_open(s->fd, "/file", O_RDONLY), 0);
+                assert_int_equal(world.n_openat2, 64);
+                world.n_failures = 64;
+                assert_int_equal(try_open_nolinks(s->fd, "/file", O_RDONLY), -EAGAIN);
+                assert_int_equal(world.n_failures, 0);
+        }
+        world.n_failures = 1;
+        world.error = EMFILE;
+        assert_int_equal(try_open(s->fd, "/file", O_RDONLY), -EMFILE);
+        world.n_failures = 2;
+        world.error = ENOENT;
+        world.n_openat2 = 0;
+        assert_int_equal(try_open(s->fd, "/file", O_RDONLY), -ENOENT);
+        assert_int_equal(world.n_openat2, 1);
+}
+
+static void every_open_is_contained(void **state) {
+        const Scratch *s = *state;
+        _cleanup_free_ char *text = NULL, *name = NULL, *other = NULL;
+        _cleanup_close_ int fd = -EBADF, made = -EBADF, dirfd = -EBADF;
+        scratch_write(s, "a/file", "x");
+        assert_int_equal(contain_read_file(s->fd, "/a/file", 1, &text, NULL), 0);
+        assert_int_equal(contain_open_parent(s->fd, "/a/file", &fd, &name), 0);
+        assert_int_equal(contain_make_parent(s->fd, "/b/c/d", 0755, &made, &other), 0);
+        assert_int_equal(contain_make_directory(s->fd, "/b/e", 0755, &dirfd), 0);
+        assert_true(world.n_openat2 > 8);
+        assert_int_equal(world.flags_missing, 0);
+}
+
+static void mode_is_that_of_a_new_file_alone(void **state) {
+        const Scratch *s = *state;
+        struct stat st;
+        int fd = -1;
+        mode_t mask = umask(0);
+        assert_int_equal(contain_open(s->fd, "/new", O_WRONLY | O_CREAT | O_EXCL, 0640, &fd), 0);
+        close(fd);
+        assert_int_equal(contain_open_nolinks(s->fd, "/other", O_WRONLY | O_CREAT | O_EXCL, 0604, &fd), 0);
+        close(fd);
+        assert_int_equal(contain_make_directory(s->fd, "/dir", 0751, &fd), 0);
+        close(fd);
+        (void) umask(mask);
+        assert_int_equal(fstatat(s->fd, "new", &st, 0), 0);
+        assert_int_equal(st.st_mode, S_IFREG | 0640);
+        assert_int_equal(fstatat(s->fd, "other", &st, 0), 0);
+        assert_int_equal(st.st_mode, S_IFREG | 0604);
+        assert_int_equal(fstatat(s->fd, "dir", &st, 0), 0);
+        assert_int_equal(st.st_mode, S_IFDIR | 0751);
+        assert_int_equal(contain_open(s->fd, "/new", O_RDONLY, 0640, &fd), 0); /* openat2 would refuse it */
+        close(fd);
+}
+
+static void a_made_directory_is_durable_in_its_parent(void **state) {
+        const Scratch *s = *state;
+        int fd = -1;
+        assert_int_equal(mkdirat(s->fd, "a", 0755), 0);
+        assert_int_equal(contain_make_directory(s->fd, "/a/b/c", 0755, &fd), 0);
+        close(fd);
+        assert_int_equal(world.synced.n, 2);
+        assert_true(synced_has(&world.synced, s, "a"));
+        assert_true(synced_has(&world.synced, s, "a/b"));
+        assert_int_equal(contain_make_directory(s->fd, "/a/b/c", 0755, &fd), 0); /* nothing to be made */
+        close(fd);
+        assert_int_equal(world.synced.n, 2);
+        world.fsync_error = EIO;
+        fd = -1;
+        assert_int_equal(contain_make_directory(s->fd, "/a/d", 0755, &fd), -EIO);
+        assert_int_equal(fd, -1);
+}
+
+static void a_directory_that_another_made_first_will_do(void **state) {
+        const Scratch *s = *state;
+        struct stat st, made;
+        int fd = -1;
+        world.other_is_faster = true;
+        assert_int_equal(contain_make_directory(s->fd, "/a/b", 0755, &fd), 0);
+        assert_int_equal(fstat(fd, &st), 0);
+        close(fd);
+        assert_int_equal(fstatat(s->fd, "a/b", &made, 0), 0);
+        assert_int_equal(st.st_ino, made.st_ino);
+        assert_int_equal(world.synced.n, 0); /* who made it syncs it */
+}
+
+static void a_descriptor_is_opened_anew(void **state) {
+        const Scratch *s = *state;
+        char buffer[8];
+        int fd = -1, anew = -1;
+        scratch_write(s, "file", "text");
+        assert_int_equal(contain_open(s->fd, "/file", O_PATH, 0, &fd), 0);
+        assert_int_equal(read(fd, buffer, sizeof(buffer)), -1);
+        assert_int_equal(contain_reopen(fd, O_RDONLY, &anew), 0);
+        assert_int_equal(read(anew, buffer, sizeof(buffer)), 4);
+        assert_int_equal(fcntl(anew, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+        assert_int_equal(fcntl(anew, F_GETFL) & O_NONBLOCK, O_NONBLOCK);
+        close(anew);
+        anew = -1;
+        assert_int_equal(contain_reopen(fd, O_RDONLY | O_DIRECTORY, &anew), -ENOTDIR);
+        assert_int_equal(anew, -1);
+        close(fd);
+}
+
 static void paths_are_judged(void **state) {
-        const char *good[] = {"/", "/a", "/a/b", "/.a/..b/...", "/a b\n"};
-        const char *bad[] = {"", "a", "//", "/a/", "/a//b", "/.", "/..", "/a/./b", "/a/../b", "/a/.."};
+        const char *good[] = {"/",     "/a",     "/a/b",  "/.a/..b/...", "/a b\n",
+                              "/a/.b", "/a/..b", "/a/b.", "/a.b/c.."};
+        const char *bad[] = {"",       "a",       "//",    "/a/",  "/a//b", "/.",  "/..",
+                             "/a/./b", "/a/../b", "/a/..", "/a/.", "a/b",   "./a", "/./a"};
         char *longest = malloc(4097);
         assert_non_null(longest);
         for (size_t i = 0; i < ELEMENTSOF(good); i++)
@@ -199,6 +368,12 @@ static void paths_are_judged(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                world_test(what_the_kernel_asks_to_be_tried_again_is),
+                world_test(every_open_is_contained),
+                world_test(mode_is_that_of_a_new_file_alone),
+                world_test(a_made_directory_is_durable_in_its_parent),
+                world_test(a_directory_that_another_made_first_will_do),
+                world_test(a_descriptor_is_opened_anew),
                 scratch_test(links_stay_inside),
                 scratch_test(links_are_refused_where_none_is_allowed),
                 scratch_test(magic_links_lead_nowhere),

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* tests: tree/fingerprint.c tree/hasher.c */
+
 #include "tree/fingerprint.h"
 
 #include "scratch.h"
@@ -116,6 +119,54 @@ static void ctime_counts_where_it_is_trusted(void **state) {
         check_change(s, false, "printf 98765 >t && touch -d 2020-01-01 t", false, NULL);
 }
 
+static Fingerprint fingerprint_of_one(const char *path, const char *target) {
+        static const struct statx stx = {.stx_mode = S_IFLNK | 0777, .stx_size = 1};
+        Hasher *h = hasher_new();
+        const WalkEntry entry = {.path = path, .stx = &stx, .target = target};
+        fingerprint_add(h, &entry, true);
+        Fingerprint f = hasher_digest(h);
+        (void) hasher_free(h);
+        return f;
+}
+
+/* One that is made anew with the same inode, within one tick of the clock, differs in nothing else. */
+static void where_a_link_points_counts(void **state) {
+        Fingerprint a = fingerprint_of_one("/l", "x"), same = fingerprint_of_one("/l", "x");
+        Fingerprint others[] = {fingerprint_of_one("/l", "y"), fingerprint_of_one("/l", NULL),
+                                fingerprint_of_one("/m", "x"), fingerprint_of_one("/l", "x/")};
+        assert_true(fingerprint_equal(&a, &same));
+        for (size_t i = 0; i < ELEMENTSOF(others); i++)
+                assert_false(fingerprint_equal(&a, &others[i]));
+}
+
+static void every_bit_of_a_fingerprint_counts(void **state) {
+        Fingerprint a = fingerprint_of_one("/l", "x");
+        for (size_t i = 0; i < sizeof(a.bytes); i++)
+                for (unsigned bit = 0; bit < 8; bit++) {
+                        Fingerprint b = a;
+                        b.bytes[i] ^= (uint8_t) (1U << bit);
+                        assert_false(fingerprint_equal(&a, &b));
+                        b.bytes[i] ^= (uint8_t) (1U << bit);
+                        assert_true(fingerprint_equal(&a, &b));
+                }
+}
+
+/* Stamps hold fingerprints: they must not change between versions of the program. */
+static void fingerprints_are_as_stamps_have_them(void **state) {
+        char hex[FINGERPRINT_HEX_MAX];
+        Hasher *h = hasher_new();
+        Fingerprint f = hasher_digest(h);
+        assert_string_equal(fingerprint_to_hex(&f, hex), "99aa06d3014798d86001c324468d497f"); /* of nothing */
+        hasher_update(h, "ab", 2);
+        hasher_update(h, "c", 1);
+        f = hasher_digest(h);
+        assert_string_equal(fingerprint_to_hex(&f, hex), "06b05ab6733a618578af5f94892f3950"); /* of "abc" */
+        hasher_update_string(h, "");
+        Fingerprint with_nul = hasher_digest(h);
+        assert_false(fingerprint_equal(&f, &with_nul));
+        (void) hasher_free(h);
+}
+
 static void tree_counts_by_what_is_in_it(void **state) {
         const Scratch *s = *state;
         scratch_write(s, "t/a", "");
@@ -214,6 +265,9 @@ static void hex_comes_back(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(where_a_link_points_counts),
+                cmocka_unit_test(every_bit_of_a_fingerprint_counts),
+                cmocka_unit_test(fingerprints_are_as_stamps_have_them),
                 cmocka_unit_test(descriptions_are_as_stamps_have_them),
                 scratch_test(every_property_of_a_file_counts),
                 scratch_test(ctime_counts_where_it_is_trusted),

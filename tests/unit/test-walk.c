@@ -1,7 +1,55 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* tests: tree/walk.c tree/way.c tree/subtree.c tree/listing.c tree/place.c */
+
 #include "tree/walk.h"
 
-#include "scratch.h"
+#include "interpose.h"
+
+/* What somebody else does, or the file system says, right after the first statx of a name. */
+static struct {
+        const char *name;
+        void (*then)(const Scratch *s);
+        const Scratch *scratch;
+        int error; /* what the call for NAME says instead, if not 0 */
+} beside;
+
+int statx(int dirfd, const char *name, int flags, unsigned mask, struct statx *ret) {
+        int r = REAL(statx)(dirfd, name, flags, mask, ret);
+        if (!beside.name || !streq(name, beside.name))
+                return r;
+        beside.name = NULL;
+        if (beside.then)
+                beside.then(beside.scratch);
+        if (beside.error > 0) {
+                errno = beside.error;
+                return -1;
+        }
+        return r;
+}
+
+/* So much of a directory is given by one read, at most. 0: all. */
+static size_t listing_piece;
+static int listing_error; /* of every read after the first */
+static unsigned n_listings;
+
+ssize_t getdents64(int fd, void *buffer, size_t size) {
+        if (n_listings++ > 0 && listing_error > 0) {
+                errno = listing_error;
+                return -1;
+        }
+        return REAL(getdents64)(fd, buffer, listing_piece > 0 ? MIN(size, listing_piece) : size);
+}
+
+static int walk_setup(void **state) {
+        memset(&beside, 0, sizeof(beside));
+        listing_piece = 0;
+        listing_error = 0;
+        n_listings = 0;
+        return scratch_setup(state);
+}
+
+#define walk_test(f) cmocka_unit_test_setup_teardown(f, walk_setup, scratch_teardown)
 
 /* What a walk gave, a line an entry: "PATH" or "PATH -> TARGET". */
 typedef struct Seen {
@@ -12,8 +60,10 @@ typedef struct Seen {
 static int see(const WalkEntry *entry, void *userdata) {
         Seen *seen = userdata;
         size_t used = strlen(seen->text);
-        (void) snprintf(seen->text + used, sizeof seen->text - used, "%s%s%s\n", entry->path,
-                        entry->target ? " -> " : "", strempty(entry->target));
+        (void) snprintf(seen->text + used, sizeof seen->text - used, "%s%s%s%s\n", entry->path,
+                        entry->target ? " -> " : "", strempty(entry->target),
+                        entry->broken ? " (broken)" : "");
+        assert_int_equal(S_ISLNK(entry->stx->stx_mode), entry->target != NULL);
         seen->n++;
         return 0;
 }
@@ -124,7 +174,88 @@ static void what_is_missing_is_armed_where_it_would_appear(void **state) {
         assert_int_equal(symlinkat("../gone", s->fd, "etc/dangling"), 0);
         assert_int_equal(walk(s, "/etc/dangling", &seen, &armed), -ENOENT);
         assert_string_equal(armed.text, "ancestor /\nancestor /etc\nnode /etc/dangling\nmissing /\n");
-        assert_string_equal(seen.text, "/etc/dangling -> ../gone\n");
+        assert_string_equal(seen.text, "/etc/dangling -> ../gone (broken)\n");
+}
+
+static void the_link_by_which_a_way_ends_is_told(void **state) {
+        const Scratch *s = *state;
+        Seen seen;
+        scratch_write(s, "srv/file", "");
+        static const struct {
+                const char *a, *b, *path;
+                int r;
+                const char *seen;
+        } ways[] = {
+                /* the path itself goes on to what is missing, after a link that is whole */
+                {"srv", NULL, "/a/gone", -ENOENT, "/a -> srv\n"},
+                {"srv/", NULL, "/a/gone", -ENOENT, "/a -> srv/\n"},
+                {"srv", NULL, "/a/file/x", -ENOTDIR, "/a -> srv\n"},
+                {"/srv/gone", NULL, "/a", -ENOENT, "/a -> /srv/gone (broken)\n"},
+                {"/srv/gone", NULL, "/a/x", -ENOENT, "/a -> /srv/gone (broken)\n"},
+                {"gone/", NULL, "/a/x", -ENOENT, "/a -> gone/ (broken)\n"},
+                {"srv/file/x", NULL, "/a", -ENOTDIR, "/a -> srv/file/x (broken)\n"},
+                {"srv/file", NULL, "/a/x", -ENOTDIR, "/a -> srv/file (broken)\n"},
+                {"a", NULL, "/a", -ELOOP, NULL},
+                /* of two, the one whose words had not come to their end */
+                {"b/gone", "srv", "/a", -ENOENT, "/a -> b/gone (broken)\n/b -> srv\n"},
+                {"b/x", "gone", "/a", -ENOENT, "/a -> b/x\n/b -> gone (broken)\n"},
+                {"b", "srv", "/a/x", -ENOENT, "/a -> b\n/b -> srv\n"},
+                {"b/file", "srv", "/a", 0, "/a -> b/file\n/b -> srv\n/srv/file\n"},
+        };
+        for (size_t i = 0; i < ELEMENTSOF(ways); i++) {
+                Armed armed = {};
+                assert_int_equal(symlinkat(ways[i].a, s->fd, "a"), 0);
+                if (ways[i].b)
+                        assert_int_equal(symlinkat(ways[i].b, s->fd, "b"), 0);
+                for (unsigned watched = 0; watched < 2; watched++) {
+                        assert_int_equal(walk(s, ways[i].path, &seen, watched ? &armed : NULL), ways[i].r);
+                        if (ways[i].seen)
+                                assert_string_equal(seen.text, ways[i].seen);
+                        else
+                                assert_int_equal(seen.n, 40);
+                }
+                assert_int_equal(unlinkat(s->fd, "a", 0), 0);
+                (void) unlinkat(s->fd, "b", 0);
+        }
+}
+
+static int stop_at_link(const WalkEntry *entry, void *userdata) {
+        return entry->target ? 7 : 0;
+}
+
+static void a_link_can_end_the_walk(void **state) {
+        const Scratch *s = *state;
+        const Walk w = {.root = s->fd};
+        char *path = NULL;
+        int fd = -1;
+        scratch_write(s, "file", "");
+        assert_int_equal(symlinkat("file", s->fd, "link"), 0);
+        assert_int_equal(symlinkat("gone", s->fd, "dangling"), 0);
+        assert_int_equal(walk_source(&w, "/link", &(Visitor){stop_at_link, NULL}), 7);
+        assert_int_equal(walk_resolve(&w, "/link", &(Visitor){stop_at_link, NULL}, &fd, &path), 7);
+        assert_int_equal(walk_resolve(&w, "/dangling", &(Visitor){stop_at_link, NULL}, &fd, &path), 7);
+        assert_int_equal(walk_resolve(&w, "/dangling", NULL, &fd, &path), -ENOENT);
+        assert_int_equal(walk_resolve(&w, "relative", NULL, &fd, &path), -EINVAL);
+        assert_null(path);
+        assert_int_equal(fd, -1);
+}
+
+/* Beside a link, that it leads in a circle is an answer like any other: it is looked at again, once it is
+ * armed. */
+static void unloop(const Scratch *s, const char *path) {
+        if (!streq(path, "/loop") || faccessat(s->fd, "old", F_OK, AT_SYMLINK_NOFOLLOW) >= 0)
+                return;
+        assert_int_equal(renameat(s->fd, "loop", s->fd, "old"), 0);
+        scratch_write(s, "loop", "");
+}
+
+static void a_circle_that_is_mended_before_its_arming_is_seen(void **state) {
+        const Scratch *s = *state;
+        Armed armed = {.before = unloop};
+        Seen seen;
+        assert_int_equal(symlinkat("loop", s->fd, "loop"), 0);
+        assert_int_equal(walk(s, "/loop", &seen, &armed), 0);
+        assert_string_equal(seen.text, "/loop\n");
 }
 
 static void above_an_empty_directory_its_removal_is_armed(void **state) {
@@ -234,8 +365,10 @@ static void way_that_never_keeps_still_is_given_up(void **state) {
         assert_int_equal(seen.n, 0);
 }
 
+/* after it was looked for, before it is armed that it is missing */
 static void appear(const Scratch *s, const char *path) {
-        if (faccessat(s->fd, "etc/late", F_OK, 0) < 0)
+        static unsigned n;
+        if (streq(path, "/etc") && ++n == 2)
                 scratch_write(s, "etc/late", "");
 }
 
@@ -246,6 +379,8 @@ static void what_appears_before_the_arming_is_seen(void **state) {
         assert_int_equal(mkdirat(s->fd, "etc", 0755), 0);
         assert_int_equal(walk(s, "/etc/late", &seen, &armed), 0);
         assert_string_equal(seen.text, "/etc/late\n");
+        assert_string_equal(armed.text, "ancestor /\nancestor /etc\nmissing /etc\n"
+                                        "ancestor /\nancestor /etc\nnode /etc/late\n");
 }
 
 static int remove_siblings(const WalkEntry *entry, void *userdata) {
@@ -271,6 +406,111 @@ static void what_vanishes_meanwhile_is_skipped(void **state) {
         scratch_write(s, "t/z", "");
         assert_int_equal(walk_source(&(Walk){.root = s->fd}, "/t", &(Visitor){remove_siblings, (void *) s}),
                          0);
+}
+
+/* While a folder in it is read, another takes the place of a directory: what it was to give further on is
+ * gone, though the other has something of that name too. */
+static int swap_above(const WalkEntry *entry, void *userdata) {
+        const Scratch *s = userdata;
+        if (streq(entry->path, "/t/a/b/c")) {
+                assert_int_equal(renameat(s->fd, "t/a", s->fd, "moved"), 0);
+                scratch_write(s, "t/a/z", "of the other");
+        }
+        assert_string_not_equal(entry->path, "/t/a/z");
+        return 0;
+}
+
+static void another_directory_in_its_place_is_not_read_on(void **state) {
+        const Scratch *s = *state;
+        scratch_write(s, "t/a/b/c", "");
+        scratch_write(s, "t/a/z", "");
+        scratch_write(s, "t/y", "");
+        assert_int_equal(walk_source(&(Walk){.root = s->fd}, "/t", &(Visitor){swap_above, (void *) s}), 0);
+}
+
+static void file_for_link(const Scratch *s) {
+        assert_int_equal(unlinkat(s->fd, "t/link", 0), 0);
+        scratch_write(s, "t/link", "");
+}
+
+/* After a name was looked at, something else takes its place; what is read of it then is skipped. */
+static void what_becomes_something_else_is_skipped(void **state) {
+        const Scratch *s = *state;
+        Seen seen;
+        scratch_write(s, "t/a", "");
+        scratch_write(s, "t/z", "");
+        assert_int_equal(symlinkat("a", s->fd, "t/link"), 0);
+        beside = (__typeof__(beside)){"link", file_for_link, s, 0};
+        assert_int_equal(walk(s, "/t", &seen, NULL), 0);
+        assert_string_equal(seen.text, "/t\n/t/a\n/t/z\n");
+        static const int gone[] = {ENOENT, ENOTDIR, ELOOP, EINVAL, ESTALE}, wrong[] = {EIO, EACCES, ENOMEM};
+        for (size_t i = 0; i < ELEMENTSOF(gone); i++) {
+                beside = (__typeof__(beside)){"link", NULL, s, gone[i]};
+                assert_int_equal(walk(s, "/t", &seen, NULL), 0);
+                assert_string_equal(seen.text, "/t\n/t/a\n/t/z\n");
+        }
+        for (size_t i = 0; i < ELEMENTSOF(wrong); i++) {
+                beside = (__typeof__(beside)){"link", NULL, s, wrong[i]};
+                assert_int_equal(walk(s, "/t", &seen, NULL), -wrong[i]);
+        }
+}
+
+static void remove_shared(const Scratch *s) {
+        assert_int_equal(unlinkat(s->fd, "t/shared", 0), 0);
+}
+
+static void a_shared_file_that_goes_before_its_arming_is_skipped(void **state) {
+        const Scratch *s = *state;
+        Armed armed = {};
+        Seen seen;
+        scratch_write(s, "t/shared", "");
+        scratch_write(s, "t/z", "");
+        assert_int_equal(linkat(s->fd, "t/shared", s->fd, "elsewhere", 0), 0);
+        beside = (__typeof__(beside)){"shared", remove_shared, s, 0};
+        assert_int_equal(walk(s, "/t", &seen, &armed), 0);
+        assert_string_equal(seen.text, "/t\n/t/z\n");
+}
+
+/* A shared file is looked at once more after its arming. */
+static void grow_shared(const Scratch *s, const char *path) {
+        if (streq(path, "/t/shared"))
+                scratch_write(s, "t/shared", "grown");
+}
+
+static int size_of_shared(const WalkEntry *entry, void *userdata) {
+        if (streq(entry->path, "/t/shared"))
+                *(uint64_t *) userdata = entry->stx->stx_size;
+        return 0;
+}
+
+static void a_shared_file_is_looked_at_after_its_arming(void **state) {
+        const Scratch *s = *state;
+        Armed armed = {.scratch = s, .before = grow_shared};
+        uint64_t size = 0;
+        scratch_write(s, "t/shared", "");
+        assert_int_equal(linkat(s->fd, "t/shared", s->fd, "elsewhere", 0), 0);
+        assert_int_equal(
+                walk_source(&(Walk){s->fd, &(Arm){arm, &armed}}, "/t", &(Visitor){size_of_shared, &size}), 0);
+        assert_int_equal(size, 5);
+}
+
+static void a_directory_comes_in_pieces(void **state) {
+        const Scratch *s = *state;
+        Seen seen;
+        listing_piece = 64;
+        static const char *const names[] = {"t/c", "t/a", "t/d", "t/b", "t/e"};
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                scratch_write(s, names[i], "");
+        assert_int_equal(walk(s, "/t", &seen, NULL), 0);
+        assert_string_equal(seen.text, "/t\n/t/a\n/t/b\n/t/c\n/t/d\n/t/e\n");
+        assert_true(n_listings > 3);
+        n_listings = 0;
+        listing_error = ENOENT; /* removed while it is read */
+        assert_int_equal(walk(s, "/t", &seen, NULL), 0);
+        assert_true(seen.n >= 1 && seen.n < 6);
+        n_listings = 0;
+        listing_error = EIO;
+        assert_int_equal(walk(s, "/t", &seen, NULL), -EIO);
 }
 
 /* between the statx and the opening of a directory, a link takes its place */
@@ -372,6 +612,74 @@ static void mounts_are_not_entered(void **state) {
         assert_string_equal(bound.text, "/t\n/t/mnt\n/t/z\n");
 }
 
+/* A file mounted over one that has another name, too: what covers it is given, and not armed. */
+static void a_mounted_file_is_given_and_not_armed(void **state) {
+        Scratch *s = *state;
+        char source[128], target[128];
+        Armed armed = {};
+        Seen seen;
+        scratch_unshare(s);
+        scratch_write(s, "foreign", "");
+        scratch_write(s, "t/file", "");
+        scratch_write(s, "t/z", "");
+        assert_int_equal(linkat(s->fd, "foreign", s->fd, "another", 0), 0);
+        (void) snprintf(source, sizeof(source), "%s/foreign", s->path);
+        (void) snprintf(target, sizeof(target), "%s/t/file", s->path);
+        assert_int_equal(mount(source, target, NULL, MS_BIND, NULL), 0);
+        int r = walk(s, "/t", &seen, &armed);
+        assert_int_equal(umount2(target, MNT_DETACH), 0);
+        assert_int_equal(r, 0);
+        assert_string_equal(seen.text, "/t\n/t/file\n/t/z\n");
+        assert_string_equal(armed.text, "ancestor /\nancestor /t\ntree /t\n");
+}
+
+static void a_state_folder_is_ours_to_the_last_letter(void **state) {
+        static const char *const own[] = {"/var/lib/bootkeep", "/var/lib/bootkeep/",
+                                          "/var/lib/bootkeep/caches/x"};
+        static const char *const others[] = {"/var/lib/bootkeeper", "/var/lib/bootkee",     "/var/lib", "/",
+                                             "/x/var/lib/bootkeep", "/var/lib/bootkeep.d/x"};
+        for (size_t i = 0; i < ELEMENTSOF(own); i++)
+                assert_true(place_is_own_state(own[i]));
+        for (size_t i = 0; i < ELEMENTSOF(others); i++)
+                assert_false(place_is_own_state(others[i]));
+}
+
+static void things_are_told_apart_by_device_and_inode(void **state) {
+        const struct statx a = {.stx_dev_major = 1, .stx_dev_minor = 2, .stx_ino = 3};
+        const struct statx others[] = {
+                {.stx_dev_major = 2, .stx_dev_minor = 2, .stx_ino = 3},
+                {.stx_dev_major = 1, .stx_dev_minor = 1, .stx_ino = 3},
+                {.stx_dev_major = 1, .stx_dev_minor = 2, .stx_ino = 4},
+                {.stx_dev_major = 0, .stx_dev_minor = 3, .stx_ino = 3},
+                {.stx_dev_major = 2, .stx_dev_minor = 1, .stx_ino = 3},
+        };
+        const PlaceIdentity mine = place_identity(&a), again = place_identity(&a);
+        assert_true(place_identity_equal(&mine, &again));
+        for (size_t i = 0; i < ELEMENTSOF(others); i++) {
+                const PlaceIdentity other = place_identity(&others[i]);
+                assert_false(place_identity_equal(&mine, &other));
+        }
+}
+
+static void a_path_has_room_for_4095_bytes(void **state) {
+        static char path[PLACE_PATH_ROOM];
+        char name[256];
+        size_t length = 0;
+        memset(name, 'n', sizeof(name));
+        name[255] = 0;
+        path[0] = 0;
+        for (unsigned i = 0; i < 15; i++)
+                assert_int_equal(place_path_append(path, &length, name), 0);
+        assert_int_equal(length, 15 * 256);
+        assert_int_equal(place_path_append(path, &length, name), -ENAMETOOLONG);
+        assert_int_equal(length, 15 * 256);
+        assert_int_equal(strlen(path), length);
+        assert_int_equal(place_path_append(path, &length, name + 1), 0);
+        assert_int_equal(length, 4095);
+        assert_int_equal(strlen(path), 4095);
+        assert_int_equal(place_path_append(path, &length, "x"), -ENAMETOOLONG);
+}
+
 static void our_own_state_is_never_given(void **state) {
         const Scratch *s = *state;
         Seen seen;
@@ -392,27 +700,39 @@ static void our_own_state_is_never_given(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                scratch_test(our_own_state_is_never_given),
-                scratch_test(tree_comes_in_byte_order),
-                scratch_test(whole_root_is_a_tree_too),
-                scratch_test(links_on_the_way_are_given_and_armed),
-                scratch_test(directories_of_a_tree_are_armed),
-                scratch_test(what_is_missing_is_armed_where_it_would_appear),
-                scratch_test(above_an_empty_directory_its_removal_is_armed),
-                scratch_test(links_cannot_lead_out),
-                scratch_test(links_in_a_circle_end),
-                scratch_test(forty_links_are_followed_and_no_more),
-                scratch_test(resolve_gives_what_a_path_leads_to),
-                scratch_test(way_that_changes_is_walked_again),
-                scratch_test(way_that_never_keeps_still_is_given_up),
-                scratch_test(what_appears_before_the_arming_is_seen),
-                scratch_test(what_vanishes_meanwhile_is_skipped),
-                scratch_test(directory_swapped_for_a_link_is_not_entered),
-                scratch_test(entry_can_end_the_walk),
-                scratch_test(failing_arm_ends_the_walk),
-                scratch_test(wide_tree_is_walked),
-                scratch_test(deep_tree_is_walked_to_the_length_of_a_path),
-                scratch_test(mounts_are_not_entered),
+                walk_test(the_link_by_which_a_way_ends_is_told),
+                walk_test(a_link_can_end_the_walk),
+                walk_test(a_circle_that_is_mended_before_its_arming_is_seen),
+                walk_test(another_directory_in_its_place_is_not_read_on),
+                walk_test(what_becomes_something_else_is_skipped),
+                walk_test(a_shared_file_that_goes_before_its_arming_is_skipped),
+                walk_test(a_shared_file_is_looked_at_after_its_arming),
+                walk_test(a_directory_comes_in_pieces),
+                walk_test(a_mounted_file_is_given_and_not_armed),
+                cmocka_unit_test(a_state_folder_is_ours_to_the_last_letter),
+                cmocka_unit_test(things_are_told_apart_by_device_and_inode),
+                cmocka_unit_test(a_path_has_room_for_4095_bytes),
+                walk_test(our_own_state_is_never_given),
+                walk_test(tree_comes_in_byte_order),
+                walk_test(whole_root_is_a_tree_too),
+                walk_test(links_on_the_way_are_given_and_armed),
+                walk_test(directories_of_a_tree_are_armed),
+                walk_test(what_is_missing_is_armed_where_it_would_appear),
+                walk_test(above_an_empty_directory_its_removal_is_armed),
+                walk_test(links_cannot_lead_out),
+                walk_test(links_in_a_circle_end),
+                walk_test(forty_links_are_followed_and_no_more),
+                walk_test(resolve_gives_what_a_path_leads_to),
+                walk_test(way_that_changes_is_walked_again),
+                walk_test(way_that_never_keeps_still_is_given_up),
+                walk_test(what_appears_before_the_arming_is_seen),
+                walk_test(what_vanishes_meanwhile_is_skipped),
+                walk_test(directory_swapped_for_a_link_is_not_entered),
+                walk_test(entry_can_end_the_walk),
+                walk_test(failing_arm_ends_the_walk),
+                walk_test(wide_tree_is_walked),
+                walk_test(deep_tree_is_walked_to_the_length_of_a_path),
+                walk_test(mounts_are_not_entered),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
