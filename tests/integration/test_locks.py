@@ -546,7 +546,9 @@ def that_the_daemon_ends_is_no_failure_of_who_holds_a_lock(world):
     assert finish_error(waiter, call) == "org.freedesktop.DBus.Error.NoReply"
     assert daemon.lines[mark:] == ["bootkeepd: Stopping"], daemon.lines[mark:]
     daemon.start()
+    mark = daemon.mark()
     holder.call("LockReboot", "u", WAIT)
+    daemon.wait_for("may take the system down", mark)
     mark = daemon.mark()
     daemon.stop()  # as it should, before the system goes down
     assert daemon.lines[mark:] == ["bootkeepd: Stopping"], daemon.lines[mark:]
