@@ -109,8 +109,9 @@ static void become_stale(Volume *v) {
 
 static uint64_t retry_delay(const Volume *v, const VolumeConfig *c) {
         unsigned doublings = MIN(v->failures - 1, (unsigned) RETRY_DOUBLINGS_MAX);
+        uint64_t delay;
         assert(v->failures > 0);
-        return c->retry > USEC_INFINITY >> doublings ? USEC_INFINITY : c->retry << doublings;
+        return __builtin_mul_overflow(c->retry, UINT64_C(1) << doublings, &delay) ? USEC_INFINITY : delay;
 }
 
 static void count_failure(Volume *v, const VolumeConfig *c, uint64_t now) {
@@ -126,8 +127,9 @@ static bool has_failed_enough(const Volume *v, const VolumeConfig *c) {
 static void become_failed(Volume *v, const VolumeConfig *c, uint64_t now) {
         v->given_up = v->given_up || has_failed_enough(v, c);
         come_to_rest(v, c, v->given_up ? VOLUME_GIVEN_UP : VOLUME_FAILED, now);
+        assert(v->given_up || v->retry_at >= now);
         if (!v->given_up)
-                v->timer = MAX(v->retry_at, now);
+                v->timer = v->retry_at;
 }
 
 static void forget_failures(Volume *v) {
@@ -264,9 +266,7 @@ static void end_scan(Volume *v, const VolumeConfig *c, VolumeEvent verdict, uint
         v->scan_runs = v->unlocked = false;
         v->scanned_at = now;
         if (verdict == VOLUME_SCAN_ERROR)
-                v->unwatched = true; /* who knows how far it came with arming */
-        if (v->state == VOLUME_HUNG)
-                v->state = VOLUME_SCANNING;
+                v->unwatched = true;                /* who knows how far it came with arming */
         if (v->again || (unlocked && v->changed)) { /* nothing settles after a lock that was given back */
                 want_scan(v, v->owed || unlocked);
                 return;
