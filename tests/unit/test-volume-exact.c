@@ -112,6 +112,8 @@ static void what_changed_after_it_was_given_up_is_built_once(void **state) {
                 assert_int_equal(v.attempts, config.max_attempts);
                 at(&v, VOLUME_BUILD_SUCCESS, now);
                 at(&v, VOLUME_SCAN_STALE, now);
+                at(&v, VOLUME_SCAN_WANTED, now);
+                at(&v, VOLUME_SCAN_STALE_AGAIN, now); /* which is no change */
         }
 }
 
@@ -139,6 +141,7 @@ static void success_that_left_it_stale_is_a_failure_counted_once(void **state) {
         Volume v = stale_volume();
         at(&v, VOLUME_BUILD_SLOT, 110);
         at(&v, VOLUME_BUILD_SUCCESS, 120);
+        assert_true(volume_busy(&v));
         assert_int_equal(v.failures, 0);
         at(&v, VOLUME_SCAN_STALE_AGAIN, 121);
         assert_int_equal(v.state, VOLUME_FAILED);
@@ -204,6 +207,40 @@ static void not_now_holds_until_it_is_built_or_fresh(void **state) {
         at(&v, VOLUME_BUILD_SUCCESS, 112);
         at(&v, VOLUME_SCAN_STALE, 112);
         assert_true(volume_wants_build(&v));
+}
+
+/* What said "not now" is waited for, even if a scan fails meanwhile. */
+static void not_now_outlives_a_scan_that_fails(void **state) {
+        Volume v = stale_volume();
+        at(&v, VOLUME_BUILD_SLOT, 110);
+        at(&v, VOLUME_BUILD_NOT_NOW, 110);
+        at(&v, VOLUME_SCAN_ERROR, 110);
+        assert_int_equal(v.state, VOLUME_FAILED);
+        assert_int_equal(at(&v, VOLUME_TIMER, v.timer), VOLUME_ACT_SCAN);
+        assert_true(v.holds & VOLUME_HOLD_RETRY);
+        at(&v, VOLUME_SCAN_STALE_AGAIN, 117);
+        assert_int_equal(v.state, VOLUME_STALE);
+        at(&v, VOLUME_TIMER, 117);
+        assert_true(volume_wants_build(&v));
+}
+
+static void what_could_not_be_scanned_is_scanned_on_a_timer(void **state) {
+        Volume v = given_up_volume();
+        assert_true(v.unwatched);
+        assert_int_equal(v.timer, 1000 + config.unwatched);
+        assert_int_equal(at(&v, VOLUME_TIMER, v.timer), VOLUME_ACT_SCAN);
+        assert_false(volume_busy(&v));
+}
+
+static void a_first_scan_that_hung_is_no_work_that_is_owed(void **state) {
+        Volume v = volume_init(true);
+        at(&v, VOLUME_APPEARED, 1);
+        at(&v, VOLUME_SCAN_WANTED, 2);
+        at(&v, VOLUME_TIMER, v.timer);
+        assert_int_equal(v.state, VOLUME_HUNG);
+        assert_int_equal(at(&v, VOLUME_SCAN_FRESH, 99), VOLUME_ACT_SCAN);
+        assert_int_equal(v.state, VOLUME_SCANNING);
+        assert_false(volume_busy(&v));
 }
 
 static void what_is_fresh_again_has_all_tries_again(void **state) {
@@ -563,6 +600,9 @@ int main(void) {
                 cmocka_unit_test(at_its_retry_it_is_built_again),
                 cmocka_unit_test(not_now_waits_as_long_each_time),
                 cmocka_unit_test(not_now_holds_until_it_is_built_or_fresh),
+                cmocka_unit_test(not_now_outlives_a_scan_that_fails),
+                cmocka_unit_test(what_could_not_be_scanned_is_scanned_on_a_timer),
+                cmocka_unit_test(a_first_scan_that_hung_is_no_work_that_is_owed),
                 cmocka_unit_test(what_is_fresh_again_has_all_tries_again),
                 cmocka_unit_test(who_succeeds_under_a_lock_gives_it_all_tries_again),
                 cmocka_unit_test(who_fails_under_a_lock_is_counted_and_the_volume_is_tried),

@@ -34,6 +34,7 @@ static void assert_volume_is_sound(const Volume *v) {
         assert(v->state != VOLUME_HUNG || v->scan_runs || v->build_runs);
         assert(!v->scan_due || v->state == VOLUME_SCANNING || v->state == VOLUME_NEW);
         assert(!v->again || v->scan_runs);
+        assert(!v->changed || v->state != VOLUME_SETTLING);
         /* nobody builds what is not trusted, and a lock always holds */
         assert(v->state != VOLUME_STALE || v->trusted);
         assert(!v->locked || v->holds & VOLUME_HOLD_LOCK);
@@ -46,7 +47,8 @@ Volume volume_init(bool trusted) {
 }
 
 static uint64_t time_after(uint64_t t, uint64_t span) {
-        return span >= USEC_INFINITY - t ? USEC_INFINITY : t + span;
+        uint64_t sum;
+        return __builtin_add_overflow(t, span, &sum) ? USEC_INFINITY : sum;
 }
 
 /* Nothing is owed. What the kernel does not tell of must be looked at again. */
@@ -125,7 +127,7 @@ static bool has_failed_enough(const Volume *v, const VolumeConfig *c) {
 
 /* After a failure: wait for the retry, or for nothing any more. */
 static void become_failed(Volume *v, const VolumeConfig *c, uint64_t now) {
-        v->given_up = v->given_up || has_failed_enough(v, c);
+        v->given_up = has_failed_enough(v, c);
         come_to_rest(v, c, v->given_up ? VOLUME_GIVEN_UP : VOLUME_FAILED, now);
         assert(v->given_up || v->retry_at >= now);
         if (!v->given_up)
@@ -169,7 +171,6 @@ static void go_on_at_timer(Volume *v, const VolumeConfig *c, uint64_t now) {
                 v->timer = USEC_INFINITY;
                 return;
         case VOLUME_FAILED:
-                v->retry_at = 0; /* due: a stale verdict builds now */
                 want_scan(v, true);
                 return;
         case VOLUME_STALE:
@@ -325,12 +326,11 @@ static void end_build(Volume *v, const VolumeConfig *c, VolumeEvent how, uint64_
 static void scan_once_more(Volume *v, bool owed) {
         if (v->build_runs || v->state == VOLUME_HUNG)
                 return;
-        if (!volume_scan_pending(v)) {
+        if (volume_scan_pending(v)) {
+                v->again = v->scan_runs;
+                v->owed = v->owed || owed;
+        } else
                 want_scan(v, owed);
-                return;
-        }
-        v->again = v->scan_runs;
-        v->owed = v->owed || owed;
 }
 
 /* What the client changed is looked at without settling. The lock of our own build is not its business: how
