@@ -3,6 +3,8 @@
 /* Builder definitions: whole or not at all, the most important folder first, and the command lines they make.
  */
 
+/* tests: manifest/definition.c manifest/definition-set.c manifest/definition-command.c */
+
 #include "fixture.h"
 
 #include "base/log.h"

@@ -3,10 +3,15 @@
 /* Manifests, good, wrong and hostile: what is accepted, what is refused, and in what words. Every document
  * goes to the schema alone too: what it says and what the program says must not contradict each other. */
 
+/* tests: manifest/manifest.c manifest/manifest-parse.c manifest/manifest-node.c manifest/manifest-value.c
+ * tests: manifest/manifest-xml.c manifest/manifest-order.c manifest/refusal.c */
+
 #include "fixture.h"
 
 #include <libxml/parser.h>
 #include <libxml/relaxng.h>
+
+#include "interpose.h"
 
 #include "manifest/bootcaches-rng.h"
 #include "manifest/manifest.h"
@@ -40,6 +45,15 @@ static const char example[] =
         "  <copy role=\"booter\" helper=\"esp\" from=\"/usr/lib/b.efi\" to=\"/EFI/BOOT/BOOTX64.EFI\"/>\n"
         "  <copy role=\"misc\" from=\"/boot/splash.bmp\" to=\"/splash.bmp\"/>\n"
         "</bootcaches>";
+
+/* What the schema is to say instead of its own verdict, if not 0; how often it was asked. */
+static int schema_says;
+static unsigned n_asked;
+
+int xmlRelaxNGValidateDoc(xmlRelaxNGValidCtxt *validator, xmlDoc *doc) {
+        n_asked++;
+        return schema_says != 0 ? schema_says : REAL(xmlRelaxNGValidateDoc)(validator, doc);
+}
 
 /* The schema's own verdict on a document. */
 static bool schema_accepts(const char *text, size_t size) {
@@ -172,6 +186,10 @@ static void what_is_wrong_in_form_is_refused_by_both(void **state) {
                 {"<bootcaches version=\"1\" x=\"1\"/>",
                  "unknown attribute \"x\" in <bootcaches>; expected version"},
                 {"<bootcaches version=\"1\" xml:base=\"/\"/>", "unknown attribute \"base\""},
+                {"<bootcaches xmlns:x=\"urn:x\" x:version=\"1\"/>",
+                 "unknown attribute \"version\" in <bootcaches>; expected version"},
+                {DOCUMENT("<copy xmlns:x=\"urn:x\" x:role=\"misc\" role=\"misc\" " FROM_TO "/>"),
+                 "unknown attribute \"role\" in <copy>; expected role, helper, each, from or to"},
                 {DOCUMENT("\n\n<kache/>"),
                  ":3: unknown element <kache> in <bootcaches>; expected cache or copy"},
                 {DOCUMENT("<bootcaches version=\"1\"/>"), "unknown element <bootcaches> in <bootcaches>"},
@@ -478,7 +496,30 @@ static void quoted_strangers_cannot_forge_lines(void **state) {
         assert_non_null(strstr(why, "unknown role"));
 }
 
+/* What the tables accept is accepted only if the schema, which is published, does so too. */
+static void the_schema_has_the_last_word(void **state) {
+        static const char text[] = DOCUMENT("");
+        Manifest *m = NULL;
+        char *why = NULL;
+        n_asked = 0;
+        accepts(text);
+        assert_int_equal(n_asked, 2); /* once by the program, once by this test */
+        schema_says = 1;
+        int r = manifest_parse(PLACE, text, strlen(text), &m, &why);
+        schema_says = 0;
+        assert_true(r < 0);
+        assert_null(m);
+        free(why);
+}
+
 static void roles_and_helpers_have_names(void **state) {
+        static const char *const roles[] = {"required", "entry", "booter", "misc"};
+        for (size_t i = 0; i < ELEMENTSOF(roles); i++)
+                assert_string_equal(copy_role_to_string((CopyRole) i), roles[i]);
+        assert_string_equal(helper_type_to_string(HELPER_ESP), "esp");
+        assert_string_equal(helper_type_to_string(HELPER_XBOOTLDR), "xbootldr");
+        assert_null(copy_role_to_string(_ROLE_INVALID));
+        assert_null(helper_type_to_string(_HELPER_TYPE_MAX));
         for (CopyRole role = 0; role < _ROLE_MAX; role++)
                 assert_int_equal(copy_role_from_string(copy_role_to_string(role)), role);
         for (HelperType type = 0; type < _HELPER_TYPE_MAX; type++)
@@ -528,6 +569,7 @@ int main(void) {
                 cmocka_unit_test(no_beginning_of_a_manifest_is_one),
                 cmocka_unit_test(any_changed_byte_is_survived),
                 cmocka_unit_test(quoted_strangers_cannot_forge_lines),
+                cmocka_unit_test(the_schema_has_the_last_word),
                 cmocka_unit_test(roles_and_helpers_have_names),
                 cmocka_unit_test(the_corpus_is_judged_by_its_names),
         };

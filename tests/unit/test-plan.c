@@ -2,6 +2,9 @@
 
 /* What a manifest comes to on a given volume: instances, their order, and what only the volume can tell. */
 
+/* tests: manifest/plan.c manifest/plan-make.c manifest/plan-instances.c manifest/plan-order.c
+ * manifest/planner.c tests: manifest/machineid.c */
+
 #include "fixture.h"
 
 #include "base/log.h"
@@ -196,6 +199,49 @@ static void a_pattern_of_hidden_names_matches_neither_the_directory_nor_its_pare
         has_caches(&none, "");
 }
 
+/* Nothing in a pattern takes away the meaning of what comes after it. */
+static void a_backslash_is_a_name_as_any_other(void **state) {
+        const Scratch *s = *state;
+        _cleanup_case_ Case c = {};
+        scratch_write(s, "m/\\a1", "");
+        scratch_write(s, "m/a1", "");
+        scratch_write(s, "m/*1", "");
+        plans(s, CACHE("a", "each='/m/\\a*'", "/s", "/o%i") CACHE("b", "each='/m/\\*'", "/s", "/p%i"), &c);
+        has_caches(&c, "a \\a1, b \\a1");
+}
+
+static void names_without_control_characters_alone_are_instances(void **state) {
+        const Scratch *s = *state;
+        _cleanup_case_ Case c = {};
+        static const char *const names[] = {"m/\x7f", "m/x\x7fy", "m/\x1f", "m/x\n", "m/-x",
+                                            "m/ ",    "m/~",      "m/x-",   "m/\x80"};
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                scratch_write(s, names[i], "");
+        plans(s, CACHE("a", "each='/m/*'", "/s", "/o%i"), &c);
+        has_caches(&c, "a  , a x-, a ~, a \x80");
+        assert_non_null(strstr(c.log, "ignoring 5 names that match /m/*"));
+}
+
+/* It is no matter of the manifest's, and no watch tells that it went: it is to be tried again. */
+static void a_mount_in_the_way_is_an_error_not_a_refusal(void **state) {
+        Scratch *s = *state;
+        scratch_write(s, "m/x", "");
+        scratch_write(s, "etc/machine-id", ID "\n");
+        scratch_unshare(s);
+        _cleanup_free_ char *m = outer_path(s, "m"), *etc = outer_path(s, "etc");
+        assert_int_equal(mount("none", m, "tmpfs", 0, NULL), 0);
+        assert_int_equal(mount("none", etc, "tmpfs", 0, NULL), 0);
+        _cleanup_case_ Case each = {}, id = {};
+        int r = plan(s, CACHE("a", "each='/m/*'", "/s", "/o%i"), NULL, &each);
+        int r2 = plan(s, COPY("misc", "", "/s", "/%m"), NULL, &id);
+        assert_int_equal(umount2(m, MNT_DETACH), 0);
+        assert_int_equal(umount2(etc, MNT_DETACH), 0);
+        assert_int_equal(r, -EXDEV);
+        assert_string_equal(each.why, PLACE ":2: cannot read /m: its path leaves the volume");
+        assert_int_equal(r2, -EXDEV);
+        assert_string_equal(id.why, PLACE ":2: cannot read /etc/machine-id: its path leaves the volume");
+}
+
 static void our_own_state_cannot_be_named(void **state) {
         const Scratch *s = *state;
         static const char own[] = "is bootkeep's own and cannot be a source, an output or a copy";
@@ -347,6 +393,23 @@ static void all_paths_together_are_limited(void **state) {
         refuses(s, text, ":2: more than 3 MiB of paths in total");
 }
 
+/* 2,048 instances of a cache and of a copy are as many as there may be; one more is not. */
+static void copies_and_caches_share_one_limit(void **state) {
+        const Scratch *s = *state;
+        make_matches(s, MANIFEST_INSTANCES_MAX / 2, 4);
+        _cleanup_case_ Case c = {};
+        static const char full[] =
+                CACHE("a", "each='/m/*'", "/s", "/o%i") COPY("misc", "each='/m/*'", "/f", "/t%i");
+        plans(s, full, &c);
+        assert_int_equal(c.plan->n_caches, MANIFEST_INSTANCES_MAX / 2);
+        assert_int_equal(c.plan->n_copies, MANIFEST_INSTANCES_MAX / 2);
+        _cleanup_free_ char *copy = NULL, *cache = NULL;
+        assert_int_equal(strprintf(&copy, "%s%s", full, COPY("misc", "", "/f", "/one")), 0);
+        refuses(s, copy, ":4: more than 4096 instances in total");
+        assert_int_equal(strprintf(&cache, "%s%s", full, CACHE("b", "", "/s", "/one")), 0);
+        refuses(s, cache, ":3: more than 4096 instances in total"); /* caches come first */
+}
+
 /* 4,096 instances of one source and one output: 2 * (3 + N + 32 + 8) bytes each. */
 static void long_names_have_room(void **state) {
         const Scratch *s = *state;
@@ -432,6 +495,10 @@ static void xbootldr_falls_back_to_the_esp(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                scratch_test(a_backslash_is_a_name_as_any_other),
+                scratch_test(names_without_control_characters_alone_are_instances),
+                scratch_test(a_mount_in_the_way_is_an_error_not_a_refusal),
+                scratch_test(copies_and_caches_share_one_limit),
                 scratch_test(instances_are_what_matches_sorted),
                 scratch_test(caches_come_behind_what_they_need),
                 scratch_test(copies_come_by_role_then_as_written),
