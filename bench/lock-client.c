@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* lock-client rounds|vanish|line VOLUME N: what locks cost a client, beside what the bus alone costs it, in
- * turn in one run. Prints "NAME VALUE" lines for bench/lock. It uses nothing of ours but the header that a
- * client has. */
+ * turn in one run. Prints "NAME VALUE" lines for bench/lock. On the bus it is a stranger: of ours it knows no
+ * more than the header that a client has. */
 
 #include <bootkeep.h>
 #include <errno.h>
@@ -15,6 +15,8 @@
 #include <systemd/sd-bus.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "base/parse.h"
 
 #define BARE_PATH "/bench"
 #define BARE_INTERFACE "org.bootkeep1.Bench"
@@ -358,7 +360,10 @@ int main(int argc, char *argv[]) {
 
         for (size_t i = 0; argc == 4 && i < sizeof(benches) / sizeof(benches[0]); i++)
                 if (strcmp(argv[1], benches[i].name) == 0) {
-                        benches[i].run(argv[2], (unsigned) strtoul(argv[3], NULL, 10));
+                        unsigned n;
+                        if (parse_unsigned(argv[3], &n) < 0)
+                                break;
+                        benches[i].run(argv[2], n);
                         return EXIT_SUCCESS;
                 }
         (void) fputs("lock-client rounds|vanish|line VOLUME N\n", stderr);

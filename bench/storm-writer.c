@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/parse.h"
+
 static long long now(clockid_t clock) {
         struct timespec t;
         (void) clock_gettime(clock, &t);
@@ -28,14 +30,15 @@ static int one_round(const char *path) {
 
 int main(int argc, char **argv) {
         char path[4096];
-        if (argc != 4) {
+        unsigned folders, rounds;
+        if (argc != 4 || parse_unsigned(argv[2], &folders) < 0 || parse_unsigned(argv[3], &rounds) < 0 ||
+            folders == 0) {
                 (void) fprintf(stderr, "usage: %s FOLDER FOLDERS ROUNDS\n", argv[0]);
                 return 2;
         }
-        unsigned long folders = strtoul(argv[2], NULL, 10), rounds = strtoul(argv[3], NULL, 10);
         long long elapsed = now(CLOCK_MONOTONIC), cpu = now(CLOCK_PROCESS_CPUTIME_ID);
-        for (unsigned long i = 0; i < rounds; i++) {
-                (void) snprintf(path, sizeof(path), "%s/%lu/f%lu", argv[1], i % folders, i / folders);
+        for (unsigned i = 0; i < rounds; i++) {
+                (void) snprintf(path, sizeof(path), "%s/%u/f%u", argv[1], i % folders, i / folders);
                 int r = one_round(path);
                 if (r < 0) {
                         (void) fprintf(stderr, "%s: %s\n", path, strerror(-r));

@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <libeconf.h>
 #include <libeconf_ext.h>
-#include <stdarg.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -45,8 +44,7 @@ static void source_done(Source *s) {
 
 static void _printf_(3, 0) warn(const char *file, size_t line, const char *format, va_list ap) {
         _cleanup_free_ char *what = NULL;
-        if (vasprintf(&what, format, ap) < 0)
-                what = NULL;
+        (void) vstrprintf(&what, format, ap);
         if (line > 0)
                 log_send(LOG_WARNING, CONF_FIELDS(file), "%s:%zu: %s", file, line, strempty(what));
         else

@@ -7,6 +7,7 @@
 
 #include "base/conffile.h"
 #include "base/error.h"
+#include "base/parse.h"
 #include "base/words.h"
 
 int conf_parse_bool(const char *value, void *data, const char **reterr) {
@@ -55,12 +56,12 @@ static uint64_t unit_usec(const char *s, size_t n) {
 static bool take_span(const char **s, uint64_t *sum) {
         const char *p = *s;
         uint64_t whole = 0, fraction = 0, scale = 1, all;
-        bool digits = false;
+        bool digits;
 
-        for (; isdigit((unsigned char) *p); p++, digits = true)
-                if (__builtin_mul_overflow(whole, 10, &whole) ||
-                    __builtin_add_overflow(whole, (uint64_t) (*p - '0'), &whole))
-                        return false;
+        int r = parse_digits(&p, 10, &whole);
+        if (r == -ERANGE)
+                return false;
+        digits = r >= 0;
         if (*p == '.')
                 for (p++; isdigit((unsigned char) *p); p++, digits = true)
                         if (scale < USEC_PER_SEC) {
@@ -99,16 +100,12 @@ int conf_parse_sec(const char *value, void *data, const char **reterr) {
 }
 
 int conf_parse_unsigned(const char *value, void *data, const char **reterr) {
-        unsigned sum = 0;
-        bool good = *value;
-        for (const char *p = value; good && *p; p++)
-                good = isdigit((unsigned char) *p) && !__builtin_mul_overflow(sum, 10U, &sum) &&
-                       !__builtin_add_overflow(sum, (unsigned) (*p - '0'), &sum);
-        if (!good || sum == 0) {
+        unsigned n;
+        if (parse_unsigned(value, &n) < 0 || n == 0) {
                 *reterr = "expected a number of at least 1";
                 return error_origin(-EINVAL);
         }
-        *(unsigned *) data = sum;
+        *(unsigned *) data = n;
         return 0;
 }
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/failure.h"
 
-#include <stdarg.h>
-
 static void set_text(char **reterr, char *text) {
         free(*reterr);
         *reterr = text;
@@ -15,8 +13,7 @@ int failure(char **reterr, int r, const char *format, ...) {
         if (!reterr)
                 return r;
         va_start(ap, format);
-        if (vasprintf(&text, format, ap) < 0)
-                text = NULL;
+        (void) vstrprintf(&text, format, ap);
         va_end(ap);
         set_text(reterr, text);
         return r;
@@ -30,8 +27,7 @@ int failure_errno(char **reterr, int r, const char *format, ...) {
         if (!reterr)
                 return r;
         va_start(ap, format);
-        if (vasprintf(&text, format, ap) < 0)
-                text = NULL;
+        (void) vstrprintf(&text, format, ap);
         va_end(ap);
         if (text && strprintf(&whole, "%s: %s", text, strerror(-r)) < 0)
                 whole = NULL;

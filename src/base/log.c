@@ -2,7 +2,6 @@
 #include "base/log.h"
 
 #include <ctype.h>
-#include <stdarg.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 
@@ -10,6 +9,7 @@
 #include <systemd/sd-journal.h>
 
 #include "base/escape.h"
+#include "base/parse.h"
 
 static struct {
         const char *identifier;
@@ -37,9 +37,10 @@ static int level_from_string(const char *s) {
 static bool stderr_is_journal(void) {
         const char *stream = getenv("JOURNAL_STREAM");
         struct stat st;
-        unsigned long long dev, ino;
-        return stream && sscanf(stream, "%llu:%llu", &dev, &ino) == 2 && fstat(STDERR_FILENO, &st) >= 0 &&
-               st.st_dev == dev && st.st_ino == ino;
+        uint64_t device, inode;
+        return stream && parse_digits(&stream, 10, &device) >= 0 && *stream == ':' &&
+               parse_u64(stream + 1, &inode) >= 0 && fstat(STDERR_FILENO, &st) >= 0 && st.st_dev == device &&
+               st.st_ino == inode;
 }
 
 bool log_colors(FILE *f) {
@@ -89,11 +90,11 @@ static void send_to_journal(int level, const LogFields *f, const char *text) {
         int n = 0;
 
         for (size_t i = 0; i < ELEMENTSOF(fields); i++)
-                if (fields[i].value && asprintf(&owned[n], "%s%s", fields[i].name, fields[i].value) >= 0)
+                if (fields[i].value && strprintf(&owned[n], "%s%s", fields[i].name, fields[i].value) >= 0)
                         n++;
-        if (asprintf(&owned[n], "PRIORITY=%i", level) >= 0)
+        if (strprintf(&owned[n], "PRIORITY=%i", level) >= 0)
                 n++;
-        if (f->error != 0 && asprintf(&owned[n], "ERRNO=%i", abs(f->error)) >= 0)
+        if (f->error != 0 && strprintf(&owned[n], "ERRNO=%i", abs(f->error)) >= 0)
                 n++;
         for (int i = 0; i < n; i++)
                 iov[i] = (struct iovec){.iov_base = owned[i], .iov_len = strlen(owned[i])};
@@ -147,8 +148,7 @@ void log_send(int level, const LogFields *fields, const char *format, ...) {
         _cleanup_free_ char *text = NULL;
         va_list ap;
         va_start(ap, format);
-        if (vasprintf(&text, format, ap) < 0)
-                text = NULL;
+        (void) vstrprintf(&text, format, ap);
         va_end(ap);
         if (text)
                 send_text(level, fields, text);
@@ -164,8 +164,7 @@ int log_send_errno(int level, const LogFields *fields, int error, const char *fo
         _cleanup_free_ char *text = NULL, *whole = NULL;
         va_list ap;
         va_start(ap, format);
-        if (vasprintf(&text, format, ap) < 0)
-                text = NULL;
+        (void) vstrprintf(&text, format, ap);
         va_end(ap);
         if (text && strprintf(&whole, "%s: %s", text, strerror(-error)) >= 0) {
                 LogFields with = fields ? *fields : (LogFields){};

@@ -11,6 +11,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/error.h"
+#include "base/parse.h"
 
 DEFINE_CLEANUP(struct libmnt_table *, mnt_unref_table);
 
@@ -81,11 +82,10 @@ static uint64_t find_diskseq(dev_t devno) {
         static const char *const places[] = {"", "/.."};
         for (size_t i = 0; i < ELEMENTSOF(places); i++) {
                 char path[64];
-                unsigned long long seq;
+                uint64_t seq;
                 (void) snprintf(path, sizeof path, "/sys/dev/block/%u:%u%s/diskseq", major(devno),
                                 minor(devno), places[i]);
-                _cleanup_fclose_ FILE *file = fopen(path, "re");
-                if (file && fscanf(file, "%llu", &seq) == 1)
+                if (parse_file_u64(path, &seq) >= 0)
                         return seq;
         }
         return 0;

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/parse.h"
 #include "config.h"
 
 /* --help and --version stand behind those of the table. */
@@ -39,13 +40,7 @@ int option_list(const char *value, void *data) {
 }
 
 int option_number(const char *value, void *data) {
-        char *end;
-        errno = 0;
-        unsigned long long n = strtoull(value, &end, 10);
-        if (errno != 0 || *value < '0' || *value > '9' || *end)
-                return error_origin(-EINVAL);
-        *(uint64_t *) data = n;
-        return 0;
+        return parse_u64(value, data) < 0 ? error_origin(-EINVAL) : 0;
 }
 
 static void print_option(const char *name, const char *argument, const char *text) {

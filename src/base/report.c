@@ -4,6 +4,7 @@
  * a line says replaces nothing before all of it was found good. */
 
 #include "base/report.h"
+#include "base/parse.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -117,19 +118,7 @@ static int take_reason(char **ret, char *const *words) {
 }
 
 static int parse_number(const char *s, uint64_t max, uint64_t *ret) {
-        uint64_t value = 0;
-        if (!*s)
-                return error_origin(-EBADMSG);
-        for (; *s; s++) {
-                if (!isdigit((unsigned char) *s))
-                        return error_origin(-EBADMSG);
-                uint64_t digit = (uint64_t) (*s - '0');
-                if (value > (max - digit) / 10)
-                        return error_origin(-EBADMSG);
-                value = value * 10 + digit;
-        }
-        *ret = value;
-        return 0;
+        return parse_u64_max(s, max, ret) < 0 ? error_origin(-EBADMSG) : 0;
 }
 
 /* Which of YES and NO (or OTHER, which may be NULL) S is. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/util.h"
 
-#include <stdarg.h>
 #include <time.h>
 
 char **strv_free(char **v) {
@@ -20,6 +19,7 @@ size_t strv_length(char *const *v) {
 }
 
 int strv_push(char ***v, char *s) {
+        assert(v);
         _cleanup_free_ char *owned = s;
         if (!owned)
                 return -ENOMEM;
@@ -44,19 +44,55 @@ int strv_extendf(char ***v, const char *format, ...) {
         char *s = NULL;
         va_list ap;
         va_start(ap, format);
-        int n = vasprintf(&s, format, ap);
+        int r = vstrprintf(&s, format, ap);
         va_end(ap);
-        return strv_push(v, n < 0 ? NULL : s);
+        return r < 0 ? r : strv_push(v, s);
 }
 
 bool strv_contains(char *const *v, const char *s) {
+        assert(s);
         for (; v && *v; v++)
                 if (streq(*v, s))
                         return true;
         return false;
 }
 
+int strv_builder_push(StrvBuilder *b, char *s) {
+        assert(b && (b->n == 0 || b->items));
+        _cleanup_free_ char *owned = s;
+        if (!owned || grow(b->items, b->n) < 0)
+                return -ENOMEM;
+        b->items[b->n++] = TAKE_PTR(owned);
+        return 0;
+}
+
+int strv_builder_extend(StrvBuilder *b, const char *s) {
+        assert(s);
+        return strv_builder_push(b, strdup(s));
+}
+
+int strv_builder_finish(StrvBuilder *b, char ***ret) {
+        assert(b && ret);
+        if (b->n > 0) {
+                if (grow(b->items, b->n) < 0)
+                        return -ENOMEM;
+                b->items[b->n] = NULL;
+        }
+        *ret = TAKE_PTR(b->items);
+        b->n = 0;
+        return 0;
+}
+
+void strv_builder_done(StrvBuilder *b) {
+        assert(b);
+        for (size_t i = 0; i < b->n; i++)
+                free(b->items[i]);
+        free(b->items);
+        *b = (StrvBuilder){};
+}
+
 int free_and_strdup(char **p, const char *s) {
+        assert(p);
         if (streq_ptr(*p, s))
                 return 0;
         char *copy = NULL;
@@ -70,19 +106,25 @@ int free_and_strdup(char **p, const char *s) {
         return 1;
 }
 
-int strprintf(char **ret, const char *format, ...) {
+int vstrprintf(char **ret, const char *format, va_list ap) {
+        assert(ret && format);
         char *s = NULL;
-        va_list ap;
-        va_start(ap, format);
-        int n = vasprintf(&s, format, ap);
-        va_end(ap);
-        if (n < 0)
+        if (vasprintf(&s, format, ap) < 0) /* S is undefined then */
                 return -ENOMEM;
         *ret = s;
         return 0;
 }
 
+int strprintf(char **ret, const char *format, ...) {
+        va_list ap;
+        va_start(ap, format);
+        int r = vstrprintf(ret, format, ap);
+        va_end(ap);
+        return r;
+}
+
 int write_all(int fd, const void *data, size_t size) {
+        assert(fd >= 0 && (data || size == 0));
         const char *p = data;
         while (size > 0) {
                 ssize_t n = write(fd, p, size);
@@ -98,6 +140,8 @@ int write_all(int fd, const void *data, size_t size) {
 
 uint64_t now_usec(void) {
         struct timespec ts;
-        clock_gettime(CLOCK_BOOTTIME, &ts);
+        int r = clock_gettime(CLOCK_BOOTTIME, &ts);
+        assert(r >= 0);
+        (void) r; /* there is such a clock since Linux 2.6.39 */
         return (uint64_t) ts.tv_sec * USEC_PER_SEC + (uint64_t) ts.tv_nsec / 1000;
 }

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -101,18 +102,32 @@ static inline int util_grow(void **array, size_t n, size_t size) {
 /* A vector of strings, NULL-terminated, every string owned. NULL is the empty vector. */
 char **strv_free(char **v); /* returns NULL */
 size_t strv_length(char *const *v);
-int strv_push(char ***v, char *s); /* takes S, also on failure; -ENOMEM */
+/* Takes S, also on failure; -ENOMEM. Counts what is there each time: for the few; see StrvBuilder. */
+int strv_push(char ***v, char *s);
 int strv_extend(char ***v, const char *s);
 int strv_extendf(char ***v, const char *format, ...) _printf_(2, 3);
 bool strv_contains(char *const *v, const char *s);
 DEFINE_CLEANUP(char **, strv_free);
 #define _cleanup_strv_free_ _cleanup_(strv_freep)
 
+/* A vector of strings that grows in linear time, however many they are (what strangers wrote may be any
+ * number). {} is empty. */
+typedef struct StrvBuilder {
+        char **items; /* not terminated while it grows */
+        size_t n;
+} StrvBuilder;
+
+int strv_builder_push(StrvBuilder *b, char *s); /* takes S, also on failure; -ENOMEM */
+int strv_builder_extend(StrvBuilder *b, const char *s);
+int strv_builder_finish(StrvBuilder *b, char ***ret); /* hands all on (NULL if none) and is empty; -ENOMEM */
+void strv_builder_done(StrvBuilder *b);
+
 /* Replaces *P by a copy of S (NULL: by NULL). Returns 1 if that changed it, 0 if not, -ENOMEM. */
 int free_and_strdup(char **p, const char *s);
 
 /* Like asprintf, but leaves *RET alone on failure and returns 0 or -ENOMEM. */
 int strprintf(char **ret, const char *format, ...) _printf_(2, 3);
+int vstrprintf(char **ret, const char *format, va_list ap) _printf_(2, 0);
 
 /* Writes all of DATA to FD, retrying short writes. 0 or negative errno. */
 int write_all(int fd, const void *data, size_t size);

@@ -4,6 +4,7 @@
  * a shell: no variables, no globs, no operators; what it does not know is an error, not a literal. */
 
 #include "base/words.h"
+#include "base/parse.h"
 
 #include <ctype.h>
 
@@ -49,24 +50,14 @@ static int append_utf8(Splitter *s, uint32_t c) {
         return fail(s, "an escape that is not a Unicode character");
 }
 
-static int digit_value(char c) {
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        if (c >= 'a' && c <= 'f')
-                return c - 'a' + 10;
-        if (c >= 'A' && c <= 'F')
-                return c - 'A' + 10;
-        return INT8_MAX;
-}
-
 /* Exactly N digits of BASE. */
-static int take_number(Splitter *s, int n, int base, uint32_t *ret) {
+static int take_number(Splitter *s, int n, unsigned base, uint32_t *ret) {
         uint32_t value = 0;
         for (int i = 0; i < n; i++) {
-                int d = digit_value(s->rest[i]);
-                if (d >= base)
+                int digit = parse_digit(s->rest[i], base);
+                if (digit < 0)
                         return fail(s, "an escape with too few digits");
-                value = value * (uint32_t) base + (uint32_t) d;
+                value = value * base + (uint32_t) digit;
         }
         if (value == 0)
                 return fail(s, "an escape for NUL");
@@ -75,7 +66,7 @@ static int take_number(Splitter *s, int n, int base, uint32_t *ret) {
         return 0;
 }
 
-static int take_byte(Splitter *s, int n, int base) {
+static int take_byte(Splitter *s, int n, unsigned base) {
         uint32_t value = 0;
         int r = take_number(s, n, base, &value);
         if (r < 0)
@@ -129,7 +120,7 @@ static int take_word(Splitter *s) {
 }
 
 int words_split(const char *line, char ***ret, const char **reterr) {
-        _cleanup_strv_free_ char **words = NULL;
+        _cleanup_(strv_builder_done) StrvBuilder words = {};
         Splitter s = {.rest = line, .reterr = reterr};
         for (;;) {
                 while (isspace((unsigned char) *s.rest))
@@ -142,10 +133,9 @@ int words_split(const char *line, char ***ret, const char **reterr) {
                 if (r < 0)
                         free(s.word);
                 else
-                        r = strv_push(&words, s.word);
+                        r = strv_builder_push(&words, s.word);
                 if (r < 0)
                         return r;
         }
-        *ret = TAKE_PTR(words);
-        return 0;
+        return strv_builder_finish(&words, ret);
 }

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/failure.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "base/report.h"
 #include "bootkeep.h"
 #include "builder/cachebuild.h"
@@ -101,12 +102,6 @@ static int spoil(Run *run, const PlanCache *pc, bool failed) {
         return 0;
 }
 
-/* Is A the path B or above it? */
-static bool is_above(const char *a, const char *b) {
-        const char *rest = startswith(b, a);
-        return rest && (!*rest || *rest == '/');
-}
-
 /* What is wrong with a source of PC, or NULL. */
 static int find_spoiled(const Run *run, const PlanCache *pc, const Spoiled **ret) {
         for (size_t i = 0; run->n_spoiled > 0 && i < pc->cache->n_sources; i++) {
@@ -115,7 +110,7 @@ static int find_spoiled(const Run *run, const PlanCache *pc, const Spoiled **ret
                 if (r < 0)
                         return r;
                 for (size_t j = 0; j < run->n_spoiled; j++)
-                        if (is_above(run->spoiled[j].path, path) || is_above(path, run->spoiled[j].path)) {
+                        if (path_meets(run->spoiled[j].path, path)) {
                                 *ret = &run->spoiled[j];
                                 return 0;
                         }

@@ -120,8 +120,7 @@ _printf_(4, 5) static int end_by(const Program *p, int status, const char *resul
         va_list ap;
 
         va_start(ap, format);
-        if (vasprintf(&reason, format, ap) < 0)
-                reason = NULL;
+        (void) vstrprintf(&reason, format, ap);
         va_end(ap);
         log_send(status == BOOTKEEP_BUILD_TEMPFAIL ? LOG_NOTICE : LOG_ERR,
                  &(LogFields){.volume = p->root ? p->root->name : NULL}, "%s",

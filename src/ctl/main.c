@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/parse.h"
 #include "config.h"
 #include "ctl/client.h"
 
@@ -113,11 +114,8 @@ static int set_json(Ctl *ctl, const char *mode) {
 }
 
 static int set_timeout(Ctl *ctl, const char *seconds) {
-        char *end;
-
-        errno = 0;
-        unsigned long long n = strtoull(seconds, &end, 10);
-        if (errno != 0 || *seconds < '0' || *seconds > '9' || *end || n >= USEC_INFINITY / USEC_PER_SEC) {
+        uint64_t n;
+        if (parse_u64_max(seconds, USEC_INFINITY / USEC_PER_SEC - 1, &n) < 0) {
                 log_error("--timeout=%s: expected a number of seconds", seconds);
                 return error_origin(-EINVAL);
         }

@@ -24,12 +24,10 @@ static void print_line(const Ctl *ctl, const char *subject, const char *color, c
         va_list ap;
 
         va_start(ap, format);
-        int r = vasprintf(&text, format, ap);
+        int r = vstrprintf(&text, format, ap);
         va_end(ap);
-        if (r < 0) {
-                text = NULL;
+        if (r < 0)
                 return;
-        }
         harmless = escape_print(text);
         if (!ctl->colors)
                 color = NULL;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/verdict.h"
 
+#include <inttypes.h>
+
 #include "base/log.h"
 #include "bootkeep.h"
 #include "daemon/news.h"
@@ -44,11 +46,13 @@ void verdict_take_report(Record *r, size_t others) {
 
 /* Each volume without an instance is one more than the limit. */
 static char *describe_missing_instance(size_t missing) {
-        unsigned long max = watch_instances_max();
+        uint64_t max = watch_instances_max();
         char *text = NULL;
         return strprintf(&text,
-                         "no inotify instance is left: fs.inotify.max_user_instances is %lu for all programs "
-                         "of this user together, at least %lu are needed (or the limit of open files is "
+                         "no inotify instance is left: fs.inotify.max_user_instances is %" PRIu64
+                         " for all programs "
+                         "of this user together, at least %" PRIu64
+                         " are needed (or the limit of open files is "
                          "reached)",
                          max, max + missing) < 0
                        ? NULL

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/escape.h"
+#include "base/path.h"
 #include "base/reason.h"
 #include "freshness/since.h"
 #include "tree/contain.h"
@@ -581,18 +582,10 @@ int freshness_stamp_outputs(const FreshnessContext *c, const PlanCache *cache, S
         return r == -ENOTDIR ? error_origin(-ENOENT) : r;
 }
 
-/* Are A and B the same path, or one a directory above the other? */
-static bool paths_meet(const char *a, const char *b) {
-        size_t n = strlen(a), m = strlen(b);
-        if (n > m)
-                return paths_meet(b, a);
-        return strncmp(a, b, n) == 0 && (b[n] == 0 || b[n] == '/');
-}
-
 static bool is_written(const Manifest *manifest, const char *template) {
         for (size_t i = 0; i < manifest->n_caches; i++)
                 for (char **o = manifest->caches[i].outputs; *o; o++)
-                        if (paths_meet(*o, template))
+                        if (path_meets(*o, template))
                                 return true;
         return false;
 }

@@ -4,22 +4,14 @@
 #include <fcntl.h>
 
 #include "base/error.h"
+#include "base/path.h"
 #include "tree/walk.h"
-
-/* Cuts the last name off PATH: "/a/b", "/a", "/". */
-static bool go_up(char *path) {
-        char *slash = strrchr(path, '/');
-        if (!slash || streq(path, "/"))
-                return false;
-        slash[slash == path] = 0;
-        return true;
-}
 
 int since_absence(int root, const char *path, struct statx_timestamp *ret) {
         _cleanup_free_ char *above = strdup(path);
         if (!above)
                 return error_origin(-ENOMEM);
-        while (go_up(above)) {
+        while (path_cut_last(above)) {
                 _cleanup_close_ int fd = -EBADF;
                 _cleanup_free_ char *resolved = NULL;
                 struct statx stx;

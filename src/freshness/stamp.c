@@ -8,7 +8,6 @@
 #include <ctype.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <sys/stat.h>
 #include <xxhash.h>
 
@@ -56,13 +55,10 @@ int stamp_add(Stamp *s, const char *key, const char *format, ...) {
         _cleanup_free_ char *value = NULL, *line = NULL;
         va_list ap;
         va_start(ap, format);
-        int n = vasprintf(&value, format, ap);
+        int r = vstrprintf(&value, format, ap);
         va_end(ap);
-        if (n < 0) {
-                value = NULL;
-                return error_origin(-ENOMEM);
-        }
-        int r = strprintf(&line, "%s %s", key, value);
+        if (r >= 0)
+                r = strprintf(&line, "%s %s", key, value);
         return r < 0 ? r : stamp_take(s, TAKE_PTR(line));
 }
 

@@ -15,6 +15,8 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/parse.h"
+#include "base/path.h"
 
 #define STACK_MAX 16U /* devices on top of each other */
 
@@ -48,11 +50,6 @@ HelperList *helper_list_free(HelperList *l) {
         return NULL;
 }
 
-static const char *base_name(const char *path) {
-        const char *slash = strrchr(path, '/');
-        return slash ? slash + 1 : path;
-}
-
 /* The first line of DIRECTORY/NAME. Wants no memory: where there is none a disk would look as if it had fewer
  * partitions. */
 static int read_attribute(const char *directory, const char *name, char buffer[static 64]) {
@@ -70,29 +67,22 @@ static int read_attribute(const char *directory, const char *name, char buffer[s
         return 0;
 }
 
-static int read_number(const char *directory, const char *name, unsigned long long *ret) {
-        char text[64], *end;
+static int read_number(const char *directory, const char *name, uint64_t *ret) {
+        char text[64];
         int r = read_attribute(directory, name, text);
         if (r < 0)
                 return r;
-        errno = 0;
-        unsigned long long value = strtoull(text, &end, 10);
-        if (errno != 0 || end == text || *end)
-                return error_origin(-EINVAL);
-        *ret = value;
-        return 0;
+        r = parse_u64(text, ret);
+        return r < 0 ? error_origin(r) : 0;
 }
 
 static int read_devno(const char *directory, dev_t *ret) {
         char text[64];
-        unsigned a, b;
         int r = read_attribute(directory, "dev", text);
         if (r < 0)
                 return r;
-        if (sscanf(text, "%u:%u", &a, &b) != 2)
-                return error_origin(-EINVAL);
-        *ret = makedev(a, b);
-        return 0;
+        r = parse_devno(text, ret);
+        return r < 0 ? error_origin(r) : 0;
 }
 
 static int select_visible(const struct dirent *d) {
@@ -132,7 +122,7 @@ static int device_directory(const char *sysfs, dev_t devno, char **ret) {
 }
 
 static bool is_partition(const char *directory) {
-        unsigned long long number;
+        uint64_t number;
         return read_number(directory, "partition", &number) >= 0;
 }
 
@@ -193,7 +183,7 @@ static int find_all_disks(const char *sysfs, dev_t volume, char ***disks) {
         int r = device_directory(sysfs, volume, &directory);
         if (r < 0 || !directory)
                 return r;
-        r = find_members(sysfs, base_name(directory), &members);
+        r = find_members(sysfs, path_last(directory), &members);
         for (size_t i = 0; r >= 0 && members && members[i]; i++) {
                 _cleanup_free_ char *link = NULL, *member = NULL;
                 r = strprintf(&link, "%s/class/block/%s", sysfs, members[i]);
@@ -207,7 +197,7 @@ static int find_all_disks(const char *sysfs, dev_t volume, char ***disks) {
 }
 
 static int copy_name(const char *directory, char **ret) {
-        char *name = strdup(base_name(directory));
+        char *name = strdup(path_last(directory));
         if (!name)
                 return error_origin(-ENOMEM);
         for (char *p = name; *p; p++)
@@ -265,7 +255,7 @@ static int find_partition(const char *disk, unsigned long long number, unsigned 
         int r = list_names(disk, ".", &names);
         for (size_t i = 0; r >= 0 && names && names[i]; i++) {
                 _cleanup_free_ char *directory = NULL;
-                unsigned long long n, s;
+                uint64_t n, s;
                 r = strprintf(&directory, "%s/%s", disk, names[i]);
                 if (r >= 0 && read_number(directory, "partition", &n) >= 0 && n == number &&
                     read_number(directory, "start", &s) >= 0 && s == start) {

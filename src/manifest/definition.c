@@ -8,6 +8,7 @@
 #include "base/conffile.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "base/words.h"
 #include "manifest/ownership.h"
 
@@ -107,8 +108,7 @@ static int draft_parse_timeout(const char *value, void *data, const char **reter
 /* `dracut` of `/usr/lib/bootkeep/builders.d/dracut.conf` */
 static char *file_definition_name(const char *file) {
         assert(strlen(file) > strlen(".conf"));
-        const char *slash = strrchr(file, '/');
-        const char *name = slash ? slash + 1 : file;
+        const char *name = path_last(file);
         return strndup(name, strlen(name) - strlen(".conf"));
 }
 

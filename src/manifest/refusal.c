@@ -4,8 +4,6 @@
 
 #include "manifest/refusal.h"
 
-#include <stdarg.h>
-
 #include "base/error.h"
 #include "base/escape.h"
 
@@ -15,14 +13,11 @@ int refusal(char **reterr, const char *file, unsigned line, const char *format, 
         _cleanup_free_ char *why = NULL, *text = NULL;
         va_list ap;
         va_start(ap, format);
-        int n = vasprintf(&why, format, ap);
+        int r = vstrprintf(&why, format, ap);
         va_end(ap);
-        if (n < 0) {
-                why = NULL;
-                return error_origin(-ENOMEM);
-        }
-        int r = line > 0 ? strprintf(&text, "%s:%u: %s", file, line, why)
-                         : strprintf(&text, "%s: %s", file, why);
+        if (r < 0)
+                return error_origin(r);
+        r = line > 0 ? strprintf(&text, "%s:%u: %s", file, line, why) : strprintf(&text, "%s: %s", file, why);
         char *printable = r < 0 ? NULL : escape_print(text);
         if (!printable)
                 return error_origin(-ENOMEM);

@@ -2,10 +2,11 @@
 #include "scan/ending.h"
 
 #include <bootkeep.h>
-#include <stdarg.h>
+#include <inttypes.h>
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/parse.h"
 #include "base/report.h"
 
 static const char *const results[] = {
@@ -14,20 +15,21 @@ static const char *const results[] = {
         [BOOTKEEP_SCAN_ERROR] = "error",
 };
 
-static unsigned long watches_max(void) {
-        unsigned long n = 0;
-        _cleanup_fclose_ FILE *f = fopen("/proc/sys/fs/inotify/max_user_watches", "re");
-        return f && fscanf(f, "%lu", &n) == 1 ? n : 0;
+static uint64_t watches_max(void) {
+        uint64_t n = 0;
+        (void) parse_file_u64("/proc/sys/fs/inotify/max_user_watches", &n);
+        return n;
 }
 
 /* Each watch that could not be had is one more than the limit. */
 static int describe_missing_watches(const Watcher *w, char **ret) {
-        unsigned long max = watches_max();
+        uint64_t max = watches_max();
         assert(w->n_armed < w->n_watches);
-        return strprintf(ret,
-                         "%u of %u inotify watches could not be added: fs.inotify.max_user_watches is %lu "
-                         "for all programs of this user together, at least %lu are needed",
-                         w->n_watches - w->n_armed, w->n_watches, max, max + w->n_watches - w->n_armed);
+        return strprintf(
+                ret,
+                "%u of %u inotify watches could not be added: fs.inotify.max_user_watches is %" PRIu64
+                " for all programs of this user together, at least %" PRIu64 " are needed",
+                w->n_watches - w->n_armed, w->n_watches, max, max + w->n_watches - w->n_armed);
 }
 
 /* Says so if not everything could be armed. */
@@ -60,8 +62,7 @@ int ending_say_error(const Ending *e, const char *format, ...) {
         _cleanup_free_ char *reason = NULL;
         va_list ap;
         va_start(ap, format);
-        if (vasprintf(&reason, format, ap) < 0)
-                reason = NULL;
+        (void) vstrprintf(&reason, format, ap);
         va_end(ap);
         return ending_say(e, BOOTKEEP_SCAN_ERROR, reason ? reason : strerror(ENOMEM));
 }

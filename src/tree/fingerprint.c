@@ -6,6 +6,7 @@
 #include "tree/fingerprint.h"
 
 #include "base/error.h"
+#include "base/parse.h"
 
 #define CONTENT_BUFFER (1024U * 1024U)
 
@@ -113,7 +114,9 @@ static bool field_differs(const FieldText *a, const FieldText *b) {
 
 /* Is another type of file there now? */
 static bool type_differs(const char *before, const char *after) {
-        unsigned long a = strtoul(before, NULL, 8), b = strtoul(after, NULL, 8);
+        uint64_t a = 0, b = 0;
+        (void) parse_digits(&before, 8, &a);
+        (void) parse_digits(&after, 8, &b);
         return (a & S_IFMT) != (b & S_IFMT);
 }
 

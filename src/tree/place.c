@@ -10,6 +10,7 @@
 #include <limits.h>
 
 #include "base/error.h"
+#include "base/path.h"
 #include "tree/contain.h"
 
 int place_arm(const Arm *arm, int fd, ArmKind kind) {
@@ -75,6 +76,5 @@ int place_path_append(char path[static PLACE_PATH_ROOM], size_t *length, const c
 
 /* Our own stamps are written after every build: what counted them would never be up to date. */
 bool place_is_own_state(const char *path) {
-        const char *rest = startswith(path, BOOTKEEP_VOLUME_STATE);
-        return rest && (!*rest || *rest == '/');
+        return path_is_at_or_above(BOOTKEEP_VOLUME_STATE, path);
 }

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/escape.h"
+#include "base/parse.h"
 #include "tree/contain.h"
 
 void helper_record_done(HelperRecord *r) {
@@ -19,24 +20,11 @@ void helper_record_done(HelperRecord *r) {
         *r = HELPER_RECORD_NULL;
 }
 
-static int parse_size(const char *s, uint64_t *ret) {
-        char *end;
-
-        if (*s < '0' || *s > '9')
-                return error_origin(-EBADMSG);
-        errno = 0;
-        unsigned long long u = strtoull(s, &end, 10);
-        if (errno != 0 || *end)
-                return error_origin(-EBADMSG);
-        *ret = u;
-        return 0;
-}
-
 /* ROLE PATH HEX SIZE BOOT */
 static int parse_common(HelperFile *f, char **w) {
         f->role = copy_role_from_string(w[0]);
         if ((int) f->role < 0 || !contain_path_is_valid(w[1]) ||
-            fingerprint_from_hex(w[2], &f->content) < 0 || parse_size(w[3], &f->size) < 0)
+            fingerprint_from_hex(w[2], &f->content) < 0 || parse_u64(w[3], &f->size) < 0)
                 return error_origin(-EBADMSG);
         f->path = strdup(w[1]);
         f->boot = strdup(w[4]);

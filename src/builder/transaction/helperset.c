@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/failure.h"
+#include "base/path.h"
 #include "builder/transaction/entry.h"
 
 void helper_file_done(HelperFile *f) {
@@ -224,10 +225,8 @@ static int check_clashes(const HelperSet *set, HelperKey key, char **reterr) {
 /* The file of X, but for misc, that lies where a folder of NAME must be. NAME is cut. */
 static const HelperFile *find_in_the_way(const HelperIndex *x, char *name) {
         const HelperFile *f = NULL;
-        for (char *slash; !f && (slash = strrchr(name, '/')) && slash > name;) {
-                *slash = 0;
+        while (!f && path_cut_last(name))
                 f = helper_index_find(x, name);
-        }
         return f && f->role != ROLE_MISC ? f : NULL;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/failure.h"
+#include "base/path.h"
 
 #define PATH_SIZE 4096U
 
@@ -31,8 +32,7 @@ static const HelperFile *find_above(const HelperIndex *x, const char *path) {
         char above[PATH_SIZE];
 
         (void) snprintf(above, sizeof(above), "%s", path);
-        for (char *slash = strrchr(above, '/'); slash && slash != above; slash = strrchr(above, '/')) {
-                *slash = 0;
+        while (path_cut_last(above)) {
                 const HelperFile *f = helper_index_find(x, above);
                 if (f)
                         return f;

@@ -30,8 +30,7 @@ void bus_reply_error(BusCall *call, const char *error, const char *format, ...) 
         _cleanup_free_ char *text = NULL;
         va_list ap;
         va_start(ap, format);
-        if (vasprintf(&text, format, ap) < 0)
-                text = NULL;
+        (void) vstrprintf(&text, format, ap);
         va_end(ap);
         if (sd_bus_reply_method_errorf(call, error, "%s", strempty(text)) != -EINVAL || !text)
                 return;

@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 
 #include "base/error.h"
+#include "base/parse.h"
 
 /* Taken out of a queue that grows, to make room: a full queue does not grow, and equal events that follow
  * each other are one. */
@@ -44,10 +45,10 @@ Watch *watch_free(Watch *w) {
         return NULL;
 }
 
-unsigned long watch_instances_max(void) {
-        unsigned long n = 0;
-        _cleanup_fclose_ FILE *f = fopen("/proc/sys/fs/inotify/max_user_instances", "re");
-        return f && fscanf(f, "%lu", &n) == 1 ? n : 0;
+uint64_t watch_instances_max(void) {
+        uint64_t n = 0;
+        (void) parse_file_u64("/proc/sys/fs/inotify/max_user_instances", &n);
+        return n;
 }
 
 int watch_get_fd(const Watch *w) {

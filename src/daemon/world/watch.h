@@ -16,7 +16,7 @@ Watch *watch_free(Watch *w);
 DEFINE_CLEANUP(Watch *, watch_free);
 
 /* fs.inotify.max_user_instances; 0: cannot be read. */
-unsigned long watch_instances_max(void);
+uint64_t watch_instances_max(void);
 
 /* Readable when anything came. */
 int watch_get_fd(const Watch *w);

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Numbers in text. A number is a row of digits and nothing else: no sign, no white space, no prefix, nothing
+ * after it; strtoul(3) accepts all of these. What is no number is an outcome and not an error, so nothing is
+ * logged here, and *RET is set only on success. */
+
+#include <sys/types.h>
+
+#include "base/util.h"
+
+/* S is a decimal number of at most MAX. -EINVAL: it is no number; -ERANGE: a larger one. */
+int parse_u64_max(const char *s, uint64_t max, uint64_t *ret);
+/* The same, up to what the type holds. */
+int parse_u64(const char *s, uint64_t *ret);
+int parse_unsigned(const char *s, unsigned *ret);
+
+/* Takes the digits off the beginning of *S, in BASE 8, 10 or 16 (of both cases), and moves *S behind them.
+ * -EINVAL: there are none; -ERANGE: more than 64 bits. *S is moved on success only. */
+int parse_digits(const char **s, unsigned base, uint64_t *ret);
+/* The value of one digit in BASE; -EINVAL if C is none. */
+int parse_digit(char c, unsigned base);
+
+/* A device number as sysfs writes it: "8:1". -EINVAL or -ERANGE. */
+int parse_devno(const char *s, dev_t *ret);
+
+/* The number that FILE begins with, as files of /proc and /sys hold one. Errors of open(2), -ENODATA: it
+ * holds none. */
+int parse_file_u64(const char *file, uint64_t *ret);

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/util.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#define MANY 200000U
+
+static void a_vector_of_strings_is_terminated_at_each_length(void **state) {
+        _cleanup_strv_free_ char **v = NULL;
+        assert_int_equal(strv_length(v), 0);
+        for (unsigned i = 0; i < 100; i++) {
+                assert_int_equal(i % 2 ? strv_extendf(&v, "%u", i) : strv_extend(&v, "even"), 0);
+                assert_int_equal(strv_length(v), i + 1);
+                assert_null(v[i + 1]);
+        }
+        for (unsigned i = 0; i < 100; i++) {
+                char text[16];
+                (void) snprintf(text, sizeof(text), "%u", i);
+                assert_string_equal(v[i], i % 2 ? text : "even");
+        }
+        assert_int_equal(strv_push(&v, NULL), -ENOMEM);
+        assert_int_equal(strv_length(v), 100);
+}
+
+static void a_vector_contains_whole_strings(void **state) {
+        _cleanup_strv_free_ char **v = NULL;
+        assert_false(strv_contains(NULL, "a"));
+        assert_int_equal(strv_extend(&v, "ab"), 0);
+        assert_int_equal(strv_extend(&v, "c"), 0);
+        assert_true(strv_contains(v, "ab"));
+        assert_true(strv_contains(v, "c"));
+        assert_false(strv_contains(v, "a"));
+        assert_false(strv_contains(v, ""));
+}
+
+static void a_builder_makes_the_same_vector(void **state) {
+        _cleanup_(strv_builder_done) StrvBuilder b = {};
+        _cleanup_strv_free_ char **v = NULL;
+        assert_int_equal(strv_builder_finish(&b, &v), 0);
+        assert_null(v);
+        for (size_t n = 1; n < 40; n++) {
+                for (size_t i = 0; i < n; i++)
+                        assert_int_equal(strv_builder_extend(&b, i % 2 ? "odd" : "even"), 0);
+                assert_int_equal(strv_builder_push(&b, NULL), -ENOMEM);
+                assert_int_equal(strv_builder_finish(&b, &v), 0);
+                assert_int_equal(b.n, 0);
+                assert_null(b.items);
+                assert_int_equal(strv_length(v), n);
+                for (size_t i = 0; i < n; i++)
+                        assert_string_equal(v[i], i % 2 ? "odd" : "even");
+                v = strv_free(v);
+        }
+        assert_int_equal(strv_builder_extend(&b, "left behind"), 0);
+}
+
+/* 30 s of CPU when each push counted the strings before it; a hundredth of a second now. */
+static void many_strings_take_linear_time(void **state) {
+        _cleanup_(strv_builder_done) StrvBuilder b = {};
+        _cleanup_strv_free_ char **v = NULL;
+        clock_t start = clock();
+        for (unsigned i = 0; i < MANY; i++)
+                assert_int_equal(strv_builder_push(&b, strdup("x")), 0);
+        assert_int_equal(strv_builder_finish(&b, &v), 0);
+        assert_int_equal(strv_length(v), MANY);
+        assert_true(clock() - start < 2 * CLOCKS_PER_SEC);
+}
+
+static void a_copy_replaces_what_differs(void **state) {
+        _cleanup_free_ char *s = NULL;
+        assert_int_equal(free_and_strdup(&s, NULL), 0);
+        assert_null(s);
+        assert_int_equal(free_and_strdup(&s, "a"), 1);
+        assert_string_equal(s, "a");
+        char *before = s;
+        assert_int_equal(free_and_strdup(&s, "a"), 0);
+        assert_ptr_equal(s, before);
+        assert_int_equal(free_and_strdup(&s, "b"), 1);
+        assert_string_equal(s, "b");
+        assert_int_equal(free_and_strdup(&s, s + 1), 1); /* a part of itself */
+        assert_string_equal(s, "");
+        assert_int_equal(free_and_strdup(&s, NULL), 1);
+        assert_null(s);
+}
+
+static void texts_are_formatted_into_memory_of_their_own(void **state) {
+        char *s = NULL;
+        assert_int_equal(strprintf(&s, "%s-%i", "a", 5), 0);
+        assert_string_equal(s, "a-5");
+        free(s);
+}
+
+static void strings_are_compared_with_nothing_too(void **state) {
+        char a[] = "a", b[] = "a";
+        assert_true(streq_ptr(a, b));
+        assert_true(streq_ptr(NULL, NULL));
+        assert_false(streq_ptr(a, NULL));
+        assert_false(streq_ptr(NULL, a));
+        assert_false(streq_ptr(a, "b"));
+        assert_string_equal(startswith("abc", "ab"), "c");
+        assert_string_equal(startswith("abc", ""), "abc");
+        assert_null(startswith("ab", "abc"));
+        assert_null(startswith("abc", "b"));
+        assert_string_equal(strempty(NULL), "");
+        assert_true(isempty(NULL) && isempty("") && !isempty("a"));
+}
+
+static void grown_arrays_keep_what_they_hold(void **state) {
+        unsigned *a = NULL;
+        for (unsigned i = 0; i < 1000; i++) {
+                assert_int_equal(grow(a, i), 0);
+                a[i] = i;
+        }
+        for (unsigned i = 0; i < 1000; i++)
+                assert_int_equal(a[i], i);
+        free(a);
+}
+
+static void all_is_written_though_the_reader_takes_little(void **state) {
+        enum { SIZE = 1024 * 1024 };
+        int fds[2];
+        assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+        pid_t pid = fork();
+        if (pid == 0) {
+                char buffer[1000];
+                size_t n = 0;
+                close(fds[1]);
+                for (ssize_t k; (k = read(fds[0], buffer, sizeof(buffer))) > 0; n += (size_t) k)
+                        for (ssize_t i = 0; i < k; i++)
+                                if (buffer[i] != (char) ((n + (size_t) i) % 251))
+                                        _exit(2);
+                _exit(n == SIZE ? 0 : 1);
+        }
+        close(fds[0]);
+        char *data = malloc(SIZE);
+        for (size_t i = 0; data && i < SIZE; i++)
+                data[i] = (char) (i % 251);
+        assert_int_equal(write_all(fds[1], data, SIZE), 0);
+        assert_int_equal(write_all(fds[1], NULL, 0), 0);
+        close(fds[1]);
+        free(data);
+        int status;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+        int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+        assert_int_equal(write_all(full, "x", 1), -ENOSPC);
+        close(full);
+}
+
+static void the_clock_counts_microseconds_since_boot(void **state) {
+        struct timespec ts;
+        uint64_t before = now_usec();
+        assert_int_equal(clock_gettime(CLOCK_BOOTTIME, &ts), 0);
+        uint64_t now = (uint64_t) ts.tv_sec * USEC_PER_SEC + (uint64_t) ts.tv_nsec / 1000, after = now_usec();
+        assert_true(before <= now && now <= after);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_vector_of_strings_is_terminated_at_each_length),
+                cmocka_unit_test(a_vector_contains_whole_strings),
+                cmocka_unit_test(a_builder_makes_the_same_vector),
+                cmocka_unit_test(many_strings_take_linear_time),
+                cmocka_unit_test(a_copy_replaces_what_differs),
+                cmocka_unit_test(texts_are_formatted_into_memory_of_their_own),
+                cmocka_unit_test(strings_are_compared_with_nothing_too),
+                cmocka_unit_test(grown_arrays_keep_what_they_hold),
+                cmocka_unit_test(all_is_written_though_the_reader_takes_little),
+                cmocka_unit_test(the_clock_counts_microseconds_since_boot),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
