@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Every allocation of src/helper fails in turn. (private.c makes none.) */
+/* Every allocation of src/helper fails in turn. (privatemount.c makes none.) */
 
 #include "allocations.h"
 

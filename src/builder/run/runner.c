@@ -18,8 +18,8 @@
 #include "base/log.h"
 #include "base/progress.h"
 #include "bootkeep.h"
-#include "builder/run/leftovers.h"
-#include "builder/run/output.h"
+#include "builder/run/descendants.h"
+#include "builder/run/linecutter.h"
 #include "builder/run/spawn.h"
 
 #define STOP_USEC (5 * USEC_PER_SEC)
@@ -34,7 +34,7 @@ typedef enum Phase {
 typedef struct Runner {
         const RunnerJob *job;
         Spawn spawn;
-        Output output;
+        LineCutter output;
         Phase phase;
         uint64_t deadline, beat;
         bool timed_out, interrupted;
@@ -66,7 +66,7 @@ static bool read_output(Runner *r, bool *ret_end) {
 
         *ret_end = n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
         if (n > 0)
-                output_feed(&r->output, buffer, (size_t) n);
+                linecutter_feed(&r->output, buffer, (size_t) n);
         return n > 0;
 }
 
@@ -76,7 +76,7 @@ static void drain_output(Runner *r) {
 
         for (unsigned i = 0; i < 64 && read_output(r, &end); i++)
                 ;
-        output_finish(&r->output);
+        linecutter_finish(&r->output);
 }
 
 static int poll_timeout(uint64_t deadline) {
@@ -143,8 +143,8 @@ static int wait_until_end(Runner *r) {
 }
 
 /* As the subreaper we inherit whatever lost its parent. */
-static void reap_leftovers(const Runner *r) {
-        unsigned n = leftovers_kill(now_usec() + STOP_USEC);
+static void reap_descendants(const Runner *r) {
+        unsigned n = descendants_kill(now_usec() + STOP_USEC);
 
         if (n > 0)
                 log_warning("Builder %s left %u processes behind: killed", r->job->name, n);
@@ -189,7 +189,7 @@ static int follow(Runner *r, RunnerOutcome *ret, char **ret_reason) {
                 kill_group(r, SIGKILL);
         if (r->phase != PHASE_LOST)
                 (void) waitid(P_PIDFD, (id_t) r->spawn.pidfd, &info, WEXITED);
-        reap_leftovers(r);
+        reap_descendants(r);
         drain_output(r);
         if (e < 0)
                 return e;

@@ -18,7 +18,7 @@ typedef struct RunnerJob {
         char *const *environ;  /* added to PATH, LANG, HOME and TERM, all that it gets */
         int root;              /* run inside this directory; -EBADF: on the host */
         uint64_t timeout_usec; /* USEC_INFINITY: none */
-        void (*line)(const char *line, void *userdata); /* what it prints, see output.h */
+        void (*line)(const char *line, void *userdata); /* what it prints, see linecutter.h */
         void (*runs)(void *userdata);                   /* called once a second while it does; may be NULL */
         void *userdata;
         Interrupt *interrupt; /* may be NULL */

@@ -25,7 +25,7 @@
 #include "base/error.h"
 #include "base/failure.h"
 #include "builder/run/chroot.h"
-#include "builder/run/leftovers.h"
+#include "builder/run/descendants.h"
 
 #define ERROR_FD 3
 #define NANNY_STOP_USEC (5 * USEC_PER_SEC)
@@ -200,7 +200,7 @@ __attribute__((__noreturn__)) static void watch_over(pid_t builder, pid_t parent
                 if (sigwaitinfo(signals, NULL) == SIGTERM && getppid() == parent)
                         pass_on(builder);
         }
-        (void) leftovers_kill(now_usec() + NANNY_STOP_USEC);
+        (void) descendants_kill(now_usec() + NANNY_STOP_USEC);
         _exit(EXIT_FAILURE);
 }
 

@@ -5,12 +5,12 @@
 #include "base/log.h"
 #include "base/progress.h"
 #include "builder/transaction/helperplan.h"
-#include "helper/private.h"
+#include "helper/privatemount.h"
 
 /* A plan being carried out on one helper: staged as a whole first, then switched. */
 typedef struct Transfer {
         const HelperPlan *plan;
-        const Private *mount;
+        const PrivateMount *mount;
         int volume; /* root directory of the volume, where the files come from */
         Interrupt *interrupt;
         Progress *progress;

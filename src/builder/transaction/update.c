@@ -15,7 +15,7 @@
 #include "builder/transaction/look.h"
 #include "builder/transaction/publish.h"
 #include "builder/transaction/transfer.h"
-#include "helper/private.h"
+#include "helper/privatemount.h"
 #include "tree/contain.h"
 
 typedef struct Update {
@@ -28,7 +28,7 @@ typedef struct Update {
         HelperSet wanted;
         HelperSet entries, left;
         HelperView *views;
-        Private mount;
+        PrivateMount mount;
         HelperPlan *plan;
         char **directories; /* strv: to be made */
         char **ours;        /* strv: could not be removed or finished; ours all the same */
@@ -45,7 +45,7 @@ static void update_done(Update *u) {
         helper_set_done(&u->entries);
         helper_set_done(&u->left);
         free(u->views);
-        private_done(&u->mount);
+        privatemount_done(&u->mount);
         (void) helper_plan_free(u->plan);
         (void) strv_free(u->directories);
         (void) strv_free(u->ours);
@@ -445,7 +445,7 @@ static int bring_up_to_date(Update *u) {
                 return r;
         if (carries_nothing(u))
                 return write_final(u);
-        r = private_open(u->helper, &u->mount, u->reterr);
+        r = privatemount_open(u->helper, &u->mount, u->reterr);
         if (r >= 0)
                 r = sweep(u);
         if (r >= 0)
@@ -467,7 +467,7 @@ int update_helper(const Updater *updater, const Helper *helper, UpdateResult *re
                 .u = updater,
                 .helper = helper,
                 .stamps = -EBADF,
-                .mount = PRIVATE_NULL,
+                .mount = PRIVATE_MOUNT_NULL,
                 .result = ret,
                 .reterr = reterr,
         };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "builder/run/leftovers.h"
+#include "builder/run/descendants.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -11,7 +11,6 @@ static unsigned kill_children(pid_t *ret_first) {
         _cleanup_fclose_ FILE *f = fopen("/proc/thread-self/children", "re");
         unsigned n = 0;
         int pid;
-
         while (f && fscanf(f, "%d", &pid) == 1) {
                 (void) kill(pid, SIGKILL);
                 if (n++ == 0)
@@ -20,28 +19,26 @@ static unsigned kill_children(pid_t *ret_first) {
         return n;
 }
 
-static void wait_for_one(pid_t pid, uint64_t deadline_usec) {
+static void await_death(pid_t pid, uint64_t deadline_usec) {
         _cleanup_close_ int pidfd = pidfd_open(pid, 0);
         struct pollfd p = {.fd = pidfd, .events = POLLIN};
         uint64_t now = now_usec();
-
         if (pidfd >= 0 && deadline_usec > now)
                 (void) poll(&p, 1,
                             (int) MIN((deadline_usec - now) / USEC_PER_MSEC + 1, (uint64_t) INT32_MAX));
 }
 
-/* The death of one may hand us its children, so again until none is left. */
-unsigned leftovers_kill(uint64_t deadline_usec) {
+/* The death of one may hand us its children, so this goes on until none is left. */
+unsigned descendants_kill(uint64_t deadline_usec) {
         unsigned n, most = 0;
         pid_t first = 0;
-
         do {
                 while (waitpid(-1, NULL, WNOHANG) > 0)
                         ; /* what had ended by itself is no offence */
                 n = kill_children(&first);
                 most = MAX(most, n);
                 if (n > 0)
-                        wait_for_one(first, deadline_usec);
+                        await_death(first, deadline_usec);
         } while (n > 0 && now_usec() < deadline_usec);
         return most;
 }

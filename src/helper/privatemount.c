@@ -4,7 +4,7 @@
  * and something else may be mounted there. A superblock that is in use already is shared, so its options and
  * its read-only state count, not ours. Never held longer than the build: it keeps the device busy. */
 
-#include "helper/private.h"
+#include "helper/privatemount.h"
 
 #include <fcntl.h>
 #include <sys/mount.h>
@@ -18,10 +18,10 @@
         (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW |                 \
          MOUNT_ATTR_NOATIME)
 
-void private_done(Private *p) {
+void privatemount_done(PrivateMount *p) {
         closep(&p->root);
         closep(&p->device);
-        *p = PRIVATE_NULL;
+        *p = PRIVATE_MOUNT_NULL;
 }
 
 /* 0 and a context whose superblock is there. -ENODEV: no such kind of file system. */
@@ -83,8 +83,8 @@ static int open_root(const Helper *helper, int *ret, char **reterr) {
         return 0;
 }
 
-int private_open(const Helper *helper, Private *ret, char **reterr) {
-        _cleanup_(private_done) Private p = PRIVATE_NULL;
+int privatemount_open(const Helper *helper, PrivateMount *ret, char **reterr) {
+        _cleanup_(privatemount_done) PrivateMount p = PRIVATE_MOUNT_NULL;
         struct stat st;
         int r;
 
@@ -99,6 +99,6 @@ int private_open(const Helper *helper, Private *ret, char **reterr) {
         if (r < 0)
                 return r;
         *ret = p;
-        p = PRIVATE_NULL;
+        p = PRIVATE_MOUNT_NULL;
         return 0;
 }

@@ -1,9 +1,0 @@
-/* SPDX-License-Identifier: LGPL-2.1-or-later */
-#pragma once
-
-#include "base/util.h"
-
-/* Kills every child of the calling process, and again what these leave to it as their subreaper
- * (PR_SET_CHILD_SUBREAPER), until none is left or DEADLINE (now_usec). Returns the most that there were at
- * once. */
-unsigned leftovers_kill(uint64_t deadline_usec);
