@@ -69,7 +69,7 @@ int place_path_append(char path[static PLACE_PATH_ROOM], size_t *length, const c
         if (*length + 1 + n >= PLACE_PATH_ROOM)
                 return error_origin(-ENAMETOOLONG);
         path[*length] = '/';
-        memcpy(path + *length + 1, name, n + 1);
+        (void) stpcpy(path + *length + 1, name);
         *length += n + 1;
         return 0;
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Every allocation of src/tree fails in turn. */
+/* Every allocation of src/tree fails in turn.
+ *
+ * tests: tree/contain.c tree/fingerprint.c tree/hasher.c tree/listing.c tree/place.c tree/root.c
+ * tests: tree/subtree.c tree/walk.c tree/way.c */
 
 #include "allocations.h"
 

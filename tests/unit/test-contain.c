@@ -11,7 +11,7 @@ static struct {
         int error;                      /* with this */
         unsigned flags_missing;         /* calls without what all must have */
         bool other_is_faster;           /* somebody else makes each directory first */
-        int fsync_error;
+        int fsync_error, statx_error;
         Synced synced;
 } world;
 
@@ -52,6 +52,14 @@ int fsync(int fd) {
                 return -1;
         }
         return REAL(fsync)(fd);
+}
+
+int statx(int dirfd, const char *name, int flags, unsigned mask, struct statx *ret) {
+        if (world.statx_error > 0) {
+                errno = world.statx_error;
+                return -1;
+        }
+        return REAL(statx)(dirfd, name, flags, mask, ret);
 }
 
 static int world_setup(void **state) {
@@ -150,7 +158,13 @@ static void root_must_be_the_mount_that_was_meant(void **state) {
         int fd = -1;
         assert_int_equal(statx(s->fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx), 0);
         assert_int_equal(contain_open_root(s->path, stx.stx_mnt_id, &fd), 0);
+        assert_int_equal(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
         close(fd);
+        fd = -1;
+        world.statx_error = EIO;
+        assert_int_equal(contain_open_root(s->path, stx.stx_mnt_id, &fd), -EIO);
+        world.statx_error = 0;
+        assert_int_equal(fd, -1);
         assert_int_equal(contain_open_root(s->path, 0, &fd), 0);
         close(fd);
         assert_int_equal(contain_open_root(s->path, stx.stx_mnt_id + 1000000, &fd), -ESTALE);
@@ -210,6 +224,12 @@ static void missing_directories_are_made(void **state) {
         char *name = NULL;
         int fd = -1;
         assert_int_equal(contain_open_parent(s->fd, "/a/b/c", &fd, &name), -ENOENT);
+        assert_null(name);
+        assert_int_equal(fd, -1);
+        assert_int_equal(contain_open_parent(s->fd, "/x", &fd, &name), 0);
+        assert_string_equal(name, "x");
+        free(name);
+        close(fd);
         assert_int_equal(contain_make_parent(s->fd, "/a/b/c", 0755, &fd, &name), 0);
         assert_string_equal(name, "c");
         free(name);

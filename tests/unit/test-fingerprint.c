@@ -139,6 +139,49 @@ static void where_a_link_points_counts(void **state) {
                 assert_false(fingerprint_equal(&a, &others[i]));
 }
 
+static Fingerprint fingerprint_of_ctime(uint32_t ns) {
+        const struct statx stx = {.stx_mode = S_IFREG, .stx_ctime = {.tv_sec = 1, .tv_nsec = ns}};
+        Hasher *h = hasher_new();
+        fingerprint_add(h, &(WalkEntry){.path = "/f", .stx = &stx}, true);
+        Fingerprint f = hasher_digest(h);
+        (void) hasher_free(h);
+        return f;
+}
+
+static void the_last_digit_counts(void **state) {
+        Fingerprint a = fingerprint_of_ctime(1), b = fingerprint_of_ctime(2), c = fingerprint_of_ctime(10);
+        assert_false(fingerprint_equal(&a, &b));
+        assert_false(fingerprint_equal(&a, &c));
+}
+
+static void a_string_ends_at_its_end(void **state) {
+        Hasher *a = hasher_new(), *b = hasher_new();
+        hasher_update_string(a, "ab\0x");
+        hasher_update_string(b, "ab\0y");
+        Fingerprint x = hasher_digest(a), y = hasher_digest(b);
+        assert_true(fingerprint_equal(&x, &y));
+        assert_null(hasher_free(a));
+        assert_null(hasher_free(b));
+        assert_null(hasher_free(NULL));
+}
+
+static void every_digit_is_asked_for(void **state) {
+        char hex[FINGERPRINT_HEX_MAX] = "0123456789abcdef0123456789abcdef", again[FINGERPRINT_HEX_MAX];
+        Fingerprint f;
+        assert_int_equal(fingerprint_from_hex(hex, &f), 0);
+        assert_string_equal(fingerprint_to_hex(&f, again), hex);
+        static const char bad[] = "gA /:\xff";
+        for (size_t i = 0; i < strlen(hex); i++)
+                for (size_t k = 0; k < strlen(bad); k++) {
+                        char before = hex[i];
+                        hex[i] = bad[k];
+                        assert_int_equal(fingerprint_from_hex(hex, &f), -EINVAL);
+                        hex[i] = before;
+                }
+        assert_int_equal(fingerprint_from_hex(hex + 1, &f), -EINVAL);
+        assert_string_equal(fingerprint_to_hex(&f, again), hex); /* as it was */
+}
+
 static void every_bit_of_a_fingerprint_counts(void **state) {
         Fingerprint a = fingerprint_of_one("/l", "x");
         for (size_t i = 0; i < sizeof(a.bytes); i++)
@@ -265,6 +308,9 @@ static void hex_comes_back(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(the_last_digit_counts),
+                cmocka_unit_test(a_string_ends_at_its_end),
+                cmocka_unit_test(every_digit_is_asked_for),
                 cmocka_unit_test(where_a_link_points_counts),
                 cmocka_unit_test(every_bit_of_a_fingerprint_counts),
                 cmocka_unit_test(fingerprints_are_as_stamps_have_them),

@@ -4,6 +4,24 @@
 #include <bootkeep.h>
 
 #include "disk.h"
+#include "interpose.h"
+
+static int state_error; /* of every open of the state directory, if not 0 */
+
+long syscall(long number, ...) {
+        long a[6];
+        va_list ap;
+        va_start(ap, number);
+        for (size_t i = 0; i < ELEMENTSOF(a); i++)
+                a[i] = va_arg(ap, long);
+        va_end(ap);
+        if (state_error > 0 && number == SYS_openat2 &&
+            streq((const char *) a[1], BOOTKEEP_VOLUME_STATE + 1)) {
+                errno = state_error;
+                return -1;
+        }
+        return REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
 
 /* A volume mounted at SCRATCH/mnt in a namespace of the test's own. */
 typedef struct World {
@@ -45,6 +63,18 @@ static void volume_is_opened_by_its_mount_point(void **state) {
         assert_int_equal(folder, -EINVAL);
         assert_int_equal(root_open("/proc", 0, &root), -ENOTBLK);
         assert_int_equal(root_open("/nonexistent", 0, &root), -ENOENT);
+}
+
+static void state_that_cannot_be_looked_for_is_an_error(void **state) {
+        World w;
+        Root *root = NULL;
+        world_start(&w, *state);
+        state_error = EIO;
+        int r = root_open(w.mnt, 0, &root);
+        state_error = 0;
+        world_end(&w);
+        assert_int_equal(r, -EIO);
+        assert_null(root);
 }
 
 static void state_is_made_and_found_again(void **state) {
@@ -120,6 +150,7 @@ static void state_behind_a_link_or_file_is_refused(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                scratch_test(state_that_cannot_be_looked_for_is_an_error),
                 scratch_test(volume_is_opened_by_its_mount_point),
                 scratch_test(state_is_made_and_found_again),
                 scratch_test(stamps_are_reached_below_a_separate_var),

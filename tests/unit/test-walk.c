@@ -494,6 +494,76 @@ static void a_shared_file_is_looked_at_after_its_arming(void **state) {
         assert_int_equal(size, 5);
 }
 
+static int refuse_node(int fd, ArmKind kind, void *userdata) {
+        struct stat st;
+        return kind == ARM_NODE && fstat(fd, &st) >= 0 && S_ISREG(st.st_mode) ? -ENOSPC : 0;
+}
+
+static void a_shared_file_that_cannot_be_armed_ends_the_walk(void **state) {
+        const Scratch *s = *state;
+        size_t n = 0;
+        scratch_write(s, "t/shared", "");
+        assert_int_equal(linkat(s->fd, "t/shared", s->fd, "elsewhere", 0), 0);
+        assert_int_equal(walk_source(&(Walk){s->fd, &(Arm){refuse_node, NULL}}, "/t", &(Visitor){count, &n}),
+                         -ENOSPC);
+}
+
+/* What is taken whole is looked at after it is armed as that. */
+static int open_up(int fd, ArmKind kind, void *userdata) {
+        const Scratch *s = userdata;
+        if (kind == ARM_TREE)
+                assert_int_equal(fchmodat(s->fd, "t", 0711, 0), 0);
+        return 0;
+}
+
+static int mode_of_first(const WalkEntry *entry, void *userdata) {
+        *(mode_t *) userdata = entry->stx->stx_mode;
+        return 1;
+}
+
+static void a_tree_is_looked_at_after_its_arming(void **state) {
+        const Scratch *s = *state;
+        mode_t mode = 0;
+        assert_int_equal(mkdirat(s->fd, "t", 0755), 0);
+        assert_int_equal(walk_source(&(Walk){s->fd, &(Arm){open_up, (void *) s}}, "/t",
+                                     &(Visitor){mode_of_first, &mode}),
+                         1);
+        assert_int_equal(mode, S_IFDIR | 0711);
+}
+
+static int stop_at_directory(const WalkEntry *entry, void *userdata) {
+        (*(unsigned *) userdata)++;
+        return streq(entry->path, "/t/b") ? 42 : 0;
+}
+
+static void a_directory_can_end_the_walk(void **state) {
+        const Scratch *s = *state;
+        unsigned n = 0;
+        scratch_write(s, "t/b/c", "");
+        scratch_write(s, "t/d", "");
+        assert_int_equal(walk_source(&(Walk){.root = s->fd}, "/t", &(Visitor){stop_at_directory, &n}), 42);
+        assert_int_equal(n, 2);
+}
+
+static void a_name_has_255_bytes_at_most(void **state) {
+        const Scratch *s = *state;
+        char path[300], inside[310];
+        Seen seen;
+        memset(path, 'n', sizeof(path));
+        path[0] = '/';
+        path[256] = 0;
+        scratch_write(s, path + 1, "");
+        assert_int_equal(walk(s, path, &seen, NULL), 0);
+        assert_int_equal(seen.n, 1);
+        (void) snprintf(inside, sizeof(inside), "t%s/x", path);
+        scratch_write(s, inside, "");
+        assert_int_equal(walk(s, "/t", &seen, NULL), 0);
+        assert_int_equal(seen.n, 3);
+        path[256] = 'n';
+        path[257] = 0;
+        assert_int_equal(walk(s, path, &seen, NULL), -ENAMETOOLONG);
+}
+
 static void a_directory_comes_in_pieces(void **state) {
         const Scratch *s = *state;
         Seen seen;
@@ -700,6 +770,10 @@ static void our_own_state_is_never_given(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                walk_test(a_shared_file_that_cannot_be_armed_ends_the_walk),
+                walk_test(a_tree_is_looked_at_after_its_arming),
+                walk_test(a_directory_can_end_the_walk),
+                walk_test(a_name_has_255_bytes_at_most),
                 walk_test(the_link_by_which_a_way_ends_is_told),
                 walk_test(a_link_can_end_the_walk),
                 walk_test(a_circle_that_is_mended_before_its_arming_is_seen),
