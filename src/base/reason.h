@@ -41,6 +41,7 @@ typedef enum Change {
 #define REASON_LIST_OF_COPIES "list of copies"
 #define REASON_BEYOND_STAMP "one of the files that the stamp has no room for"
 #define REASON_SOMETHING "something"
+#define REASON_DETAIL_NO_ROOM "the stamps are too large to say what" /* a detail */
 
 /* The details. WHEN may be NULL: not known. Times are local; who gives up the right to read the time zone
  * calls tzset() first. *RET is NULL where there is nothing to say. 0 or -ENOMEM. */

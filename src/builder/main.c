@@ -144,6 +144,7 @@ static int build(Program *p) {
         const FreshnessContext context = {
                 .root = p->root,
                 .plan = p->plan,
+                .room = &STAMP_ROOM_FULL,
                 .trust_ctime = p->options->trust_ctime,
         };
         const Build b = {

@@ -8,40 +8,16 @@
  *   fingerprint HEX             of builder and sources
  *   builder NAME HEX
  *   output PATH SIZE MTIME      each output as the builder left it (a directory: PATH HEX -)
- *   file PATH DESCRIPTION [TARGET]   each file of the sources, for explaining a difference
  *   more N                      so many files have no line
+ *   file PATH DESCRIPTION [TARGET]   each file of the sources, for explaining a difference
  * Stamp of a helper, helpers/PARTUUID.stamp:
  *   fingerprint HEX             of everything copied to it
  *   filesystem UUID
  *   (lines of bootkeep-build about what it carries)
- *   file PATH DESCRIPTION [TARGET] */
+ *   more N, file PATH DESCRIPTION [TARGET]   as above */
 
-#include "base/reason.h"
-#include "freshness/stamp.h"
-#include "helper/helper.h"
-#include "manifest/plan.h"
-#include "tree/fingerprint.h"
-#include "tree/root.h"
-
-typedef struct Freshness {
-        Difference difference;
-        char *path;
-        char *detail;
-        Fingerprint now; /* what a build that starts now must record; not set for MISSING and UNREADABLE */
-} Freshness;
-
-#define FRESHNESS_NULL ((Freshness){})
-void freshness_done(Freshness *f);
-
-/* "/etc/dracut.conf.d/10.conf changed (size, mtime, 2026-11-23 17:20:33)", for people. NULL: out of memory */
-char *freshness_describe(const Freshness *f);
-
-typedef struct FreshnessContext {
-        const Root *root;
-        const Plan *plan;
-        const Arm *arm; /* or NULL */
-        bool trust_ctime;
-} FreshnessContext;
+#include "freshness/finding.h"
+#include "freshness/subject.h"
 
 /* 0 (the outcome is in *RET, errors of single paths included) or negative errno (out of memory, no watches
  * left, …). */
@@ -50,11 +26,10 @@ int freshness_of_helper(const FreshnessContext *c, const Helper *helper, Freshne
 
 /* The lines `fingerprint`, `builder` and `file` of a stamp made now, before a builder runs (helper:
  * `fingerprint`, `file`). *RET_MISSING, unless NULL, gets the path when a needed file is missing (-ENOENT) or
- * cannot be looked at (another errno). Of very many files only the first have a line `file`; a line `more`
- * then says how many have none. */
+ * cannot be looked at (another errno). Of very many files only the first have a line (stamp.h). */
 int freshness_stamp_cache(const FreshnessContext *c, const PlanCache *cache, Stamp **ret, char **ret_missing);
 int freshness_stamp_helper(const FreshnessContext *c, const Helper *helper, Stamp **ret, char **ret_missing);
-/* Adds the `output` lines: to be called behind the builder. -ENOENT: *RET_MISSING. */
+/* Adds the `output` lines: to be called after the builder. -ENOENT: *RET_MISSING. */
 int freshness_stamp_outputs(const FreshnessContext *c, const PlanCache *cache, Stamp *stamp,
                             char **ret_missing);
 

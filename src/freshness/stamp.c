@@ -16,12 +16,12 @@
 #include "tree/contain.h"
 
 #define STAMP_MAGIC "bootkeep-stamp 1"
-#define STAMP_SIZE_MAX (INT64_C(64) * 1024 * 1024)
-#define STAMP_LINES_MAX (1024U * 1024U)
 #define STAMP_LINE_MAX (128 * 1024) /* more than any of ours: a few escaped paths */
 #define STAMP_TEMPORARY ".stamp.tmp"
 #define STAMP_SUFFIX ".stamp"
 #define FILE_KEY "file"
+#define MORE_KEY "more"
+#define MORE_SIZE_MAX (sizeof(MORE_KEY) + 3 * sizeof(size_t) + 1) /* of its line */
 
 Stamp *stamp_new(void) {
         return calloc(1, sizeof(Stamp));
@@ -31,14 +31,19 @@ Stamp *stamp_free(Stamp *s) {
         if (!s)
                 return NULL;
         for (size_t i = 0; i < s->n_lines; i++)
-                free(s->lines[i].key); /* the value lies behind it */
+                free(s->lines[i].key); /* its value lies in the same memory */
         free(s->lines);
         free(s);
         return NULL;
 }
 
+/* As it is in the file, with space and newline. */
+static size_t line_size(const StampLine *line) {
+        return strlen(line->key) + strlen(line->value) + 2;
+}
+
 /* Takes LINE, "key value": the space becomes the NUL between them. */
-static int stamp_take(Stamp *s, char *line) {
+static int stamp_take_line(Stamp *s, char *line) {
         _cleanup_free_ char *owned = line;
         size_t n = strcspn(owned, " ");
         if (n == 0 || !owned[n] || !owned[n + 1])
@@ -46,20 +51,41 @@ static int stamp_take(Stamp *s, char *line) {
         if (grow(s->lines, s->n_lines) < 0)
                 return error_origin(-ENOMEM);
         owned[n] = 0;
-        s->lines[s->n_lines++] = (StampLine){.key = owned, .value = owned + n + 1};
+        StampLine taken = {.key = owned, .value = owned + n + 1};
+        s->lines[s->n_lines++] = taken;
+        s->size += line_size(&taken);
         (void) TAKE_PTR(owned);
         return 0;
 }
 
-int stamp_add(Stamp *s, const char *key, const char *format, ...) {
+_printf_(3, 0) static int stamp_add_formatted(Stamp *s, const char *key, const char *format, va_list ap) {
         _cleanup_free_ char *value = NULL, *line = NULL;
-        va_list ap;
-        va_start(ap, format);
         int r = vstrprintf(&value, format, ap);
-        va_end(ap);
         if (r >= 0)
                 r = strprintf(&line, "%s %s", key, value);
-        return r < 0 ? r : stamp_take(s, TAKE_PTR(line));
+        return r < 0 ? r : stamp_take_line(s, TAKE_PTR(line));
+}
+
+int stamp_add(Stamp *s, const char *key, const char *format, ...) {
+        va_list ap;
+        assert(s && key);
+        va_start(ap, format);
+        int r = stamp_add_formatted(s, key, format, ap);
+        va_end(ap);
+        return r;
+}
+
+int stamp_add_file(Stamp *s, const char *format, ...) {
+        va_list ap;
+        assert(s);
+        if (s->size >= STAMP_SIZE_MAX || s->n_lines >= STAMP_LINES_MAX) {
+                s->files_left_out++;
+                return 0;
+        }
+        va_start(ap, format);
+        int r = stamp_add_formatted(s, FILE_KEY, format, ap);
+        va_end(ap);
+        return r;
 }
 
 const char *stamp_next(const Stamp *s, const char *key, size_t *i) {
@@ -81,37 +107,58 @@ static bool key_is_valid(const char *line) {
         return n > 0 && line[n] == ' ' && line[n + 1];
 }
 
+/* What is read of a stamp. */
+typedef struct StampReader {
+        FILE *file;
+        bool head;    /* only what comes before the files */
+        size_t *room; /* see stamp_read() */
+        char line[STAMP_LINE_MAX];
+} StampReader;
+
+static StampReader *stamp_reader_free(StampReader *r) {
+        if (r)
+                fclosep(&r->file);
+        free(r);
+        return NULL;
+}
+DEFINE_CLEANUP(StampReader *, stamp_reader_free);
+
 /* One line without its newline. 0 at the end; -EBADMSG: cut short, too long, or with a NUL in it. */
-static int read_line(FILE *f, char line[static STAMP_LINE_MAX]) {
-        if (!fgets(line, STAMP_LINE_MAX, f))
-                return feof(f) ? 0 : error_origin(-EIO);
-        char *end = strchr(line, '\n');
+static int stamp_read_line(StampReader *reader) {
+        if (!fgets(reader->line, sizeof(reader->line), reader->file))
+                return feof(reader->file) ? 0 : error_origin(-EIO);
+        char *end = strchr(reader->line, '\n');
         if (!end)
                 return error_origin(-EBADMSG);
         *end = 0;
+        size_t n = (size_t) (end - reader->line) + 1;
+        if (reader->room && n > *reader->room)
+                return error_origin(-EFBIG);
+        if (reader->room)
+                *reader->room -= n;
         return 1;
 }
 
-static int stamp_parse(FILE *f, bool head, Stamp **ret) {
+static int stamp_parse(StampReader *reader, Stamp **ret) {
         _cleanup_(stamp_freep) Stamp *s = stamp_new();
-        _cleanup_free_ char *line = malloc(STAMP_LINE_MAX);
-        if (!s || !line)
+        if (!s)
                 return error_origin(-ENOMEM);
-        int r = read_line(f, line);
-        if (r <= 0 || !streq(line, STAMP_MAGIC))
+        int r = stamp_read_line(reader);
+        if (r <= 0 || !streq(reader->line, STAMP_MAGIC))
                 return r < 0 ? r : error_origin(-EBADMSG);
         for (;;) {
-                r = read_line(f, line);
+                r = stamp_read_line(reader);
                 if (r < 0)
                         return r;
-                if (r == 0 || (head && startswith(line, FILE_KEY " ")))
+                if (r == 0 || (reader->head && startswith(reader->line, FILE_KEY " ")))
                         break;
-                if (!key_is_valid(line) || s->n_lines >= STAMP_LINES_MAX)
+                /* it may have grown since it was opened */
+                if (!key_is_valid(reader->line) || s->n_lines >= STAMP_LINES_MAX || s->size > STAMP_SIZE_MAX)
                         return error_origin(-EBADMSG);
-                char *copy = strdup(line);
+                char *copy = strdup(reader->line);
                 if (!copy)
                         return error_origin(-ENOMEM);
-                r = stamp_take(s, copy);
+                r = stamp_take_line(s, copy);
                 if (r < 0)
                         return r;
         }
@@ -119,7 +166,7 @@ static int stamp_parse(FILE *f, bool head, Stamp **ret) {
         return 0;
 }
 
-static int open_stamp(int dirfd, const char *name, FILE **ret) {
+static int stamp_open(int dirfd, const char *name, FILE **ret) {
         _cleanup_free_ char *path = NULL;
         _cleanup_close_ int fd = -EBADF, file = -EBADF;
         struct stat st;
@@ -127,7 +174,7 @@ static int open_stamp(int dirfd, const char *name, FILE **ret) {
         if (r >= 0)
                 r = contain_open_nolinks(dirfd, path, O_PATH | O_NOFOLLOW, 0, &fd);
         if (r >= 0 && fstat(fd, &st) < 0)
-                r = -errno;
+                r = error_origin(-errno);
         if (r >= 0 && (!S_ISREG(st.st_mode) || st.st_size > STAMP_SIZE_MAX))
                 r = -EBADMSG;
         if (r >= 0)
@@ -141,28 +188,78 @@ static int open_stamp(int dirfd, const char *name, FILE **ret) {
         return 0;
 }
 
-static int stamp_load(int dirfd, const char *name, bool head, Stamp **ret) {
-        _cleanup_fclose_ FILE *f = NULL;
-        int r = open_stamp(dirfd, name, &f);
-        return r < 0 ? r : stamp_parse(f, head, ret);
+static int stamp_load(int dirfd, const char *name, bool head, size_t *room, Stamp **ret) {
+        _cleanup_(stamp_reader_freep) StampReader *reader = malloc(sizeof(StampReader));
+        assert(dirfd >= 0 && name && ret);
+        if (!reader)
+                return error_origin(-ENOMEM);
+        reader->file = NULL;
+        reader->head = head;
+        reader->room = room;
+        int r = stamp_open(dirfd, name, &reader->file);
+        return r < 0 ? r : stamp_parse(reader, ret);
 }
 
-int stamp_read(int dirfd, const char *name, Stamp **ret) {
-        return stamp_load(dirfd, name, false, ret);
+int stamp_read(int dirfd, const char *name, size_t *room, Stamp **ret) {
+        return stamp_load(dirfd, name, false, room, ret);
 }
 
-int stamp_read_head(int dirfd, const char *name, Stamp **ret) {
-        return stamp_load(dirfd, name, true, ret);
+int stamp_read_head(int dirfd, const char *name, size_t *room, Stamp **ret) {
+        return stamp_load(dirfd, name, true, room, ret);
 }
 
-static void print_lines(FILE *f, const Stamp *s, bool files) {
+/* How many of the lines of files are written, and how many are not. */
+typedef struct FileLines {
+        size_t written, left_out;
+} FileLines;
+
+static int stamp_fit(const Stamp *s, FileLines *ret) {
+        size_t room = STAMP_SIZE_MAX, lines = STAMP_LINES_MAX;
+        size_t taken = sizeof(STAMP_MAGIC) + MORE_SIZE_MAX, n_others = 1, n_files = 0;
         for (size_t i = 0; i < s->n_lines; i++)
-                if (streq(s->lines[i].key, FILE_KEY) == files)
-                        (void) fprintf(f, "%s %s\n", s->lines[i].key, s->lines[i].value);
+                if (!streq(s->lines[i].key, FILE_KEY)) {
+                        taken += line_size(&s->lines[i]);
+                        n_others++;
+                } else
+                        n_files++;
+        if (taken > room || n_others > lines)
+                return error_origin(-EFBIG);
+        *ret = (FileLines){.left_out = s->files_left_out + n_files};
+        for (size_t i = 0; i < s->n_lines; i++) {
+                if (!streq(s->lines[i].key, FILE_KEY))
+                        continue;
+                taken += line_size(&s->lines[i]);
+                if (taken > room || n_others + ret->written >= lines)
+                        break;
+                ret->written++;
+                ret->left_out--;
+        }
+        return 0;
+}
+
+static void print_stamp_line(FILE *f, const StampLine *line) {
+        (void) fprintf(f, "%s %s\n", line->key, line->value);
+}
+
+static void print_stamp(FILE *f, const Stamp *s, const FileLines *files) {
+        size_t n = 0;
+        (void) fprintf(f, "%s\n", STAMP_MAGIC);
+        for (size_t i = 0; i < s->n_lines; i++)
+                if (!streq(s->lines[i].key, FILE_KEY))
+                        print_stamp_line(f, &s->lines[i]);
+        if (files->left_out > 0)
+                (void) fprintf(f, "%s %zu\n", MORE_KEY, files->left_out);
+        for (size_t i = 0; n < files->written; i++) {
+                assert(i < s->n_lines);
+                if (!streq(s->lines[i].key, FILE_KEY))
+                        continue;
+                print_stamp_line(f, &s->lines[i]);
+                n++;
+        }
 }
 
 /* Errors of the stream stay with it until it is flushed. */
-static int write_temporary(int dirfd, const Stamp *s) {
+static int write_temporary(int dirfd, const Stamp *s, const FileLines *files) {
         _cleanup_close_ int fd =
                 openat(dirfd, STAMP_TEMPORARY, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
         if (fd < 0)
@@ -171,21 +268,24 @@ static int write_temporary(int dirfd, const Stamp *s) {
         if (!f)
                 return error_origin(-errno);
         (void) TAKE_FD(fd);
-        (void) fprintf(f, "%s\n", STAMP_MAGIC);
-        print_lines(f, s, false);
-        print_lines(f, s, true);
+        print_stamp(f, s, files);
         if (fflush(f) < 0 || ferror(f) || fsync(fileno(f)) < 0)
                 return errno > 0 ? error_origin(-errno) : error_origin(-EIO);
         return 0;
 }
 
 int stamp_write(int dirfd, const char *name, const Stamp *s) {
+        FileLines files;
+        assert(dirfd >= 0 && name && s);
+        int r = stamp_fit(s, &files);
+        if (r < 0)
+                return r;
         /* one of an interrupted run: builds of one volume exclude each other, so it is nobody's */
         if (unlinkat(dirfd, STAMP_TEMPORARY, 0) < 0 && errno != ENOENT)
                 return error_origin(-errno);
-        int r = write_temporary(dirfd, s);
+        r = write_temporary(dirfd, s, &files);
         if (r >= 0 && renameat(dirfd, STAMP_TEMPORARY, dirfd, name) < 0)
-                r = -errno;
+                r = error_origin(-errno);
         if (r < 0) {
                 (void) unlinkat(dirfd, STAMP_TEMPORARY, 0);
                 return r;

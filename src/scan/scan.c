@@ -112,6 +112,7 @@ static int scan_compare(Scan *s, const Arm *arm) {
                 .root = s->root,
                 .plan = s->plan,
                 .arm = arm,
+                .room = &STAMP_ROOM_FULL,
                 .trust_ctime = s->options->trust_ctime,
         };
         int r = scan_caches(s, &context);

@@ -160,13 +160,13 @@ static void what_is_stale_is_found_or_the_error_is_told(void **state) {
 static int read_stamp(void *userdata) {
         const Scratch *s = userdata;
         Stamp *stamp = UNTOUCHED;
-        return OUTCOME(stamp_read(s->fd, "x.stamp", &stamp), stamp, stamp_free);
+        return OUTCOME(stamp_read(s->fd, "x.stamp", NULL, &stamp), stamp, stamp_free);
 }
 
 static int read_head(void *userdata) {
         const Scratch *s = userdata;
         Stamp *stamp = UNTOUCHED;
-        return OUTCOME(stamp_read_head(s->fd, "x.stamp", &stamp), stamp, stamp_free);
+        return OUTCOME(stamp_read_head(s->fd, "x.stamp", NULL, &stamp), stamp, stamp_free);
 }
 
 static int make_stamp(void *userdata) {

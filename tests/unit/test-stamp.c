@@ -5,6 +5,37 @@
 
 #include "scratch.h"
 
+/* Takes the place of libc's: what was synced, in its order. */
+static struct {
+        bool file, directory, file_before_rename;
+        const char *name; /* of the stamp that is about to be written */
+} synced;
+
+int fsync(int fd) {
+        struct stat st;
+        assert_int_equal(fstat(fd, &st), 0);
+        if (S_ISDIR(st.st_mode))
+                synced.directory = true;
+        else {
+                synced.file = true;
+                synced.file_before_rename = faccessat(AT_FDCWD, synced.name, F_OK, 0) < 0;
+        }
+        return (int) syscall(SYS_fsync, fd);
+}
+
+static void stamp_and_its_folder_are_synced(void **state) {
+        const Scratch *s = *state;
+        char path[128];
+        Stamp *a = stamp_new();
+        (void) snprintf(path, sizeof(path), "%s/x.stamp", s->path);
+        memset(&synced, 0, sizeof(synced));
+        synced.name = path;
+        assert_int_equal(stamp_add(a, "key", "value"), 0);
+        assert_int_equal(stamp_write(s->fd, "x.stamp", a), 0);
+        assert_true(synced.file && synced.file_before_rename && synced.directory);
+        stamp_free(a);
+}
+
 static void stamp_comes_back_with_its_files_last(void **state) {
         const Scratch *s = *state;
         Stamp *a = stamp_new(), *b = NULL;
@@ -14,7 +45,7 @@ static void stamp_comes_back_with_its_files_last(void **state) {
         assert_int_equal(stamp_add(a, "file", "/b\\x20c %i", 2), 0);
         assert_int_equal(stamp_add(a, "output", "/o 5 1.0"), 0);
         assert_int_equal(stamp_write(s->fd, "x.stamp", a), 0);
-        assert_int_equal(stamp_read(s->fd, "x.stamp", &b), 0);
+        assert_int_equal(stamp_read(s->fd, "x.stamp", NULL, &b), 0);
         assert_int_equal(b->n_lines, 4);
         assert_string_equal(stamp_get(b, "fingerprint"), "00ff");
         assert_string_equal(stamp_next(b, "file", &i), "/a 1");
@@ -22,11 +53,167 @@ static void stamp_comes_back_with_its_files_last(void **state) {
         assert_null(stamp_next(b, "file", &i));
         assert_null(stamp_get(b, "nothing"));
         b = stamp_free(b);
-        assert_int_equal(stamp_read_head(s->fd, "x.stamp", &b), 0);
+        assert_int_equal(stamp_read_head(s->fd, "x.stamp", NULL, &b), 0);
         assert_int_equal(b->n_lines, 2);
         assert_string_equal(stamp_get(b, "output"), "/o 5 1.0");
         stamp_free(a);
         stamp_free(b);
+}
+
+static void head_ends_at_the_first_file_and_nothing_else(void **state) {
+        const Scratch *s = *state;
+        Stamp *b = NULL;
+        scratch_write(s, "x",
+                      "bootkeep-stamp 1\nfilesystem AB-CD\nfiles 1\nfingerprint 00\nfile /a 1\nafter x\n");
+        assert_int_equal(stamp_read_head(s->fd, "x", NULL, &b), 0);
+        assert_int_equal(b->n_lines, 3);
+        assert_string_equal(stamp_get(b, "filesystem"), "AB-CD");
+        assert_string_equal(stamp_get(b, "fingerprint"), "00");
+        stamp_free(b);
+}
+
+static void room_is_what_may_be_read_in_all(void **state) {
+        const Scratch *s = *state;
+        static const char text[] = "bootkeep-stamp 1\nfingerprint 00\nfile /a 1\n";
+        Stamp *b = NULL;
+        size_t room = sizeof(text) - 1;
+        scratch_write(s, "x", text);
+        assert_int_equal(stamp_read(s->fd, "x", &room, &b), 0);
+        assert_int_equal(room, 0);
+        b = stamp_free(b);
+        assert_int_equal(stamp_read(s->fd, "x", &room, &b), -EFBIG);
+        assert_null(b);
+        room = sizeof(text) - 2;
+        assert_int_equal(stamp_read(s->fd, "x", &room, &b), -EFBIG);
+        assert_null(b);
+        room = 1000;
+        assert_int_equal(stamp_read_head(s->fd, "x", &room, &b), 0); /* and the line at which it ends */
+        assert_int_equal(room, 1000 - (sizeof(text) - 1));
+        stamp_free(b);
+}
+
+/* Makes the file X of so many lines, so many bytes each, after the first. */
+static void write_lines(const Scratch *s, size_t lines, size_t bytes) {
+        char *line = malloc(bytes + 1);
+        FILE *f = fdopen(openat(s->fd, "x", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644), "w");
+        assert_true(f && line);
+        memset(line, 'x', bytes);
+        memcpy(line, "k ", 2);
+        line[bytes - 1] = '\n';
+        line[bytes] = 0;
+        (void) fputs("bootkeep-stamp 1\n", f);
+        while (lines-- > 0)
+                (void) fputs(line, f);
+        assert_int_equal(fclose(f), 0);
+        free(line);
+}
+
+static void stamps_are_bounded_in_size_and_lines(void **state) {
+        const Scratch *s = *state;
+        Stamp *b = NULL;
+        write_lines(s, STAMP_LINES_MAX, 4);
+        assert_int_equal(stamp_read(s->fd, "x", NULL, &b), 0);
+        assert_int_equal(b->n_lines, STAMP_LINES_MAX);
+        b = stamp_free(b);
+        write_lines(s, STAMP_LINES_MAX + 1, 4);
+        assert_int_equal(stamp_read(s->fd, "x", NULL, &b), -EBADMSG);
+        write_lines(s, 31, 131072 - 1);
+        assert_int_equal(stamp_read(s->fd, "x", NULL, &b), 0); /* the longest line, and nearly full */
+        b = stamp_free(b);
+        write_lines(s, 1, 131072);
+        assert_int_equal(stamp_read(s->fd, "x", NULL, &b), -EBADMSG);
+        assert_null(b);
+}
+
+static void size_at_the_limit_is_read_one_byte_more_is_not(void **state) {
+        const Scratch *s = *state;
+        const size_t rest = STAMP_SIZE_MAX - strlen("bootkeep-stamp 1\n") - 63 * 65536;
+        Stamp *b = NULL;
+        for (size_t more = 0; more < 2; more++) {
+                char *last = malloc(rest + more + 1);
+                memset(last, 'y', rest + more);
+                memcpy(last, "k ", 2);
+                last[rest + more - 1] = '\n';
+                last[rest + more] = 0;
+                write_lines(s, 63, 65536);
+                int fd = openat(s->fd, "x", O_WRONLY | O_APPEND | O_CLOEXEC);
+                assert_int_equal(write_all(fd, last, rest + more), 0);
+                close(fd);
+                free(last);
+                assert_int_equal(stamp_read(s->fd, "x", NULL, &b), more ? -EBADMSG : 0);
+                b = stamp_free(b);
+        }
+}
+
+/* All but the files are always there; of these as many as a reader takes. */
+static void files_without_room_are_counted_not_written(void **state) {
+        const Scratch *s = *state;
+        Stamp *a = stamp_new(), *b = NULL;
+        size_t n = 0, i = 0;
+        char value[1000], more[32];
+        struct stat st;
+        memset(value, 'v', sizeof(value));
+        value[sizeof(value) - 1] = 0;
+        for (i = 0; i < 5000; i++)
+                assert_int_equal(stamp_add_file(a, "%s", value), 0);
+        assert_int_equal(a->n_lines, (STAMP_SIZE_MAX + 1004) / 1005);
+        assert_int_equal(a->n_lines + a->files_left_out, 5000);
+        for (i = 0; i < 100; i++)
+                assert_int_equal(stamp_add(a, "output", "%s", value), 0);
+        assert_int_equal(stamp_add(a, "after", "all"), 0);
+        assert_int_equal(stamp_write(s->fd, "x", a), 0);
+        assert_int_equal(fstatat(s->fd, "x", &st, 0), 0);
+        assert_in_range(st.st_size, STAMP_SIZE_MAX - 1005 - 64, STAMP_SIZE_MAX);
+        assert_int_equal(stamp_read(s->fd, "x", NULL, &b), 0);
+        assert_string_equal(stamp_get(b, "after"), "all");
+        for (i = 0; stamp_next(b, "file", &i);)
+                n++;
+        (void) snprintf(more, sizeof(more), "%zu", 5000 - n);
+        assert_string_equal(stamp_get(b, "more"), more);
+        b = stamp_free(b);
+        assert_int_equal(stamp_read_head(s->fd, "x", NULL, &b), 0);
+        assert_string_equal(stamp_get(b, "more"), more);
+        stamp_free(a);
+        stamp_free(b);
+}
+
+static void many_short_files_are_bounded_by_their_lines(void **state) {
+        const Scratch *s = *state;
+        Stamp *a = stamp_new(), *b = NULL;
+        for (size_t i = 0; i < STAMP_LINES_MAX + 10; i++)
+                assert_int_equal(stamp_add_file(a, "x"), 0);
+        assert_int_equal(a->n_lines, STAMP_LINES_MAX);
+        assert_int_equal(a->files_left_out, 10);
+        assert_int_equal(stamp_add(a, "key", "value"), 0);
+        assert_int_equal(stamp_write(s->fd, "x", a), 0);
+        assert_int_equal(stamp_read(s->fd, "x", NULL, &b), 0);
+        assert_int_equal(b->n_lines, STAMP_LINES_MAX);
+        assert_string_equal(stamp_get(b, "more"), "12"); /* two lines were needed for others */
+        stamp_free(a);
+        stamp_free(b);
+}
+
+static void what_cannot_be_left_out_and_has_no_room_is_an_error(void **state) {
+        const Scratch *s = *state;
+        char value[1000];
+        Stamp *a = stamp_new();
+        memset(value, 'v', sizeof(value));
+        value[sizeof(value) - 1] = 0;
+        scratch_write(s, "x", "old");
+        for (size_t i = 0; i < STAMP_SIZE_MAX / 1004; i++)
+                assert_int_equal(stamp_add(a, "key", "%s", value), 0);
+        assert_int_equal(stamp_write(s->fd, "x", a), 0);
+        assert_int_equal(stamp_add(a, "key", "%s", value), 0);
+        assert_int_equal(stamp_write(s->fd, "x", a), -EFBIG);
+        a = stamp_free(a);
+        a = stamp_new();
+        for (size_t i = 0; i < STAMP_LINES_MAX - 1; i++)
+                assert_int_equal(stamp_add(a, "k", "v"), 0);
+        assert_int_equal(stamp_write(s->fd, "y", a), 0);
+        assert_int_equal(stamp_add(a, "k", "v"), 0);
+        assert_int_equal(stamp_write(s->fd, "y", a), -EFBIG);
+        stamp_free(a);
+        assert_int_equal(faccessat(s->fd, ".stamp.tmp", F_OK, 0), -1);
 }
 
 static void lines_that_would_not_come_back_are_refused(void **state) {
@@ -54,16 +241,16 @@ static void what_is_not_a_stamp_is_told(void **state) {
         Stamp *b = NULL;
         for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
                 scratch_write(s, "x.stamp", bad[i]);
-                assert_int_equal(stamp_read(s->fd, "x.stamp", &b), -EBADMSG);
-                assert_int_equal(stamp_read_head(s->fd, "x.stamp", &b), -EBADMSG);
+                assert_int_equal(stamp_read(s->fd, "x.stamp", NULL, &b), -EBADMSG);
+                assert_int_equal(stamp_read_head(s->fd, "x.stamp", NULL, &b), -EBADMSG);
         }
         int fd = openat(s->fd, "x.stamp", O_WRONLY | O_TRUNC | O_CLOEXEC);
         assert_int_equal(write_all(fd, "bootkeep-stamp 1\nkey a\0b\n", 25), 0);
-        assert_int_equal(stamp_read(s->fd, "x.stamp", &b), -EBADMSG);
+        assert_int_equal(stamp_read(s->fd, "x.stamp", NULL, &b), -EBADMSG);
         assert_int_equal(ftruncate(fd, 65 * 1024 * 1024), 0);
-        assert_int_equal(stamp_read(s->fd, "x.stamp", &b), -EBADMSG);
+        assert_int_equal(stamp_read(s->fd, "x.stamp", NULL, &b), -EBADMSG);
         close(fd);
-        assert_int_equal(stamp_read(s->fd, "none", &b), -ENOENT);
+        assert_int_equal(stamp_read(s->fd, "none", NULL, &b), -ENOENT);
         assert_null(b);
 }
 
@@ -76,7 +263,7 @@ static void every_truncation_is_told(void **state) {
                 memcpy(text, whole, n);
                 text[n] = 0;
                 scratch_write(s, "x", text);
-                int r = stamp_read(s->fd, "x", &b);
+                int r = stamp_read(s->fd, "x", NULL, &b);
                 assert_int_equal(r, n > 0 && whole[n - 1] == '\n' ? 0 : -EBADMSG);
                 stamp_free(b);
         }
@@ -89,9 +276,9 @@ static void stamp_is_never_read_through_what_is_no_file(void **state) {
         assert_int_equal(symlinkat("real", s->fd, "link"), 0);
         assert_int_equal(mkfifoat(s->fd, "fifo", 0644), 0);
         assert_int_equal(mkdirat(s->fd, "directory", 0755), 0);
-        assert_int_equal(stamp_read(s->fd, "link", &b), -EBADMSG);
-        assert_int_equal(stamp_read(s->fd, "fifo", &b), -EBADMSG);
-        assert_int_equal(stamp_read(s->fd, "directory", &b), -EBADMSG);
+        assert_int_equal(stamp_read(s->fd, "link", NULL, &b), -EBADMSG);
+        assert_int_equal(stamp_read(s->fd, "fifo", NULL, &b), -EBADMSG);
+        assert_int_equal(stamp_read(s->fd, "directory", NULL, &b), -EBADMSG);
         assert_null(b);
 }
 
@@ -106,7 +293,7 @@ static void link_in_the_place_of_a_stamp_is_replaced_not_followed(void **state) 
         assert_int_equal(stamp_write(s->fd, "x.stamp", a), 0);
         assert_int_equal(fstatat(s->fd, "victim", &st, AT_SYMLINK_NOFOLLOW), 0);
         assert_int_equal(st.st_size, 9);
-        assert_int_equal(stamp_read(s->fd, "x.stamp", &b), 0);
+        assert_int_equal(stamp_read(s->fd, "x.stamp", NULL, &b), 0);
         assert_int_equal(fstatat(s->fd, ".stamp.tmp", &st, AT_SYMLINK_NOFOLLOW), -1);
         stamp_free(a);
         stamp_free(b);
@@ -126,7 +313,7 @@ static void failed_write_leaves_the_old_stamp_and_no_litter(void **state) {
         int r = stamp_write(s->fd, "x.stamp", a);
         assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
         assert_int_equal(r, -EFBIG);
-        assert_int_equal(stamp_read(s->fd, "x.stamp", &b), 0);
+        assert_int_equal(stamp_read(s->fd, "x.stamp", NULL, &b), 0);
         assert_int_equal(b->n_lines, 1);
         assert_int_equal(faccessat(s->fd, ".stamp.tmp", F_OK, 0), -1);
         stamp_free(a);
@@ -157,7 +344,15 @@ static void name_is_one_file_name(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                scratch_test(stamp_and_its_folder_are_synced),
                 scratch_test(stamp_comes_back_with_its_files_last),
+                scratch_test(head_ends_at_the_first_file_and_nothing_else),
+                scratch_test(room_is_what_may_be_read_in_all),
+                scratch_test(stamps_are_bounded_in_size_and_lines),
+                scratch_test(size_at_the_limit_is_read_one_byte_more_is_not),
+                scratch_test(files_without_room_are_counted_not_written),
+                scratch_test(many_short_files_are_bounded_by_their_lines),
+                scratch_test(what_cannot_be_left_out_and_has_no_room_is_an_error),
                 cmocka_unit_test(lines_that_would_not_come_back_are_refused),
                 scratch_test(what_is_not_a_stamp_is_told),
                 scratch_test(every_truncation_is_told),

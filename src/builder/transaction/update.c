@@ -67,7 +67,7 @@ static int read_record(Update *u) {
                 r = stamp_name(u->helper->partuuid, NULL, &u->stamp_name);
         if (r < 0)
                 return failure_errno(u->reterr, r, "cannot open the stamps");
-        r = stamp_read(u->stamps, u->stamp_name, &old);
+        r = stamp_read(u->stamps, u->stamp_name, NULL, &old);
         if (r >= 0)
                 r = helper_record_read(old, &u->record);
         if (r == -ENOMEM)

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "freshness/subject.h"
+
+#include <fcntl.h>
+
+#include "base/error.h"
+#include "base/escape.h"
+#include "freshness/finding.h"
+#include "tree/contain.h"
+
+static bool is_one(const Subject *s) {
+        return s->context && !s->cache != !s->helper;
+}
+
+/* The directory of the stamps of its kind. -ENOENT: nothing was ever built on the volume. */
+static int subject_open_stamps(const Subject *s, int *ret_fd) {
+        int state = s->context->root->state_fd;
+        if (state < 0)
+                return -ENOENT; /* an everyday outcome, or told as root_state_problem() */
+        return contain_open_nolinks(state, s->cache ? "/caches" : "/helpers", O_RDONLY | O_DIRECTORY, 0,
+                                    ret_fd);
+}
+
+typedef int (*read_stamp_t)(int dirfd, const char *name, size_t *room, Stamp **ret);
+
+static int subject_read_stamp(const Subject *s, read_stamp_t read_stamp, size_t *room, Stamp **ret) {
+        _cleanup_free_ char *name = NULL;
+        _cleanup_close_ int fd = -EBADF;
+        assert(is_one(s) && ret && !*ret);
+        int r = s->cache ? stamp_name(s->cache->cache->name, s->cache->instance, &name)
+                         : stamp_name(s->helper->partuuid, NULL, &name);
+        if (r >= 0)
+                r = subject_open_stamps(s, &fd);
+        return r < 0 ? r : read_stamp(fd, name, s->cache ? room : NULL, ret);
+}
+
+int subject_read_head(const Subject *s, Stamp **ret) {
+        StampRoom *room = s->context->room;
+        int r = subject_read_stamp(s, stamp_read_head, room ? &room->heads : NULL, ret);
+        return finding_is_shortage(r) ? r : 0;
+}
+
+int subject_read_whole(const Subject *s, Stamp **ret) {
+        StampRoom *room = s->context->room;
+        int r = subject_read_stamp(s, stamp_read, room ? &room->wholes : NULL, ret);
+        return finding_is_shortage(r) || r == -EFBIG ? r : 0;
+}
+
+const char *subject_list_name(const Subject *s) {
+        assert(is_one(s));
+        return s->cache ? REASON_LIST_OF_SOURCES : REASON_LIST_OF_COPIES;
+}
+
+int subject_describe_builder(const Subject *s, char **ret) {
+        assert(is_one(s) && s->cache && ret);
+        const Definition *d = s->cache->definition;
+        char hex[FINGERPRINT_HEX_MAX];
+        _cleanup_free_ char *name = escape_word(d->name);
+        return name ? strprintf(ret, "%s %s", name, fingerprint_to_hex(&d->fingerprint, hex))
+                    : error_origin(-ENOMEM);
+}
+
+bool subject_needs_stamp(const Subject *s) {
+        assert(is_one(s));
+        const Plan *plan = s->context->plan;
+        for (size_t i = 0; s->helper && i < plan->n_copies; i++)
+                if (plan_copy_is_for(&plan->copies[i], s->helper->type, s->helper->disk_has_xbootldr))
+                        return true;
+        return s->cache != NULL;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What a comparison is about: one cache, or one helper; and its stamp. */
+
+#include "freshness/stamp.h"
+#include "helper/helper.h"
+#include "manifest/plan.h"
+#include "tree/root.h"
+#include "tree/walk.h"
+
+/* How many bytes of the stamps of caches one run may read: whoever may write on the volume may have written
+ * them all, for every instance there is. */
+typedef struct StampRoom {
+        size_t heads;  /* of what tells whether something is fresh */
+        size_t wholes; /* of what tells why not */
+} StampRoom;
+
+#define STAMP_ROOM_FULL ((StampRoom){.heads = 32U * 1024U * 1024U, .wholes = 8U * 1024U * 1024U})
+
+typedef struct FreshnessContext {
+        const Root *root;
+        const Plan *plan;
+        const Arm *arm;  /* or NULL: nothing is watched */
+        StampRoom *room; /* or NULL: of each stamp as much as one may hold */
+        bool trust_ctime;
+} FreshnessContext;
+
+typedef struct Subject {
+        const FreshnessContext *context;
+        const PlanCache *cache; /* one of these two is NULL */
+        const Helper *helper;
+} Subject;
+
+/* The head of the stamp. One that is missing, cannot be read or is beyond the room means "stale": *RET is
+ * NULL. 0, or a shortage (finding.h). */
+int subject_read_head(const Subject *subject, Stamp **ret);
+/* The whole stamp, likewise; but -EFBIG: there is no room for it. */
+int subject_read_whole(const Subject *subject, Stamp **ret);
+
+const char *subject_list_name(const Subject *subject); /* of what the manifest names for it (reason.h) */
+
+/* NAME HEX of the builder of a cache, as its stamp has it. */
+int subject_describe_builder(const Subject *subject, char **ret);
+
+/* Does the manifest name anything for it? A helper for which there is nothing needs no stamp. */
+bool subject_needs_stamp(const Subject *subject);
