@@ -19,6 +19,7 @@ typedef struct Live {
 
 static struct {
         bool armed;
+        pid_t pid;              /* of the test: its children are left alone */
         bool all;               /* not the chosen one alone fails, but also all after it */
         unsigned count, chosen; /* allocations made; the one that fails */
         const void *failed_for; /* the return address of that one; NULL: not there yet */
@@ -34,7 +35,7 @@ void __real_free(void *p);
 int __real_vasprintf(char **ret, const char *format, va_list ap);
 
 static bool fails(const void *caller) {
-        if (!allocations.armed)
+        if (!allocations.armed || getpid() != allocations.pid)
                 return false;
         allocations.count++;
         if (allocations.count != allocations.chosen && !(allocations.all && allocations.failed_for))
@@ -197,15 +198,17 @@ static void print_place(const char *what, const void *address) {
         shell("addr2line -spfie %s %#tx >&2", info.dli_fname, (char *) address - (char *) info.dli_fbase - 1);
 }
 
-/* One run of CALL; false if nothing was left to fail. */
-static bool run_once(allocations_call_t call, void *userdata, unsigned chosen, bool cope) {
+/* One run; false if nothing was left to fail. */
+static bool run_once(const AllocationsCase *c, unsigned chosen, bool cope) {
+        if (c->prepare)
+                c->prepare(c->userdata);
         unsigned descriptors = count_descriptors();
-        (void) forget_live(); /* of a test that failed in the middle of a call */
         allocations.count = 0;
         allocations.chosen = chosen;
         allocations.failed_for = NULL;
+        allocations.pid = getpid();
         allocations.armed = true;
-        int r = call(userdata);
+        int r = c->call(c->userdata);
         allocations.armed = false;
         unsigned leaked = forget_live();
         bool failed = allocations.failed_for;
@@ -220,22 +223,29 @@ static bool run_once(allocations_call_t call, void *userdata, unsigned chosen, b
         return failed;
 }
 
-static void fail_each(allocations_call_t call, void *userdata, bool cope) {
-        allocations.armed = false;
-        (void) call(userdata); /* what is made once for the whole program */
+static void fail_each(const AllocationsCase *c, bool cope) {
+        allocations.armed = false; /* it is still, if a test failed in the middle of a call */
+        (void) forget_live();
+        if (c->prepare)
+                c->prepare(c->userdata);
+        (void) c->call(c->userdata); /* what is made once for the whole program */
         for (int all = 0; all <= 1; all++) {
                 allocations.all = all;
                 unsigned chosen = 1;
-                while (run_once(call, userdata, chosen, cope))
+                while (run_once(c, chosen, cope))
                         chosen++;
                 assert_true(chosen > 1);
         }
 }
 
 void allocations_fail_in_turn(allocations_call_t call, void *userdata) {
-        fail_each(call, userdata, false);
+        fail_each(&(AllocationsCase){.call = call, .userdata = userdata}, false);
 }
 
 void allocations_fail_or_cope(allocations_call_t call, void *userdata) {
-        fail_each(call, userdata, true);
+        fail_each(&(AllocationsCase){.call = call, .userdata = userdata}, true);
+}
+
+void allocations_fail_or_cope_prepared(const AllocationsCase *c) {
+        fail_each(c, true);
 }

@@ -19,6 +19,15 @@ void allocations_fail_in_turn(allocations_call_t call, void *userdata);
 /* The same for what may do without: a failure ends in -ENOMEM or in success. */
 void allocations_fail_or_cope(allocations_call_t call, void *userdata);
 
+/* The same where each run has to begin at the same state, which PREPARE makes. */
+typedef struct AllocationsCase {
+        void (*prepare)(void *userdata);
+        allocations_call_t call;
+        void *userdata;
+} AllocationsCase;
+
+void allocations_fail_or_cope_prepared(const AllocationsCase *c);
+
 /* An output that was not touched. */
 #define UNTOUCHED ((void *) 0x5a5a5a5a)
 

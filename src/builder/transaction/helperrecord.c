@@ -86,7 +86,9 @@ static int read_state(HelperRecord *r, char **w) {
 }
 
 static int read_filesystem(HelperRecord *r, char **w) {
-        return strv_length(w) == 1 && free_and_strdup(&r->filesystem, w[0]) >= 0 ? 0 : error_origin(-EBADMSG);
+        if (strv_length(w) != 1)
+                return error_origin(-EBADMSG);
+        return free_and_strdup(&r->filesystem, w[0]) < 0 ? error_origin(-ENOMEM) : 0;
 }
 
 static const struct {
@@ -104,7 +106,9 @@ static int read_line(HelperRecord *r, const StampLine *line) {
                 if (!streq(keys[i].key, line->key))
                         continue;
                 int q = split_words(line->value, &words);
-                return q < 0 ? error_origin(-EBADMSG) : keys[i].read(r, words);
+                if (q < 0)
+                        return q == -ENOMEM ? q : error_origin(-EBADMSG);
+                return keys[i].read(r, words);
         }
         return 0; /* a line of freshness.h */
 }

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Every allocation of src/builder fails in turn: of a build of a cache and of an update of a helper as
+ * wholes, for a helper must carry a complete set after each of these failures as after any other. */
+
+#include "allocations.h"
+
+#include "disk.h"
+
+#include "base/log.h"
+#include "builder/cachebuild.h"
+#include "builder/transaction/entry.h"
+#include "builder/transaction/helperrecord.h"
+#include "builder/transaction/update.h"
+
+#define MANIFEST                                                                                             \
+        "<bootcaches version=\"1\">"                                                                         \
+        "<cache name=\"c\" builder=\"b\"><source path=\"/src\"/><output path=\"/out\"/></cache>"             \
+        "<copy role=\"required\" from=\"/src/kernel\" to=\"/os/linux\"/>"                                    \
+        "<copy role=\"entry\" from=\"/entry\" to=\"/loader/entries/os.conf\"/>"                              \
+        "<copy role=\"misc\" from=\"/tree\" to=\"/os/tree\"/>"                                               \
+        "</bootcaches>"
+
+/* A volume in a folder, SCRATCH/v, its stamps in SCRATCH/state; its helper is a disk mounted on
+ * SCRATCH/helper. */
+typedef struct World {
+        Scratch *s;
+        Disk disk;
+        char fs_uuid[64];
+        Root root;
+        Manifest *manifest;
+        DefinitionSet *definitions;
+        Plan *plan;
+        FreshnessContext context;
+        Helper helper;
+        unsigned runs;
+} World;
+
+/* All of it lies in memory: thousands of updates that each sync many times are to take no minutes. */
+static void scratch_cover(Scratch *s) {
+        shell("mount -t tmpfs tmpfs %s", s->path);
+        close(s->fd);
+        s->fd = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static void scratch_uncover(Scratch *s) {
+        close(s->fd);
+        shell("umount %s", s->path);
+        s->fd = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static void world_start(World *w, Scratch *s) {
+        static char partuuid[] = "12-34", fs_type[] = "ext4", name[] = "test", disk[] = "disk";
+        char directory[128], *why = NULL, command[128];
+        char *directories[] = {directory, NULL};
+        *w = (World){.s = s};
+        scratch_unshare(s);
+        scratch_cover(s);
+        disk_attach(&w->disk, s, "20M", NULL, false);
+        shell("mkfs.ext4 -q %s && mkdir %s/helper && mount %s %s/helper", w->disk.node, s->path, w->disk.node,
+              s->path);
+        (void) snprintf(command, sizeof(command), "blkid -p -o value -s UUID %s", w->disk.node);
+        shell_line(command, w->fs_uuid, sizeof(w->fs_uuid));
+        scratch_write(s, "v/src/kernel", "first");
+        scratch_write(s, "v/entry", "title an OS\nlinux /os/linux\n");
+        scratch_write(s, "v/tree/a", "a");
+        scratch_write(s, "v/tree/b/c", "c");
+        scratch_write(s, "state/caches/.keep", "");
+        scratch_write(s, "state/helpers/.keep", "");
+        scratch_write(s, "builders/b.conf",
+                      "[Builder]\nExec=/bin/cp /proc/sys/kernel/random/uuid %o\nRoot=host\n");
+        (void) snprintf(directory, sizeof(directory), "%s/builders", s->path);
+        w->root.fd = openat(s->fd, "v", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        w->root.state_fd = openat(s->fd, "state", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        w->root.name = name;
+        assert_true(asprintf(&w->root.mount.target, "%s/v", s->path) > 0);
+        w->helper = (Helper){
+                .device = w->disk.name,
+                .node = w->disk.node,
+                .devno = disk_devno(w->disk.node),
+                .disk = disk,
+                .type = HELPER_ESP,
+                .partuuid = partuuid,
+                .fs_uuid = w->fs_uuid,
+                .fs_type = fs_type,
+        };
+        assert_int_equal(manifest_parse("test", MANIFEST, strlen(MANIFEST), &w->manifest, &why), 0);
+        assert_int_equal(definition_set_load(directories, &w->definitions, NULL), 0);
+        assert_int_equal(plan_new(&(Walk){.root = w->root.fd}, w->manifest, w->definitions, &w->plan, &why),
+                         0);
+        w->context = (FreshnessContext){.root = &w->root, .plan = w->plan, .trust_ctime = true};
+}
+
+static void world_end(World *w) {
+        plan_free(w->plan);
+        manifest_free(w->manifest);
+        definition_set_free(w->definitions);
+        close(w->root.fd);
+        close(w->root.state_fd);
+        free(w->root.mount.target);
+        shell("umount %s/helper", w->s->path);
+        disk_detach(&w->disk);
+        scratch_uncover(w->s);
+}
+
+/* Each run has another kernel to copy. */
+static void world_change(World *w) {
+        char text[32];
+        int n = snprintf(text, sizeof(text), "kernel %u", w->runs++);
+        int fd = openat(w->root.fd, "src/kernel", O_WRONLY | O_TRUNC | O_CLOEXEC);
+        assert_true(fd >= 0);
+        assert_int_equal(write_all(fd, text, (size_t) n), 0);
+        close(fd);
+}
+
+/* The entry on the helper names a kernel that is there. */
+static void assert_complete(const World *w) {
+        char path[128], text[1024] = "", name[64] = "";
+        (void) snprintf(path, sizeof(path), "%s/helper/loader/entries/os.conf", w->s->path);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0) {
+                assert_int_equal(errno, ENOENT);
+                return; /* nothing was ever written */
+        }
+        assert_true(read(fd, text, sizeof(text) - 1) > 0);
+        close(fd);
+        const char *kernel = strstr(text, "linux ");
+        assert_non_null(kernel);
+        assert_int_equal(sscanf(kernel, "linux %63s", name), 1);
+        (void) snprintf(path, sizeof(path), "%s/helper%s", w->s->path, name);
+        assert_int_equal(access(path, F_OK), 0);
+}
+
+static int update(World *w, bool force) {
+        const Updater updater = {
+                .context = &w->context,
+                .boot_id = "22222222-2222-2222-2222-222222222222",
+                .cmdline = "quiet",
+                .running = true,
+                .force = force,
+        };
+        UpdateResult result = {};
+        char *why = NULL;
+        int r = update_helper(&updater, &w->helper, &result, &why);
+        free(why);
+        assert_complete(w);
+        return r;
+}
+
+static void prepare_same(void *userdata) {
+        assert_int_equal(update(userdata, false), 0);
+}
+
+/* Another kernel than the helper carries. */
+static void prepare_change(void *userdata) {
+        prepare_same(userdata);
+        world_change(userdata);
+}
+
+static int update_changed(void *userdata) {
+        return update(userdata, false);
+}
+
+static int update_by_force(void *userdata) {
+        return update(userdata, true);
+}
+
+static void helper_is_complete_whatever_fails(void **state) {
+        World w;
+        world_start(&w, *state);
+        allocations_fail_or_cope_prepared(&(AllocationsCase){prepare_change, update_changed, &w});
+        allocations_fail_or_cope_prepared(&(AllocationsCase){prepare_same, update_by_force, &w});
+        world_end(&w);
+}
+
+static int build_cache(void *userdata) {
+        World *w = userdata;
+        const CacheBuild build = {.context = &w->context, .force = true};
+        CacheOutcome outcome = CACHE_FRESH;
+        char *why = NULL;
+        int r = cachebuild_run(&build, &w->plan->caches[0], &outcome, &why);
+        assert_true(r < 0 || outcome == CACHE_BUILT || (outcome == CACHE_FAILED && why));
+        free(why);
+        return r;
+}
+
+static void cache_is_built_or_the_error_is_told(void **state) {
+        World w;
+        world_start(&w, *state);
+        int level = log_set_max_level(LOG_ERR);
+        allocations_fail_or_cope(build_cache, &w);
+        log_set_max_level(level);
+        world_end(&w);
+}
+
+/* A record for which there is no memory is not the same as none: then all would be a stranger's. */
+static int read_record(void *userdata) {
+        HelperRecord record = HELPER_RECORD_NULL;
+        int r = helper_record_read(userdata, &record);
+        if (r >= 0)
+                assert_int_equal(record.carried.n, 2);
+        helper_record_done(&record);
+        return r;
+}
+
+static int write_record(void *userdata) {
+        _cleanup_(stamp_freep) Stamp *stamp = stamp_new();
+        return stamp ? helper_record_add(userdata, stamp) : -ENOMEM;
+}
+
+static void record_is_read_and_written_or_the_error_is_told(void **state) {
+        static const char hex[] = "0123456789abcdef0123456789abcdef";
+        Stamp *stamp = stamp_new();
+        HelperRecord record = HELPER_RECORD_NULL;
+        assert_non_null(stamp);
+        assert_int_equal(stamp_add(stamp, "state", "intent"), 0);
+        assert_int_equal(stamp_add(stamp, "filesystem", "AB-CD"), 0);
+        assert_int_equal(stamp_add(stamp, "carries", "required /os/linux %s 5 boot /os/linux /src d", hex),
+                         0);
+        assert_int_equal(stamp_add(stamp, "adopts", "booter /EFI/x %s 5 boot /EFI/x /src d", hex), 0);
+        assert_int_equal(stamp_add(stamp, "previous", "required /os/old %s 5 boot", hex), 0);
+        assert_int_equal(stamp_add(stamp, "ours", "/os/left"), 0);
+        assert_int_equal(stamp_add(stamp, "made", "/os"), 0);
+        allocations_fail_in_turn(read_record, stamp);
+        assert_int_equal(helper_record_read(stamp, &record), 0);
+        allocations_fail_in_turn(write_record, &record);
+        helper_record_done(&record);
+        stamp_free(stamp);
+}
+
+/* entry */
+
+static const char *replace_kernel(const char *word, size_t size, void *userdata) {
+        return size == 6 && memcmp(word, "/linux", size) == 0 ? "/linux-0123" : NULL;
+}
+
+static int rewrite_entry(void *userdata) {
+        static const char text[] = "title x\nlinux /linux\n";
+        char *made = UNTOUCHED;
+        size_t size = 0;
+        int r = entry_rewrite(text, strlen(text), replace_kernel, NULL, &made, &size);
+        if (r < 0) {
+                assert_ptr_equal(made, UNTOUCHED);
+                return r;
+        }
+        r = entry_pad(&made, &size);
+        free(made);
+        return r;
+}
+
+static int name_sibling(void *userdata) {
+        char *name = UNTOUCHED;
+        return OUTCOME_FREE(entry_sibling("/loader/entries/a.conf", "previous", &name), name);
+}
+
+static void entry_is_rewritten_or_the_error_is_told(void **state) {
+        allocations_fail_in_turn(rewrite_entry, NULL);
+        allocations_fail_in_turn(name_sibling, NULL);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                scratch_test(helper_is_complete_whatever_fails),
+                scratch_test(cache_is_built_or_the_error_is_told),
+                cmocka_unit_test(record_is_read_and_written_or_the_error_is_told),
+                cmocka_unit_test(entry_is_rewritten_or_the_error_is_told),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
