@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "bootkeep.h"
 #include "daemon/locks.h"
+#include "daemon/pending.h"
 
 /* How long until a bus that went away, or was not there, is asked again. */
 #define RECONNECT_USEC (5 * USEC_PER_SEC)
@@ -24,14 +25,17 @@ struct Commands {
 
 int commands_reload(Daemon *d) {
         _cleanup_(settings_done) Settings settings = {};
+        const char *file = daemon_options(d)->config;
         (void) sd_notify(false, "RELOADING=1");
-        int r = settings_load(daemon_options(d)->config, &settings, NULL);
-        if (r < 0)
+        int r = settings_load(file, &settings, NULL);
+        if (r < 0) {
                 (void) log_errno(r, "Failed to read the configuration, keeping the old one");
-        else {
-                daemon_set_settings(d, &settings);
+                (void) strprintf(&settings.unread, "%s: %s", file ? file : "bootkeep.conf", strerror(-r));
+        } else if (settings.unread)
+                r = -EBADMSG; /* logged */
+        else
                 log_info("Configuration reloaded");
-        }
+        daemon_set_settings(d, &settings);
         (void) sd_notify(false, "READY=1");
         return r;
 }
@@ -80,6 +84,8 @@ static void rebuild(Commands *c, Record *r, uint32_t flags, BusCall *call) {
                 bus_reply_error(call, SD_BUS_ERROR_INVALID_ARGS, "Unknown flags 0x%x", flags);
         else if (locks_reboot_is_locked(c->locks))
                 locks_refuse_for_reboot(call);
+        else if (r->unread)
+                pending_refuse_unread(r, call);
         else
                 daemon_request(c->daemon, r, BUS_REBUILD, flags & BOOTKEEP_REBUILD_FORCE, call);
 }

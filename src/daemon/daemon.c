@@ -44,11 +44,11 @@ struct Daemon {
 
         sd_event_source *settle_accounts; /* once behind each batch of events */
         sd_event_source *hold_timer, *boot_timer, *stop_timer, *tell_timer;
-        char **busy;               /* as the bus was last told */
-        char *status;              /* as systemd was last told */
-        const char *packages_lock; /* what holds, borrowed from the settings */
-        bool telling;              /* `tell_timer` runs */
-        bool in_doubt;             /* a scan failed: maybe its mount is elsewhere */
+        char **busy;    /* as the bus was last told */
+        char *status;   /* as systemd was last told */
+        char **holding; /* strv: what package managers hold, as the log was last told */
+        bool telling;   /* `tell_timer` runs */
+        bool in_doubt;  /* a scan failed: maybe its mount is elsewhere */
         bool stopping;
 };
 
@@ -77,6 +77,8 @@ static LaunchOptions launch_options(const Daemon *d) {
         return (LaunchOptions){
                 .libexec = d->options->libexec,
                 .builders = d->options->builders,
+                .hold_locked = d->settings.hold_while_locked,
+                .hold_exists = d->settings.hold_while_exists,
                 .trust_ctime = d->settings.trust_ctime,
         };
 }
@@ -332,27 +334,62 @@ static int on_hold_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         return sd_event_source_set_enabled(d->settle_accounts, SD_EVENT_ONESHOT);
 }
 
+static void hold_one(const Daemon *d, Record *r, VolumeHold hold, bool on) {
+        if (!!(r->volume.holds & (unsigned) hold) == on)
+                return;
+        volume_hold(&r->volume, hold, on);
+        news_tell(d->bus, r);
+}
+
 static void hold_all(Daemon *d, VolumeHold hold, bool on) {
+        for (size_t i = 0; i < d->volumes.n; i++)
+                hold_one(d, d->volumes.items[i], hold, on);
+}
+
+/* Says what holds builds back, once. HOLDING: what does now. */
+static void tell_holding(Daemon *d, char **holding) {
+        for (char **h = holding; h && *h; h++)
+                if (!strv_contains(d->holding, *h))
+                        log_info("Builds are held back: %s", *h);
+        if (!holding && d->holding)
+                log_info("Builds are no longer held back");
+        strv_free(d->holding);
+        d->holding = holding;
+}
+
+static int note_holding(char ***holding, const ReportHold *hold) {
+        _cleanup_free_ char *text = NULL;
+        int r = strprintf(&text, "%s %s", hold->path, hold->exists ? "exists" : "is locked");
+        return r < 0 || strv_contains(*holding, text) ? r : strv_push(holding, TAKE_PTR(text));
+}
+
+/* LOCKED NULL: no package manager counts. Returns true if one holds a lock, so that it is to be looked at
+ * again; for a lock file that merely exists a scan comes when it goes. */
+static bool hold_for_packages(Daemon *d, const LockedFiles *locked) {
+        char **holding = NULL;
+        bool any_locked = false;
         for (size_t i = 0; i < d->volumes.n; i++) {
                 Record *r = d->volumes.items[i];
-                if (!!(r->volume.holds & (unsigned) hold) == on)
-                        continue;
-                volume_hold(&r->volume, hold, on);
-                news_tell(d->bus, r);
+                const ReportHold *hold =
+                        locked && r->volume.trusted ? packages_find_hold(r->report, locked) : NULL;
+                hold_one(d, r, VOLUME_HOLD_PACKAGES, hold);
+                if (hold && note_holding(&holding, hold) < 0)
+                        (void) log_oom();
+                any_locked = any_locked || (hold && !hold->exists);
         }
+        tell_holding(d, holding);
+        return any_locked;
 }
 
 /* Only looked at while something is stale: a quiet machine has no timer for it. */
 static void look_at_packages(Daemon *d) {
-        bool stale = roster_any_stale(&d->volumes);
-        const char *held = stale ? packages_locked(d->settings.hold_while_locked) : NULL;
-        if (held && !d->packages_lock)
-                log_info("Builds are held back: %s is locked", held);
-        if (!held && d->packages_lock)
-                log_info("Builds are no longer held back");
-        d->packages_lock = held;
-        hold_all(d, VOLUME_HOLD_PACKAGES, held);
-        (void) set_timer(d, &d->hold_timer, held ? now_usec() + PACKAGES_USEC : USEC_INFINITY, on_hold_timer,
+        _cleanup_(locked_files_done) LockedFiles locked = {};
+        bool stale = roster_any_stale(&d->volumes), again = stale;
+        if (!stale)
+                (void) hold_for_packages(d, NULL);
+        else if (locked_files_read(&locked) >= 0) /* where it cannot be read all stays as it is */
+                again = hold_for_packages(d, &locked);
+        (void) set_timer(d, &d->hold_timer, again ? now_usec() + PACKAGES_USEC : USEC_INFINITY, on_hold_timer,
                          d);
 }
 
@@ -473,6 +510,11 @@ static bool shortly_after_boot(const Daemon *d) {
         return now_usec() < d->settings.boot_delay;
 }
 
+static void hold_for_settings(const Daemon *d, Record *r) {
+        r->unread = d->settings.unread;
+        volume_hold(&r->volume, VOLUME_HOLD_SETTINGS, r->unread);
+}
+
 static int add_record(Daemon *d, const char *name, const MountEntry *mount, DeviceInfo *device) {
         _cleanup_(record_freep) Record *r = NULL;
         int e = record_new(d, name, false, &r);
@@ -489,6 +531,7 @@ static int add_record(Daemon *d, const char *name, const MountEntry *mount, Devi
         if (is_trusted(d, added))
                 (void) volume_event(&added->volume, &d->config, VOLUME_TRUST, now_usec());
         volume_hold(&added->volume, VOLUME_HOLD_BOOT, shortly_after_boot(d));
+        hold_for_settings(d, added);
         added->look_target = 1; /* until its first scan nobody knows what it owes */
         LogFields fields = news_fields(added, BOOTKEEP_MESSAGE_VOLUME_APPEARED);
         log_send(LOG_INFO, &fields, "found on %s (%s)", mount->target, mount->fstype);
@@ -630,7 +673,10 @@ static int on_boot_timer(sd_event_source *s, uint64_t usec, void *userdata) {
 
 static int apply_settings(Daemon *d) {
         d->config = settings_volume_config(&d->settings);
-        d->packages_lock = NULL;
+        for (size_t i = 0; i < d->volumes.n; i++) {
+                hold_for_settings(d, d->volumes.items[i]);
+                news_tell(d->bus, d->volumes.items[i]);
+        }
         hold_all(d, VOLUME_HOLD_BOOT, shortly_after_boot(d));
         return set_timer(d, &d->boot_timer, shortly_after_boot(d) ? d->settings.boot_delay : USEC_INFINITY,
                          on_boot_timer, d);
@@ -676,6 +722,7 @@ Daemon *daemon_free(Daemon *d) {
         trust_store_free(d->trust);
         settings_done(&d->settings);
         strv_free(d->busy);
+        strv_free(d->holding);
         free(d->status);
         sd_event_unref(d->event);
         free(d);
@@ -696,9 +743,7 @@ void daemon_set_bus(Daemon *d, Bus *bus) {
 
 /* The builders, the defaults of a scan or who is trusted may be others now: everything is looked at again. */
 void daemon_set_settings(Daemon *d, Settings *settings) {
-        settings_done(&d->settings);
-        d->settings = *settings;
-        *settings = (Settings){};
+        settings_replace(&d->settings, settings);
         int r = apply_settings(d);
         if (r < 0)
                 log_errno(r, "Failed to set the timer");

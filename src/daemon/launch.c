@@ -19,6 +19,13 @@ static int start(const LaunchOptions *o, char ***argv, const char *mount_point, 
         return job_start(*argv, inherit, ret);
 }
 
+static int add_paths(char ***argv, const char *option, char *const *paths) {
+        int r = 0;
+        for (; r >= 0 && paths && *paths; paths++)
+                r = strv_extendf(argv, "--%s=%s", option, *paths);
+        return r;
+}
+
 int launch_scan(const LaunchOptions *o, const char *mount_point, uint64_t mount_id, int inotify_fd,
                 Job **ret) {
         _cleanup_strv_free_ char **argv = NULL;
@@ -27,6 +34,10 @@ int launch_scan(const LaunchOptions *o, const char *mount_point, uint64_t mount_
                 r = strv_extendf(&argv, "--inotify-fd=%i", JOB_INHERITED_FD);
         if (r >= 0)
                 r = strv_extend(&argv, "--quiet"); /* what it reports is logged by us */
+        if (r >= 0)
+                r = add_paths(&argv, "hold-locked", o->hold_locked);
+        if (r >= 0)
+                r = add_paths(&argv, "hold-exists", o->hold_exists);
         return r < 0 ? r : start(o, &argv, mount_point, mount_id, inotify_fd, ret);
 }
 

@@ -7,8 +7,9 @@
 #include "daemon/world/settings.h"
 
 typedef struct LaunchOptions {
-        const char *libexec;  /* where the two programs are */
-        const char *builders; /* --builders= for them, or NULL */
+        const char *libexec;                           /* where the two programs are */
+        const char *builders;                          /* --builders= for them, or NULL */
+        char *const *hold_locked, *const *hold_exists; /* strv of lock files that a scan looks for */
         bool trust_ctime;
 } LaunchOptions;
 

@@ -114,6 +114,20 @@ static bool answered_hung(Record *r, const Pending *p, const void *how) {
         return true;
 }
 
+void pending_refuse_unread(const Record *r, BusCall *call) {
+        bus_reply_error(call, BOOTKEEP_ERROR_NOT_READY, "Nothing is built until this is mended: %s",
+                        strempty(r->unread));
+}
+
+/* What waits for a build that nobody may start. */
+static bool answered_unread(Record *r, const Pending *p, const void *how) {
+        if (p->verb == BUS_PREPARE_UNMOUNT)
+                answer_prepare(r, p->call);
+        else
+                pending_refuse_unread(r, p->call);
+        return true;
+}
+
 void pending_answer_resting(Record *r) {
         switch (r->volume.state) {
         case VOLUME_NEW:
@@ -122,7 +136,9 @@ void pending_answer_resting(Record *r) {
         case VOLUME_BUILDING:
                 return; /* the end of that will */
         case VOLUME_STALE:
-                if (r->volume.holds & VOLUME_HOLD_LOCK) /* or who holds it may wait for the unmount */
+                if (r->volume.holds & VOLUME_HOLD_SETTINGS)
+                        answer_some(r, answered_unread, NULL);
+                else if (r->volume.holds & VOLUME_HOLD_LOCK) /* or who holds it may wait for the unmount */
                         answer_some(r, answered_prepare, NULL);
                 return;
         case VOLUME_HUNG:

@@ -218,7 +218,7 @@ static char *given_up_text(const Record *r) {
                        : text;
 }
 
-char *record_reason(const Record *r) {
+static char *state_reason(const Record *r) {
         _cleanup_free_ char *owned = NULL;
         char *text = NULL;
         switch (r->volume.state) {
@@ -252,6 +252,15 @@ char *record_reason(const Record *r) {
                 break;
         }
         return NULL;
+}
+
+char *record_reason(const Record *r) {
+        _cleanup_free_ char *reason = state_reason(r);
+        char *text = NULL;
+        if (!r->unread || r->volume.state == VOLUME_PLAIN || !reason)
+                return TAKE_PTR(reason);
+        return strprintf(&text, "%s%sheld back: %s", reason, *reason ? "; " : "", r->unread) < 0 ? NULL
+                                                                                                 : text;
 }
 
 void record_view(const Record *r, BusVolume *ret) {

@@ -48,11 +48,12 @@ typedef struct Record {
         uint64_t timer_set; /* what `timer` was set to */
         sd_event_source *timer, *watch_source;
         Running scan, build;
-        Report *report;   /* of the last scan that ended */
-        char *unwatched;  /* why it is scanned on a timer, NULL: it is watched */
-        char *problem;    /* why the last scan or build failed */
-        bool built_badly; /* `problem` is the build's, not the scan's */
-        char *built_from; /* what the sources were when the last build began, as the scan before it said */
+        Report *report;     /* of the last scan that ended */
+        const char *unread; /* what of the configuration could not be read, NULL: nothing; borrowed */
+        char *unwatched;    /* why it is scanned on a timer, NULL: it is watched */
+        char *problem;      /* why the last scan or build failed */
+        bool built_badly;   /* `problem` is the build's, not the scan's */
+        char *built_from;   /* what the sources were when the last build began, as the scan before it said */
 
         Lock lock;
         uint64_t scans_begun, scans_ended; /* each is the number of a scan */

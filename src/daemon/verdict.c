@@ -33,7 +33,16 @@ const char *verdict_to_string(const Record *r, VolumeEvent verdict) {
                                                 : "stale";
 }
 
+/* What is worth saying once is said when a scan first says it. */
+static void log_notes(const Record *r, const Report *now) {
+        LogFields fields = news_fields(r, NULL);
+        for (char **note = now->notes; note && *note; note++)
+                if (!r->report || !strv_contains(r->report->notes, *note))
+                        log_send(r->volume.trusted ? LOG_NOTICE : LOG_DEBUG, &fields, "%s", *note);
+}
+
 void verdict_take_report(Record *r, size_t others) {
+        log_notes(r, r->scan.report);
         report_free(r->report);
         r->report = TAKE_PTR(r->scan.report);
         if (r->volume.trusted || others + report_size(r->report) <= UNTRUSTED_REPORTS_MAX)

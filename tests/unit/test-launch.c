@@ -37,6 +37,8 @@ static char **told(Job *j) {
 static void scan_gets_its_mount_and_the_watch(void **state) {
         const Scratch *s = *state;
         LaunchOptions o = options(s);
+        o.hold_locked = (char *[]){(char *) "/one", (char *) "/t wo", NULL};
+        o.hold_exists = (char *[]){(char *) "/three", NULL};
         Job *j = NULL;
         int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
         assert_true(null >= 0);
@@ -46,6 +48,9 @@ static void scan_gets_its_mount_and_the_watch(void **state) {
         assert_true(strv_contains(lines, "--inotify-fd=3"));
         assert_true(strv_contains(lines, "--mount-id=1234567890123"));
         assert_true(strv_contains(lines, "--trust-ctime=yes"));
+        assert_true(strv_contains(lines, "--hold-locked=/one"));
+        assert_true(strv_contains(lines, "--hold-locked=/t wo"));
+        assert_true(strv_contains(lines, "--hold-exists=/three"));
         assert_true(strv_contains(lines, "/dev/null")); /* descriptor 3 */
         close(null);
 }

@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 
 #include "disk.h"
@@ -31,6 +32,32 @@ static int lock_flock_shared(int fd) {
 }
 
 static const lock_t locks[] = {lock_fcntl, lock_ofd, lock_part, lock_flock, lock_flock_shared};
+
+/* As a scan that finds the files of PATHS (those that are there) would report them. */
+static void find_files(Report *report, char *const *paths) {
+        struct stat st;
+        for (; paths && *paths; paths++) {
+                if (stat(*paths, &st) < 0)
+                        continue;
+                assert_int_equal(grow(report->holds, report->n_holds), 0);
+                report->holds[report->n_holds++] =
+                        (ReportHold){.path = strdup(*paths), .devno = st.st_dev, .inode = st.st_ino};
+        }
+}
+
+/* The one of PATHS that is locked, or NULL. */
+static const char *locked_of(char *const *paths) {
+        _cleanup_(report_freep) Report *report = report_new();
+        _cleanup_(locked_files_done) LockedFiles locked = {};
+        find_files(report, paths);
+        assert_int_equal(locked_files_read(&locked), 0);
+        const ReportHold *hold = packages_find_hold(report, &locked);
+        for (; hold && paths && *paths; paths++)
+                if (streq(*paths, hold->path))
+                        return *paths;
+        assert_null(hold);
+        return NULL;
+}
 
 static char *file_in(const Scratch *s, const char *name) {
         scratch_write(s, name, "");
@@ -66,9 +93,9 @@ static void what_nobody_locked_holds_nothing(void **state) {
         char *file = file_in(*state, "lock");
         int fd = open(file, O_RDWR | O_CLOEXEC); /* open is not locked */
         assert_true(fd >= 0);
-        assert_null(packages_locked((char *[]){file, NULL}));
-        assert_null(packages_locked((char *[]){NULL}));
-        assert_null(packages_locked(NULL));
+        assert_null(locked_of((char *[]){file, NULL}));
+        assert_null(locked_of((char *[]){NULL}));
+        assert_null(locked_of(NULL));
         close(fd);
         free(file);
 }
@@ -78,10 +105,10 @@ static void lock_of_every_kind_is_seen_until_its_holder_goes(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(locks); i++) {
                 char *paths[] = {other, file, NULL};
                 pid_t pid = holder_begin(file, locks[i]);
-                assert_ptr_equal(packages_locked(paths), file);
-                assert_null(packages_locked((char *[]){other, NULL}));
+                assert_ptr_equal(locked_of(paths), file);
+                assert_null(locked_of((char *[]){other, NULL}));
                 holder_end(pid);
-                assert_null(packages_locked(paths));
+                assert_null(locked_of(paths));
         }
         free(file);
         free(other);
@@ -94,9 +121,9 @@ static void our_own_lock_counts_too_and_is_not_lost_by_looking(void **state) {
         /* a POSIX lock goes when its process closes any descriptor of the file: so none may be opened to look
          */
         for (int i = 0; i < 2; i++)
-                assert_ptr_equal(packages_locked((char *[]){file, NULL}), file);
+                assert_ptr_equal(locked_of((char *[]){file, NULL}), file);
         close(fd);
-        assert_null(packages_locked((char *[]){file, NULL}));
+        assert_null(locked_of((char *[]){file, NULL}));
         free(file);
 }
 
@@ -106,12 +133,12 @@ static void lock_is_the_files_not_the_names(void **state) {
         assert_int_equal(linkat(s->fd, "lock", s->fd, "hard", 0), 0);
         assert_int_equal(symlinkat("lock", s->fd, "soft"), 0);
         pid_t pid = holder_begin(link, lock_flock);
-        assert_ptr_equal(packages_locked((char *[]){file, NULL}), file);
-        assert_ptr_equal(packages_locked((char *[]){soft, NULL}), soft);
+        assert_ptr_equal(locked_of((char *[]){file, NULL}), file);
+        assert_ptr_equal(locked_of((char *[]){soft, NULL}), soft);
         /* replaced by a new file of that name, which nobody locked */
         assert_int_equal(unlinkat(s->fd, "lock", 0), 0);
         scratch_write(s, "lock", "");
-        assert_null(packages_locked((char *[]){file, NULL}));
+        assert_null(locked_of((char *[]){file, NULL}));
         holder_end(pid);
         free(file);
         free(link);
@@ -122,9 +149,9 @@ static void missing_files_are_passed_over(void **state) {
         const Scratch *s = *state;
         char *missing = outer_path(s, "none/lock"), *file = file_in(s, "lock");
         pid_t pid = holder_begin(file, lock_flock);
-        assert_ptr_equal(packages_locked((char *[]){missing, file, NULL}), file);
+        assert_ptr_equal(locked_of((char *[]){missing, file, NULL}), file);
         holder_end(pid);
-        assert_null(packages_locked((char *[]){missing, file, NULL}));
+        assert_null(locked_of((char *[]){missing, file, NULL}));
         free(missing);
         free(file);
 }
@@ -160,13 +187,13 @@ static void waiter_does_not_hold(void **state) {
                 _exit(own >= 0 && lock_waiting(own) >= 0 ? 0 : 1);
         }
         await_waiter(waiter);
-        assert_ptr_equal(packages_locked((char *[]){file, NULL}), file);
-        assert_null(packages_locked((char *[]){other, NULL}));
+        assert_ptr_equal(locked_of((char *[]){file, NULL}), file);
+        assert_null(locked_of((char *[]){other, NULL}));
         close(fd); /* now the waiter gets it, and goes */
         int status;
         assert_int_equal(waitpid(waiter, &status, 0), waiter);
         assert_int_equal(status, 0);
-        assert_null(packages_locked((char *[]){file, NULL}));
+        assert_null(locked_of((char *[]){file, NULL}));
         free(file);
         free(other);
 }
@@ -185,9 +212,9 @@ static void lock_in_a_subvolume_is_seen(void **state) {
               d.node, s->path, d.node, s->path, s->path);
         char *file = file_in(s, "m/sub/lock"), *other = file_in(s, "m/sub/other");
         pid_t pid = holder_begin(file, lock_fcntl);
-        assert_ptr_equal(packages_locked((char *[]){other, file, NULL}), file);
+        assert_ptr_equal(locked_of((char *[]){other, file, NULL}), file);
         holder_end(pid);
-        assert_null(packages_locked((char *[]){other, file, NULL}));
+        assert_null(locked_of((char *[]){other, file, NULL}));
         free(file);
         free(other);
         shell("umount %s/m", s->path);
@@ -203,15 +230,65 @@ static void many_locks_do_not_hide_one(void **state) {
                                        &(struct flock){.l_type = F_WRLCK, .l_start = i * 2, .l_len = 1}),
                                  0);
         pid_t pid = holder_begin(file, lock_flock);
-        assert_ptr_equal(packages_locked((char *[]){file, NULL}), file);
+        assert_ptr_equal(locked_of((char *[]){file, NULL}), file);
         holder_end(pid);
         close(fd);
         free(file);
         free(many);
 }
 
+static int parse_text(const char *text, LockedFiles *ret) {
+        FILE *f = fmemopen((void *) (uintptr_t) text, strlen(text), "r");
+        assert_non_null(f);
+        int r = locked_files_parse(f, ret);
+        (void) fclose(f);
+        return r;
+}
+
+static const ReportHold *hold_of(ReportHold hold, const LockedFiles *locked) {
+        static ReportHold one;
+        one = hold;
+        Report report = {.holds = &one, .n_holds = 1};
+        return packages_find_hold(&report, locked);
+}
+
+static void device_and_inode_must_both_be_the_files(void **state) {
+        _cleanup_(locked_files_done) LockedFiles locked = {};
+        assert_int_equal(parse_text("1: POSIX  ADVISORY  WRITE 1234 fd:1f:5678 0 EOF\n"
+                                    "2: FLOCK  ADVISORY  WRITE 1235 00:2a:99 0 EOF\n"
+                                    "2: -> FLOCK  ADVISORY  WRITE 1236 08:01:77 0 EOF\n"
+                                    "garbage\n"
+                                    "3: OFDLCK ADVISORY  READ -1 08:02:18446744073709551615 0 EOF\n",
+                                    &locked),
+                         0);
+        assert_non_null(hold_of((ReportHold){.devno = makedev(0xfd, 0x1f), .inode = 5678}, &locked));
+        assert_null(hold_of((ReportHold){.devno = makedev(0xfd, 0x1e), .inode = 5678}, &locked));
+        assert_null(hold_of((ReportHold){.devno = makedev(0xfc, 0x1f), .inode = 5678}, &locked));
+        assert_null(hold_of((ReportHold){.devno = makedev(0xfd, 0x1f), .inode = 5679}, &locked));
+        assert_null(hold_of((ReportHold){.devno = makedev(0, 0x1f), .inode = 5678}, &locked));
+        /* an anonymous device may show another number */
+        assert_non_null(hold_of((ReportHold){.devno = makedev(0, 0x2b), .inode = 99}, &locked));
+        assert_null(hold_of((ReportHold){.devno = makedev(8, 0x2a), .inode = 99}, &locked));
+        assert_null(hold_of((ReportHold){.devno = makedev(8, 1), .inode = 77}, &locked)); /* waits */
+        assert_non_null(hold_of((ReportHold){.devno = makedev(8, 2), .inode = UINT64_MAX}, &locked));
+}
+
+static void file_that_exists_holds_without_a_lock(void **state) {
+        const LockedFiles none = {};
+        ReportHold holds[] = {{.path = (char *) "/a", .inode = 1},
+                              {.path = (char *) "/b", .inode = 2, .exists = true},
+                              {.path = (char *) "/c", .inode = 3, .exists = true}};
+        Report report = {.holds = holds, .n_holds = ELEMENTSOF(holds)};
+        assert_ptr_equal(packages_find_hold(&report, &none), &holds[1]);
+        report.n_holds = 1;
+        assert_null(packages_find_hold(&report, &none));
+        assert_null(packages_find_hold(NULL, &none));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(device_and_inode_must_both_be_the_files),
+                cmocka_unit_test(file_that_exists_holds_without_a_lock),
                 scratch_test(what_nobody_locked_holds_nothing),
                 scratch_test(lock_of_every_kind_is_seen_until_its_holder_goes),
                 scratch_test(our_own_lock_counts_too_and_is_not_lost_by_looking),

@@ -24,6 +24,12 @@ static Settings load(const Scratch *s, const char *text, unsigned expected_probl
         return settings;
 }
 
+static void assert_strings_equal(char *const *a, char *const *b) {
+        assert_int_equal(strv_length(a), strv_length(b));
+        for (; a && *a; a++, b++)
+                assert_string_equal(*a, *b);
+}
+
 static void assert_settings_equal(const Settings *a, const Settings *b) {
         assert_int_equal(a->settle, b->settle);
         assert_int_equal(a->settle_max, b->settle_max);
@@ -35,14 +41,11 @@ static void assert_settings_equal(const Settings *a, const Settings *b) {
         assert_int_equal(a->max_failures, b->max_failures);
         assert_int_equal(a->max_attempts, b->max_attempts);
         assert_int_equal(a->retry, b->retry);
-        assert_int_equal(a->inhibit, b->inhibit);
-        assert_int_equal(a->refuse, b->refuse);
         assert_int_equal(a->pin_busy_volumes, b->pin_busy_volumes);
-        assert_int_equal(a->flush_timeout, b->flush_timeout);
         assert_int_equal(a->running_system, b->running_system);
-        assert_int_equal(strv_length(a->hold_while_locked), strv_length(b->hold_while_locked));
-        for (size_t i = 0; i < strv_length(a->hold_while_locked); i++)
-                assert_string_equal(a->hold_while_locked[i], b->hold_while_locked[i]);
+        assert_strings_equal(a->hold_while_locked, b->hold_while_locked);
+        assert_strings_equal(a->hold_while_exists, b->hold_while_exists);
+        assert_int_equal(!a->unread, !b->unread);
 }
 
 /* As the documents have them (interfaces.md, bootkeep.conf(5)). */
@@ -52,19 +55,18 @@ static void defaults_are_the_documented_ones(void **state) {
         assert_int_equal(s.settle_max, 60 * USEC_PER_SEC);
         assert_int_equal(s.boot_delay, 30 * USEC_PER_SEC);
         assert_int_equal(s.scan_timeout, 30 * USEC_PER_SEC);
-        assert_int_equal(strv_length(s.hold_while_locked), 3);
+        assert_int_equal(strv_length(s.hold_while_locked), 2);
         assert_true(strv_contains(s.hold_while_locked, "/var/lib/dpkg/lock-frontend"));
         assert_true(strv_contains(s.hold_while_locked, "/var/lib/rpm/.rpm.lock"));
-        assert_true(strv_contains(s.hold_while_locked, "/var/lib/pacman/db.lck"));
+        assert_int_equal(strv_length(s.hold_while_exists), 1);
+        assert_string_equal(s.hold_while_exists[0], "/var/lib/pacman/db.lck");
         assert_true(s.trust_ctime);
         assert_int_equal(s.max_scans, 4);
         assert_int_equal(s.max_builds, 1);
         assert_int_equal(s.max_failures, 5);
         assert_int_equal(s.max_attempts, 25);
         assert_int_equal(s.retry, 30 * USEC_PER_SEC);
-        assert_true(s.inhibit);
-        assert_false(s.refuse);
-        assert_int_equal(s.flush_timeout, 90 * USEC_PER_SEC);
+        assert_null(s.unread);
         assert_true(s.pin_busy_volumes);
         assert_true(s.running_system);
 }
@@ -97,6 +99,7 @@ static void every_key_is_taken(void **state) {
                                                    "ScanTimeoutSec=250ms\n"
                                                    "MaxScans=9\n"
                                                    "HoldWhileLocked=/one /two\n"
+                                                   "HoldWhileExists=/three\n"
                                                    "TrustCTime=no\n"
                                                    "[Build]\n"
                                                    "MaxBuilds=2\n"
@@ -104,9 +107,6 @@ static void every_key_is_taken(void **state) {
                                                    "MaxAttempts=4\n"
                                                    "RetrySec=7\n"
                                                    "[Shutdown]\n"
-                                                   "Inhibit=no\n"
-                                                   "Refuse=yes\n"
-                                                   "FlushTimeoutSec=8\n"
                                                    "PinBusyVolumes=no\n"
                                                    "[Trust]\n"
                                                    "RunningSystem=no\n",
@@ -124,16 +124,45 @@ static void every_key_is_taken(void **state) {
         assert_int_equal(s.max_failures, 3);
         assert_int_equal(s.max_attempts, 4);
         assert_int_equal(s.retry, 7 * USEC_PER_SEC);
-        assert_false(s.inhibit);
-        assert_true(s.refuse);
-        assert_int_equal(s.flush_timeout, 8 * USEC_PER_SEC);
         assert_false(s.pin_busy_volumes);
         assert_false(s.running_system);
 }
 
 static void empty_list_holds_for_nobody(void **state) {
-        _cleanup_(settings_done) Settings s = load(*state, "[Watch]\nHoldWhileLocked=\n", 0, NULL);
+        _cleanup_(settings_done) Settings s =
+                load(*state, "[Watch]\nHoldWhileLocked=\nHoldWhileExists=\n", 0, NULL);
         assert_int_equal(strv_length(s.hold_while_locked), 0);
+        assert_int_equal(strv_length(s.hold_while_exists), 0);
+}
+
+static void lock_files_are_not_too_many(void **state) {
+        char text[1024] = "[Watch]\nHoldWhileLocked=";
+        for (int i = 0; i < 32; i++)
+                strcat(text, "/x ");
+        _cleanup_(settings_done) Settings most = load(*state, text, 0, NULL);
+        assert_int_equal(strv_length(most.hold_while_locked), 32);
+        strcat(text, "/x");
+        _cleanup_(settings_done) Settings more = load(*state, text, 1, NULL);
+        assert_int_equal(strv_length(more.hold_while_locked), 2);
+}
+
+/* The strict side of what guards something, whatever was read before. */
+static void bad_value_opens_no_door(void **state) {
+        static const char *const bad[] = {"nope", "", "ye", "2", "\"no\"", "yes no"};
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                char text[128];
+                (void) snprintf(
+                        text, sizeof(text),
+                        "[Trust]\nRunningSystem=%s\n[Watch]\nTrustCTime=%s\n[Shutdown]\nPinBusyVolumes=%s\n",
+                        bad[i], bad[i], bad[i]);
+                _cleanup_free_ char *said = NULL;
+                _cleanup_(settings_done) Settings s = load(*state, text, 3, &said);
+                assert_false(s.running_system);
+                assert_true(s.trust_ctime);
+                assert_true(s.pin_busy_volumes);
+                assert_null(s.unread); /* it was read, and is wrong */
+                assert_non_null(strstr(said, "bootkeep.conf:2:"));
+        }
 }
 
 static void bad_values_are_told_with_file_and_line_and_change_nothing(void **state) {
@@ -146,17 +175,17 @@ static void bad_values_are_told_with_file_and_line_and_change_nothing(void **sta
                 {"[Watch]\nBootDelaySec=1 fortnight\n", "bootkeep.conf:2:", "BootDelaySec"},
                 {"[Watch]\nScanTimeoutSec=1.5.2\n", "bootkeep.conf:2:", "ScanTimeoutSec"},
                 {"[Watch]\nHoldWhileLocked=relative\n", "bootkeep.conf:2:", "HoldWhileLocked"},
+                {"[Watch]\nHoldWhileExists=relative\n", "bootkeep.conf:2:", "HoldWhileExists"},
                 {"[Watch]\nTrustCTime=perhaps\n", "bootkeep.conf:2:", "TrustCTime"},
                 {"[Build]\nMaxBuilds=0\n", "bootkeep.conf:2:", "MaxBuilds"},
                 {"[Build]\nMaxBuilds=-1\n", "bootkeep.conf:2:", "MaxBuilds"},
                 {"[Build]\nMaxFailures=4294967296\n", "bootkeep.conf:2:", "MaxFailures"},
                 {"[Build]\nMaxAttempts=1x\n", "bootkeep.conf:2:", "MaxAttempts"},
                 {"[Build]\nRetrySec=x\n", "bootkeep.conf:2:", "RetrySec"},
-                {"[Shutdown]\nInhibit=2\n", "bootkeep.conf:2:", "Inhibit"},
-                {"[Shutdown]\nRefuse=\n", "bootkeep.conf:2:", "Refuse"},
-                {"[Shutdown]\nFlushTimeoutSec=x\n", "bootkeep.conf:2:", "FlushTimeoutSec"},
+                {"[Shutdown]\nInhibit=no\n", "bootkeep.conf:2:", "Inhibit"}, /* keys of a later version */
+                {"[Shutdown]\nRefuse=yes\n", "bootkeep.conf:2:", "Refuse"},
+                {"[Shutdown]\nFlushTimeoutSec=8\n", "bootkeep.conf:2:", "FlushTimeoutSec"},
                 {"[Shutdown]\nPinBusyVolumes=x\n", "bootkeep.conf:2:", "PinBusyVolumes"},
-                {"[Trust]\nRunningSystem=x\n", "bootkeep.conf:2:", "RunningSystem"},
                 {"[Trust]\nSettleSec=5\n", "bootkeep.conf:2:", "SettleSec"},
                 {"[Nonsense]\nSettleSec=5\n", "bootkeep.conf:", "Nonsense"},
                 {"[Watch]\nsettlesec=9\n", "bootkeep.conf:2:", "settlesec"},
@@ -182,10 +211,42 @@ static void bad_line_spares_the_good_ones(void **state) {
         assert_int_equal(s.retry, 9 * USEC_PER_SEC);
 }
 
-static void what_is_no_ini_file_leaves_the_defaults(void **state) {
+static void what_cannot_be_read_whole_closes_the_doors(void **state) {
+        static const char *const texts[] = {
+                "this is no ini file\n",
+                "[Trust]\nRunningSystem=yes\n[Watch\nSettleSec=1\n",
+        };
         _cleanup_(settings_done) Settings defaults = load(*state, "", 0, NULL);
-        _cleanup_(settings_done) Settings s = load(*state, "this is no ini file\n", 1, NULL);
-        assert_settings_equal(&s, &defaults);
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                _cleanup_free_ char *said = NULL;
+                _cleanup_(settings_done) Settings s = load(*state, texts[i], 1, &said);
+                assert_false(s.running_system);
+                assert_non_null(s.unread);
+                assert_non_null(strstr(s.unread, "bootkeep.conf"));
+                assert_non_null(strstr(said, "nothing is built"));
+                free(s.unread);
+                s.unread = NULL;
+                s.running_system = true;
+                assert_settings_equal(&s, &defaults);
+        }
+}
+
+static void what_was_read_before_stands_where_the_next_cannot_be(void **state) {
+        _cleanup_(settings_done) Settings s = load(*state, "[Watch]\nSettleSec=1\n", 0, NULL);
+        for (int i = 0; i < 2; i++) {
+                _cleanup_(settings_done) Settings bad =
+                        load(*state, "[Watch]\nSettleSec=9\n[Trust\ngarbage\n", 1, NULL);
+                settings_replace(&s, &bad);
+                assert_int_equal(s.settle, USEC_PER_SEC);
+                assert_true(s.running_system); /* it was before */
+                assert_non_null(s.unread);
+                assert_null(bad.unread);
+        }
+        _cleanup_(settings_done) Settings good = load(*state, "[Watch]\nSettleSec=2\n", 0, NULL);
+        settings_replace(&s, &good);
+        assert_int_equal(s.settle, 2 * USEC_PER_SEC);
+        assert_null(s.unread);
+        assert_null(good.hold_while_locked);
 }
 
 static void most_quiet_is_never_longer_than_the_most_settling(void **state) {
@@ -236,7 +297,10 @@ int main(void) {
                 scratch_test(empty_list_holds_for_nobody),
                 scratch_test(bad_values_are_told_with_file_and_line_and_change_nothing),
                 scratch_test(bad_line_spares_the_good_ones),
-                scratch_test(what_is_no_ini_file_leaves_the_defaults),
+                scratch_test(lock_files_are_not_too_many),
+                scratch_test(bad_value_opens_no_door),
+                scratch_test(what_cannot_be_read_whole_closes_the_doors),
+                scratch_test(what_was_read_before_stands_where_the_next_cannot_be),
                 scratch_test(most_quiet_is_never_longer_than_the_most_settling),
                 scratch_test(file_that_is_named_must_be_there),
                 scratch_test(machine_takes_over_what_concerns_it),

@@ -134,7 +134,7 @@ static inline void pack_or_unpack(Packer *p, Node *n) {
         take_bool(p, v->force);
         take_bool(p, v->given_up);
         take_bool(p, n->obliged);
-        take_number(p, v->holds, 4);
+        take_number(p, v->holds, 4); /* VOLUME_HOLD_SETTINGS: see check_busy() */
         take_number(p, v->waived, 4);
         take_number(p, v->failures, 2);
         take_number(p, v->attempts, 2);
@@ -232,22 +232,27 @@ static bool waits_for_the_world(const Volume *v) {
 
 /* As docs/man/org.bootkeep1.5.scd has it. */
 static bool must_be_busy(const Volume *v, bool locked) {
-        static const bool always[_VOLUME_STATE_MAX] = {
-                [VOLUME_STALE] = true, [VOLUME_BUILDING] = true, [VOLUME_FAILED] = true};
+        static const bool always[_VOLUME_STATE_MAX] = {[VOLUME_BUILDING] = true, [VOLUME_FAILED] = true};
         static const bool if_locked[_VOLUME_STATE_MAX] = {[VOLUME_NEW] = true,
                                                           [VOLUME_FRESH] = true,
+                                                          [VOLUME_STALE] = true,
                                                           [VOLUME_SETTLING] = true,
                                                           [VOLUME_SCANNING] = true};
         bool changed = v->state == VOLUME_SETTLING || (v->state == VOLUME_SCANNING && v->owed);
+        bool owed = v->state == VOLUME_STALE && !(v->holds & VOLUME_HOLD_SETTINGS);
         return v->trusted &&
-               (always[v->state] || (changed && !v->given_up) || (locked && if_locked[v->state]));
+               (owed || always[v->state] || (changed && !v->given_up) || (locked && if_locked[v->state]));
 }
 
+/* Nothing but these two questions depends on VOLUME_HOLD_SETTINGS, so it is no part of the states. */
 static void check_busy(const Volume *v) {
-        for (int locked = 0; locked <= 1; locked++) {
+        for (int i = 0; i < 4; i++) {
+                bool locked = i & 1;
                 Volume copy = *v;
                 copy.locked = locked;
-                must(volume_busy(&copy) == must_be_busy(v, locked));
+                volume_hold(&copy, VOLUME_HOLD_SETTINGS, i & 2);
+                must(volume_busy(&copy) == must_be_busy(&copy, locked));
+                must(!(i & 2) || !volume_wants_build(&copy));
         }
 }
 

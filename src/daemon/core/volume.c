@@ -8,7 +8,10 @@
 #define RETRY_DOUBLINGS_MAX 7
 
 #define ALL_HOLDS                                                                                            \
-        ((unsigned) (VOLUME_HOLD_BOOT | VOLUME_HOLD_PACKAGES | VOLUME_HOLD_LOCK | VOLUME_HOLD_RETRY))
+        ((unsigned) (VOLUME_HOLD_BOOT | VOLUME_HOLD_PACKAGES | VOLUME_HOLD_LOCK | VOLUME_HOLD_RETRY |        \
+                     VOLUME_HOLD_SETTINGS))
+/* These stand also when somebody asks for a build. */
+#define STRICT_HOLDS ((unsigned) (VOLUME_HOLD_LOCK | VOLUME_HOLD_SETTINGS))
 
 const char *volume_state_to_string(VolumeState state) {
         static const char *const names[_VOLUME_STATE_MAX] = {
@@ -26,7 +29,7 @@ const char *volume_state_to_string(VolumeState state) {
 /* What can never be, whatever happened; before and after each event. */
 static void assert_volume_is_sound(const Volume *v) {
         assert(v->state < _VOLUME_STATE_MAX);
-        assert((v->holds & ~ALL_HOLDS) == 0 && (v->waived & ~ALL_HOLDS) == 0);
+        assert((v->holds & ~ALL_HOLDS) == 0 && (v->waived & ~(ALL_HOLDS & ~STRICT_HOLDS)) == 0);
         assert(v->scan_due + v->scan_runs + v->build_runs <= 1);
         /* what the state says is what runs */
         assert(v->state != VOLUME_SCANNING || volume_scan_pending(v));
@@ -411,7 +414,7 @@ static void take_request(Volume *v, const VolumeConfig *c, VolumeEvent event, ui
                 break;
         case VOLUME_BUILD_WANTED:
         case VOLUME_FORCE_WANTED:
-                want_build(v, ALL_HOLDS & ~(unsigned) VOLUME_HOLD_LOCK, event == VOLUME_FORCE_WANTED);
+                want_build(v, ALL_HOLDS & ~STRICT_HOLDS, event == VOLUME_FORCE_WANTED);
                 break;
         default:
                 assert(!"an event that nobody takes");
@@ -474,7 +477,7 @@ static void set_hold(Volume *v, VolumeHold hold, bool on) {
 }
 
 void volume_hold(Volume *v, VolumeHold hold, bool on) {
-        assert(hold == VOLUME_HOLD_BOOT || hold == VOLUME_HOLD_PACKAGES);
+        assert(hold == VOLUME_HOLD_BOOT || hold == VOLUME_HOLD_PACKAGES || hold == VOLUME_HOLD_SETTINGS);
         set_hold(v, hold, on);
 }
 
@@ -517,6 +520,7 @@ bool volume_busy(const Volume *v) {
                 return false;
         switch (v->state) {
         case VOLUME_STALE:
+                return v->locked || !(v->holds & VOLUME_HOLD_SETTINGS);
         case VOLUME_BUILDING:
         case VOLUME_FAILED:
                 return true;

@@ -52,7 +52,7 @@ typedef enum VolumeEvent {
         VOLUME_DISTRUST,         /* … or no longer */
         VOLUME_SCAN_WANTED,      /* somebody asks for a scan now */
         VOLUME_HURRY_WANTED,     /* somebody waits for all that is owed: neither settle nor put it off */
-        VOLUME_BUILD_WANTED,     /* somebody asks for what is stale to be built, holds or not, … */
+        VOLUME_BUILD_WANTED,     /* somebody asks for what is stale to be built, most holds or not, … */
         VOLUME_FORCE_WANTED,     /* … or for everything */
         _VOLUME_EVENT_MAX,
 } VolumeEvent;
@@ -60,9 +60,12 @@ typedef enum VolumeEvent {
 /* What holds owed work back: a set. */
 typedef enum VolumeHold {
         VOLUME_HOLD_BOOT = 1 << 0,     /* BootDelaySec: set by volume_hold() */
-        VOLUME_HOLD_PACKAGES = 1 << 1, /* HoldWhileLocked: set by volume_hold() */
+        VOLUME_HOLD_PACKAGES = 1 << 1, /* a package manager works: set by volume_hold() */
         VOLUME_HOLD_LOCK = 1 << 2,     /* set by volume_set_lock() */
         VOLUME_HOLD_RETRY = 1 << 3,    /* a builder said "not now": the machine's own */
+        /* The configuration cannot be read whole: set by volume_hold(). Nobody may build then, whoever asks;
+         * so it does not make the volume busy, or no reboot would come until somebody mends it. */
+        VOLUME_HOLD_SETTINGS = 1 << 4,
 } VolumeHold;
 
 /* Who keeps the daemon from building it: one at a time. */
@@ -123,7 +126,7 @@ Volume volume_init(bool trusted);
  * a scan or a build ended may only be told of one that runs. */
 unsigned volume_event(Volume *v, const VolumeConfig *c, VolumeEvent event, uint64_t now);
 
-/* HOLD is VOLUME_HOLD_BOOT or VOLUME_HOLD_PACKAGES. */
+/* HOLD is VOLUME_HOLD_BOOT, VOLUME_HOLD_PACKAGES or VOLUME_HOLD_SETTINGS. */
 void volume_hold(Volume *v, VolumeHold hold, bool on);
 /* Follows the locks; that one was given back is an event besides. */
 void volume_set_lock(Volume *v, VolumeLock lock);

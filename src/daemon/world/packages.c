@@ -1,43 +1,71 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/world/packages.h"
 
-#include <sys/stat.h>
+#include <inttypes.h>
 #include <sys/sysmacros.h>
 
-typedef struct LockedFile {
+#include "base/error.h"
+
+struct LockedFile {
         unsigned major, minor;
-        unsigned long long inode;
-} LockedFile;
+        uint64_t inode;
+};
 
-/* One line: `1: POSIX  ADVISORY  WRITE 1234 fd:01:5678 0 EOF`; a waiter's has `->` behind the number and
- * counts for nothing. */
-static bool parse_line(const char *line, LockedFile *ret) {
+/* One line: `1: POSIX  ADVISORY  WRITE 1234 fd:01:5678 0 EOF`. In the line of one that waits for the lock
+ * `->` follows the number: it holds nothing yet. */
+static bool locked_file_parse(const char *line, struct LockedFile *ret) {
         return !strstr(line, " -> ") &&
-               sscanf(line, "%*s %*s %*s %*s %*s %x:%x:%llu", &ret->major, &ret->minor, &ret->inode) == 3;
+               sscanf(line, "%*s %*s %*s %*s %*s %x:%x:%" SCNu64, &ret->major, &ret->minor, &ret->inode) == 3;
 }
 
-/* A btrfs subvolume shows another anonymous number to stat(2) than to /proc/locks, so there the inode
- * decides. */
-static bool is_file(const LockedFile *l, const struct stat *st) {
-        bool anonymous = l->major == 0 && major(st->st_dev) == 0;
-        return l->inode == st->st_ino &&
-               (anonymous || (l->major == major(st->st_dev) && l->minor == minor(st->st_dev)));
+void locked_files_done(LockedFiles *l) {
+        free(l->items);
+        *l = (LockedFiles){};
 }
 
-static bool is_locked(const struct stat *st) {
-        _cleanup_fclose_ FILE *f = fopen("/proc/locks", "re");
+int locked_files_parse(FILE *f, LockedFiles *ret) {
+        _cleanup_(locked_files_done) LockedFiles l = {};
         char line[256];
-        LockedFile l;
-        while (f && fgets(line, sizeof(line), f))
-                if (parse_line(line, &l) && is_file(&l, st))
+        assert(f && ret);
+        while (fgets(line, sizeof(line), f)) {
+                struct LockedFile file;
+                if (!locked_file_parse(line, &file))
+                        continue;
+                if (grow(l.items, l.n) < 0)
+                        return error_origin(-ENOMEM);
+                l.items[l.n++] = file;
+        }
+        if (ferror(f))
+                return error_origin(-EIO);
+        *ret = l;
+        l = (LockedFiles){};
+        return 0;
+}
+
+int locked_files_read(LockedFiles *ret) {
+        _cleanup_fclose_ FILE *f = fopen("/proc/locks", "re");
+        return f ? locked_files_parse(f, ret) : error_origin(-errno);
+}
+
+/* The device of a file on btrfs is anonymous, and another one in /proc/locks than for statx(2): there the
+ * inode decides. */
+static bool is_same_file(const struct LockedFile *l, const ReportHold *hold) {
+        bool anonymous = l->major == 0 && major(hold->devno) == 0;
+        return l->inode == hold->inode &&
+               (anonymous || (l->major == major(hold->devno) && l->minor == minor(hold->devno)));
+}
+
+static bool is_locked(const ReportHold *hold, const LockedFiles *locked) {
+        for (size_t i = 0; i < locked->n; i++)
+                if (is_same_file(&locked->items[i], hold))
                         return true;
         return false;
 }
 
-const char *packages_locked(char *const *paths) {
-        struct stat st;
-        for (; paths && *paths; paths++)
-                if (stat(*paths, &st) >= 0 && is_locked(&st))
-                        return *paths;
+const ReportHold *packages_find_hold(const Report *report, const LockedFiles *locked) {
+        assert(locked);
+        for (size_t i = 0; report && i < report->n_holds; i++)
+                if (report->holds[i].exists || is_locked(&report->holds[i], locked))
+                        return &report->holds[i];
         return NULL;
 }

@@ -1,9 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "base/util.h"
+/* Is a package manager at work? The scan of a volume has found the lock files that count for it, on the
+ * volume and on the host (HoldWhileLocked=, HoldWhileExists=); here /proc/locks alone is asked which of them
+ * are locked. No lock is taken, no file looked at: a disk that hangs holds up nobody. */
 
-/* HoldWhileLocked=: is one of these files locked by anybody (fcntl, open file description or flock)? Asked of
- * /proc/locks, so no lock is ever taken and no file opened. Returns its path, borrowed from PATHS, or NULL.
- */
-const char *packages_locked(char *const *paths);
+#include "base/report.h"
+
+/* The files that anybody has locked (fcntl, open file description or flock). */
+typedef struct LockedFiles {
+        struct LockedFile *items;
+        size_t n;
+} LockedFiles;
+
+void locked_files_done(LockedFiles *l);
+
+/* Reads /proc/locks. *RET is overwritten, not freed. -errno: cannot be read. */
+int locked_files_read(LockedFiles *ret);
+/* The same from F. */
+int locked_files_parse(FILE *f, LockedFiles *ret);
+
+/* The first of the lock files in REPORT (NULL: none) that a package manager holds: because it is locked, or
+ * because it exists. NULL: none is held. Borrowed from REPORT. */
+const ReportHold *packages_find_hold(const Report *report, const LockedFiles *locked);

@@ -16,8 +16,8 @@
 #define BUILD_PATIENCE 4
 #define BUILD_TIMEOUT_MIN_USEC (10 * USEC_PER_SEC)
 
-static const char *const default_holds[] = {"/var/lib/dpkg/lock-frontend", "/var/lib/rpm/.rpm.lock",
-                                            "/var/lib/pacman/db.lck"};
+/* More lock files than all package managers together have: each is looked for by each scan. */
+#define HOLDS_MAX 32U
 
 static int set_defaults(Settings *s) {
         *s = (Settings){
@@ -31,58 +31,114 @@ static int set_defaults(Settings *s) {
                 .max_failures = 5,
                 .max_attempts = 25,
                 .retry = 30 * USEC_PER_SEC,
-                .inhibit = true,
                 .pin_busy_volumes = true,
-                .flush_timeout = 90 * USEC_PER_SEC,
                 .running_system = true,
         };
-        for (size_t i = 0; i < ELEMENTSOF(default_holds); i++)
-                if (strv_extend(&s->hold_while_locked, default_holds[i]) < 0)
-                        return error_origin(-ENOMEM);
-        return 0;
+        int r = strv_extend(&s->hold_while_locked, "/var/lib/dpkg/lock-frontend");
+        if (r >= 0)
+                r = strv_extend(&s->hold_while_locked, "/var/lib/rpm/.rpm.lock");
+        if (r >= 0)
+                r = strv_extend(&s->hold_while_exists, "/var/lib/pacman/db.lck");
+        return r;
 }
 
 void settings_done(Settings *s) {
         strv_free(s->hold_while_locked);
+        strv_free(s->hold_while_exists);
+        free(s->unread);
         *s = (Settings){};
 }
 
-static int read_files(const char *file, Settings *s, unsigned *problems) {
+static int parse_lock_files(const char *value, void *data, const char **reterr) {
+        _cleanup_strv_free_ char **paths = NULL;
+        int r = conf_parse_paths(value, &paths, reterr);
+        if (r < 0)
+                return r;
+        if (strv_length(paths) > HOLDS_MAX) {
+                *reterr = "more than 32 files";
+                return error_origin(-EINVAL);
+        }
+        strv_free(*(char ***) data);
+        *(char ***) data = TAKE_PTR(paths);
+        return 0;
+}
+
+/* For what guards something: a value that nobody understands must not leave it open. */
+static int parse_guard(const char *value, bool *guard, bool strict, const char **reterr) {
+        int r = conf_parse_bool(value, guard, reterr);
+        if (r < 0)
+                *guard = strict;
+        return r;
+}
+
+static int parse_permission(const char *value, void *data, const char **reterr) {
+        return parse_guard(value, data, false, reterr);
+}
+
+static int parse_precaution(const char *value, void *data, const char **reterr) {
+        return parse_guard(value, data, true, reterr);
+}
+
+static int read_file(const char *file, Settings *s, unsigned *problems) {
         const ConfItem items[] = {
                 {"Watch", "SettleSec", conf_parse_sec, &s->settle},
                 {"Watch", "SettleMaxSec", conf_parse_sec, &s->settle_max},
                 {"Watch", "BootDelaySec", conf_parse_sec, &s->boot_delay},
                 {"Watch", "ScanTimeoutSec", conf_parse_sec, &s->scan_timeout},
                 {"Watch", "MaxScans", conf_parse_unsigned, &s->max_scans},
-                {"Watch", "HoldWhileLocked", conf_parse_paths, &s->hold_while_locked},
-                {"Watch", "TrustCTime", conf_parse_bool, &s->trust_ctime},
+                {"Watch", "HoldWhileLocked", parse_lock_files, &s->hold_while_locked},
+                {"Watch", "HoldWhileExists", parse_lock_files, &s->hold_while_exists},
+                {"Watch", "TrustCTime", parse_precaution, &s->trust_ctime},
                 {"Build", "MaxBuilds", conf_parse_unsigned, &s->max_builds},
                 {"Build", "MaxFailures", conf_parse_unsigned, &s->max_failures},
                 {"Build", "MaxAttempts", conf_parse_unsigned, &s->max_attempts},
                 {"Build", "RetrySec", conf_parse_sec, &s->retry},
-                {"Shutdown", "Inhibit", conf_parse_bool, &s->inhibit},
-                {"Shutdown", "Refuse", conf_parse_bool, &s->refuse},
-                {"Shutdown", "FlushTimeoutSec", conf_parse_sec, &s->flush_timeout},
-                {"Shutdown", "PinBusyVolumes", conf_parse_bool, &s->pin_busy_volumes},
-                {"Trust", "RunningSystem", conf_parse_bool, &s->running_system},
+                {"Shutdown", "PinBusyVolumes", parse_precaution, &s->pin_busy_volumes},
+                {"Trust", "RunningSystem", parse_permission, &s->running_system},
         };
+        return conffile_read(file, items, ELEMENTSOF(items), problems);
+}
+
+/* The first one counts: it is the first that somebody has to mend. */
+static int note_unread(Settings *s, const char *what, int error) {
+        const char *why = error == -EBADMSG ? "cannot be read whole" : strerror(-error);
+        if (error != -EBADMSG) /* or it was logged, with the line */
+                (void) log_send_errno(LOG_ERR, CONF_FIELDS(what), error, "Failed to read %s", what);
+        return s->unread ? 0 : strprintf(&s->unread, "%s: %s", what, why);
+}
+
+static int read_standard_places(Settings *s, unsigned *problems) {
         static const char *const dirs[] = {"/etc/bootkeep", "/run/bootkeep", "/usr/local/lib/bootkeep",
                                            "/usr/lib/bootkeep", NULL};
         _cleanup_strv_free_ char **files = NULL;
-
-        int r = file ? strv_extend(&files, file)
-                     : conffile_list((char *const *) (const void *) dirs, "bootkeep.conf", &files);
+        int r = conffile_list((char *const *) (const void *) dirs, "bootkeep.conf", &files);
+        if (r < 0 && r != -ENOMEM) {
+                (*problems)++;
+                r = note_unread(s, "the folders of bootkeep.conf", r);
+        }
         for (char **f = files; r >= 0 && f && *f; f++) {
-                r = conffile_read(*f, items, ELEMENTSOF(items), problems);
-                if (r < 0 && r != -ENOMEM && r != -EBADMSG && !file) {
-                        log_send_errno(LOG_WARNING, CONF_FIELDS(*f), r, "Failed to read %s, ignoring", *f);
-                        (*problems)++;
-                        r = -EBADMSG;
-                }
-                if (r == -EBADMSG)
-                        r = 0; /* logged; the defaults stand */
+                r = read_file(*f, s, problems);
+                if (r >= 0 || r == -ENOMEM)
+                        continue;
+                *problems += r != -EBADMSG; /* or it was counted */
+                r = note_unread(s, *f, r);
         }
         return r;
+}
+
+static int read_named_file(const char *file, Settings *s, unsigned *problems) {
+        int r = read_file(file, s, problems);
+        return r == -EBADMSG ? note_unread(s, file, r) : r;
+}
+
+/* What could not be read may have forbidden what the defaults allow. */
+static void close_doors(Settings *s) {
+        if (!s->unread)
+                return;
+        s->running_system = false;
+        log_send(LOG_ERR, CONF_FIELDS(s->unread),
+                 "%s: nothing is built, and nothing trusted by RunningSystem=, until that is mended",
+                 s->unread);
 }
 
 int settings_load(const char *file, Settings *ret, unsigned *ret_problems) {
@@ -90,9 +146,10 @@ int settings_load(const char *file, Settings *ret, unsigned *ret_problems) {
         unsigned problems = 0;
         int r = set_defaults(&s);
         if (r >= 0)
-                r = read_files(file, &s, &problems);
+                r = file ? read_named_file(file, &s, &problems) : read_standard_places(&s, &problems);
         if (r < 0)
                 return r;
+        close_doors(&s);
         if (s.settle_max < s.settle) {
                 log_send(LOG_WARNING, CONF_FIELDS(file),
                          "SettleMaxSec= is shorter than SettleSec=, using SettleSec= for both");
@@ -104,6 +161,18 @@ int settings_load(const char *file, Settings *ret, unsigned *ret_problems) {
         if (ret_problems)
                 *ret_problems = problems;
         return 0;
+}
+
+void settings_replace(Settings *to, Settings *after) {
+        if (after->unread) {
+                free(to->unread);
+                to->unread = TAKE_PTR(after->unread);
+                settings_done(after);
+        } else {
+                settings_done(to);
+                *to = *after;
+                *after = (Settings){};
+        }
 }
 
 VolumeConfig settings_volume_config(const Settings *s) {
