@@ -548,7 +548,7 @@ def that_the_daemon_ends_is_no_failure_of_who_holds_a_lock(world):
     daemon.start()
     mark = daemon.mark()
     holder.call("LockReboot", "u", WAIT)
-    daemon.wait_for("may take the system down", mark)
+    daemon.wait_for("Reboot lock granted to", mark)
     mark = daemon.mark()
     daemon.stop()  # as it should, before the system goes down
     assert daemon.lines[mark:] == ["bootkeepd: Stopping"], daemon.lines[mark:]
