@@ -291,49 +291,74 @@ void record_view(const Record *r, BusVolume *ret) {
         };
 }
 
-/* Updates *TO; 1 if that changed it. */
-static int show_text(char **to, const char *now) {
-        return free_and_strdup(to, strempty(now));
+/* Copies S to *RET, NULL as "". */
+static int copy_text(const char *s, char **ret) {
+        *ret = strdup(strempty(s));
+        return *ret ? 0 : error_origin(-ENOMEM);
+}
+
+/* What is to be shown now. *RET is for shown_done() also on failure. */
+static int shown_make(const Record *r, Shown *ret) {
+        const MountEntry *m = record_mount(r);
+        *ret = (Shown){
+                .state = r->volume.state,
+                .busy = volume_busy(&r->volume),
+                .trusted = r->volume.trusted,
+                .failures = r->volume.failures,
+                .attempts = r->volume.attempts,
+                .reason = record_reason(r),
+                .lock_holder_pid = r->lock_holder_pid,
+                .lock_waiters = lock_waiters(&r->lock),
+        };
+        int q = ret->reason ? 0 : error_origin(-ENOMEM);
+        if (q >= 0)
+                q = copy_text(r->report ? r->report->manifest : NULL, &ret->manifest);
+        if (q >= 0)
+                q = copy_text(m ? m->target : NULL, &ret->mount_point);
+        if (q >= 0)
+                q = copy_text(r->device.node ? r->device.node : m ? m->node : NULL, &ret->device);
+        if (q >= 0)
+                q = copy_text(r->device.uuid, &ret->uuid);
+        return q < 0 ? q : copy_text(r->lock_holder, &ret->lock_holder);
+}
+
+/* The names of the properties that differ. */
+static int shown_compare(const Shown *a, const Shown *b, char ***ret) {
+        const struct {
+                const char *name;
+                bool same;
+        } properties[] = {
+                {"State", a->state == b->state},
+                {"Busy", a->busy == b->busy},
+                {"Trusted", a->trusted == b->trusted},
+                {"Failures", a->failures == b->failures},
+                {"Attempts", a->attempts == b->attempts},
+                {"StateReason", streq_ptr(a->reason, b->reason)},
+                {"Manifest", streq_ptr(a->manifest, b->manifest)},
+                {"MountPoint", streq_ptr(a->mount_point, b->mount_point)},
+                {"Device", streq_ptr(a->device, b->device)},
+                {"UUID", streq_ptr(a->uuid, b->uuid)},
+                {"LockHolder", streq_ptr(a->lock_holder, b->lock_holder)},
+                {"LockHolderPID", a->lock_holder_pid == b->lock_holder_pid},
+                {"LockWaiters", a->lock_waiters == b->lock_waiters},
+        };
+        int r = 0;
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(properties); i++)
+                r = properties[i].same ? 0 : strv_extend(ret, properties[i].name);
+        return r;
 }
 
 int record_changes(Record *r, char ***ret) {
         _cleanup_strv_free_ char **names = NULL;
-        _cleanup_free_ char *reason = record_reason(r);
-        const MountEntry *m = record_mount(r);
-        Shown *s = &r->shown;
-        VolumeState state = r->volume.state;
-        bool busy = volume_busy(&r->volume);
-
-        const struct {
-                const char *name;
-                bool changed;
-        } changes[] = {
-                {"State", s->state != state},
-                {"Busy", s->busy != busy},
-                {"Trusted", s->trusted != r->volume.trusted},
-                {"Failures", s->failures != r->volume.failures},
-                {"Attempts", s->attempts != r->volume.attempts},
-                {"StateReason", show_text(&s->reason, reason) > 0},
-                {"Manifest", show_text(&s->manifest, r->report ? r->report->manifest : NULL) > 0},
-                {"MountPoint", show_text(&s->mount_point, m ? m->target : NULL) > 0},
-                {"Device", show_text(&s->device, r->device.node ? r->device.node
-                                                 : m            ? m->node
-                                                                : NULL) > 0},
-                {"UUID", show_text(&s->uuid, r->device.uuid) > 0},
-                {"LockHolder", show_text(&s->lock_holder, r->lock_holder) > 0},
-                {"LockHolderPID", s->lock_holder_pid != r->lock_holder_pid},
-                {"LockWaiters", s->lock_waiters != lock_waiters(&r->lock)},
-        };
-        for (size_t i = 0; i < ELEMENTSOF(changes); i++)
-                if (changes[i].changed && strv_extend(&names, changes[i].name) < 0)
-                        return error_origin(-ENOMEM);
-        s->state = state;
-        s->busy = busy;
-        s->trusted = r->volume.trusted;
-        s->lock_holder_pid = r->lock_holder_pid;
-        s->lock_waiters = lock_waiters(&r->lock);
-        s->failures = r->volume.failures;
-        s->attempts = r->volume.attempts;
+        _cleanup_(shown_done) Shown now = {};
+        int q = shown_make(r, &now);
+        if (q >= 0)
+                q = shown_compare(&r->shown, &now, &names);
+        if (q < 0)
+                return q; /* what was shown stays: the changes are told the next time */
+        const Shown before = r->shown;
+        r->shown = now;
+        now = before;
         *ret = TAKE_PTR(names);
         return 0;
 }

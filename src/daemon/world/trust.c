@@ -85,15 +85,18 @@ static int read_record(TrustStore *t, const char *uuid) {
 }
 
 static int read_all(TrustStore *t) {
-        int fd = openat(t->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_close_ int fd = openat(t->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         _cleanup_closedir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
         if (!d)
                 return error_origin(-errno);
+        (void) TAKE_FD(fd);
         struct dirent *e;
         while ((e = readdir(d))) {
                 if (!uuid_is_valid(e->d_name))
                         continue; /* ".", "..", a temporary */
                 int r = read_record(t, e->d_name);
+                if (r == -ENOMEM)
+                        return r;
                 if (r < 0)
                         log_warning_errno(r, "Cannot read the enrolment of %s, ignoring", e->d_name);
         }

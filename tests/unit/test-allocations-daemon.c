@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Every allocation of src/daemon fails in turn, but for what needs a bus or a udevd. */
+
+#include "allocations.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/sysmacros.h>
+
+#include "base/log.h"
+#include "daemon/launch.h"
+#include "daemon/orphans.h"
+#include "daemon/roster.h"
+#include "daemon/world/mount.h"
+#include "daemon/world/mounttree.h"
+#include "daemon/world/settings.h"
+#include "daemon/world/trust.h"
+
+#define UUID "4f68bce3-e8cd-4db1-96e7-fbcaf984b709"
+
+/* record, roster */
+
+static MountEntry entry(uint64_t id) {
+        static char device[] = "sda2", node[] = "/dev/sda2", root[] = "/", target[] = "/mnt",
+                    fstype[] = "ext4";
+        return (MountEntry){.id = id,
+                            .devno = makedev(4000, 2),
+                            .device = device,
+                            .node = node,
+                            .root = root,
+                            .target = target,
+                            .fstype = fstype};
+}
+
+static int make_record(void *userdata) {
+        Record *r = UNTOUCHED;
+        return OUTCOME(record_new(NULL, "sda2", true, &r), r, record_free);
+}
+
+static int fill_record(void *userdata) {
+        _cleanup_(record_freep) Record *record = NULL;
+        const MountEntry first = entry(7), second = entry(8);
+        char **changes = UNTOUCHED;
+        int r = record_new(NULL, "sda2", true, &record);
+        if (r >= 0)
+                r = record_set_mount(record, &first);
+        if (r >= 0)
+                r = record_set_mount(record, &second);
+        if (r >= 0)
+                r = record_set_mount(record, &second);
+        return r < 0 ? r : OUTCOME(record_changes(record, &changes), changes, strv_free);
+}
+
+static int list_busy(void *userdata) {
+        char **names = UNTOUCHED;
+        return OUTCOME(roster_busy(userdata, &names), names, strv_free);
+}
+
+static int add_records(void *userdata) {
+        Roster roster = ROSTER_NULL;
+        int r = 0;
+        for (int i = 0; r >= 0 && i < 5; i++) {
+                Record *record = NULL;
+                r = record_new(NULL, "sda2", true, &record);
+                if (r >= 0)
+                        r = roster_add(&roster, record);
+                if (r < 0 && record)
+                        record_free(record);
+        }
+        roster_done(&roster);
+        return r;
+}
+
+static void records_are_made_or_the_error_is_told(void **state) {
+        Roster roster = ROSTER_NULL;
+        Record *record = NULL;
+        allocations_fail_in_turn(make_record, NULL);
+        allocations_fail_in_turn(fill_record, NULL);
+        allocations_fail_in_turn(add_records, NULL);
+        assert_int_equal(record_new(NULL, "sda2", true, &record), 0);
+        record->volume.state = VOLUME_STALE;
+        assert_int_equal(roster_add(&roster, record), 0);
+        allocations_fail_in_turn(list_busy, &roster);
+        roster_done(&roster);
+}
+
+/* lock */
+
+static int wait_for_lock(void *userdata) {
+        Lock l = {};
+        LockRequest requests[3] = {};
+        assert_int_equal(lock_ask(&l, NULL, 1, NULL), LOCK_GRANTED);
+        int r = 0;
+        for (LockClient client = 2; r >= 0 && client < 5; client++)
+                r = lock_ask(&l, NULL, client, &requests[client - 2]);
+        for (LockRequest *q; (q = lock_first(&l));)
+                lock_leave(&l, q);
+        return r;
+}
+
+static void line_is_left_as_it_was(void **state) {
+        allocations_fail_in_turn(wait_for_lock, NULL);
+}
+
+/* settings, trust */
+
+static int load_settings(void *userdata) {
+        Settings s = {};
+        unsigned problems = 0;
+        int r = settings_load(userdata, &s, &problems);
+        assert_int_equal(problems, 0);
+        if (r >= 0)
+                settings_done(&s);
+        return r;
+}
+
+static int open_trust(void *userdata) {
+        TrustStore *t = UNTOUCHED;
+        int r = trust_store_new(userdata, &t);
+        if (r >= 0)
+                assert_true(trust_store_has(t, UUID, "serial"));
+        return OUTCOME(r, t, trust_store_free);
+}
+
+static int change_trust(void *userdata) {
+        TrustStore *t = userdata;
+        static const char other[] = "00000000-e8cd-4db1-96e7-fbcaf984b709";
+        int r = trust_store_add(t, other, "another");
+        assert_true(trust_store_has(t, other, "another") == (r >= 0));
+        if (r >= 0)
+                r = trust_store_remove(t, other);
+        return r;
+}
+
+static void forget_other(void *userdata) {
+        (void) trust_store_remove(userdata, "00000000-e8cd-4db1-96e7-fbcaf984b709");
+}
+
+static void what_the_host_says_is_read_whole(void **state) {
+        const Scratch *s = *state;
+        char file[128], directory[128];
+        TrustStore *t = NULL;
+        scratch_write(s, "bootkeep.conf",
+                      "[Watch]\nSettleSec=2\nHoldWhileLocked=/a /b\n[Trust]\nRunningSystem=no\n");
+        (void) snprintf(file, sizeof(file), "%s/bootkeep.conf", s->path);
+        (void) snprintf(directory, sizeof(directory), "%s/trust", s->path);
+        allocations_fail_in_turn(load_settings, file);
+        assert_int_equal(trust_store_new(directory, &t), 0);
+        assert_int_equal(trust_store_add(t, UUID, "serial"), 0);
+        allocations_fail_in_turn(open_trust, directory);
+        allocations_fail_or_cope_prepared(&(AllocationsCase){forget_other, change_trust, t});
+        trust_store_free(t);
+}
+
+/* mounts */
+
+static int grow_tree(void *userdata) {
+        _cleanup_(mount_tree_freep) MountTree *t = NULL;
+        int r = mount_tree_new(&t);
+        if (r >= 0)
+                r = mount_tree_add(t, 1, 0, "/");
+        if (r >= 0)
+                r = mount_tree_add(t, 2, 1, "/mnt");
+        if (r >= 0)
+                r = mount_tree_add(t, 3, 2, "/mnt/a");
+        return r;
+}
+
+static void hear_mount(MountChange change, const MountEntry *e, void *userdata) {
+}
+
+static int look_at_mounts(const MountSource *source) {
+        _cleanup_(mount_table_freep) MountTable *t = NULL;
+        int r = mount_table_new(source, &t);
+        return r < 0 ? r : mount_table_dispatch(t, hear_mount, NULL);
+}
+
+static int look_by_events(void *userdata) {
+        return look_at_mounts(&mount_events);
+}
+
+static int look_by_parse(void *userdata) {
+        return look_at_mounts(&mount_info);
+}
+
+static void mounts_are_all_told_or_the_error_is(void **state) {
+        allocations_fail_in_turn(grow_tree, NULL);
+        /* a device has no number of its disk where that file cannot be opened */
+        allocations_fail_or_cope(look_by_parse, NULL);
+        if (look_at_mounts(&mount_events) >= 0)
+                allocations_fail_or_cope(look_by_events, NULL);
+}
+
+/* children */
+
+static int make_watch(void *userdata) {
+        Watch *w = UNTOUCHED;
+        return OUTCOME(watch_new(&w), w, watch_free);
+}
+
+static void hear_line(const char *line, void *userdata) {
+}
+
+static int end_job(Job *j) {
+        struct pollfd p = {.fd = job_get_process_fd(j), .events = POLLIN};
+        int status = -1, r = 0;
+        assert_int_equal(poll(&p, 1, 60000), 1);
+        r = job_read_rest(j, hear_line, NULL);
+        assert_int_equal(job_reap(j, &status), 0);
+        job_free(j);
+        return r;
+}
+
+static int run_scan(void *userdata) {
+        const Scratch *s = userdata;
+        const LaunchOptions options = {.libexec = s->path, .builders = "/builders"};
+        Job *j = UNTOUCHED;
+        int r = launch_scan(&options, "/mnt", 7, -EBADF, &j);
+        if (r < 0)
+                assert_ptr_equal(j, UNTOUCHED);
+        return r < 0 ? r : end_job(j);
+}
+
+static int run_build(void *userdata) {
+        const Scratch *s = userdata;
+        const LaunchOptions options = {.libexec = s->path, .builders = "/builders"};
+        Job *j = UNTOUCHED;
+        int r = launch_build(&options, "/mnt", 7, true, &j);
+        if (r < 0)
+                assert_ptr_equal(j, UNTOUCHED);
+        return r < 0 ? r : end_job(j);
+}
+
+static int keep_orphans(void *userdata) {
+        Orphans *o = UNTOUCHED;
+        return OUTCOME(orphans_new(userdata, &o), o, orphans_free);
+}
+
+static void children_are_started_or_not(void **state) {
+        const Scratch *s = *state;
+        static const char *const programs[] = {"bootkeep-scan", "bootkeep-build"};
+        sd_event *event = NULL;
+        for (size_t i = 0; i < ELEMENTSOF(programs); i++) {
+                scratch_write(s, programs[i], "#!/bin/sh\necho RESULT fresh\n");
+                assert_int_equal(fchmodat(s->fd, programs[i], 0755, 0), 0);
+        }
+        assert_true(sd_event_new(&event) >= 0);
+        allocations_fail_in_turn(make_watch, NULL);
+        allocations_fail_in_turn(run_scan, (void *) s);
+        allocations_fail_in_turn(run_build, (void *) s);
+        allocations_fail_in_turn(keep_orphans, event);
+        sd_event_unref(event);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(records_are_made_or_the_error_is_told),
+                cmocka_unit_test(line_is_left_as_it_was),
+                scratch_test(what_the_host_says_is_read_whole),
+                cmocka_unit_test(mounts_are_all_told_or_the_error_is),
+                scratch_test(children_are_started_or_not),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
