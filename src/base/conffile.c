@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* libeconf decides what is a section, a key and a broken file; the value is then taken from its line as it
- * was written, because libeconf 0.5.1 cuts it at a # within quotes and drops quotes that are first and last
- * (`"/a b" "c"` would lose its outer two). Here a comment begins at a # that is first in the value or behind
- * white space, and not within quotes. Long lines, NUL bytes and what is no regular file never reach libeconf:
- * it would tear the first, lose what follows the second, and wait for a fifo. */
+/* One configuration file. It is read line by line, and libeconf must agree with what we read: a key counts
+ * only if libeconf knows it from just that line. libeconf 0.5.1 alone is no judge: it takes what is not
+ * understood for the rest of the line before or for a key without a value, and cuts values at a comment sign
+ * within quotes. So every line is one of four kinds, what is none of them is told of, and values are taken
+ * from their lines as they were written.
+ *
+ * Comments are lines that begin with # or ; as in systemd.syntax(7). Beyond that, a # after white space ends
+ * a value, unless it stands within quotes; a ; never does.
+ *
+ * Long lines, NUL bytes, other encodings and what is no regular file never reach libeconf: it would tear the
+ * first, lose what follows the second, and wait for a fifo. */
 
 #include "base/conffile.h"
 
@@ -16,9 +22,19 @@
 #include <sys/sysmacros.h>
 
 #include "base/error.h"
+#include "base/utf8.h"
 
 #define FILE_SIZE_MAX (64U * 1024U)
 #define LINE_MAX_BYTES 4095U /* libeconf reads 8 KiB at a time */
+#define COMMENT_SIGNS "#;"
+#define SPACE " \t\r"
+
+typedef enum LineKind {
+        LINE_EMPTY, /* or a comment */
+        LINE_SECTION,
+        LINE_ASSIGNMENT,
+        LINE_OTHER,
+} LineKind;
 
 /* One file while it is read. */
 typedef struct Source {
@@ -30,19 +46,21 @@ typedef struct Source {
         econf_file *econf;
         const ConfItem *items;
         size_t n_items;
+        bool *given; /* which of the items the file has set */
         unsigned *problems;
+        bool partly; /* a line does not count */
 } Source;
 
 static void source_done(Source *s) {
-        if (s->fd >= 0)
-                close(s->fd);
+        closep(&s->fd);
         free(s->lines);
         free(s->text);
+        free(s->given);
         if (s->econf)
                 econf_freeFile(s->econf);
 }
 
-static void _printf_(3, 0) warn(const char *file, size_t line, const char *format, va_list ap) {
+static void _printf_(3, 0) warn_at(const char *file, size_t line, const char *format, va_list ap) {
         _cleanup_free_ char *what = NULL;
         (void) vstrprintf(&what, format, ap);
         if (line > 0)
@@ -52,22 +70,31 @@ static void _printf_(3, 0) warn(const char *file, size_t line, const char *forma
 }
 
 void conffile_warn(const char *file, size_t line, const char *format, ...) {
+        assert(file && format);
         va_list ap;
         va_start(ap, format);
-        warn(file, line, format, ap);
+        warn_at(file, line, format, ap);
         va_end(ap);
 }
 
-static int _printf_(3, 4) broken(Source *s, size_t line, const char *format, ...) {
+/* What a fault costs. */
+typedef enum Cost {
+        COST_VALUE, /* what the line says */
+        COST_LINE,  /* the line: the file is not read whole */
+        COST_FILE,
+} Cost;
+
+static int _printf_(4, 5) source_complain(Source *s, Cost cost, size_t line, const char *format, ...) {
         va_list ap;
         va_start(ap, format);
-        warn(s->file, line, format, ap);
+        warn_at(s->file, line, format, ap);
         va_end(ap);
         (*s->problems)++;
-        return error_origin(-EBADMSG);
+        s->partly |= cost == COST_LINE;
+        return cost == COST_FILE ? error_origin(-EBADMSG) : 0;
 }
 
-static bool is_null_device(const struct stat *st) {
+bool conffile_is_null(const struct stat *st) {
         return S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3);
 }
 
@@ -76,15 +103,15 @@ static int source_open(Source *s) {
         struct stat st;
         s->fd = open(s->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         if (s->fd < 0)
-                return error_origin(-errno);
+                return errno == ENOENT ? -ENOENT : error_origin(-errno);
         if (fstat(s->fd, &st) < 0)
                 return error_origin(-errno);
-        if (is_null_device(&st))
+        if (conffile_is_null(&st))
                 return 0;
         if (!S_ISREG(st.st_mode))
-                return broken(s, 0, "not a regular file");
+                return source_complain(s, COST_FILE, 0, "not a regular file");
         if (st.st_size > FILE_SIZE_MAX)
-                return broken(s, 0, "larger than %u KiB", FILE_SIZE_MAX / 1024);
+                return source_complain(s, COST_FILE, 0, "larger than %u KiB", FILE_SIZE_MAX / 1024);
         return 1;
 }
 
@@ -95,6 +122,8 @@ static int source_read_text(Source *s, size_t *ret_size) {
                 return error_origin(-ENOMEM);
         while (n < FILE_SIZE_MAX) {
                 ssize_t k = pread(s->fd, s->text + n, FILE_SIZE_MAX - n, (off_t) n);
+                if (k < 0 && errno == EINTR)
+                        continue;
                 if (k < 0)
                         return error_origin(-errno);
                 if (k == 0)
@@ -106,11 +135,7 @@ static int source_read_text(Source *s, size_t *ret_size) {
         return 0;
 }
 
-static int source_read_lines(Source *s) {
-        size_t size = 0;
-        int r = source_read_text(s, &size);
-        if (r < 0)
-                return r;
+static int source_split_lines(Source *s, size_t size) {
         char *end = s->text + size;
         for (char *p = s->text; p < end; p++) {
                 if (grow(s->lines, s->n_lines) < 0)
@@ -118,33 +143,70 @@ static int source_read_lines(Source *s) {
                 s->lines[s->n_lines++] = p;
                 size_t n = strcspn(p, "\n");
                 if (!p[n] && p + n < end)
-                        return broken(s, s->n_lines, "contains a NUL byte");
+                        return source_complain(s, COST_FILE, s->n_lines, "contains a NUL byte");
                 if (n > LINE_MAX_BYTES)
-                        return broken(s, s->n_lines, "longer than %u bytes", LINE_MAX_BYTES);
+                        return source_complain(s, COST_FILE, s->n_lines, "longer than %u bytes",
+                                               LINE_MAX_BYTES);
                 p += n;
                 *p = 0;
         }
         return 0;
 }
 
+static const char *skip_space(const char *s) {
+        return s + strspn(s, SPACE);
+}
+
+/* The bracket that ends the name of the section which LINE begins; NULL: it begins none. */
+static const char *section_end(const char *line) {
+        const char *end = skip_space(line);
+        if (*end != '[')
+                return NULL;
+        while ((end = strchr(end + 1, ']'))) {
+                const char *rest = skip_space(end + 1);
+                if (!*rest || strchr(COMMENT_SIGNS, *rest))
+                        return end;
+        }
+        return NULL;
+}
+
+static LineKind line_kind(const char *line) {
+        const char *text = skip_space(line);
+        if (!*text || strchr(COMMENT_SIGNS, *text))
+                return LINE_EMPTY;
+        if (*text == '[')
+                return section_end(line) ? LINE_SECTION : LINE_OTHER;
+        return strchr(text, '=') ? LINE_ASSIGNMENT : LINE_OTHER;
+}
+
+/* What no editor for such files writes. */
+static int source_check_encoding(Source *s) {
+        if (s->n_lines > 0 && startswith(s->lines[0], "\xef\xbb\xbf"))
+                return source_complain(s, COST_FILE, 1, "begins with a byte order mark");
+        for (size_t i = 0; i < s->n_lines; i++)
+                if (line_kind(s->lines[i]) != LINE_EMPTY && !utf8_is_valid(s->lines[i]))
+                        return source_complain(s, COST_FILE, i + 1, "not UTF-8");
+        return 0;
+}
+
 static int source_parse(Source *s) {
-        char path[sizeof "/proc/self/fd/" + 3 * sizeof(int)];
+        char path[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
         (void) snprintf(path, sizeof(path), "/proc/self/fd/%i", s->fd);
-        econf_err e = econf_readFile(&s->econf, path, "=", "#");
-        if (e == ECONF_SUCCESS)
+        econf_err result = econf_readFile(&s->econf, path, "=", COMMENT_SIGNS);
+        if (result == ECONF_SUCCESS)
                 return 0;
-        if (e == ECONF_NOMEM)
+        if (result == ECONF_NOMEM)
                 return error_origin(-ENOMEM);
         _cleanup_free_ char *where = NULL;
         uint64_t line = 0;
         econf_errLocation(&where, &line);
-        return broken(s, line, "%s", econf_errString(e));
+        return source_complain(s, COST_FILE, line, "%s", econf_errString(result));
 }
 
 /* Cuts white space at both ends, in place. */
 static char *trim(char *s) {
-        s += strspn(s, " \t\r");
-        for (size_t n = strlen(s); n > 0 && strchr(" \t\r", s[n - 1]); n--)
+        s += strspn(s, SPACE);
+        for (size_t n = strlen(s); n > 0 && strchr(SPACE, s[n - 1]); n--)
                 s[n - 1] = 0;
         return s;
 }
@@ -164,314 +226,152 @@ static void cut_comment(char *s) {
         }
 }
 
-/* The value of KEY as it stands in its line. -EINVAL: the line is not what libeconf took it for. */
-static int value_of_line(const Source *s, size_t line, const char *key, char **ret) {
-        if (line < 1 || line > s->n_lines)
-                return error_origin(-EINVAL);
-        _cleanup_free_ char *copy = strdup(s->lines[line - 1]);
-        if (!copy)
-                return error_origin(-ENOMEM);
-        char *equals = strchr(copy, '=');
-        if (!equals)
-                return error_origin(-EINVAL);
-        *equals = 0;
-        if (!streq(trim(copy), key))
-                return error_origin(-EINVAL);
-        char *value = trim(equals + 1);
-        cut_comment(value);
-        char *result = strdup(trim(value));
-        if (!result)
-                return error_origin(-ENOMEM);
-        *ret = result;
-        return 0;
+/* Would systemd take the next line for a part of this value? */
+static bool continues(const char *value) {
+        size_t n = strlen(value), backslashes = 0;
+        while (backslashes < n && value[n - 1 - backslashes] == '\\')
+                backslashes++;
+        return backslashes % 2 == 1;
 }
 
-static const ConfItem *find_item(const Source *s, const char *section, const char *key) {
-        for (size_t i = 0; i < s->n_items; i++)
-                if (streq(s->items[i].section, strempty(section)) && streq(s->items[i].key, key))
+/* SECTION is NULL before the first. */
+static const ConfItem *source_find_item(const Source *s, const char *section, const char *key) {
+        for (size_t i = 0; section && i < s->n_items; i++)
+                if (streq(s->items[i].section, section) && streq(s->items[i].key, key))
                         return &s->items[i];
         return NULL;
 }
 
-/* Does LINE give KEY? */
-static bool line_gives(const char *line, const char *key) {
-        line += strspn(line, " \t");
-        const char *rest = startswith(line, key);
-        return rest && rest[strspn(rest, " \t")] == '=';
+/* Does libeconf read KEY in LINE, and nothing of it elsewhere? 0 or 1, -ENOMEM. */
+static int source_agrees(const Source *s, const char *section, const char *key, size_t line) {
+        econf_ext_value *value = NULL;
+        econf_err result = econf_getExtValue(s->econf, section, key, &value);
+        if (result == ECONF_NOMEM)
+                return error_origin(-ENOMEM);
+        if (result != ECONF_SUCCESS)
+                return 0;
+        bool agrees = value->line_number == line && strv_length(value->values) <= 1;
+        econf_freeExtValue(value);
+        return agrees;
 }
 
-static bool line_opens(const char *line, const char *section) {
-        const char *bracket = startswith(line + strspn(line, " \t"), "[");
-        const char *rest = bracket ? startswith(bracket, section) : NULL;
-        return rest && *rest == ']';
+static int source_apply(Source *s, const ConfItem *item, size_t line, const char *value) {
+        const char *why = "not understood";
+        int r = item->parse(value, item->data, &why);
+        return r != -EINVAL ? r
+                            : source_complain(s, COST_VALUE, line, "bad value \"%s\" for %s=: %s, ignoring",
+                                              value, item->key, why);
 }
 
-/* libeconf takes the first of several and keeps silent. LINE is its number, so the next has that as index. */
-static void warn_repeated(Source *s, const char *section, const char *key, size_t line) {
-        bool inside = true;
-        for (size_t i = line; section && i < s->n_lines; i++) {
-                const char *text = s->lines[i];
-                if (text[strspn(text, " \t")] == '[')
-                        inside = line_opens(text, section);
-                else if (inside && line_gives(text, key))
-                        (void) broken(s, i + 1, "%s= is set more than once, using the first", key);
-        }
-}
-
-/* Problems with one key are warnings: the others still count. */
-static int source_apply(Source *s, const char *section, const char *key, size_t line, size_t n_values) {
-        const ConfItem *item = find_item(s, section, key);
+/* KEY and what TEXT says after "=". Problems with one key are warnings: the others still count. */
+static int source_apply_key(Source *s, const char *section, const char *key, char *text, size_t line) {
+        if (!*key)
+                return source_complain(s, COST_LINE, line, "\"=\" without a key, ignoring");
+        const ConfItem *item = source_find_item(s, section, key);
+        if (!item && !section)
+                return source_complain(s, COST_VALUE, line, "%s= outside of any section, ignoring", key);
         if (!item)
-                return section ? broken(s, line, "unknown key %s= in section [%s], ignoring", key, section)
-                               : broken(s, line, "%s= outside of any section, ignoring", key);
-        if (n_values > 1)
-                return broken(s, line, "%s= spans several lines, which is not supported, ignoring", key);
-        warn_repeated(s, section, key, line);
-        _cleanup_free_ char *value = NULL;
-        int r = value_of_line(s, line, key, &value);
-        if (r == -EINVAL)
-                return broken(s, line, "%s without \"=\", ignoring", key);
+                return source_complain(s, COST_VALUE, line, "unknown key %s= in section [%s], ignoring", key,
+                                       section);
+        bool *given = &s->given[item - s->items];
+        if (*given)
+                return source_complain(s, COST_LINE, line, "%s= is set more than once, using the first value",
+                                       key);
+        *given = true;
+        int r = source_agrees(s, section, key, line);
         if (r < 0)
                 return r;
-        const char *why = "cannot be parsed";
-        r = item->parse(value, item->data, &why);
-        if (r == -EINVAL)
-                return broken(s, line, "bad value \"%s\" for %s=: %s, ignoring", value, key, why);
-        return r;
+        char *value = trim(text);
+        if (r == 0 || continues(value))
+                return source_complain(s, COST_LINE, line,
+                                       "%s= spans several lines, which is not supported, ignoring", key);
+        cut_comment(value);
+        return source_apply(s, item, line, trim(value));
 }
 
-static int source_apply_key(Source *s, const char *section, const char *key) {
-        econf_ext_value *x = NULL;
-        econf_err e = econf_getExtValue(s->econf, section, key, &x);
-        if (e == ECONF_NOMEM)
-                return error_origin(-ENOMEM);
-        if (e == ECONF_NOKEY)
-                return 0;
-        if (e != ECONF_SUCCESS)
-                return broken(s, 0, "%s=: %s, ignoring", key, econf_errString(e));
-        int r = source_apply(s, section, key, x->line_number, strv_length(x->values));
-        econf_freeExtValue(x);
-        return r;
-}
-
-static bool contains(char *const *v, size_t n, const char *s) {
-        for (size_t i = 0; i < n; i++)
-                if (streq(v[i], s))
-                        return true;
-        return false;
-}
-
-/* Adds what may be a key in LINE and is not in *KEYS: libeconf knows whether it is one. */
-static int add_key(const char *line, char ***keys) {
-        _cleanup_free_ char *copy = strndup(line, strcspn(line, "="));
+static int source_apply_line(Source *s, const char *section, size_t line) {
+        _cleanup_free_ char *copy = strdup(s->lines[line - 1]);
         if (!copy)
                 return error_origin(-ENOMEM);
-        const char *key = trim(copy);
-        return !*key || strv_contains(*keys, key) ? 0 : strv_extend(keys, key);
+        char *equals = strchr(copy, '=');
+        *equals = 0;
+        return source_apply_key(s, section, trim(copy), equals + 1, line);
 }
 
-/* Lists the keys of SECTION (NULL: those before any). libeconf's own list leaves out a key that has the name
- * of the one before it, also where that one is in another section. */
-static int list_keys(const Source *s, const char *section, char ***keys) {
-        bool inside = !section;
-        int r = 0;
-        for (size_t i = 0; r >= 0 && i < s->n_lines; i++) {
-                const char *text = s->lines[i];
-                if (text[strspn(text, " \t")] == '[')
-                        inside = section && line_opens(text, section);
-                else if (inside)
-                        r = add_key(text, keys);
-        }
-        return r;
-}
-
-static int source_apply_section(Source *s, const char *section) {
-        _cleanup_strv_free_ char **keys = NULL;
-        int r = list_keys(s, section, &keys);
-        for (char **key = keys; r != -ENOMEM && key && *key; key++)
-                r = source_apply_key(s, section, *key);
-        return r == -EBADMSG ? 0 : r;
-}
-
-static int source_apply_all(Source *s) {
-        char **sections = NULL;
-        size_t n = 0;
-        int r = source_apply_section(s, NULL);
-        econf_err e = econf_getGroups(s->econf, &n, &sections);
-        if (e == ECONF_NOMEM)
+static int section_name(const char *line, char **ret) {
+        const char *start = skip_space(line) + 1, *end = section_end(line);
+        char *name = strndup(start, (size_t) (end - start));
+        if (!name)
                 return error_origin(-ENOMEM);
-        for (size_t i = 0; r >= 0 && e == ECONF_SUCCESS && i < n; i++)
-                if (!contains(sections, i, sections[i]))
-                        r = source_apply_section(s, sections[i]);
-        econf_freeArray(sections);
-        return r;
+        free(*ret);
+        *ret = name;
+        return 0;
 }
 
-static bool section_is_known(const Source *s, const char *line) {
+static bool source_knows_section(const Source *s, const char *name) {
         for (size_t i = 0; i < s->n_items; i++)
-                if (line_opens(line, s->items[i].section))
+                if (streq(s->items[i].section, name))
                         return true;
         return false;
 }
 
-/* Is there nothing but comments behind LINE, a number, until the next section? */
+/* Is there nothing but comments after LINE until the next section? */
 static bool section_is_empty(const Source *s, size_t line) {
         for (size_t i = line; i < s->n_lines; i++) {
-                const char *text = s->lines[i] + strspn(s->lines[i], " \t\r");
-                if (*text && *text != '#')
-                        return *text == '[';
+                LineKind kind = line_kind(s->lines[i]);
+                if (kind != LINE_EMPTY)
+                        return kind == LINE_SECTION;
         }
         return true;
 }
 
-/* What libeconf passes over in silence. An unknown section that has keys is told of with these. */
-static void warn_passed_over(Source *s) {
-        for (size_t i = 0; i < s->n_lines; i++) {
-                const char *text = s->lines[i] + strspn(s->lines[i], " \t");
-                if (*text == '=')
-                        (void) broken(s, i + 1, "\"=\" without a key, ignoring");
-                else if (*text == '[' && !section_is_known(s, text) && section_is_empty(s, i + 1))
-                        (void) broken(s, i + 1, "unknown section %.*s, ignoring",
-                                      (int) strcspn(text, "]") + 1, text);
-        }
+/* An unknown section that has keys is told of with these. */
+static int source_enter_section(Source *s, size_t line, char **section) {
+        int r = section_name(s->lines[line - 1], section);
+        if (r < 0 || source_knows_section(s, *section) || !section_is_empty(s, line))
+                return r;
+        return source_complain(s, COST_VALUE, line, "unknown section [%s], ignoring", *section);
+}
+
+static int source_apply_lines(Source *s) {
+        _cleanup_free_ char *section = NULL;
+        int r = 0;
+        for (size_t line = 1; r >= 0 && line <= s->n_lines; line++)
+                switch (line_kind(s->lines[line - 1])) {
+                case LINE_EMPTY:
+                        break;
+                case LINE_SECTION:
+                        r = source_enter_section(s, line, &section);
+                        break;
+                case LINE_ASSIGNMENT:
+                        r = source_apply_line(s, section, line);
+                        break;
+                case LINE_OTHER:
+                        r = source_complain(s, COST_LINE, line, "neither a section nor KEY=VALUE, ignoring");
+                        break;
+                }
+        return r;
 }
 
 int conffile_read(const char *file, const ConfItem *items, size_t n_items, unsigned *problems) {
+        assert(file && (items || n_items == 0) && problems);
+        size_t size = 0;
         _cleanup_(source_done) Source s = {
                 .file = file, .fd = -EBADF, .items = items, .n_items = n_items, .problems = problems};
         int r = source_open(&s);
         if (r <= 0)
                 return r;
-        r = source_read_lines(&s);
+        s.given = calloc(n_items + 1, sizeof(bool));
+        r = s.given ? source_read_text(&s, &size) : error_origin(-ENOMEM);
+        if (r >= 0)
+                r = source_split_lines(&s, size);
+        if (r >= 0)
+                r = source_check_encoding(&s);
         if (r >= 0)
                 r = source_parse(&s);
-        if (r < 0)
-                return r;
-        warn_passed_over(&s);
-        return source_apply_all(&s);
-}
-
-/* Which files there are. */
-
-typedef struct Found {
-        char *name, *path;
-        bool masked;
-} Found;
-
-typedef struct FoundList {
-        Found *items;
-        size_t n;
-} FoundList;
-
-static void found_list_done(FoundList *l) {
-        for (size_t i = 0; i < l->n; i++) {
-                free(l->items[i].name);
-                free(l->items[i].path);
-        }
-        free(l->items);
-}
-
-static bool found_list_has(const FoundList *l, const char *name) {
-        for (size_t i = 0; i < l->n; i++)
-                if (streq(l->items[i].name, name))
-                        return true;
-        return false;
-}
-
-static int found_list_add(FoundList *l, const char *directory, const char *name) {
-        _cleanup_free_ char *path = NULL;
-        struct stat st;
-        if (grow(l->items, l->n) < 0 || strprintf(&path, "%s/%s", directory, name) < 0)
-                return error_origin(-ENOMEM);
-        char *copy = strdup(name);
-        if (!copy)
-                return error_origin(-ENOMEM);
-        bool masked = stat(path, &st) >= 0 && is_null_device(&st);
-        l->items[l->n++] = (Found){.name = copy, .path = TAKE_PTR(path), .masked = masked};
-        return 0;
-}
-
-static bool has_suffix(const char *name, const char *suffix) {
-        size_t n = strlen(name), k = strlen(suffix);
-        return n > k && name[0] != '.' && streq(name + n - k, suffix);
-}
-
-/* Adds what DIRECTORY has and more important ones had not. */
-static int found_list_add_directory(FoundList *l, const char *directory, const char *suffix) {
-        _cleanup_closedir_ DIR *d = opendir(directory);
-        if (!d)
-                return errno == ENOENT || errno == ENOTDIR ? 0 : error_origin(-errno);
-        for (;;) {
-                errno = 0;
-                const struct dirent *e = readdir(d);
-                if (!e)
-                        return error_origin(-errno);
-                if (!has_suffix(e->d_name, suffix) || found_list_has(l, e->d_name))
-                        continue;
-                int r = found_list_add(l, directory, e->d_name);
-                if (r < 0)
-                        return r;
-        }
-}
-
-static int compare_found(const void *a, const void *b) {
-        return strcmp(((const Found *) a)->name, ((const Found *) b)->name);
-}
-
-/* Appends the paths in order of names to *V. */
-static int found_list_finish(FoundList *l, char ***v) {
-        if (l->n > 0)
-                qsort(l->items, l->n, sizeof(*l->items), compare_found);
-        for (size_t i = 0; i < l->n; i++) {
-                int r = l->items[i].masked ? 0 : strv_extend(v, l->items[i].path);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-int conffile_list_directory(char *const *dirs, const char *suffix, char ***ret) {
-        _cleanup_(found_list_done) FoundList found = {};
-        _cleanup_strv_free_ char **v = NULL;
-        int r = 0;
-        for (char *const *d = dirs; r >= 0 && d && *d; d++)
-                r = found_list_add_directory(&found, *d, suffix);
         if (r >= 0)
-                r = found_list_finish(&found, &v);
+                r = source_apply_lines(&s);
         if (r < 0)
                 return r;
-        *ret = TAKE_PTR(v);
-        return 0;
-}
-
-static int list_main(char *const *dirs, const char *name, char ***v) {
-        for (char *const *d = dirs; d && *d; d++) {
-                _cleanup_free_ char *path = NULL;
-                struct stat st;
-                if (strprintf(&path, "%s/%s", *d, name) < 0)
-                        return error_origin(-ENOMEM);
-                if (stat(path, &st) >= 0)
-                        return is_null_device(&st) ? 0 : strv_push(v, TAKE_PTR(path));
-                if (errno != ENOENT && errno != ENOTDIR)
-                        return error_origin(-errno);
-        }
-        return 0;
-}
-
-int conffile_list(char *const *dirs, const char *name, char ***ret) {
-        _cleanup_(found_list_done) FoundList found = {};
-        _cleanup_strv_free_ char **v = NULL;
-        int r = list_main(dirs, name, &v);
-        for (char *const *d = dirs; r >= 0 && d && *d; d++) {
-                _cleanup_free_ char *dropins = NULL;
-                if (strprintf(&dropins, "%s/%s.d", *d, name) < 0)
-                        return error_origin(-ENOMEM);
-                r = found_list_add_directory(&found, dropins, ".conf");
-        }
-        if (r >= 0)
-                r = found_list_finish(&found, &v);
-        if (r < 0)
-                return r;
-        *ret = TAKE_PTR(v);
-        return 0;
+        return s.partly ? CONFFILE_PARTLY : 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Ini files by libeconf, read against a table: whatever is not in the table, or does not parse, is a warning
- * with file and line, never a failure. Used for bootkeep.conf and for builders. */
+/* Ini files, read against a table: whatever is not in the table, or does not parse, is a warning with file
+ * and line, never a failure. Used for bootkeep.conf and for builder definitions. */
 
 #include "base/log.h"
 #include "base/util.h"
@@ -19,9 +19,23 @@ typedef struct ConfItem {
         void *data;
 } ConfItem;
 
-/* Applies FILE. *PROBLEMS is increased by the warnings logged. -ENOENT; -EBADMSG: not an ini file at all
- * (logged, with the line). */
+/* What was read of a file, beside errors. */
+enum {
+        CONFFILE_READ = 0,   /* every line */
+        CONFFILE_PARTLY = 1, /* not all: a line was not understood, or is no part of what counts (a key set
+                                again, a value over several lines); each is logged, all others count */
+};
+
+/* Applies FILE. *PROBLEMS is increased by the warnings logged: also for unknown keys and bad values, which do
+ * not make the outcome CONFFILE_PARTLY. One of the outcomes above, or: -EBADMSG, nothing of FILE counts,
+ * because it is no ini file at all (logged, with the line); -ENOENT and other errors of open(2) and read(2),
+ * not logged. A caller to whom what a file does not say means more rights than what it might have said must
+ * ask for CONFFILE_READ. */
 int conffile_read(const char *file, const ConfItem *items, size_t n_items, unsigned *problems);
+
+/* Is it /dev/null? That is an empty file, and a link to it masks those of less important folders. */
+struct stat;
+bool conffile_is_null(const struct stat *st);
 
 /* Logs a mistake in FILE (in its LINE, or 0) under the message id that all of them have. */
 void conffile_warn(const char *file, size_t line, const char *format, ...) _printf_(3, 4);

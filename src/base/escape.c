@@ -5,6 +5,8 @@
 
 #include "base/escape.h"
 
+#include "base/utf8.h"
+
 static const char hex_digits[] = "0123456789abcdef";
 
 static bool is_plain(unsigned char c) {
@@ -75,26 +77,12 @@ int unescape_word(const char *s, size_t size, char **ret) {
         return 0;
 }
 
-/* The length of the UTF-8 character at S if a terminal may be given it, else 0: control characters (also
- * U+0080 to U+009f), overlong forms, surrogates, what lies beyond U+10ffff and what is cut short. */
-static size_t printable_utf8(const unsigned char *s) {
-        static const struct {
-                unsigned char mask, lead;
-                uint32_t first;
-        } form[] = {{0x80, 0, 0x20}, {0xe0, 0xc0, 0xa0}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
-        for (size_t n = 0; n < ELEMENTSOF(form); n++) {
-                if ((s[0] & form[n].mask) != form[n].lead)
-                        continue;
-                uint32_t c = s[0] & (unsigned char) ~form[n].mask;
-                for (size_t i = 1; i <= n; i++) {
-                        if ((s[i] & 0xc0) != 0x80)
-                                return 0;
-                        c = c << 6 | (s[i] & 0x3f);
-                }
-                bool bad = c < form[n].first || c == 0x7f || (c >= 0xd800 && c <= 0xdfff) || c > 0x10ffff;
-                return bad ? 0 : n + 1;
-        }
-        return 0;
+/* The length of the character at S if a terminal may be given it, else 0. Control characters, of which UTF-8
+ * has some beyond ASCII, drive it. */
+static size_t printable_length(const char *s) {
+        uint32_t c;
+        size_t n = utf8_decode(s, &c);
+        return n > 0 && (c < 0x20 || (c >= 0x7f && c < 0xa0)) ? 0 : n;
 }
 
 char *escape_print(const char *s) {
@@ -102,7 +90,7 @@ char *escape_print(const char *s) {
         if (!text)
                 return NULL;
         while (*s) {
-                size_t n = printable_utf8((const unsigned char *) s);
+                size_t n = printable_length(s);
                 if (n == 0) {
                         p = append_hex(p, (unsigned char) *s++);
                         continue;

@@ -5,6 +5,7 @@
 
 #include "base/words.h"
 #include "base/parse.h"
+#include "base/utf8.h"
 
 #include <ctype.h>
 
@@ -30,24 +31,15 @@ static int append(Splitter *s, char c) {
         return 0;
 }
 
-static int append_utf8(Splitter *s, uint32_t c) {
-        static const struct {
-                uint32_t below;
-                unsigned char lead;
-                int more;
-        } forms[] = {{0x80, 0x00, 0}, {0x800, 0xc0, 1}, {0x10000, 0xe0, 2}, {0x110000, 0xf0, 3}};
-
-        if (c >= 0xd800 && c < 0xe000)
+static int append_character(Splitter *s, uint32_t c) {
+        char bytes[UTF8_CHARACTER_MAX];
+        size_t n = utf8_encode(c, bytes);
+        if (n == 0)
                 return fail(s, "an escape that is not a Unicode character");
-        for (size_t i = 0; i < ELEMENTSOF(forms); i++) {
-                if (c >= forms[i].below)
-                        continue;
-                int r = append(s, (char) (forms[i].lead | c >> (6 * forms[i].more)));
-                for (int k = forms[i].more - 1; r >= 0 && k >= 0; k--)
-                        r = append(s, (char) (0x80 | ((c >> (6 * k)) & 0x3f)));
-                return r;
-        }
-        return fail(s, "an escape that is not a Unicode character");
+        int r = 0;
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = append(s, bytes[i]);
+        return r;
 }
 
 /* Exactly N digits of BASE. */
@@ -77,7 +69,7 @@ static int take_byte(Splitter *s, int n, unsigned base) {
 static int take_character(Splitter *s, int n) {
         uint32_t value = 0;
         int r = take_number(s, n, 16, &value);
-        return r < 0 ? r : append_utf8(s, value);
+        return r < 0 ? r : append_character(s, value);
 }
 
 /* What is behind a backslash. */

@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 
+#include "base/utf8.h"
+
 JsonMode json_mode_from_string(const char *s) {
         static const char *const names[_JSON_MODE_MAX] = {
                 [JSON_OFF] = "off",
@@ -16,49 +18,20 @@ JsonMode json_mode_from_string(const char *s) {
         return _JSON_MODE_INVALID;
 }
 
-/* The length of the UTF-8 character at S, 0 if there is none: overlong forms and surrogates are none. */
-static size_t utf8_length(const unsigned char *s) {
-        static const struct {
-                unsigned char lead_mask, lead;
-                size_t length;
-                uint32_t least;
-        } forms[] = {
-                {0x80, 0x00, 1, 0},
-                {0xe0, 0xc0, 2, 0x80},
-                {0xf0, 0xe0, 3, 0x800},
-                {0xf8, 0xf0, 4, 0x10000},
-        };
-
-        for (size_t i = 0; i < ELEMENTSOF(forms); i++) {
-                if ((s[0] & forms[i].lead_mask) != forms[i].lead)
-                        continue;
-                uint32_t c = s[0] & (unsigned char) ~forms[i].lead_mask;
-                for (size_t k = 1; k < forms[i].length; k++) {
-                        if ((s[k] & 0xc0) != 0x80)
-                                return 0;
-                        c = c << 6 | (s[k] & 0x3f);
-                }
-                bool surrogate = c >= 0xd800 && c <= 0xdfff;
-                return c >= forms[i].least && c <= 0x10ffff && !surrogate ? forms[i].length : 0;
-        }
-        return 0;
-}
-
+/* Control characters are escaped though JSON allows some of them, for they drive a terminal. */
 static void put_string(FILE *f, const char *value) {
         (void) fputc('"', f);
-        for (const unsigned char *s = (const unsigned char *) value; *s;) {
-                size_t n = utf8_length(s);
+        for (uint32_t c; *value;) {
+                size_t n = utf8_decode(value, &c);
                 if (n == 0)
                         (void) fputs("\\ufffd", f);
-                else if (*s == '"' || *s == '\\')
-                        (void) fprintf(f, "\\%c", *s);
-                else if (*s < 0x20 || *s == 0x7f)
-                        (void) fprintf(f, "\\u%04x", *s);
-                else if (*s == 0xc2 && s[1] < 0xa0) /* the others that drive a terminal */
-                        (void) fprintf(f, "\\u%04x", s[1]);
+                else if (c == '"' || c == '\\')
+                        (void) fprintf(f, "\\%c", *value);
+                else if (c < 0x20 || (c >= 0x7f && c < 0xa0))
+                        (void) fprintf(f, "\\u%04x", c);
                 else
-                        (void) fwrite(s, 1, n, f);
-                s += MAX(n, 1U);
+                        (void) fwrite(value, 1, n, f);
+                value += MAX(n, (size_t) 1);
         }
         (void) fputc('"', f);
 }

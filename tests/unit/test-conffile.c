@@ -56,13 +56,23 @@ static void good(const char *text, Settings *s) {
 }
 
 /* TEXT is read with N faults, and WORDS are in the log. */
-static void faulty(const char *text, Settings *s, unsigned n, const char *words) {
+static void read_with_faults(int outcome, const char *text, Settings *s, unsigned n, const char *words) {
         _cleanup_free_ char *log = NULL;
         unsigned problems = 0;
-        assert_int_equal(read_settings(text, strlen(text), s, &problems, &log), 0);
+        assert_int_equal(read_settings(text, strlen(text), s, &problems, &log), outcome);
         if (!strstr(log, words))
                 fail_msg("\"%s\" is not in the log: %s", words, log);
         assert_int_equal(problems, n);
+}
+
+/* Every line is understood. */
+static void faulty(const char *text, Settings *s, unsigned n, const char *words) {
+        read_with_faults(CONFFILE_READ, text, s, n, words);
+}
+
+/* A line does not count at all. */
+static void partly(const char *text, Settings *s, unsigned n, const char *words) {
+        read_with_faults(CONFFILE_PARTLY, text, s, n, words);
 }
 
 static void broken(const char *text, size_t size, const char *words) {
@@ -95,6 +105,22 @@ static void comments_are_not_part_of_values(void **state) {
         assert_int_equal(s.usec, 5 * USEC_PER_SEC);
         assert_string_equal(s.text, "");
         assert_int_equal(strv_length(s.paths), 1);
+}
+
+static void a_semicolon_begins_a_comment_only_where_a_line_does(void **state) {
+        _cleanup_(settings_done) Settings s = {};
+        good("; first\n[A]\n;Number=9\n  ; indented = yes\n\t;\nNumber=7\n;\r\n[B] ; the second\n"
+             "Text=a;b ; c\nPaths=/a;b \"/;\" # out\n",
+             &s);
+        assert_int_equal(s.number, 7);
+        assert_string_equal(s.text, "a;b ; c");
+        _cleanup_free_ char *log = NULL;
+        unsigned problems = 0;
+        const char text[] = "[A]\nNumber=1\n; it's said [C\nFlag=yes\n";
+        assert_int_equal(read_settings(text, sizeof(text) - 1, &s, &problems, &log), CONFFILE_READ);
+        assert_true(s.flag);
+        assert_int_equal(s.number, 1);
+        assert_int_equal(problems, 0);
 }
 
 static void a_hash_inside_a_word_or_quotes_stays(void **state) {
@@ -148,9 +174,9 @@ static void unknown_keys_are_told_and_the_rest_counts(void **state) {
         assert_int_equal(s.number, 2);
         faulty("[C]\nFlag=yes\n[A]\nNumber=3\n", &s, 1, "x.conf:2: unknown key Flag= in section [C]");
         assert_int_equal(s.number, 3);
-        faulty("\x7f"
+        partly("\x7f"
                "ELF\x01\x02\n[A]\nNumber=3\n",
-               &s, 1, "x.conf:1: ");
+               &s, 1, "x.conf:1: neither a section nor KEY=VALUE");
         faulty("Number=8\n[A]\nSec=1\n", &s, 1, "x.conf:1: Number= outside of any section");
         assert_int_equal(s.number, 3);
         faulty("[B]\nNumber=8\n", &s, 1, "x.conf:2: unknown key Number= in section [B]");
@@ -164,7 +190,7 @@ static void a_key_with_the_name_of_the_one_before_it_counts_in_its_own_section(v
         assert_int_equal(s.number, 3);
         faulty("[A]\nNumber=4\n\n[B]\n Number = 8\n", &s, 1, "x.conf:5: unknown key Number= in section [B]");
         assert_int_equal(s.number, 4);
-        faulty("[B]\nPaths=/a\n[A]\nPaths\n", &s, 1, "x.conf:4: unknown key Paths= in section [A]");
+        partly("[B]\nPaths=/a\n[A]\nPaths\n", &s, 1, "x.conf:4: neither a section nor KEY=VALUE");
         faulty("Sec=1\n[A]\nSec=2\n", &s, 1, "x.conf:1: Sec= outside of any section");
         assert_int_equal(s.usec, 2 * USEC_PER_SEC);
         faulty("[[A]]\nNumber=8\n[A]\nNumber=5\n", &s, 1, "x.conf:2: unknown key Number= in section [[A]]");
@@ -173,9 +199,9 @@ static void a_key_with_the_name_of_the_one_before_it_counts_in_its_own_section(v
 
 static void what_libeconf_passes_over_is_told(void **state) {
         _cleanup_(settings_done) Settings s = {};
-        faulty("[A]\n=yes\nNumber=2\n", &s, 1, "x.conf:2: \"=\" without a key");
+        partly("[A]\n=yes\nNumber=2\n", &s, 1, "x.conf:2: \"=\" without a key");
         assert_int_equal(s.number, 2);
-        faulty("=8\n", &s, 1, "x.conf:1: \"=\" without a key");
+        partly("=8\n", &s, 1, "x.conf:1: \"=\" without a key");
         faulty("[A]\nNumber=3\n [a] # not one\n#Number=7\n\n[B]\nText=x\n", &s, 1,
                "x.conf:3: unknown section [a],");
         assert_int_equal(s.number, 3);
@@ -194,18 +220,53 @@ static void bad_values_leave_what_was(void **state) {
 
 static void a_key_twice_is_told_and_the_first_counts(void **state) {
         _cleanup_(settings_done) Settings s = {};
-        faulty("[A]\nNumber=4\n#Number=9\n Number = 5\n", &s, 1, "x.conf:4: Number= is set more than once");
+        partly("[A]\nNumber=4\n#Number=9\n Number = 5\n", &s, 1, "x.conf:4: Number= is set more than once");
         assert_int_equal(s.number, 4);
-        faulty("[A]\nNumber=4\n[B]\nText=x\n[A]\nNumber=6\n", &s, 1,
+        partly("[A]\nNumber=4\n[B]\nText=x\n[A]\nNumber=6\n", &s, 1,
                "x.conf:6: Number= is set more than once");
         assert_int_equal(s.number, 4);
 }
 
+static void comments_may_have_any_encoding(void **state) {
+        _cleanup_(settings_done) Settings s = {};
+        good("# \xe4\n; \xff\n[A]\nNumber=3\n[B]\nText=\xc3\xa4\n", &s);
+        assert_string_equal(s.text, "\xc3\xa4");
+}
+
 static void values_over_several_lines_are_refused(void **state) {
         _cleanup_(settings_done) Settings s = {};
-        faulty("[B]\nText=a \\\n  b\n[A]\nNumber=6\n", &s, 1, "Text= spans several lines");
+        partly("[B]\nText=a \\\n  b\n[A]\nNumber=6\n", &s, 2, "Text= spans several lines");
         assert_null(s.text);
         assert_int_equal(s.number, 6);
+}
+
+static void a_line_that_is_not_understood_is_told_and_the_others_count(void **state) {
+        _cleanup_(settings_done) Settings s = {};
+        /* before a key of its section, after an empty line, and where libeconf takes it for a continuation */
+        partly("[A]\ngarbage\n\nNumber=2\n[B]\nText=x\n", &s, 1, "x.conf:2: neither a section nor KEY=VALUE");
+        assert_int_equal(s.number, 2);
+        assert_string_equal(s.text, "x");
+        partly("[A]\nNumber=3\n\ngarbage\n\nFlag=yes\n", &s, 1, "x.conf:4: neither");
+        assert_int_equal(s.number, 3);
+        assert_true(s.flag);
+        s.flag = false;
+        partly("[A]\nNumber=4\ngarbage\nFlag=yes\n", &s, 2, "x.conf:3: neither");
+        assert_int_equal(s.number, 3);
+        assert_true(s.flag);
+        partly("[A]\r\nNumber=5\r\n?\r\n", &s, 2, "x.conf:3: neither");
+        assert_int_equal(s.number, 3);
+}
+
+static void a_value_that_ends_in_a_backslash_goes_on(void **state) {
+        _cleanup_(settings_done) Settings s = {};
+        partly("[B]\nText=a \\\n[A]\nNumber=3\n", &s, 1, "x.conf:2: Text= spans several lines");
+        assert_null(s.text);
+        assert_int_equal(s.number, 3);
+        partly("[B]\nText=a\\\\\\ \t\r\n", &s, 1, "Text= spans several lines");
+        good("[B]\nText=a\\\\\n", &s);
+        assert_string_equal(s.text, "a\\\\");
+        good("[B]\nText=\\\\\n", &s);
+        assert_string_equal(s.text, "\\\\");
 }
 
 static void what_is_no_ini_file_is_told_with_its_line(void **state) {
@@ -213,6 +274,11 @@ static void what_is_no_ini_file_is_told_with_its_line(void **state) {
         BROKEN("[A]\nFlag yes\n", "x.conf:2: ");
         BROKEN("[A]\n[B\n", "x.conf:2: ");
         BROKEN("[]\n", "x.conf:1: ");
+        BROKEN("[A]\n[B] x\n", "x.conf:2: ");
+        BROKEN("[A]]x\n", "x.conf:1: ");
+        BROKEN("\xef\xbb\xbf[A]\nFlag=yes\n", "x.conf:1: begins with a byte order mark");
+        BROKEN("[A]\n; \xe4\nFlag=yes\n[B]\nText=\xe4\n", "x.conf:5: not UTF-8");
+        BROKEN("[\xc3(]\n", "x.conf:1: not UTF-8");
         BROKEN("[A]\nFlag=yes\n\0[B]\n", "x.conf:3: contains a NUL byte");
 #undef BROKEN
 }
@@ -389,6 +455,10 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test_current(every_kind_of_value_is_read),
                 scratch_test_current(comments_are_not_part_of_values),
+                scratch_test_current(a_semicolon_begins_a_comment_only_where_a_line_does),
+                scratch_test_current(a_line_that_is_not_understood_is_told_and_the_others_count),
+                scratch_test_current(a_value_that_ends_in_a_backslash_goes_on),
+                scratch_test_current(comments_may_have_any_encoding),
                 scratch_test_current(a_hash_inside_a_word_or_quotes_stays),
                 scratch_test_current(quotes_at_both_ends_stay),
                 scratch_test_current(space_and_carriage_returns_around_are_cut),
