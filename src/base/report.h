@@ -27,7 +27,7 @@
 #define REPORT_LINE_MAX (64U * 1024U)
 #define REPORT_RECORDS_MAX 16384U
 #define REPORT_HOLDS_MAX 256U
-#define REPORT_NOTES_MAX 64U
+#define REPORT_NOTES_MAX 512U
 /* All of a report goes out on D-Bus in one message, and the bus throws out who sends too large ones: behind
  * half of this, reasons are left out (""); with more names than this a record is -E2BIG. As many instances as
  * a manifest may have, all of whose bytes are escaped, have room. */

@@ -3,7 +3,7 @@
 
 #include "base/interrupt.h"
 #include "freshness/freshness.h"
-#include "helper/helper.h"
+#include "helper/helperlist.h"
 
 /* One build of one volume: caches in dependency order, then every helper. */
 typedef struct Build {

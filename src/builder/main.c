@@ -188,6 +188,8 @@ static int prepare(Program *p) {
         r = helper_list_new("/sys", p->root->mount.devno, &p->helpers);
         if (r < 0)
                 return end_error(p, "Failed to find the helpers: %s", strerror(-r));
+        for (char **note = p->helpers->notes; note && *note; note++)
+                log_send(LOG_WARNING, &(LogFields){.volume = p->root->name}, "%s", *note);
         return build(p);
 }
 

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The helper partitions of a volume: ESP and XBOOTLDR on the GPT disks that back its block device -
- * partition, whole disk, device-mapper and md by their slaves in sysfs. A partition that is a member of an md
- * array is never opened: the array is the helper, once; what else something is made of is left out. Only
- * disks that back the volume are looked at, never a foreign one. */
+/* One helper partition, and the file system on it. */
 
 #include <sys/types.h>
 
@@ -22,13 +19,12 @@ typedef struct Helper {
         bool disk_has_xbootldr;
 } Helper;
 
-typedef struct HelperList {
-        Helper *items; /* by disk, then partition number */
-        size_t n;
-} HelperList;
+#define HELPER_NULL ((Helper){})
+void helper_done(Helper *h);
 
-HelperList *helper_list_free(HelperList *l);
-DEFINE_CLEANUP(HelperList *, helper_list_free);
+/* Opens the device node NODE for reading, if it is still DEVNO (-ENODEV). */
+int helper_open_device(const char *node, dev_t devno, int *ret_fd);
 
-/* A device whose table cannot be read is logged and left out. An empty list is no error. SYSFS is "/sys". */
-int helper_list_new(const char *sysfs, dev_t volume, HelperList **ret);
+/* Sets fs_type and fs_uuid by what is on the device now. None, several or one that is not known leave them
+ * NULL: the build will say so. -ENOMEM, or errors of opening the device. */
+int helper_probe_filesystem(Helper *h);

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/report.h"
 #include "freshness/freshness.h"
+#include "helper/helperlist.h"
 #include "scan/ending.h"
 #include "scan/lockfiles.h"
 #include "scan/sandbox.h"
@@ -83,9 +84,22 @@ static int scan_caches(Scan *s, const FreshnessContext *c) {
         return r;
 }
 
+#define HELPER_NOTES_MAX 128U /* of two notes or so */
+static_assert(HELPER_NOTES_MAX + REPORT_HOLDS_MAX <= REPORT_NOTES_MAX,
+              "a report takes all of a scan's notes");
+
+static int scan_print_helper_notes(const HelperList *helpers) {
+        int r = 0;
+        for (size_t i = 0; r >= 0 && helpers->notes && helpers->notes[i] && i < HELPER_NOTES_MAX; i++)
+                r = report_print(stdout, "NOTE", helpers->notes[i], NULL);
+        return r;
+}
+
 static int scan_helpers(Scan *s, const FreshnessContext *c) {
         _cleanup_(helper_list_freep) HelperList *helpers = NULL;
         int r = helper_list_new("/sys", s->root->mount.devno, &helpers);
+        if (r >= 0)
+                r = scan_print_helper_notes(helpers);
         for (size_t i = 0; r >= 0 && i < helpers->n; i++) {
                 const Helper *h = &helpers->items[i];
                 _cleanup_(freshness_done) Freshness f = FRESHNESS_NULL;

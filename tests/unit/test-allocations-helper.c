@@ -6,7 +6,7 @@
 
 #include "disk.h"
 
-#include "helper/helper.h"
+#include "helper/helperlist.h"
 
 #define GPT                                                                                                  \
         "label: gpt\\nsize=8M, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B\\n"                                 \
