@@ -6,11 +6,11 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "daemon/world/mount.h"
+#include "daemon/world/mounts.h"
 
 struct Census {
         Daemon *daemon;
-        MountTable *mounts;
+        Mounts *mounts;
         DeviceMonitor *devices; /* NULL: no udev, so volumes have no UUID and cannot be enrolled */
         sd_event_source *mount_source, *device_source;
         sd_event_source *pause; /* until the mount table may be looked at again */
@@ -71,7 +71,7 @@ static int pause_after(Census *c, uint64_t cost) {
 
 static int look(Census *c) {
         uint64_t start = now_usec();
-        int r = mount_table_dispatch(c->mounts, on_mount, c);
+        int r = mounts_dispatch(c->mounts, on_mount, c);
         if (r < 0 && !c->failing)
                 log_errno(r, "Failed to read the mount table, retrying");
         c->failing = r < 0;
@@ -127,7 +127,7 @@ void census_look(Census *c) {
 }
 
 bool census_is_behind(const Census *c) {
-        struct pollfd p = {.fd = mount_table_get_fd(c->mounts), .events = POLLIN};
+        struct pollfd p = {.fd = mounts_get_fd(c->mounts), .events = POLLIN};
         return poll(&p, 1, 0) > 0;
 }
 
@@ -148,15 +148,15 @@ int census_new(Daemon *d, Census **ret) {
         c->daemon = d;
         int r = follow_devices(c);
         if (r >= 0)
-                r = mount_table_new(NULL, &c->mounts);
+                r = mounts_new(NULL, &c->mounts);
         if (r >= 0)
-                r = sd_event_add_io(daemon_event_loop(d), &c->mount_source, mount_table_get_fd(c->mounts),
-                                    EPOLLIN, on_mount_table, c);
+                r = sd_event_add_io(daemon_event_loop(d), &c->mount_source, mounts_get_fd(c->mounts), EPOLLIN,
+                                    on_mount_table, c);
         if (r >= 0)
                 r = sd_event_add_time(daemon_event_loop(d), &c->pause, CLOCK_BOOTTIME, 0, 1000, on_pause_over,
                                       c);
         if (r >= 0)
-                r = mount_table_dispatch(c->mounts, on_mount, c);
+                r = mounts_dispatch(c->mounts, on_mount, c);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(c);
@@ -168,7 +168,7 @@ Census *census_free(Census *c) {
                 sd_event_source_disable_unref(c->mount_source);
                 sd_event_source_disable_unref(c->device_source);
                 sd_event_source_disable_unref(c->pause);
-                mount_table_free(c->mounts);
+                mounts_free(c->mounts);
                 device_monitor_free(c->devices);
         }
         free(c);

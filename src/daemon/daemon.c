@@ -148,7 +148,7 @@ static int on_scan_exit(sd_event_source *s, int fd, uint32_t revents, void *user
 
 static int on_watch(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Record *r = userdata;
-        (void) watch_look(r->watch); /* what is there now is this change; more is another */
+        (void) watch_has_grown(r->watch); /* what is there now is this change; more is another */
         feed(r->owner, r, VOLUME_CHANGED);
         return 0;
 }
@@ -250,7 +250,7 @@ static int on_volume_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         Daemon *d = r->owner;
         r->timer_set = USEC_INFINITY; /* it has gone off */
 
-        if (r->volume.state == VOLUME_SETTLING && r->watch && watch_look(r->watch) != 0)
+        if (r->volume.state == VOLUME_SETTLING && r->watch && watch_has_grown(r->watch) != 0)
                 feed(d, r, VOLUME_CHANGED);
         if (volume_settled(&r->volume, &d->config, now_usec()))
                 daemon_look_afresh(d, false); /* the change may have been its unmount */

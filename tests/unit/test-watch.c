@@ -44,9 +44,9 @@ static void make_two_files(const Scratch *s) {
 static void quiet_watch_is_not_readable_and_tells_no_more(void **state) {
         _cleanup_(watch_freep) Watch *w = armed(*state);
         assert_false(is_readable(w));
-        assert_int_equal(watch_look(w), 0);
+        assert_int_equal(watch_has_grown(w), 0);
         assert_int_equal(watch_drain(w), 0);
-        assert_int_equal(watch_look(w), 0);
+        assert_int_equal(watch_has_grown(w), 0);
 }
 
 static void each_change_is_told_once(void **state) {
@@ -55,8 +55,8 @@ static void each_change_is_told_once(void **state) {
         for (int i = 0; i < 3; i++) {
                 scratch_write(s, (char[]){(char) ('a' + i), 0}, "");
                 assert_true(is_readable(w));
-                assert_int_equal(watch_look(w), 1);
-                assert_int_equal(watch_look(w), 0);
+                assert_int_equal(watch_has_grown(w), 1);
+                assert_int_equal(watch_has_grown(w), 0);
         }
 }
 
@@ -67,14 +67,14 @@ static void equal_changes_are_told_each_time(void **state) {
         _cleanup_(watch_freep) Watch *w = armed(s);
         for (int i = 0; i < 3; i++) {
                 touch_in_turn(s, 1);
-                assert_int_equal(watch_look(w), 1);
+                assert_int_equal(watch_has_grown(w), 1);
         }
         touch_in_turn(s, 1000); /* more than one look takes out */
         touch_in_turn(s, 1);
-        assert_int_equal(watch_look(w), 1);
-        assert_int_equal(watch_look(w), 0);
+        assert_int_equal(watch_has_grown(w), 1);
+        assert_int_equal(watch_has_grown(w), 0);
         touch_in_turn(s, 1);
-        assert_int_equal(watch_look(w), 1);
+        assert_int_equal(watch_has_grown(w), 1);
 }
 
 static void drain_empties_and_what_comes_behind_is_told(void **state) {
@@ -84,13 +84,13 @@ static void drain_empties_and_what_comes_behind_is_told(void **state) {
         scratch_write(s, "b", "");
         assert_int_equal(watch_drain(w), 0);
         assert_false(is_readable(w));
-        assert_int_equal(watch_look(w), 0);
+        assert_int_equal(watch_has_grown(w), 0);
         /* as long as what was there before the last look, were the length not forgotten */
         scratch_write(s, "c", "");
-        assert_int_equal(watch_look(w), 1);
+        assert_int_equal(watch_has_grown(w), 1);
         assert_int_equal(watch_drain(w), 0);
         scratch_write(s, "d", "");
-        assert_int_equal(watch_look(w), 1);
+        assert_int_equal(watch_has_grown(w), 1);
 }
 
 static void storm_that_fills_the_queue_is_told_as_long_as_it_lasts(void **state) {
@@ -102,16 +102,16 @@ static void storm_that_fills_the_queue_is_told_as_long_as_it_lasts(void **state)
         _cleanup_(watch_freep) Watch *w = armed(s);
         touch_in_turn(s, limit + 100);
         for (int i = 0; i < 3; i++) {
-                assert_int_equal(watch_look(w), 1);
+                assert_int_equal(watch_has_grown(w), 1);
                 touch_in_turn(s, 1000); /* fills it again */
         }
-        assert_int_equal(watch_look(w), 1);
+        assert_int_equal(watch_has_grown(w), 1);
         touch_in_turn(s, 2); /* one of them is not equal to the last in the queue */
-        assert_int_equal(watch_look(w), 1);
-        assert_int_equal(watch_look(w), 0);
+        assert_int_equal(watch_has_grown(w), 1);
+        assert_int_equal(watch_has_grown(w), 0);
         assert_false(is_readable(w));
         touch_in_turn(s, 1);
-        assert_int_equal(watch_look(w), 1);
+        assert_int_equal(watch_has_grown(w), 1);
 }
 
 static void drain_empties_a_full_queue(void **state) {
@@ -122,7 +122,7 @@ static void drain_empties_a_full_queue(void **state) {
         touch_in_turn(s, MIN(limit, (size_t) 16384) + 100);
         assert_int_equal(watch_drain(w), 0);
         assert_false(is_readable(w));
-        assert_int_equal(watch_look(w), 0);
+        assert_int_equal(watch_has_grown(w), 0);
 }
 
 static void lost_directory_is_an_event(void **state) {
@@ -135,7 +135,7 @@ static void lost_directory_is_an_event(void **state) {
         assert_true(inotify_add_watch(watch_get_fd(w), sub, IN_DELETE_SELF) >= 0);
         free(sub);
         shell("rm -r %s/sub", s->path);
-        assert_int_equal(watch_look(w), 1);
+        assert_int_equal(watch_has_grown(w), 1);
 }
 
 static void without_a_descriptor_left_it_says_so(void **state) {

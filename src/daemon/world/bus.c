@@ -59,7 +59,7 @@ static const struct {
         {"PrepareUnmount", "s", BUS_PREPARE_UNMOUNT, true},
 };
 
-static int read_arguments(Message *m, const char *signature, BusArguments *ret) {
+static int read_bus_arguments(Message *m, const char *signature, BusArguments *ret) {
         int r = sd_bus_message_rewind(m, true);
         for (; r >= 0 && *signature; signature++)
                 switch (*signature) {
@@ -82,7 +82,7 @@ static int read_arguments(Message *m, const char *signature, BusArguments *ret) 
 static int call_verb(Bus *b, size_t verb, Message *m) {
         assert(verb < ELEMENTSOF(verbs));
         BusArguments arguments = {};
-        int r = read_arguments(m, verbs[verb].signature, &arguments);
+        int r = read_bus_arguments(m, verbs[verb].signature, &arguments);
         if (r >= 0)
                 b->handlers->command(b->userdata, verbs[verb].verb, &arguments, m);
         return r < 0 ? r : 1;
@@ -169,7 +169,7 @@ Bus *bus_free(Bus *b) {
         return NULL;
 }
 
-static int on_name(Message *m, void *userdata, sd_bus_error *error) {
+static int on_bus_name(Message *m, void *userdata, sd_bus_error *error) {
         Bus *b = userdata;
         const sd_bus_error *e = sd_bus_message_get_error(m);
         uint32_t answer = 0;
@@ -182,7 +182,7 @@ static int on_name(Message *m, void *userdata, sd_bus_error *error) {
         return 1;
 }
 
-static int on_disconnected(Message *m, void *userdata, sd_bus_error *error) {
+static int on_bus_disconnected(Message *m, void *userdata, sd_bus_error *error) {
         Bus *b = userdata;
         b->handlers->lost(b->userdata, -ECONNRESET);
         return 1;
@@ -197,8 +197,8 @@ static int export_objects(Bus *b) {
                 r = sd_bus_add_object_manager(b->bus, NULL, BOOTKEEP_OBJECT_PATH);
         if (r >= 0)
                 r = sd_bus_match_signal_async(b->bus, NULL, "org.freedesktop.DBus.Local", NULL,
-                                              "org.freedesktop.DBus.Local", "Disconnected", on_disconnected,
-                                              NULL, b);
+                                              "org.freedesktop.DBus.Local", "Disconnected",
+                                              on_bus_disconnected, NULL, b);
         return r;
 }
 
@@ -211,7 +211,7 @@ int bus_open(Bus *b, sd_event *event) {
         if (r >= 0)
                 r = sd_bus_attach_event(b->bus, event, BUS_PRIORITY);
         if (r >= 0)
-                r = sd_bus_request_name_async(b->bus, NULL, BOOTKEEP_BUS_NAME, 0, on_name, b);
+                r = sd_bus_request_name_async(b->bus, NULL, BOOTKEEP_BUS_NAME, 0, on_bus_name, b);
         if (r < 0)
                 bus_close(b);
         return r;

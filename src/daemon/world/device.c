@@ -74,7 +74,7 @@ static int hex_digit(char c) {
 }
 
 /* udev writes the odd bytes of a label as \xHH; people write the label itself. */
-static void decode(char *s) {
+static void decode_label(char *s) {
         char *to = s;
         while (*s) {
                 bool escape = s[0] == '\\' && s[1] == 'x' && hex_digit(s[2]) >= 0 && hex_digit(s[3]) >= 0;
@@ -99,8 +99,8 @@ static UdevDevice *disk_of(UdevDevice *d) { /* borrowed */
         return type && streq(type, "partition") ? udev_device_get_parent(d) : d;
 }
 
-/* What tells its disk from a copy of it. Of a loop device, which not only root may come to make, it is its
- * file. */
+/* What tells its disk from a copy of it. For a loop device, which not only root may be able to set up, that
+ * is its file. */
 static int copy_serial(UdevDevice *d, char **ret) {
         static const char *const properties[] = {"ID_SERIAL", "DM_UUID", "MD_UUID"};
         UdevDevice *disk = disk_of(d);
@@ -113,9 +113,9 @@ static int copy_serial(UdevDevice *d, char **ret) {
         return file ? strprintf(ret, "loop:%s", file) : 0;
 }
 
-/* udev lags behind the kernel: what it says may be of the medium that was in the device before. It names the
- * one that it saw in a link; where its rules make none, it is believed. */
-static bool is_outdated(UdevDevice *d) {
+/* udev lags behind the kernel: what it says may be about the medium that was in the device before. A link
+ * names the one that it saw; where its rules make no such link, udev is believed. */
+static bool device_is_outdated(UdevDevice *d) {
         UdevDevice *disk = disk_of(d);
         const char *now = disk ? udev_device_get_sysattr_value(disk, "diskseq") : NULL;
         bool outdated = false;
@@ -142,6 +142,7 @@ void device_info_done(DeviceInfo *i) {
 }
 
 int device_monitor_look_up(DeviceMonitor *m, dev_t devno, DeviceInfo *ret) {
+        assert(m && ret);
         _cleanup_(device_info_done) DeviceInfo i = {};
         _cleanup_(udev_device_unrefp) UdevDevice *d = udev_device_new_from_devnum(m->udev, 'b', devno);
         if (!d)
@@ -154,7 +155,7 @@ int device_monitor_look_up(DeviceMonitor *m, dev_t devno, DeviceInfo *ret) {
                 {"ID_FS_LABEL_ENC", &i.label},
                 {"ID_PART_ENTRY_UUID", &i.partuuid},
         };
-        bool outdated = is_outdated(d); /* its event is on the way */
+        bool outdated = device_is_outdated(d); /* an event is on its way */
         if (outdated)
                 log_debug("%s: udev has not probed its present content yet",
                           strempty(udev_device_get_devnode(d)));
@@ -166,7 +167,7 @@ int device_monitor_look_up(DeviceMonitor *m, dev_t devno, DeviceInfo *ret) {
         if (free_and_strdup(&i.node, udev_device_get_devnode(d)) < 0 || (!outdated && copy_links(d, &i) < 0))
                 return error_origin(-ENOMEM);
         if (i.label)
-                decode(i.label);
+                decode_label(i.label);
         *ret = i;
         i = (DeviceInfo){};
         return 0;

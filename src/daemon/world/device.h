@@ -10,13 +10,13 @@
 
 typedef struct DeviceMonitor DeviceMonitor;
 
-/* What people may call a device, and what tells it from another; each is NULL where udev does not know it. */
+/* What a device may be called, and what tells it from another; each is NULL where udev does not know it. */
 typedef struct DeviceInfo {
         char *node;   /* /dev/sda2 */
         char **links; /* strv: /dev/disk/by-… */
         char *uuid, *label;
         char *partuuid;
-        char *serial; /* of the disk, or what stands for it: see copy_serial() */
+        char *serial; /* of the disk, or what takes its place: see copy_serial() */
 } DeviceInfo;
 
 void device_info_done(DeviceInfo *i);
@@ -30,9 +30,9 @@ DEFINE_CLEANUP(DeviceMonitor *, device_monitor_free);
 typedef void (*device_event_t)(dev_t devno, const char *action, void *userdata);
 
 int device_monitor_get_fd(const DeviceMonitor *m);
-/* Takes all events that are queued. -ENOBUFS: some were lost, look at everything again. */
+/* Takes all events that are queued. -ENOBUFS: some were lost, every device must be looked up again. */
 int device_monitor_dispatch(DeviceMonitor *m, device_event_t event, void *userdata);
 
-/* 0, -ENODEV, -ENOMEM. Without UUID, label and serial while all that udev knows is of a medium that was in
- * the device before: its event is to come. */
+/* 0, -ENODEV, -ENOMEM. Leaves out UUID, label and serial while all that udev knows is about a medium that was
+ * in the device before: an event will follow. */
 int device_monitor_look_up(DeviceMonitor *m, dev_t devno, DeviceInfo *ret);

@@ -24,7 +24,7 @@ struct Job {
 typedef posix_spawn_file_actions_t FileActions;
 typedef posix_spawnattr_t SpawnAttributes;
 
-static int fill_file_actions(FileActions *actions, int output, int inherit) {
+static int fill_spawn_actions(FileActions *actions, int output, int inherit) {
         int r = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
         if (r == 0)
                 r = posix_spawn_file_actions_adddup2(actions, output, STDOUT_FILENO);
@@ -33,8 +33,8 @@ static int fill_file_actions(FileActions *actions, int output, int inherit) {
         return -r;
 }
 
-/* The daemon blocks signals for its loop and ignores SIGPIPE; a child must start as any program does. */
-static int fill_attributes(SpawnAttributes *attributes) {
+/* The daemon blocks signals for its loop and ignores SIGPIPE; a child must start with the usual ones. */
+static int fill_spawn_attributes(SpawnAttributes *attributes) {
         sigset_t none, all;
         sigemptyset(&none);
         sigfillset(&all);
@@ -47,20 +47,21 @@ static int fill_attributes(SpawnAttributes *attributes) {
         return -r;
 }
 
-static int spawn(char *const *argv, int output, int inherit, pid_t *ret) {
+static int job_spawn(char *const *argv, int output, int inherit, pid_t *ret) {
         _cleanup_(posix_spawn_file_actions_destroy) FileActions actions;
         _cleanup_(posix_spawnattr_destroy) SpawnAttributes attributes;
         posix_spawn_file_actions_init(&actions);
         posix_spawnattr_init(&attributes);
-        int r = fill_file_actions(&actions, output, inherit);
+        int r = fill_spawn_actions(&actions, output, inherit);
         if (r >= 0)
-                r = fill_attributes(&attributes);
+                r = fill_spawn_attributes(&attributes);
         if (r >= 0)
                 r = -posix_spawn(ret, argv[0], &actions, &attributes, argv, environ);
         return r;
 }
 
 int job_start(char *const *argv, int inherit, Job **ret) {
+        assert(argv && argv[0] && ret);
         _cleanup_(job_freep) Job *j = calloc(1, sizeof(*j));
         _cleanup_close_ int output = -EBADF;
         int pipe_fd[2];
@@ -75,7 +76,7 @@ int job_start(char *const *argv, int inherit, Job **ret) {
         output = pipe_fd[1];
         if (fcntl(j->output_fd, F_SETFL, O_NONBLOCK) < 0)
                 return error_origin(-errno);
-        int r = spawn(argv, output, inherit, &j->pid);
+        int r = job_spawn(argv, output, inherit, &j->pid);
         if (r < 0)
                 return r;
         j->reaped = false;
@@ -113,8 +114,9 @@ pid_t job_get_pid(const Job *j) {
         return j->pid;
 }
 
-/* Gives on every whole line in the buffer and keeps the rest. */
+/* Passes on every whole line in the buffer and keeps the rest. */
 static void give_lines(Job *j, job_line_t line, void *userdata) {
+        assert(j->used > 0 && j->used <= sizeof(j->line));
         char *start = j->line, *end;
         while ((end = memchr(start, '\n', j->used - (size_t) (start - j->line)))) {
                 *end = 0;
@@ -147,7 +149,7 @@ static int read_lines(Job *j, unsigned reads, job_line_t line, void *userdata) {
 }
 
 int job_read(Job *j, job_line_t line, void *userdata) {
-        /* a child that never stops printing gets its turn again, like all others */
+        /* a child that never stops printing takes turns with the others */
         return read_lines(j, 16, line, userdata);
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* One child process: bootkeep-scan or bootkeep-build. Its stdout comes line by line, its stderr is ours (the
- * journal). It knows neither volumes nor the event loop: it hands out two descriptors and is told when they
- * are ready. */
+/* One child process: bootkeep-scan or bootkeep-build. Its stdout is read line by line, its stderr is ours
+ * (the journal). It knows neither volumes nor the event loop: it hands out two descriptors, and the caller
+ * says when they are ready. */
 
 #include "base/util.h"
 
@@ -15,24 +15,23 @@ typedef struct Job Job;
 #define JOB_INHERITED_FD 3
 int job_start(char *const *argv, int inherit, Job **ret);
 
-/* Forgets it; one that still runs goes on alone. */
+/* Frees J; a child that still runs goes on by itself. */
 Job *job_free(Job *j);
 DEFINE_CLEANUP(Job *, job_free);
 
 /* Readable when it has ended. */
 int job_get_process_fd(const Job *j);
-/* Readable when it has printed something, or closed its stdout. Stays open until job_free(): who polls it
- * must stop before it is closed, for a child that is just being started may hold a copy, and epoll would go
- * on. */
+/* Readable when it has printed something, or closed its stdout. Stays open until job_free(): polling must
+ * stop before, as another child that is just being started may hold a copy, which keeps it in an epoll. */
 int job_get_output_fd(const Job *j);
 
 typedef void (*job_line_t)(const char *line, void *userdata);
 
-/* Reads what is there and gives it to LINE, line by line; a line over REPORT_LINE_MAX is dropped. 1 at its
- * end, 0, negative errno. */
+/* Reads what is there and calls LINE for each line; a line longer than REPORT_LINE_MAX is dropped. 1 at the
+ * end of its output, 0, negative errno. */
 int job_read(Job *j, job_line_t line, void *userdata);
 
-/* The same once it has ended: everything that it left, but no more than is sane. */
+/* The same once it has ended: everything that it left, within reason. */
 int job_read_rest(Job *j, job_line_t line, void *userdata);
 
 /* Was a line dropped? Nothing of ours prints one so long. */
@@ -41,6 +40,6 @@ bool job_was_cut(const Job *j);
 /* Once its process descriptor is readable: *RET is its exit status, or 128 + the signal that ended it. */
 int job_reap(Job *j, int *ret);
 
-/* Sends SIGNAL to it and to whatever it started in its process group. */
+/* Sends SIGNAL to it and to everything in its process group. -ESRCH: it was reaped. */
 int job_kill(Job *j, int signal);
 pid_t job_get_pid(const Job *j);

@@ -2,8 +2,8 @@
 
 /* The mount table by fanotify's mount events (Linux 6.15), which name each mount that was attached or
  * detached by an id that is never used again, and statmount(2), which describes it. What they do not tell:
- * - remounts. /proc/self/mountinfo is polled for these and never read: the volumes alone are asked again. So
- *   a folder renamed above a mount, or the subvolume that it shows, is noticed too, with the next change.
+ * - remounts. /proc/self/mountinfo is polled for these, and never read: only the volumes are asked again.
+ * This also notices, with the next change, that a directory above a mount or the subvolume in it was renamed.
  * - where the mounts below a moved one are now, and what became of one that another was pushed under. After
  *   anything like it (and after an overflow) all are listed anew. */
 
@@ -15,16 +15,16 @@
 #include "daemon/world/mountapi.h"
 #include "daemon/world/mountsource.h"
 
-/* More than the queue holds: a look ends also when the events do not. */
+/* More than the queue holds: an update ends even if the events do not. */
 #define EVENTS_MAX 32768U
 
-#define STATUS_SIZE_MAX (1024 * 1024) /* a path has no greatest length */
+#define STATUS_SIZE_MAX (1024 * 1024) /* there is no limit to the length of a path */
 
 typedef struct MountEvents {
         int fanotify, mountinfo;
         int poll;       /* for both */
-        bool anew;      /* the set is to be listed anew */
-        size_t orphans; /* mounts without parent when it was */
+        bool anew;      /* all mounts must be listed anew */
+        size_t orphans; /* mounts without a parent when they last were */
         MountStatus *status;
         size_t status_size;
 } MountEvents;
@@ -53,10 +53,9 @@ static int open_fanotify(void) {
         return TAKE_FD(fd);
 }
 
-static int poll_both(MountEvents *e) {
-        /* Edge-triggered: readable is what mountinfo always is, but who polls it is woken by each change.
-         * Asking for EPOLLPRI would not do: whoever looks at that first, epoll itself included, takes it
-         * away. */
+static int poll_both_sources(MountEvents *e) {
+        /* Edge-triggered: mountinfo is always readable, but a poller is woken by each change. EPOLLPRI would
+         * not do: the first poller that sees it, epoll itself included, clears it. */
         struct epoll_event of_fanotify = {.events = EPOLLIN, .data.fd = e->fanotify},
                            of_mountinfo = {.events = EPOLLIN | EPOLLET, .data.fd = e->mountinfo};
         e->poll = epoll_create1(EPOLL_CLOEXEC);
@@ -66,8 +65,8 @@ static int poll_both(MountEvents *e) {
         return 0;
 }
 
-/* 1; 0: there is no such mount, or it is behind a root that is not ours; negative errno. */
-static int ask(MountEvents *e, uint64_t id, uint64_t mask) {
+/* 1; 0: there is no such mount, or it is not below our root; negative errno. */
+static int mount_status_ask(MountEvents *e, uint64_t id, uint64_t mask) {
         MountRequest request = {.size = sizeof(request), .mnt_id = id, .param = mask};
         for (;;) {
                 if (syscall(SYS_statmount, &request, e->status, e->status_size, 0) >= 0)
@@ -84,79 +83,81 @@ static int ask(MountEvents *e, uint64_t id, uint64_t mask) {
         }
 }
 
-static const char *text(const MountStatus *s, uint64_t mask, uint32_t offset) {
+static const char *mount_status_text(const MountStatus *s, uint64_t mask, uint32_t offset) {
         return (s->mask & mask) ? s->str + offset : "";
 }
 
-static bool is_read_only(const MountStatus *s) {
+static bool mount_status_is_read_only(const MountStatus *s) {
         return (s->mnt_attr & MOUNT_ATTR_RDONLY) || (s->sb_flags & MS_RDONLY);
 }
 
-/* What may be a part of a subvolume. */
-static bool needs_options(const MountStatus *s) {
-        return streq(text(s, STATMOUNT_FS_TYPE, s->fs_type), "btrfs") &&
-               !streq(text(s, STATMOUNT_MNT_ROOT, s->mnt_root), "/");
+/* For what may be a directory inside a subvolume. */
+static bool mount_status_needs_options(const MountStatus *s) {
+        return streq(mount_status_text(s, STATMOUNT_FS_TYPE, s->fs_type), "btrfs") &&
+               !streq(mount_status_text(s, STATMOUNT_MNT_ROOT, s->mnt_root), "/");
 }
 
-/* All there is to know. Options are asked for only where they matter: btrfs may read the disk for them. */
-static int ask_all(MountEvents *e, uint64_t id) {
+/* Everything. Options are asked for only where they matter: btrfs may read the disk for them. */
+static int mount_status_ask_all(MountEvents *e, uint64_t id) {
         const uint64_t mask = STATMOUNT_SB_BASIC | STATMOUNT_MNT_BASIC | STATMOUNT_MNT_ROOT |
                               STATMOUNT_MNT_POINT | STATMOUNT_FS_TYPE | STATMOUNT_SB_SOURCE;
-        int r = ask(e, id, mask);
-        return r > 0 && needs_options(e->status) ? ask(e, id, mask | STATMOUNT_MNT_OPTS) : r;
+        int r = mount_status_ask(e, id, mask);
+        return r > 0 && mount_status_needs_options(e->status)
+                       ? mount_status_ask(e, id, mask | STATMOUNT_MNT_OPTS)
+                       : r;
 }
 
-static int add(MountEvents *e, MountSet *set, uint64_t id) {
-        int r = ask_all(e, id);
+static int add_mount(MountEvents *e, MountSet *set, uint64_t id) {
+        int r = mount_status_ask_all(e, id);
         const MountStatus *s = e->status;
         if (r <= 0 || !(s->mask & STATMOUNT_MNT_POINT)) /* no path leads there */
                 return r < 0 ? r : 0;
         const MountFacts f = {
                 .id = s->mnt_id_old,
                 .devno = makedev(s->sb_dev_major, s->sb_dev_minor),
-                .source = text(s, STATMOUNT_SB_SOURCE, s->sb_source),
-                .root = text(s, STATMOUNT_MNT_ROOT, s->mnt_root),
-                .target = text(s, STATMOUNT_MNT_POINT, s->mnt_point),
-                .fstype = text(s, STATMOUNT_FS_TYPE, s->fs_type),
-                .options = text(s, STATMOUNT_MNT_OPTS, s->mnt_opts),
-                .read_only = is_read_only(s),
+                .source = mount_status_text(s, STATMOUNT_SB_SOURCE, s->sb_source),
+                .root = mount_status_text(s, STATMOUNT_MNT_ROOT, s->mnt_root),
+                .target = mount_status_text(s, STATMOUNT_MNT_POINT, s->mnt_point),
+                .fstype = mount_status_text(s, STATMOUNT_FS_TYPE, s->fs_type),
+                .options = mount_status_text(s, STATMOUNT_MNT_OPTS, s->mnt_opts),
+                .read_only = mount_status_is_read_only(s),
         };
         return mount_set_add(set, id, s->mnt_parent_id, &f);
 }
 
-/* As add(), of one that was added before. */
-static int renew(MountEvents *e, MountSet *set, uint64_t id) {
-        int r = ask(e, id,
-                    STATMOUNT_SB_BASIC | STATMOUNT_MNT_BASIC | STATMOUNT_MNT_ROOT | STATMOUNT_MNT_POINT);
+/* As add_mount(), for one that was added before. */
+static int renew_mount(MountEvents *e, MountSet *set, uint64_t id) {
+        int r = mount_status_ask(
+                e, id, STATMOUNT_SB_BASIC | STATMOUNT_MNT_BASIC | STATMOUNT_MNT_ROOT | STATMOUNT_MNT_POINT);
         const MountStatus *s = e->status;
         if (r <= 0)
                 return r;
         const MountFacts f = {
-                .root = text(s, STATMOUNT_MNT_ROOT, s->mnt_root),
-                .target = text(s, STATMOUNT_MNT_POINT, s->mnt_point),
-                .read_only = is_read_only(s),
+                .root = mount_status_text(s, STATMOUNT_MNT_ROOT, s->mnt_root),
+                .target = mount_status_text(s, STATMOUNT_MNT_POINT, s->mnt_point),
+                .read_only = mount_status_is_read_only(s),
         };
         return mount_set_renew(set, id, s->mnt_parent_id, &f);
 }
 
 #define LIST_ROOM 512U
 
-/* Lists what comes after the mount AFTER. The number; less than LIST_ROOM: that was the last of them. */
-static int list(uint64_t after, uint64_t *ids) {
+/* Lists the mounts that follow AFTER. Returns how many; fewer than LIST_ROOM: there are no more. */
+static int list_mounts(uint64_t after, uint64_t *ids) {
         MountRequest request = {.size = sizeof(request), .mnt_id = LSMT_ROOT, .param = after};
         long n = syscall(SYS_listmount, &request, ids, LIST_ROOM, 0);
         return n < 0 ? error_origin(-errno) : (int) n;
 }
 
-static int list_anew(MountEvents *e, MountSet *set) {
+static int list_all_mounts(MountEvents *e, MountSet *set) {
         uint64_t ids[LIST_ROOM] = {};
         unsigned n = LIST_ROOM;
         int r = mount_set_begin(set);
         for (uint64_t last = 0; r >= 0 && n == LIST_ROOM; last = ids[LIST_ROOM - 1]) {
-                r = list(last, ids);
+                r = list_mounts(last, ids);
                 n = r < 0 ? 0 : (unsigned) r;
                 for (unsigned i = 0; r >= 0 && i < n; i++)
-                        r = add(e, set, ids[i]);
+                        r = add_mount(e, set, ids[i]);
         }
         if (r < 0)
                 return r;
@@ -165,11 +166,11 @@ static int list_anew(MountEvents *e, MountSet *set) {
         return 0;
 }
 
-static int take(MountEvents *e, MountSet *set, uint64_t mask, uint64_t id) {
-        if (e->anew) /* it will be in the list */
+static int take_mount_change(MountEvents *e, MountSet *set, uint64_t mask, uint64_t id) {
+        if (e->anew) /* the list will have it */
                 return 0;
         if (!(mask & FAN_MNT_DETACH)) {
-                int r = add(e, set, id);
+                int r = add_mount(e, set, id);
                 e->anew = r > 0;
                 return r;
         }
@@ -179,20 +180,20 @@ static int take(MountEvents *e, MountSet *set, uint64_t mask, uint64_t id) {
 }
 
 /* Takes one event of the queue. */
-static int take_event(MountEvents *e, MountSet *set, const struct fanotify_event_metadata *m) {
+static int take_mount_event(MountEvents *e, MountSet *set, const struct fanotify_event_metadata *m) {
         MountEventInfo info;
         if (m->mask & FAN_Q_OVERFLOW)
                 e->anew = true;
         else if (m->event_len >= m->metadata_len + sizeof(info)) {
                 memcpy(&info, (const char *) m + m->metadata_len, sizeof(info));
                 if (info.hdr.info_type == FAN_EVENT_INFO_TYPE_MNT)
-                        return take(e, set, m->mask, info.mnt_id);
+                        return take_mount_change(e, set, m->mask, info.mnt_id);
         }
         return 0;
 }
 
-/* Takes all that is queued, but not for ever. */
-static int take_events(MountEvents *e, MountSet *set) {
+/* Takes everything that is queued, but not for ever. */
+static int take_mount_events(MountEvents *e, MountSet *set) {
         _Alignas(struct fanotify_event_metadata) char buffer[16 * 1024];
         for (size_t taken = 0; taken < EVENTS_MAX;) {
                 ssize_t n = read(e->fanotify, buffer, sizeof(buffer));
@@ -200,7 +201,7 @@ static int take_events(MountEvents *e, MountSet *set) {
                         return errno == EAGAIN ? 0 : error_origin(-errno);
                 const struct fanotify_event_metadata *m = (const void *) buffer;
                 for (; FAN_EVENT_OK(m, n); m = FAN_EVENT_NEXT(m, n), taken++) {
-                        int r = take_event(e, set, m);
+                        int r = take_mount_event(e, set, m);
                         if (r < 0)
                                 return r;
                 }
@@ -208,36 +209,36 @@ static int take_events(MountEvents *e, MountSet *set) {
         return 0;
 }
 
-/* Whatever happened to mounts may have been a remount. */
-static int ask_volumes(MountEvents *e, MountSet *set) {
+/* Whatever happened may have been a remount. */
+static int renew_volumes(MountEvents *e, MountSet *set) {
         _cleanup_free_ uint64_t *keys = NULL;
         size_t n;
         int r = mount_set_volumes(set, &keys, &n);
         for (size_t i = 0; r >= 0 && !e->anew && i < n; i++) {
-                r = renew(e, set, keys[i]);
+                r = renew_mount(e, set, keys[i]);
                 e->anew = r > 0;
         }
         return r < 0 ? r : 0;
 }
 
-static int follow(MountEvents *e, MountSet *set) {
-        int r = take_events(e, set);
-        /* of something that was taken away others were the children: they are elsewhere now */
+static int follow_mount_events(MountEvents *e, MountSet *set) {
+        int r = take_mount_events(e, set);
+        /* what was detached had children: these are elsewhere now */
         e->anew = e->anew || mount_set_orphans(set) != e->orphans;
         if (r >= 0)
-                r = ask_volumes(e, set);
+                r = renew_volumes(e, set);
         return r;
 }
 
-static int events_look(void *source, MountSet *set) {
+static int events_update(void *source, MountSet *set) {
         MountEvents *e = source;
         struct epoll_event ready[2];
-        /* acknowledged before the look: what comes later wakes us again */
+        /* acknowledged before reading: what comes later wakes us again */
         if (epoll_wait(e->poll, ready, ELEMENTSOF(ready), 0) < 0)
                 return error_origin(-errno);
-        int r = follow(e, set);
+        int r = follow_mount_events(e, set);
         if (r >= 0 && e->anew)
-                r = list_anew(e, set);
+                r = list_all_mounts(e, set);
         e->anew = e->anew || r < 0;
         return r < 0 ? r : 0;
 }
@@ -246,12 +247,12 @@ static int events_get_fd(const void *source) {
         return ((const MountEvents *) source)->poll;
 }
 
-/* Can this kernel describe a mount, too? */
-static int probe(MountEvents *e) {
+/* Can this kernel describe a mount as well? */
+static int probe_statmount(MountEvents *e) {
         uint64_t ids[LIST_ROOM];
-        int r = list(0, ids);
+        int r = list_mounts(0, ids);
         if (r > 0)
-                r = ask(e, ids[0], STATMOUNT_SB_SOURCE);
+                r = mount_status_ask(e, ids[0], STATMOUNT_SB_SOURCE);
         return r < 0 ? r : r == 0 || !(e->status->mask & STATMOUNT_SB_SOURCE) ? error_origin(-EOPNOTSUPP) : 0;
 }
 
@@ -267,9 +268,9 @@ static int events_open(void **ret) {
                 return error_origin(-errno);
         e->status_size = sizeof(MountStatus) + 4096;
         e->status = malloc(e->status_size);
-        int r = e->status ? probe(e) : error_origin(-ENOMEM);
+        int r = e->status ? probe_statmount(e) : error_origin(-ENOMEM);
         if (r >= 0)
-                r = poll_both(e);
+                r = poll_both_sources(e);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(e);
@@ -281,5 +282,5 @@ const MountSource mount_events = {
         .open = events_open,
         .close = events_close,
         .get_fd = events_get_fd,
-        .look = events_look,
+        .update = events_update,
 };

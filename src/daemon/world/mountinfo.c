@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The mount table by /proc/self/mountinfo, for kernels that cannot tell what changed. Ids are used again by
- * the kernel at once: that one took another's place is seen by what it is. */
+/* The mount table by /proc/self/mountinfo, for kernels that cannot tell what changed. The kernel reuses ids
+ * at once: a mount that took the id of another is recognised by what it is. */
 
 #include <libmount.h>
 
 #include "base/error.h"
-
 #include "daemon/world/mountsource.h"
 
 typedef struct libmnt_table LibmountTable;
@@ -38,7 +37,7 @@ static int info_get_fd(const void *source) {
         return mnt_monitor_get_fd((LibmountMonitor *) source);
 }
 
-static int add_all(MountSet *set, LibmountTable *table) {
+static int add_listed_mounts(MountSet *set, LibmountTable *table) {
         _cleanup_(mnt_free_iterp) LibmountIter *i = mnt_new_iter(MNT_ITER_FORWARD);
         struct libmnt_fs *fs;
         int r = i ? mount_set_begin(set) : error_origin(-ENOMEM);
@@ -50,8 +49,8 @@ static int add_all(MountSet *set, LibmountTable *table) {
         return r < 0 ? r : 0;
 }
 
-static int info_look(void *source, MountSet *set) {
-        /* acknowledged before the look: what comes later wakes us again */
+static int info_update(void *source, MountSet *set) {
+        /* acknowledged before reading: what comes later wakes us again */
         int r = mnt_monitor_event_cleanup(source);
         if (r < 0)
                 return r;
@@ -59,7 +58,7 @@ static int info_look(void *source, MountSet *set) {
         if (!table)
                 return error_origin(-ENOMEM);
         r = mnt_table_parse_file(table, "/proc/self/mountinfo");
-        return r < 0 ? r : add_all(set, table);
+        return r < 0 ? r : add_listed_mounts(set, table);
 }
 
 const MountSource mount_info = {
@@ -67,5 +66,5 @@ const MountSource mount_info = {
         .open = info_open,
         .close = info_close,
         .get_fd = info_get_fd,
-        .look = info_look,
+        .update = info_update,
 };

@@ -7,16 +7,16 @@
 #include "base/error.h"
 #include "daemon/world/mounttree.h"
 
-typedef struct Known {
+typedef struct KnownMount {
         uint64_t key;
-        MountEntry now, told; /* told.device NULL: it was not */
+        MountEntry now, told; /* told.device NULL: not told */
         bool present;
         UT_hash_handle hh;
-} Known;
+} KnownMount;
 
 struct MountSet {
-        MountTree *tree; /* of all mounts */
-        Known *known;    /* by key, the block-backed ones, in the order in which they were first seen */
+        MountTree *tree;   /* of all mounts */
+        KnownMount *known; /* by key, the block-backed ones, in the order in which they were first seen */
 };
 
 int mount_set_new(MountSet **ret) {
@@ -28,7 +28,7 @@ int mount_set_new(MountSet **ret) {
         return 0;
 }
 
-static void forget(MountSet *s, Known *k) {
+static void known_mount_forget(MountSet *s, KnownMount *k) {
         if (s->known) /* as it is: for the analyzers */
                 HASH_DEL(s->known, k);
         mount_entry_done(&k->now);
@@ -39,21 +39,21 @@ static void forget(MountSet *s, Known *k) {
 MountSet *mount_set_free(MountSet *s) {
         if (s) {
                 while (s->known)
-                        forget(s, s->known);
+                        known_mount_forget(s, s->known);
                 mount_tree_free(s->tree);
         }
         free(s);
         return NULL;
 }
 
-static Known *find(const MountSet *s, uint64_t key) {
-        Known *k;
+static KnownMount *known_mount_find(const MountSet *s, uint64_t key) {
+        KnownMount *k;
         HASH_FIND(hh, s->known, &key, sizeof(key), k);
         return k;
 }
 
-static Known *obtain(MountSet *s, uint64_t key) {
-        Known *k = find(s, key);
+static KnownMount *known_mount_obtain(MountSet *s, uint64_t key) {
+        KnownMount *k = known_mount_find(s, key);
         if (k)
                 return k;
         k = calloc(1, sizeof(*k));
@@ -69,30 +69,32 @@ static Known *obtain(MountSet *s, uint64_t key) {
 }
 
 int mount_set_begin(MountSet *s) {
+        assert(s);
         MountTree *tree;
         int r = mount_tree_new(&tree);
         if (r < 0)
                 return r;
         mount_tree_free(s->tree);
         s->tree = tree;
-        for (Known *k = s->known; k; k = k->hh.next)
+        for (KnownMount *k = s->known; k; k = k->hh.next)
                 k->present = false;
         return 0;
 }
 
-/* Where a device was pulled, nothing is left to ask about it; the mount is still what it was. */
-static bool is_as_known(const MountEntry *e, const MountFacts *f) {
+/* Where a device was pulled nothing is left to ask about it; the mount is still what it was. */
+static bool mount_is_as_known(const MountEntry *e, const MountFacts *f) {
         return e->id == f->id && streq(e->target, f->target) && streq(e->root, f->root) &&
                streq(e->fstype, f->fstype);
 }
 
 int mount_set_add(MountSet *s, uint64_t key, uint64_t parent, const MountFacts *f) {
+        assert(s && f);
         MountEntry entry = MOUNT_ENTRY_NULL;
         int moved = mount_tree_add(s->tree, key, parent, f->target);
         int r = moved < 0 ? moved : mount_entry_from_facts(f, &entry);
         if (r < 0)
                 return r;
-        Known *k = r > 0 ? obtain(s, key) : find(s, key);
+        KnownMount *k = r > 0 ? known_mount_obtain(s, key) : known_mount_find(s, key);
         if (r > 0 && !k) {
                 mount_entry_done(&entry);
                 return error_origin(-ENOMEM);
@@ -102,12 +104,12 @@ int mount_set_add(MountSet *s, uint64_t key, uint64_t parent, const MountFacts *
                 k->now = entry;
                 k->present = true;
         } else if (k)
-                k->present = is_as_known(&k->now, f);
+                k->present = mount_is_as_known(&k->now, f);
         return moved;
 }
 
 int mount_set_renew(MountSet *s, uint64_t key, uint64_t parent, const MountFacts *f) {
-        Known *k = find(s, key);
+        KnownMount *k = known_mount_find(s, key);
         if (k)
                 k->now.read_only = f->read_only;
         int r = mount_tree_add(s->tree, key, parent, f->target);
@@ -115,7 +117,7 @@ int mount_set_renew(MountSet *s, uint64_t key, uint64_t parent, const MountFacts
 }
 
 void mount_set_remove(MountSet *s, uint64_t key) {
-        Known *k = find(s, key);
+        KnownMount *k = known_mount_find(s, key);
         mount_tree_remove(s->tree, key);
         if (k)
                 k->present = false;
@@ -130,43 +132,45 @@ int mount_set_volumes(const MountSet *s, uint64_t **ret, size_t *ret_n) {
         uint64_t *keys = calloc(MAX(HASH_COUNT(s->known), 1U), sizeof(*keys));
         if (!keys)
                 return error_origin(-ENOMEM);
-        for (const Known *k = s->known; k; k = k->hh.next)
+        for (const KnownMount *k = s->known; k; k = k->hh.next)
                 if (k->present)
                         keys[n++] = k->key;
+        assert(n <= HASH_COUNT(s->known));
         *ret = keys;
         *ret_n = n;
         return 0;
 }
 
-static bool is_another(const MountEntry *a, const MountEntry *b) {
+static bool mount_is_another(const MountEntry *a, const MountEntry *b) {
         return a->id != b->id || a->devno != b->devno || a->diskseq != b->diskseq ||
                !streq(a->device, b->device) || !streq(a->root, b->root) || !streq(a->fstype, b->fstype);
 }
 
-static bool is_changed(const MountEntry *a, const MountEntry *b) {
+static bool mount_has_changed(const MountEntry *a, const MountEntry *b) {
         return a->read_only != b->read_only || !streq(a->target, b->target) || !streq(a->node, b->node);
 }
 
-static bool is_there(const MountSet *s, const Known *k) {
+static bool known_mount_is_reachable(const MountSet *s, const KnownMount *k) {
         return k->present && mount_tree_reaches(s->tree, k->key);
 }
 
-static void tell_gone(MountSet *s, mount_change_t change, void *userdata) {
-        for (Known *k = s->known, *next; k; k = next) {
+static void tell_removed_mounts(MountSet *s, mount_change_t change, void *userdata) {
+        for (KnownMount *k = s->known, *next; k; k = next) {
                 next = k->hh.next;
-                if (k->told.device && (!is_there(s, k) || is_another(&k->told, &k->now))) {
+                if (k->told.device &&
+                    (!known_mount_is_reachable(s, k) || mount_is_another(&k->told, &k->now))) {
                         change(MOUNT_REMOVED, &k->told, userdata);
                         mount_entry_done(&k->told);
                 }
                 if (!k->present)
-                        forget(s, k);
+                        known_mount_forget(s, k);
         }
 }
 
-static int tell_there(MountSet *s, mount_change_t change, void *userdata) {
-        for (Known *k = s->known; k; k = k->hh.next) {
+static int tell_present_mounts(MountSet *s, mount_change_t change, void *userdata) {
+        for (KnownMount *k = s->known; k; k = k->hh.next) {
                 bool is_new = !k->told.device;
-                if (!is_there(s, k) || (!is_new && !is_changed(&k->told, &k->now)))
+                if (!known_mount_is_reachable(s, k) || (!is_new && !mount_has_changed(&k->told, &k->now)))
                         continue;
                 MountEntry copy;
                 int r = mount_entry_copy(&k->now, &copy);
@@ -180,6 +184,7 @@ static int tell_there(MountSet *s, mount_change_t change, void *userdata) {
 }
 
 int mount_set_tell(MountSet *s, mount_change_t change, void *userdata) {
-        tell_gone(s, change, userdata);
-        return tell_there(s, change, userdata);
+        assert(s && change);
+        tell_removed_mounts(s, change, userdata);
+        return tell_present_mounts(s, change, userdata);
 }

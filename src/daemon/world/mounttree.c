@@ -8,20 +8,19 @@
 
 #include "base/error.h"
 
-/* More mounts inside one another than any machine has; a circle in a table that was read while it changed
- * must end too. */
+/* More than any machine nests mounts; a circle, in a table that was read while it changed, must end too. */
 #define DEPTH_MAX 1000
 
-typedef struct Node {
+typedef struct MountNode {
         uint64_t id, parent;
-        char *place; /* PARENT:TARGET, so that whatever is mounted there is found; NULL: not in the tree, but
-                        something that is has it for its parent */
-        size_t children; /* mounted on it */
+        char *place; /* PARENT:TARGET, so that what is mounted there is found; NULL: not in the tree itself,
+                        but the parent of something that is */
+        size_t children; /* how many are mounted on it */
         UT_hash_handle by_id, by_place;
-} Node;
+} MountNode;
 
 struct MountTree {
-        Node *by_id, *by_place;
+        MountNode *by_id, *by_place;
         size_t orphans; /* the children of all that are not in the tree */
 };
 
@@ -35,7 +34,7 @@ int mount_tree_new(MountTree **ret) {
 
 MountTree *mount_tree_free(MountTree *t) {
         if (t) {
-                Node *n, *next;
+                MountNode *n, *next;
                 HASH_CLEAR(by_place, t->by_place);
                 HASH_ITER (by_id, t->by_id, n, next) {
                         HASH_DELETE(by_id, t->by_id, n);
@@ -47,26 +46,26 @@ MountTree *mount_tree_free(MountTree *t) {
         return NULL;
 }
 
-static Node *find_any(const MountTree *t, uint64_t id) {
-        Node *n;
+static MountNode *mount_node_find_any(const MountTree *t, uint64_t id) {
+        MountNode *n;
         HASH_FIND(by_id, t->by_id, &id, sizeof(id), n);
         return n;
 }
 
-static Node *find(const MountTree *t, uint64_t id) {
-        Node *n = find_any(t, id);
+static MountNode *mount_node_find(const MountTree *t, uint64_t id) {
+        MountNode *n = mount_node_find_any(t, id);
         return n && n->place ? n : NULL;
 }
 
-static Node *find_at(const MountTree *t, const char *place) {
-        Node *n;
+static MountNode *mount_node_find_at(const MountTree *t, const char *place) {
+        MountNode *n;
         HASH_FIND(by_place, t->by_place, place, strlen(place), n);
         return n;
 }
 
-/* The node ID, which may be one that is not in the tree. NULL: no memory. */
-static Node *obtain(MountTree *t, uint64_t id) {
-        Node *n = find_any(t, id);
+/* The node ID, which need not be in the tree. NULL: no memory. */
+static MountNode *mount_node_obtain(MountTree *t, uint64_t id) {
+        MountNode *n = mount_node_find_any(t, id);
         if (n)
                 return n;
         n = calloc(1, sizeof(*n));
@@ -81,8 +80,8 @@ static Node *obtain(MountTree *t, uint64_t id) {
         return n;
 }
 
-/* Forgets N if nothing needs it. */
-static void release(MountTree *t, Node *n) {
+/* Frees N if nothing needs it. */
+static void mount_node_release(MountTree *t, MountNode *n) {
         if (n->place || n->children > 0)
                 return;
         if (t->by_id) /* as it is: for the analyzers */
@@ -90,9 +89,10 @@ static void release(MountTree *t, Node *n) {
         free(n);
 }
 
-/* Takes PLACE. */
-static int put(MountTree *t, Node *n, Node *parent, char *place) {
-        const Node *other = find_at(t, place);
+/* Puts N, mounted on PARENT, into the tree; owns PLACE from then on. */
+static int mount_node_put(MountTree *t, MountNode *n, MountNode *parent, char *place) {
+        assert(!n->place && t->orphans >= n->children);
+        const MountNode *other = mount_node_find_at(t, place);
         n->place = place;
         n->parent = parent->id;
         t->orphans -= n->children;
@@ -105,35 +105,38 @@ static int put(MountTree *t, Node *n, Node *parent, char *place) {
 }
 
 int mount_tree_add(MountTree *t, uint64_t id, uint64_t parent, const char *target) {
+        assert(t && target);
         _cleanup_free_ char *place = NULL;
         if (strprintf(&place, "%llu:%s", (unsigned long long) parent, target) < 0)
                 return error_origin(-ENOMEM);
-        Node *n = obtain(t, id), *p = obtain(t, parent);
+        MountNode *n = mount_node_obtain(t, id), *p = mount_node_obtain(t, parent);
         if (n && p && !n->place)
-                return put(t, n, p, TAKE_PTR(place));
+                return mount_node_put(t, n, p, TAKE_PTR(place));
         int r = n && p ? !streq(n->place, place) : error_origin(-ENOMEM);
         if (n)
-                release(t, n);
+                mount_node_release(t, n);
         if (p && parent != id)
-                release(t, p);
+                mount_node_release(t, p);
         return r;
 }
 
 void mount_tree_remove(MountTree *t, uint64_t id) {
-        Node *n = find(t, id);
+        MountNode *n = mount_node_find(t, id);
         if (!n)
                 return;
-        Node *parent = find_any(t, n->parent);
-        if (find_at(t, n->place) == n)
+        MountNode *parent = mount_node_find_any(t, n->parent);
+        assert(parent && parent->children > 0);
+        if (mount_node_find_at(t, n->place) == n)
                 HASH_DELETE(by_place, t->by_place, n);
+        assert(parent->place || t->orphans > 0);
         t->orphans -= !parent->place;
         parent->children--;
         free(n->place);
         n->place = NULL;
         t->orphans += n->children;
-        release(t, n);
+        mount_node_release(t, n);
         if (parent != n)
-                release(t, parent);
+                mount_node_release(t, parent);
 }
 
 size_t mount_tree_orphans(const MountTree *t) {
@@ -141,36 +144,36 @@ size_t mount_tree_orphans(const MountTree *t) {
 }
 
 /* Is anything mounted on the first LENGTH bytes of TARGET, in the mount PARENT? */
-static bool is_covered(const MountTree *t, uint64_t parent, const char *target, size_t length) {
+static bool place_is_covered(const MountTree *t, uint64_t parent, const char *target, size_t length) {
         _cleanup_free_ char *place = NULL;
         if (strprintf(&place, "%llu:%.*s", (unsigned long long) parent, (int) MAX(length, 1U), target) < 0)
                 return false;
-        return find_at(t, place) != NULL;
+        return mount_node_find_at(t, place) != NULL;
 }
 
 /* Is anything mounted on its own root? */
-static bool is_root_covered(const MountTree *t, const Node *n) {
+static bool mount_root_is_covered(const MountTree *t, const MountNode *n) {
         const char *target = strchr(n->place, ':') + 1;
-        return is_covered(t, n->id, target, strlen(target));
+        return place_is_covered(t, n->id, target, strlen(target));
 }
 
-/* … or on a directory from its parent's root to its target? */
-static bool is_way_covered(const MountTree *t, const Node *n) {
+/* Or on a directory between its parent's root and its target? */
+static bool mount_way_is_covered(const MountTree *t, const MountNode *n) {
         const char *target = strchr(n->place, ':') + 1;
         for (const char *slash = strchr(target, '/'); slash; slash = strchr(slash + 1, '/'))
-                if (slash[1] && is_covered(t, n->parent, target, (size_t) (slash - target)))
+                if (slash[1] && place_is_covered(t, n->parent, target, (size_t) (slash - target)))
                         return true;
         return false;
 }
 
 bool mount_tree_reaches(const MountTree *t, uint64_t id) {
-        const Node *n = find(t, id);
-        if (!n || is_root_covered(t, n))
+        const MountNode *n = mount_node_find(t, id);
+        if (!n || mount_root_is_covered(t, n))
                 return false;
         for (unsigned depth = 0; n && depth < DEPTH_MAX; depth++) {
-                if (is_way_covered(t, n))
+                if (mount_way_is_covered(t, n))
                         return false;
-                n = find(t, n->parent);
+                n = mount_node_find(t, n->parent);
         }
         return true;
 }

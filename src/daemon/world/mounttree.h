@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Which mounts a path can reach. One that is covered by another (a mount on its own root, or on a directory
- * on the way to it) is still in the table, but its mount point leads elsewhere. Pure: told by ids, parents
- * and targets. */
+/* Which mounts a path can reach. A mount that is covered by another one (on its own root, or on a directory
+ * on the way to it) is still in the table, but its mount point leads elsewhere. Pure: knows ids, parents and
+ * targets. */
 
 #include "base/util.h"
 
@@ -13,16 +13,17 @@ int mount_tree_new(MountTree **ret);
 MountTree *mount_tree_free(MountTree *t);
 DEFINE_CLEANUP(MountTree *, mount_tree_free);
 
-/* 0; 1: added, but the tree is no longer sure, as something else was in that place, or the mount had another
- * one (moved, or pushed aside, of which nobody tells): it is to be made anew from a fresh list. -ENOMEM. */
+/* 0; 1: the tree is no longer certain, as another mount was in that place, or this one was elsewhere before
+ * (it was moved, or another was pushed beneath it, which the kernel does not tell): it must be made anew from
+ * a fresh list. -ENOMEM. */
 int mount_tree_add(MountTree *t, uint64_t id, uint64_t parent, const char *target);
 
-/* Nothing, if it was never added. */
+/* Does nothing if it was never added. */
 void mount_tree_remove(MountTree *t, uint64_t id);
 
-/* How many are mounted on something that is not in the tree. One, the root, unless somebody lost his parent.
+/* How many are mounted on something that is not in the tree: one, the root, unless a mount lost its parent.
  */
 size_t mount_tree_orphans(const MountTree *t);
 
-/* Does the target of the mount ID lead to it? False also if it is not there. */
+/* Does the target of the mount ID lead to it? Also false if there is no such mount. */
 bool mount_tree_reaches(const MountTree *t, uint64_t id);

@@ -6,18 +6,18 @@
 
 #include "base/error.h"
 
-typedef struct Known {
+typedef struct KnownPeer {
         Peer peer;
         PeerSet *set;
         char *name;
         UT_hash_handle by_name, by_id;
-} Known;
+} KnownPeer;
 
-/* One match for all: sd_bus_track takes one for each name, of which a bus gives a connection a few hundred,
- * and sd-bus closes the connection when it is refused one. Where nobody is known there is none, so that
+/* One match for all of them: sd_bus_track takes one per name, a bus grants a connection only a few hundred,
+ * and sd-bus closes the connection when it is refused one. While no peer is known there is none, so that
  * nothing wakes us. */
 struct PeerSet {
-        Known *by_name, *by_id;
+        KnownPeer *by_name, *by_id;
         sd_bus_slot *vanished;
         uint64_t last_id;
         peer_gone_t gone;
@@ -28,42 +28,44 @@ int peer_set_new(peer_gone_t gone, void *userdata, PeerSet **ret) {
         PeerSet *s = calloc(1, sizeof(*s));
         if (!s)
                 return error_origin(-ENOMEM);
+        assert(gone);
         s->gone = gone;
         s->userdata = userdata;
         *ret = s;
         return 0;
 }
 
-static void known_free(Known *k) {
+static void known_peer_free(KnownPeer *k) {
         free(k->name);
         free(k);
 }
-DEFINE_CLEANUP(Known *, known_free);
+DEFINE_CLEANUP(KnownPeer *, known_peer_free);
 
-static void watch_no_more(PeerSet *s) {
+static void unwatch_names(PeerSet *s) {
         if (!s->by_name)
                 s->vanished = sd_bus_slot_unref(s->vanished);
 }
 
-static void vanish(Known *k) {
+static void known_peer_vanish(KnownPeer *k) {
         PeerSet *s = k->set;
+        assert(s);
         HASH_DELETE(by_name, s->by_name, k);
         HASH_DELETE(by_id, s->by_id, k);
-        watch_no_more(s);
+        unwatch_names(s);
         s->gone(s->userdata, &k->peer);
-        known_free(k);
+        known_peer_free(k);
 }
 
-/* All at once: nobody who is told of one finds another. */
+/* All at once: a callback about one peer finds no other. */
 void peer_set_clear(PeerSet *s) {
-        Known *k = s->by_name, *next;
+        KnownPeer *k = s->by_name, *next;
         HASH_CLEAR(by_name, s->by_name);
         HASH_CLEAR(by_id, s->by_id);
-        watch_no_more(s);
+        unwatch_names(s);
         for (; k; k = next) {
                 next = k->by_name.next;
                 s->gone(s->userdata, &k->peer);
-                known_free(k);
+                known_peer_free(k);
         }
 }
 
@@ -74,28 +76,28 @@ PeerSet *peer_set_free(PeerSet *s) {
         return NULL;
 }
 
-static int on_vanished(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+static int on_peer_vanished(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         PeerSet *s = userdata;
         const char *name;
-        Known *k = NULL;
+        KnownPeer *k = NULL;
         if (sd_bus_message_read_basic(m, 's', &name) >= 0)
                 HASH_FIND(by_name, s->by_name, name, strlen(name), k);
         if (k)
-                vanish(k);
+                known_peer_vanish(k);
         return 0;
 }
 
-static int watch_all(PeerSet *s, sd_bus *bus) {
+static int watch_names(PeerSet *s, sd_bus *bus) {
         if (s->vanished)
                 return 0;
         return sd_bus_add_match_async(bus, &s->vanished,
                                       "type='signal',sender='org.freedesktop.DBus',"
                                       "path='/org/freedesktop/DBus',interface='org.freedesktop.DBus',"
                                       "member='NameOwnerChanged',arg2=''",
-                                      on_vanished, NULL, s);
+                                      on_peer_vanished, NULL, s);
 }
 
-static int ask_credentials(sd_bus_message *m, Peer *peer) {
+static int peer_ask_credentials(sd_bus_message *m, Peer *peer) {
         _cleanup_(sd_bus_creds_unrefp) sd_bus_creds *creds = NULL;
         int r = sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID | SD_BUS_CREDS_PID, &creds);
         if (r >= 0)
@@ -105,17 +107,18 @@ static int ask_credentials(sd_bus_message *m, Peer *peer) {
         return r;
 }
 
-static int learn(PeerSet *s, sd_bus_message *m, const char *name, Known **ret) {
-        _cleanup_(known_freep) Known *k = calloc(1, sizeof(*k));
+static int known_peer_learn(PeerSet *s, sd_bus_message *m, const char *name, KnownPeer **ret) {
+        _cleanup_(known_peer_freep) KnownPeer *k = calloc(1, sizeof(*k));
         if (!k || free_and_strdup(&k->name, name) < 0)
                 return error_origin(-ENOMEM);
         k->set = s;
         k->peer.name = k->name;
         k->peer.id = s->last_id + 1;
-        /* watched first: of whoever vanishes behind that we are told, of others there are no credentials */
-        int r = watch_all(s, sd_bus_message_get_bus(m));
+        /* watched first: a client that vanishes after this is told, one that vanished before has no
+         * credentials */
+        int r = watch_names(s, sd_bus_message_get_bus(m));
         if (r >= 0)
-                r = ask_credentials(m, &k->peer);
+                r = peer_ask_credentials(m, &k->peer);
         if (r < 0)
                 return r;
         HASH_ADD_KEYPTR(by_name, s->by_name, k->name, strlen(k->name), k);
@@ -133,14 +136,14 @@ static int learn(PeerSet *s, sd_bus_message *m, const char *name, Known **ret) {
 
 int peer_set_look_up(PeerSet *s, sd_bus_message *m, const Peer **ret) {
         const char *name = sd_bus_message_get_sender(m);
-        Known *k = NULL;
+        KnownPeer *k = NULL;
         if (!name)
                 return error_origin(-ENXIO);
         HASH_FIND(by_name, s->by_name, name, strlen(name), k);
         if (!k) {
-                int r = learn(s, m, name, &k);
+                int r = known_peer_learn(s, m, name, &k);
                 if (r < 0) {
-                        watch_no_more(s);
+                        unwatch_names(s);
                         return r;
                 }
         }
@@ -149,7 +152,7 @@ int peer_set_look_up(PeerSet *s, sd_bus_message *m, const Peer **ret) {
 }
 
 const Peer *peer_set_find(const PeerSet *s, uint64_t id) {
-        Known *k;
+        KnownPeer *k;
         HASH_FIND(by_id, s->by_id, &id, sizeof(id), k);
         return k ? &k->peer : NULL;
 }

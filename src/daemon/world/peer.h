@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The connections of our callers: who they are, asked once, and when they vanish. A unique name is never used
+/* The clients that call us: whose they are, asked once, and when they vanish. A unique name is never used
  * again, so what was learnt of one stays true. */
 
 #include <systemd/sd-bus.h>
@@ -17,18 +17,18 @@ typedef struct Peer {
         pid_t pid; /* 0: not known */
 } Peer;
 
-/* GONE is told when a peer that was looked up has vanished; the peer is freed behind it. */
+/* Called when a peer that was looked up has vanished; the peer is freed afterwards. */
 typedef void (*peer_gone_t)(void *userdata, const Peer *peer);
 
 int peer_set_new(peer_gone_t gone, void *userdata, PeerSet **ret);
 PeerSet *peer_set_free(PeerSet *s);
 DEFINE_CLEANUP(PeerSet *, peer_set_free);
 
-/* The sender of M. -ENXIO: has vanished already. The first time the bus is asked, and waited for. */
+/* The sender of M. -ENXIO: has vanished already. The first time asks the bus, and waits for its answer. */
 int peer_set_look_up(PeerSet *s, sd_bus_message *m, const Peer **ret);
 
-/* Who has the id, or NULL. */
+/* The peer of this id, or NULL. */
 const Peer *peer_set_find(const PeerSet *s, uint64_t id);
 
-/* The bus is gone, and with it everybody on it: GONE is told of each. */
+/* The bus is gone, and with it everybody on it: GONE is called for each. */
 void peer_set_clear(PeerSet *s);

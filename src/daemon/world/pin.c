@@ -10,11 +10,11 @@
 
 #include "base/error.h"
 
-/* A look at names that are in memory fails also because somebody renames or mounts something just then. */
+/* A lookup of names in memory also fails if something is renamed or mounted just then. */
 #define TRIES 10U
 
-/* Whoever is mounted pins the way to it in memory. Where that is not enough, as it leads through a server
- * that is asked for each step (NFS, FUSE), nobody is, for it may not answer. */
+/* A mount keeps the way to it in memory. Where that is not enough, as the way leads through a server that is
+ * asked for each step (NFS, FUSE), the mount is not held: the server may not answer. */
 static int open_cached(const char *target) {
         struct open_how how = {
                 .flags = O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW,
@@ -38,6 +38,7 @@ static uint64_t mount_of(int fd, const char *path) {
 }
 
 int pin_mount(const char *target, uint64_t mount_id, int *ret) {
+        assert(target && ret);
         _cleanup_close_ int fd = open_cached(target);
         if (fd < 0)
                 return error_origin(-errno);
@@ -53,7 +54,7 @@ static bool is_attached(int fd) {
         return mount_of(fd, "..") != own || mount_of(AT_FDCWD, "/") == own;
 }
 
-/* Closes FD as soon as GONE tells that its parent has, and so is the last. */
+/* Closes FD once GONE says that the parent has closed it, and so as the last one. */
 static void close_last(int fd, int gone) {
         char c;
         (void) dup2(fd, STDIN_FILENO);
@@ -64,7 +65,7 @@ static void close_last(int fd, int gone) {
         _exit(EXIT_SUCCESS);
 }
 
-/* A child of a child, which is nobody's to wait for. */
+/* By a child of a child, which nobody waits for. */
 static void close_elsewhere(int fd) {
         int pipe_fd[2];
         if (pipe2(pipe_fd, O_CLOEXEC) < 0) {

@@ -4,10 +4,10 @@
 #include "base/util.h"
 
 /* Holds a mount: while the descriptor in *RET is open, umount(8) says "target is busy". Neither a lazy umount
- * nor a remount is stopped. MOUNT_ID is that of mountinfo; -ESTALE: TARGET leads to another mount by now.
- * -EAGAIN: a server would have to be asked for the way to it. Opens no file (O_PATH), waits for nobody. */
+ * nor a remount is prevented. MOUNT_ID is that of mountinfo; -ESTALE: TARGET leads to another mount by now.
+ * -EAGAIN: a server would have to be asked for the way to it. Opens no file (O_PATH) and never waits. */
 int pin_mount(const char *target, uint64_t mount_id, int *ret);
 
-/* Closes FD, if it is open, without waiting for the disk: whoever is the last to let go of a mount that was
- * lazily unmounted writes back the file system, for as long as that takes. */
+/* Closes FD, if it is open, without waiting for the disk: the last process to close a mount that was lazily
+ * unmounted has to write back the file system, for as long as that takes. */
 void pin_release(int fd);

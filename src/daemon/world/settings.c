@@ -6,13 +6,13 @@
 #include "base/log.h"
 #include "bootkeep.h"
 
-/* A released lock scans at once, but not more often than this. */
+/* A released lock leads to a scan at once, but not more often than this. */
 #define UNLOCK_GAP_USEC (100 * USEC_PER_MSEC)
-/* Nor what is not watched than this, however short SettleMaxSec= is. */
+/* Nor is what is not watched scanned more often than this, however short SettleMaxSec= is. */
 #define UNWATCHED_MIN_USEC USEC_PER_SEC
 
-/* A build says once a second that it lives, but not while it waits for a disk, and to write takes longer than
- * to read. */
+/* A build gives a sign of life once a second, but not while it waits for a disk, and writing takes longer
+ * than reading. */
 #define BUILD_PATIENCE 4
 #define BUILD_TIMEOUT_MIN_USEC (10 * USEC_PER_SEC)
 
@@ -79,7 +79,7 @@ static int parse_precaution(const char *value, void *data, const char **reterr) 
         return parse_guard(value, data, true, reterr);
 }
 
-static int read_file(const char *file, Settings *s, unsigned *problems) {
+static int read_settings_file(const char *file, Settings *s, unsigned *problems) {
         const ConfItem items[] = {
                 {"Watch", "SettleSec", conf_parse_sec, &s->settle},
                 {"Watch", "SettleMaxSec", conf_parse_sec, &s->settle_max},
@@ -107,7 +107,7 @@ static int note_unread(Settings *s, const char *what, int error) {
         return s->unread ? 0 : strprintf(&s->unread, "%s: %s", what, why);
 }
 
-static int read_standard_places(Settings *s, unsigned *problems) {
+static int read_standard_settings(Settings *s, unsigned *problems) {
         static const char *const dirs[] = {"/etc/bootkeep", "/run/bootkeep", "/usr/local/lib/bootkeep",
                                            "/usr/lib/bootkeep", NULL};
         _cleanup_strv_free_ char **files = NULL;
@@ -117,7 +117,7 @@ static int read_standard_places(Settings *s, unsigned *problems) {
                 r = note_unread(s, "the folders of bootkeep.conf", r);
         }
         for (char **f = files; r >= 0 && f && *f; f++) {
-                r = read_file(*f, s, problems);
+                r = read_settings_file(*f, s, problems);
                 if (r >= 0 || r == -ENOMEM)
                         continue;
                 *problems += r != -EBADMSG; /* or it was counted */
@@ -126,8 +126,8 @@ static int read_standard_places(Settings *s, unsigned *problems) {
         return r;
 }
 
-static int read_named_file(const char *file, Settings *s, unsigned *problems) {
-        int r = read_file(file, s, problems);
+static int read_named_settings(const char *file, Settings *s, unsigned *problems) {
+        int r = read_settings_file(file, s, problems);
         return r == -EBADMSG ? note_unread(s, file, r) : r;
 }
 
@@ -146,7 +146,7 @@ int settings_load(const char *file, Settings *ret, unsigned *ret_problems) {
         unsigned problems = 0;
         int r = set_defaults(&s);
         if (r >= 0)
-                r = file ? read_named_file(file, &s, &problems) : read_standard_places(&s, &problems);
+                r = file ? read_named_settings(file, &s, &problems) : read_standard_settings(&s, &problems);
         if (r < 0)
                 return r;
         close_doors(&s);
@@ -164,6 +164,7 @@ int settings_load(const char *file, Settings *ret, unsigned *ret_problems) {
 }
 
 void settings_replace(Settings *to, Settings *after) {
+        assert(to && after && to != after);
         if (after->unread) {
                 free(to->unread);
                 to->unread = TAKE_PTR(after->unread);

@@ -24,7 +24,7 @@ struct TrustStore {
         Enrolled *enrolled; /* by uuid */
 };
 
-/* As a file name it must be harmless: this takes FAT, ext4, NTFS and btrfs ids. */
+/* It must be harmless as a file name: this accepts the ids of FAT, ext4, NTFS and btrfs. */
 static bool uuid_is_valid(const char *uuid) {
         size_t n = strlen(uuid);
         if (n == 0 || n > 64 || uuid[0] == '-')
@@ -42,24 +42,24 @@ static void enrolled_free(Enrolled *e) {
 }
 DEFINE_CLEANUP(Enrolled *, enrolled_free);
 
-static Enrolled *find(const TrustStore *t, const char *uuid) {
+static Enrolled *enrolled_find(const TrustStore *t, const char *uuid) {
         Enrolled *e;
         HASH_FIND_STR(t->enrolled, uuid, e);
         return e;
 }
 
-static void forget(TrustStore *t, Enrolled *e) {
+static void enrolled_forget(TrustStore *t, Enrolled *e) {
         HASH_DEL(t->enrolled, e);
         enrolled_free(e);
 }
 
-static int remember(TrustStore *t, const char *uuid, const char *serial) {
+static int enrolled_remember(TrustStore *t, const char *uuid, const char *serial) {
         _cleanup_(enrolled_freep) Enrolled *e = calloc(1, sizeof(*e));
         if (!e || free_and_strdup(&e->uuid, uuid) < 0 || free_and_strdup(&e->serial, serial) < 0)
                 return error_origin(-ENOMEM);
-        Enrolled *old = find(t, uuid);
+        Enrolled *old = enrolled_find(t, uuid);
         if (old)
-                forget(t, old);
+                enrolled_forget(t, old);
         HASH_ADD_KEYPTR(hh, t->enrolled, e->uuid, strlen(e->uuid), e);
         if (!e->hh.tbl)
                 return error_origin(-ENOMEM);
@@ -68,7 +68,7 @@ static int remember(TrustStore *t, const char *uuid, const char *serial) {
 }
 
 /* A record is `serial=TEXT` and a newline. Anything less is damage. */
-static int read_record(TrustStore *t, const char *uuid) {
+static int read_enrolment(TrustStore *t, const char *uuid) {
         char text[RECORD_MAX] = "";
         _cleanup_close_ int fd = openat(t->dir, uuid, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
         if (fd < 0)
@@ -81,10 +81,10 @@ static int read_record(TrustStore *t, const char *uuid) {
         if (!serial || length + 1 != (size_t) n)
                 return error_origin(-EBADMSG);
         text[length] = 0;
-        return remember(t, uuid, isempty(serial) ? NULL : serial);
+        return enrolled_remember(t, uuid, isempty(serial) ? NULL : serial);
 }
 
-static int read_all(TrustStore *t) {
+static int read_enrolments(TrustStore *t) {
         _cleanup_close_ int fd = openat(t->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         _cleanup_closedir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
         if (!d)
@@ -94,7 +94,7 @@ static int read_all(TrustStore *t) {
         while ((e = readdir(d))) {
                 if (!uuid_is_valid(e->d_name))
                         continue; /* ".", "..", a temporary */
-                int r = read_record(t, e->d_name);
+                int r = read_enrolment(t, e->d_name);
                 if (r == -ENOMEM)
                         return r;
                 if (r < 0)
@@ -104,7 +104,7 @@ static int read_all(TrustStore *t) {
 }
 
 /* mkdir -p: the state directory may be the first thing below /var/lib. */
-static int make_directory(const char *dir) {
+static int make_store_directory(const char *dir) {
         _cleanup_free_ char *path = strdup(dir);
         if (!path)
                 return error_origin(-ENOMEM);
@@ -120,17 +120,18 @@ static int make_directory(const char *dir) {
 }
 
 int trust_store_new(const char *dir, TrustStore **ret) {
+        assert(dir && ret);
         _cleanup_(trust_store_freep) TrustStore *t = calloc(1, sizeof(*t));
         if (!t)
                 return error_origin(-ENOMEM);
         t->dir = -EBADF;
-        int r = make_directory(dir);
+        int r = make_store_directory(dir);
         if (r < 0)
                 return r;
         t->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (t->dir < 0)
                 return error_origin(-errno);
-        r = read_all(t);
+        r = read_enrolments(t);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(t);
@@ -141,7 +142,7 @@ TrustStore *trust_store_free(TrustStore *t) {
         if (t) {
                 Enrolled *e, *next;
                 HASH_ITER (hh, t->enrolled, e, next)
-                        forget(t, e);
+                        enrolled_forget(t, e);
                 if (t->dir >= 0)
                         close(t->dir);
         }
@@ -150,11 +151,12 @@ TrustStore *trust_store_free(TrustStore *t) {
 }
 
 bool trust_store_has(const TrustStore *t, const char *uuid, const char *serial) {
-        const Enrolled *e = uuid ? find(t, uuid) : NULL;
+        assert(t);
+        const Enrolled *e = uuid ? enrolled_find(t, uuid) : NULL;
         return e && streq(strempty(e->serial), strempty(serial));
 }
 
-static int write_record(int dir, const char *temporary, const char *serial) {
+static int write_enrolment(int dir, const char *temporary, const char *serial) {
         _cleanup_close_ int fd =
                 openat(dir, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
@@ -170,9 +172,10 @@ static int write_record(int dir, const char *temporary, const char *serial) {
 
 int trust_store_add(TrustStore *t, const char *uuid, const char *serial) {
         static const char temporary[] = ".new";
+        assert(t);
         if (isempty(uuid) || !uuid_is_valid(uuid))
                 return error_origin(-EINVAL);
-        int r = write_record(t->dir, temporary, serial);
+        int r = write_enrolment(t->dir, temporary, serial);
         if (r >= 0 && renameat(t->dir, temporary, t->dir, uuid) < 0)
                 r = -errno;
         if (r < 0) {
@@ -181,17 +184,17 @@ int trust_store_add(TrustStore *t, const char *uuid, const char *serial) {
         }
         if (fsync(t->dir) < 0)
                 return error_origin(-errno);
-        return remember(t, uuid, serial);
+        return enrolled_remember(t, uuid, serial);
 }
 
 int trust_store_remove(TrustStore *t, const char *uuid) {
-        Enrolled *e = uuid ? find(t, uuid) : NULL;
+        Enrolled *e = uuid ? enrolled_find(t, uuid) : NULL;
         if (!e)
                 return error_origin(-ENOENT);
         if (unlinkat(t->dir, uuid, 0) < 0 && errno != ENOENT)
                 return error_origin(-errno);
         if (fsync(t->dir) < 0)
                 return error_origin(-errno);
-        forget(t, e);
+        enrolled_forget(t, e);
         return 0;
 }

@@ -8,11 +8,11 @@
 #include "base/error.h"
 #include "base/parse.h"
 
-/* Taken out of a queue that grows, to make room: a full queue does not grow, and equal events that follow
- * each other are one. */
+/* Read from a growing queue, to make room: a full queue does not grow, and equal events in a row are merged
+ * into one. */
 #define BITE (4 * 1024)
-/* A queue holds at most so many reads of the large buffer, as the sysctl is by default. Whoever changes
- * faster than we read must not keep us here. */
+/* With the default sysctl a full queue takes no more reads of the large buffer. A program that makes changes
+ * faster than we read them must not keep us here. */
 #define READS_MAX 256U
 
 struct Watch {
@@ -55,8 +55,8 @@ int watch_get_fd(const Watch *w) {
         return w->fd;
 }
 
-/* Reads up to SIZE bytes of events: how many, 0 if there are none. */
-static int take(const Watch *w, char *buffer, size_t size) {
+/* Reads up to SIZE bytes of events. Returns how many, 0 if there are none. */
+static int read_events(const Watch *w, char *buffer, size_t size) {
         for (;;) {
                 ssize_t n = read(w->fd, buffer, size);
                 if (n >= 0 || errno == EAGAIN)
@@ -66,12 +66,12 @@ static int take(const Watch *w, char *buffer, size_t size) {
         }
 }
 
-/* Returns how many bytes were there, as far as we read. */
-static int empty(const Watch *w) {
+/* Returns how many bytes were read. */
+static int empty_queue(const Watch *w) {
         _Alignas(struct inotify_event) char buffer[64 * 1024];
         int size = 0;
         for (unsigned reads = 0; reads < READS_MAX; reads++) {
-                int n = take(w, buffer, sizeof(buffer));
+                int n = read_events(w, buffer, sizeof(buffer));
                 if (n <= 0)
                         return n < 0 ? n : size;
                 size += n;
@@ -80,37 +80,37 @@ static int empty(const Watch *w) {
 }
 
 /* Has the queue grown since we last asked? */
-static int has_grown(const Watch *w) {
+static int queue_has_grown(const Watch *w) {
         struct epoll_event event;
         int n = epoll_wait(w->edge, &event, 1, 0);
         return n < 0 && errno != EINTR ? error_origin(-errno)
                                        : n != 0; /* interrupted: yes, to be on the safe side */
 }
 
-/* Nothing came of late. What comes from now on, while it is emptied, shows by its size. */
+/* Nothing came lately. What comes while the queue is emptied shows in its size. */
 static int empty_still_queue(const Watch *w) {
         int queued;
         if (ioctl(w->fd, FIONREAD, &queued) < 0)
                 return error_origin(-errno);
-        int r = has_grown(w);
+        int r = queue_has_grown(w);
         if (r != 0 || queued == 0)
                 return r;
-        int n = empty(w);
+        int n = empty_queue(w);
         return n < 0 ? n : n != queued;
 }
 
-int watch_look(Watch *w) {
+int watch_has_grown(Watch *w) {
         _Alignas(struct inotify_event) char buffer[BITE];
-        int r = has_grown(w);
+        int r = queue_has_grown(w);
         if (r == 0)
                 return empty_still_queue(w);
         if (r < 0)
                 return r;
-        int n = take(w, buffer, sizeof(buffer));
+        int n = read_events(w, buffer, sizeof(buffer));
         return n < 0 ? n : 1;
 }
 
 int watch_drain(Watch *w) {
-        int n = empty(w);
+        int n = empty_queue(w);
         return n < 0 ? n : 0;
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 /* The inotify instance of one volume. bootkeep-scan arms it (it inherits the descriptor); the daemon only
- * wants to know whether anything came. No event is understood, no watch descriptor mapped: any event,
+ * wants to know whether anything came. No event is interpreted, no watch descriptor mapped: any event, an
  * overflow included, means "this volume changed". So nothing can be misread, and a storm is not read at all
  * while the volume settles. */
 
@@ -21,10 +21,10 @@ uint64_t watch_instances_max(void);
 /* Readable when anything came. */
 int watch_get_fd(const Watch *w);
 
-/* Has anything come since the last watch_look() or watch_drain()? 1, 0, negative errno. A queue that grows is
- * left to fill (from then on an event costs the kernel, and whoever causes it, next to nothing); one that is
- * still is emptied. What comes during a look is told by it or by the next one. */
-int watch_look(Watch *w);
+/* Has anything come since the last watch_has_grown() or watch_drain()? 1, 0, negative errno. A queue that
+ * grows is left to fill (from then on an event costs the kernel, and its cause, next to nothing); one
+ * that is still is emptied. What comes during a look is told by it or by the next one. */
+int watch_has_grown(Watch *w);
 
 /* Empties the queue. 0 or negative errno. */
 int watch_drain(Watch *w);

@@ -2,7 +2,7 @@
 
 /* Each test is done twice, once with each source of the mount table: they say the same. */
 
-#include "daemon/world/mount.h"
+#include "daemon/world/mounts.h"
 
 #include <poll.h>
 #include <sys/wait.h>
@@ -13,7 +13,7 @@ typedef struct World {
         Scratch *scratch;
         Disk disk;
         const MountSource *source;
-        MountTable *table;
+        Mounts *table;
         int home;   /* the namespace of the machine */
         int root;   /* and "/" in it, which is not the namespace's own in a chroot */
         char *said; /* "added a", a line for each change; places are below the scratch folder */
@@ -36,7 +36,7 @@ static void on_change(MountChange change, const MountEntry *e, void *userdata) {
 }
 
 static bool is_readable(const World *w) {
-        struct pollfd p = {.fd = mount_table_get_fd(w->table), .events = POLLIN};
+        struct pollfd p = {.fd = mounts_get_fd(w->table), .events = POLLIN};
         assert_true(poll(&p, 1, 0) >= 0);
         return p.revents & POLLIN;
 }
@@ -46,7 +46,7 @@ static void says(World *w, const char *expected) {
         free(w->said);
         w->said = strdup("");
         assert_non_null(w->said);
-        assert_int_equal(mount_table_dispatch(w->table, on_change, w), 0);
+        assert_int_equal(mounts_dispatch(w->table, on_change, w), 0);
         assert_string_equal(w->said, expected);
 }
 
@@ -73,7 +73,7 @@ static int setup(void **state) {
 static int teardown(void **state) {
         World *w = *state;
         Scratch *s = w->scratch;
-        mount_table_free(w->table);
+        mounts_free(w->table);
         close(s->fd);
         assert_int_equal(setns(w->home, CLONE_NEWNS), 0);
         assert_int_equal(fchdir(w->root), 0);
@@ -91,7 +91,7 @@ static int teardown(void **state) {
 
 /* From here on the changes are told. */
 static void follow(World *w) {
-        int r = mount_table_new(w->source, &w->table);
+        int r = mounts_new(w->source, &w->table);
         if (r == -EINVAL || r == -EPERM || r == -ENOSYS)
                 skip();
         assert_int_equal(r, 0);
@@ -126,9 +126,9 @@ static void what_is_mounted_at_first_is_told(void **state) {
         World *w = *state;
         begin(w);
         do_mount(w, "", "a");
-        mount_table_free(w->table);
+        mounts_free(w->table);
         w->table = NULL;
-        assert_int_equal(mount_table_new(w->source, &w->table), 0);
+        assert_int_equal(mounts_new(w->source, &w->table), 0);
         says(w, "added a\n");
         says(w, "");
 }

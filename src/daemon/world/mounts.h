@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The mount table and its changes: which block-backed file systems were mounted, unmounted or changed since
+ * it was last read, by mount id. Several changes in between are told as one; what came and went in between is
+ * not told at all. */
+
+#include "daemon/world/mountsource.h"
+
+typedef struct Mounts Mounts;
+
+/* SOURCE NULL: the best one that this kernel offers. */
+int mounts_new(const MountSource *source, Mounts **ret);
+Mounts *mounts_free(Mounts *m);
+DEFINE_CLEANUP(Mounts *, mounts_free);
+
+/* Readable when the table has changed. */
+int mounts_get_fd(const Mounts *m);
+
+/* Acknowledges the event and reads the table: tells what is gone first, then the rest in the order in which
+ * it was mounted. The first call tells everything. After a failure it must be called again. */
+int mounts_dispatch(Mounts *m, mount_change_t change, void *userdata);
