@@ -12,7 +12,7 @@
 #include "daemon/launch.h"
 #include "daemon/orphans.h"
 #include "daemon/roster.h"
-#include "daemon/world/mount.h"
+#include "daemon/world/mounts.h"
 #include "daemon/world/mounttree.h"
 #include "daemon/world/settings.h"
 #include "daemon/world/trust.h"
@@ -171,9 +171,9 @@ static void hear_mount(MountChange change, const MountEntry *e, void *userdata) 
 }
 
 static int look_at_mounts(const MountSource *source) {
-        _cleanup_(mount_table_freep) MountTable *t = NULL;
-        int r = mount_table_new(source, &t);
-        return r < 0 ? r : mount_table_dispatch(t, hear_mount, NULL);
+        _cleanup_(mounts_freep) Mounts *t = NULL;
+        int r = mounts_new(source, &t);
+        return r < 0 ? r : mounts_dispatch(t, hear_mount, NULL);
 }
 
 static int look_by_events(void *userdata) {
