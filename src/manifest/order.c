@@ -81,14 +81,14 @@ static Place *order_find_place(const Order *o, OrderKind kind, XXH128_hash_t key
 /* Goes down a path part by part, with the hash of all that it has passed: each part is hashed with the hash
  * of what comes before as its seed. */
 typedef struct Descent {
-        XXH128_hash_t key, scope;
+        XXH128_hash_t key, scope; /* of no scope: 0 */
         const char *rest;
         size_t depth;
-        bool has_scope, scoped; /* scoped: a %i was passed */
+        bool scoped; /* a %i was passed */
 } Descent;
 
 static void descent_init(Descent *d, const Order *o, const OrderPath *path) {
-        *d = (Descent){.key.low64 = o->seed, .rest = path->path, .has_scope = path->scope};
+        *d = (Descent){.key.low64 = o->seed, .rest = path->path};
         if (path->scope)
                 d->scope = XXH3_128bits(path->scope, strlen(path->scope));
 }
@@ -99,7 +99,7 @@ static bool descent_next(Descent *d) {
                 return false;
         size_t n = (size_t) (strchrnul(d->rest + 1, '/') - d->rest);
         d->key = XXH3_128bits_withSeed(d->rest, n, d->key.low64);
-        d->scoped = d->scoped || (d->has_scope && memmem(d->rest, n, "%i", 2));
+        d->scoped = d->scoped || memmem(d->rest, n, "%i", 2);
         d->rest += n;
         d->depth++;
         return true;

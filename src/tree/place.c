@@ -21,8 +21,7 @@ int place_arm(const Arm *arm, int fd, ArmKind kind) {
 
 int place_stat(int fd, struct statx *ret) {
         assert(fd >= 0 && ret);
-        int flags = AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
-        return statx(fd, "", flags, STATX_BASIC_STATS, ret) < 0 ? error_origin(-errno) : 0;
+        return statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, ret) < 0 ? error_origin(-errno) : 0;
 }
 
 PlaceIdentity place_identity(const struct statx *stx) {

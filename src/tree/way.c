@@ -165,10 +165,8 @@ static int way_step(Way *w, const char *name) {
 static int way_next_name(Way *w, char **ret) {
         const char *start = w->rest + strspn(w->rest, "/");
         size_t n = strcspn(start, "/");
-        if (n == 0) {
-                w->rest[0] = 0;
+        if (n == 0)
                 return 0;
-        }
         char *name = strndup(start, n);
         if (!name)
                 return error_origin(-ENOMEM);

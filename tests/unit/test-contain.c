@@ -11,7 +11,9 @@ static struct {
         int error;                      /* with this */
         unsigned flags_missing;         /* calls without what all must have */
         bool other_is_faster;           /* somebody else makes each directory first */
-        int fsync_error, statx_error;
+        int fsync_error, statx_error, fstat_error, mkdirat_error;
+        unsigned n_reads, n_interrupted; /* so many reads are interrupted first */
+        int read_error;
         Synced synced;
 } world;
 
@@ -37,6 +39,10 @@ long syscall(long number, ...) {
 }
 
 int mkdirat(int dirfd, const char *name, mode_t mode) {
+        if (world.mkdirat_error > 0) {
+                errno = world.mkdirat_error;
+                return -1;
+        }
         int r = REAL(mkdirat)(dirfd, name, mode);
         if (world.other_is_faster && r >= 0) {
                 errno = EEXIST;
@@ -60,6 +66,28 @@ int statx(int dirfd, const char *name, int flags, unsigned mask, struct statx *r
                 return -1;
         }
         return REAL(statx)(dirfd, name, flags, mask, ret);
+}
+
+int fstat(int fd, struct stat *ret) {
+        if (world.fstat_error > 0) {
+                errno = world.fstat_error;
+                return -1;
+        }
+        return REAL(fstat)(fd, ret);
+}
+
+ssize_t read(int fd, void *buffer, size_t size) {
+        world.n_reads++;
+        if (world.n_interrupted > 0) {
+                world.n_interrupted--;
+                errno = EINTR;
+                return -1;
+        }
+        if (world.read_error > 0) {
+                errno = world.read_error;
+                return -1;
+        }
+        return REAL(read)(fd, buffer, size);
 }
 
 static int world_setup(void **state) {
@@ -348,6 +376,34 @@ static void a_directory_that_another_made_first_will_do(void **state) {
         assert_int_equal(world.synced.n, 0); /* who made it syncs it */
 }
 
+static void what_cannot_be_made_is_an_error(void **state) {
+        const Scratch *s = *state;
+        int fd = -1;
+        world.mkdirat_error = EROFS;
+        assert_int_equal(contain_make_directory(s->fd, "/a", 0755, &fd), -EROFS);
+        assert_int_equal(fd, -1);
+}
+
+static void reading_goes_on_after_an_interruption(void **state) {
+        const Scratch *s = *state;
+        char *text = NULL;
+        scratch_write(s, "ten", "0123456789");
+        world.n_interrupted = 3;
+        assert_int_equal(contain_read_file(s->fd, "/ten", 10, &text, NULL), 0);
+        assert_string_equal(text, "0123456789");
+        free(text);
+        text = NULL;
+        world.read_error = EIO;
+        assert_int_equal(contain_read_file(s->fd, "/ten", 10, &text, NULL), -EIO);
+        world.read_error = 0;
+        world.n_reads = 0;
+        assert_int_equal(contain_read_file(s->fd, "/ten", 9, &text, NULL), -EFBIG);
+        assert_int_equal(world.n_reads, 0); /* its size says so */
+        world.fstat_error = EIO;
+        assert_int_equal(contain_read_file(s->fd, "/ten", 10, &text, NULL), -EIO);
+        assert_null(text);
+}
+
 static void a_descriptor_is_opened_anew(void **state) {
         const Scratch *s = *state;
         char buffer[8];
@@ -388,6 +444,8 @@ static void paths_are_judged(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                world_test(what_cannot_be_made_is_an_error),
+                world_test(reading_goes_on_after_an_interruption),
                 world_test(what_the_kernel_asks_to_be_tried_again_is),
                 world_test(every_open_is_contained),
                 world_test(mode_is_that_of_a_new_file_alone),

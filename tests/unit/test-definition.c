@@ -253,6 +253,18 @@ static void only_what_is_roots_alone_is_believed(void **state) {
         assert_int_equal(problems, 0);
 }
 
+/* It is said once what is wrong. */
+static void a_file_that_is_no_definition_at_all_is_one_problem(void **state) {
+        const Scratch *s = *state;
+        _cleanup_free_ char *log = NULL;
+        unsigned problems = 0;
+        scratch_write(s, "etc/x.conf", "[Builder\nExec=/bin/true\n");
+        _cleanup_(definition_set_freep) DefinitionSet *set = load(s, &problems, &log);
+        assert_int_equal(set->n, 0);
+        assert_int_equal(problems, 1);
+        assert_null(strstr(log, "Failed to read"));
+}
+
 /* The definitions that are installed, as root's: those of the source tree may be anybody's. */
 static void our_own_definitions_are_good(void **state) {
         const Scratch *s = *state;
@@ -276,6 +288,7 @@ static void our_own_definitions_are_good(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                scratch_test(a_file_that_is_no_definition_at_all_is_one_problem),
                 scratch_test(a_definition_is_read_in_full),
                 scratch_test(what_is_not_said_has_defaults),
                 scratch_test(whatever_is_wrong_leaves_it_out),

@@ -182,6 +182,23 @@ static void every_digit_is_asked_for(void **state) {
         assert_string_equal(fingerprint_to_hex(&f, again), hex); /* as it was */
 }
 
+static void only_whole_descriptions_are_compared(void **state) {
+        static const struct {
+                const char *before, *after;
+                unsigned difference;
+        } all[] = {
+                {"100644:0:0:1:0.0:0:-", "100644:0:0:12:0.0:0:-", CHANGE_SIZE},
+                {"100644:0:0:12:0.0:0:-", "100644:0:0:1:0.0:0:-", CHANGE_SIZE},
+                {"100644:0:0:1:0.0:0:-", "100644:0:0:2:0.0:0:-", CHANGE_SIZE},
+                {"100644:0:0:1:0.0:0:-:x", "100644:0:0:2:0.0:0:-:x", CHANGE_REPLACED},
+                {"100644:0:0:1:0.0:0:-", "100644:0:0:2:0.0:0:-:x", CHANGE_REPLACED},
+                {"100644:0:0:1:0.0:0", "100644:0:0:1:0.0:0:-", CHANGE_REPLACED},
+                {"120777:0:0:1:0.0:0:-", "100644:0:0:1:0.0:0:-", CHANGE_REPLACED},
+        };
+        for (size_t i = 0; i < ELEMENTSOF(all); i++)
+                assert_int_equal(fingerprint_difference(all[i].before, all[i].after), all[i].difference);
+}
+
 static void every_bit_of_a_fingerprint_counts(void **state) {
         Fingerprint a = fingerprint_of_one("/l", "x");
         for (size_t i = 0; i < sizeof(a.bytes); i++)
@@ -308,6 +325,7 @@ static void hex_comes_back(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(only_whole_descriptions_are_compared),
                 cmocka_unit_test(the_last_digit_counts),
                 cmocka_unit_test(a_string_ends_at_its_end),
                 cmocka_unit_test(every_digit_is_asked_for),

@@ -336,6 +336,60 @@ static int refuse_arm(int fd, ArmKind kind, void *userdata) {
         return -ENOSPC;
 }
 
+/* Mends the folder at the moment in which it is armed. */
+static int mend_arm(int fd, ArmKind kind, void *userdata) {
+        struct stat st;
+        unsigned *n = userdata;
+        assert_int_equal(fstat(fd, &st), 0);
+        if (kind != ARM_NODE || !S_ISDIR(st.st_mode))
+                return 0;
+        (*n)++;
+        char path[64];
+        (void) snprintf(path, sizeof(path), "/proc/self/fd/%i", fd);
+        assert_int_equal(chmod(path, 0755), 0);
+        return 0;
+}
+
+static void a_bad_folder_is_armed_and_then_looked_at_again(void **state) {
+        const Scratch *s = *state;
+        unsigned counts[_ARM_KIND_MAX] = {}, n = 0;
+        Manifest *m = NULL;
+        char *why = NULL;
+        scratch_write(s, ADMIN, MANIFEST("/admin"));
+        assert_int_equal(fchmodat(s->fd, "etc/bootkeep", 0777, 0), 0);
+        assert_int_equal(manifest_load(&(Walk){s->fd, &(Arm){count_arm, counts}}, &m, &why), -EBADMSG);
+        assert_int_equal(counts[ARM_NODE], 2); /* the file and the folder */
+        free(why);
+        why = NULL;
+        assert_int_equal(manifest_load(&(Walk){s->fd, &(Arm){mend_arm, &n}}, &m, &why), 0);
+        assert_int_equal(n, 1);
+        assert_null(why);
+        manifest_free(m);
+}
+
+/* Refuses the second time that something is missing: at the vendor's place. */
+static int refuse_second(int fd, ArmKind kind, void *userdata) {
+        unsigned *n = userdata;
+        return kind == ARM_MISSING && ++*n == 2 ? -ENOSPC : 0;
+}
+
+static int refuse_folder(int fd, ArmKind kind, void *userdata) {
+        struct stat st;
+        return kind == ARM_NODE && fstat(fd, &st) >= 0 && S_ISDIR(st.st_mode) ? -ENOSPC : 0;
+}
+
+static void no_watch_left_for_the_vendors_place_is_an_error_too(void **state) {
+        const Scratch *s = *state;
+        unsigned n = 0;
+        Manifest *m = NULL;
+        char *why = NULL;
+        assert_int_equal(manifest_load(&(Walk){s->fd, &(Arm){refuse_second, &n}}, &m, &why), -ENOSPC);
+        scratch_write(s, ADMIN, MANIFEST("/admin"));
+        assert_int_equal(fchmodat(s->fd, "etc", 0777, 0), 0);
+        assert_int_equal(manifest_load(&(Walk){s->fd, &(Arm){refuse_folder, NULL}}, &m, &why), -ENOSPC);
+        assert_null(why);
+}
+
 static void no_watch_left_is_an_error_not_a_refusal(void **state) {
         const Scratch *s = *state;
         const Arm arm = {.arm = refuse_arm};
@@ -348,6 +402,8 @@ static void no_watch_left_is_an_error_not_a_refusal(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                scratch_test(a_bad_folder_is_armed_and_then_looked_at_again),
+                scratch_test(no_watch_left_for_the_vendors_place_is_an_error_too),
                 scratch_test(the_administrators_place_comes_first),
                 scratch_test(a_bad_one_is_not_passed_over),
                 scratch_test(a_link_that_leads_nowhere_does_not_bring_back_the_vendors),

@@ -15,6 +15,7 @@
 
 #include "manifest/bootcaches-rng.h"
 #include "manifest/manifest.h"
+#include "manifest/refusal.h"
 
 #define PLACE "/etc/bootkeep/bootcaches.xml"
 #define DOCUMENT(content) "<bootcaches version=\"1\">" content "</bootcaches>"
@@ -231,6 +232,10 @@ static void what_is_wrong_in_form_is_refused_by_both(void **state) {
                  "unknown attribute \"optional\""},
                 {CACHE(NAMED, "<source path=\"a\"/>" OUTPUT), "a path must begin with /"},
                 {CACHE(NAMED, "<source path=\"\"/>" OUTPUT), "a path must begin with /"},
+                {CACHE(NAMED, SOURCE "<output path=\"o\"/>"), "a path must begin with /"},
+                {CACHE(NAMED " each=\"a*\"", SOURCE "<output path=\"/%i\"/>"), "a path must begin with /"},
+                {CACHE(NAMED " each=\"/a/../*\"", SOURCE "<output path=\"/%i\"/>"),
+                 "a path must not contain an empty part"},
                 {CACHE(NAMED, "<source path=\"/\"/>" OUTPUT), "the root itself"},
                 {CACHE(NAMED, SOURCE "<output path=\"/\"/>"), "the root itself"},
                 {CACHE(NAMED, "<source path=\"/a/../b\"/>" OUTPUT),
@@ -496,6 +501,60 @@ static void quoted_strangers_cannot_forge_lines(void **state) {
         assert_non_null(strstr(why, "unknown role"));
 }
 
+static void refusals_name_file_line_and_reason(void **state) {
+        char *why = NULL;
+        assert_int_equal(refusal(&why, "/f", 0, "bad %s", "x\ny"), -EBADMSG);
+        assert_string_equal(why, "/f: bad x\\x0ay");
+        free(why);
+        assert_int_equal(refusal(&why, "/f", 1, "bad"), -EBADMSG);
+        assert_string_equal(why, "/f:1: bad");
+        free(why);
+        assert_int_equal(refusal(&why, "/f", 7, "%s", ""), -EBADMSG);
+        assert_string_equal(why, "/f:7: ");
+        free(why);
+        char n[10][2] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
+        char *names[11] = {};
+        static const char *const circles[] = {
+                "a -> a",
+                "a -> b -> a",
+                "a -> b -> c -> a",
+                NULL,
+                NULL,
+                NULL,
+                NULL,
+                "a -> b -> c -> d -> e -> f -> g -> h -> a",
+                "a -> b -> c -> d -> e -> f -> g -> h -> i -> and so on",
+                "a -> b -> c -> d -> e -> f -> g -> h -> i -> and so on",
+        };
+        for (size_t i = 0; i < ELEMENTSOF(circles); i++) {
+                _cleanup_free_ char *expected = NULL;
+                names[i] = n[i];
+                assert_int_equal(refusal_of_circle(&why, "/f", 2, names), -EBADMSG);
+                assert_int_equal(strprintf(&expected, "/f:2: dependency cycle between caches: %s",
+                                           strempty(circles[i])),
+                                 0);
+                if (circles[i])
+                        assert_string_equal(why, expected);
+                free(why);
+        }
+        assert_string_equal(refusal_of_way(-EXDEV), "its path leaves the volume");
+        assert_string_equal(refusal_of_way(-ELOOP), "too many symbolic links in its path");
+        assert_string_equal(refusal_of_way(-ENAMETOOLONG), "a name or symbolic link in its path is too long");
+        static const int others[] = {0, -ENOENT, -EIO, -ENOMEM, -EAGAIN, 1};
+        for (size_t i = 0; i < ELEMENTSOF(others); i++)
+                assert_null(refusal_of_way(others[i]));
+}
+
+static void a_circle_is_told_to_its_end(void **state) {
+        static const char text[] =
+                DOCUMENT("<cache name='a' builder='b'><source path='/1'/><output path='/2'/></cache>"
+                         "<cache name='b' builder='b'><source path='/2'/><output path='/1'/></cache>");
+        Manifest *m = NULL;
+        _cleanup_free_ char *why = NULL;
+        assert_int_equal(manifest_parse(PLACE, text, strlen(text), &m, &why), -EBADMSG);
+        assert_string_equal(why, PLACE ":1: dependency cycle between caches: a -> b -> a");
+}
+
 /* What the tables accept is accepted only if the schema, which is published, does so too. */
 static void the_schema_has_the_last_word(void **state) {
         static const char text[] = DOCUMENT("");
@@ -525,6 +584,7 @@ static void roles_and_helpers_have_names(void **state) {
         for (HelperType type = 0; type < _HELPER_TYPE_MAX; type++)
                 assert_int_equal(helper_type_from_string(helper_type_to_string(type)), type);
         assert_true(copy_role_from_string("x") < 0);
+        assert_true(copy_role_from_string("esp") < 0);
         assert_true(helper_type_from_string("ESP") < 0);
         assert_null(copy_role_to_string(_ROLE_MAX));
         assert_null(helper_type_to_string(_HELPER_TYPE_INVALID));
@@ -558,6 +618,8 @@ static void the_corpus_is_judged_by_its_names(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(refusals_name_file_line_and_reason),
+                cmocka_unit_test(a_circle_is_told_to_its_end),
                 cmocka_unit_test(the_example_is_read_in_full),
                 cmocka_unit_test(good_documents_are_accepted_by_both),
                 cmocka_unit_test(what_is_wrong_in_form_is_refused_by_both),

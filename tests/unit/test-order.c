@@ -70,6 +70,15 @@ static void directories_count_as_what_is_in_them(void **state) {
         SORTS("01", 2, READS(0, "/d/ef"), WRITES(0, "/y"), READS(1, "/z"), WRITES(1, "/d/e"));
 }
 
+/* All that lies on the way to a path counts, not the first alone, and whatever is not there is passed over.
+ */
+static void every_part_of_a_path_counts(void **state) {
+        SORTS("2310", 4, READS(0, "/a/b/c"), WRITES(0, "/y"), READS(1, "/x"), WRITES(1, "/a/b"),
+              READS(2, "/s"), WRITES(2, "/a"), READS(3, "/s"), WRITES(3, "/x"));
+        SORTS("120", 3, READS(0, "/a/b"), WRITES(0, "/y"), READS(1, "/s"), WRITES(1, "/q"), READS(2, "/q"),
+              WRITES(2, "/a/b"));
+}
+
 static void the_rest_keeps_its_order(void **state) {
         SORTS("0123", 4, READS(0, "/a"), WRITES(0, "/0"), READS(1, "/a"), WRITES(1, "/1"), READS(2, "/a"),
               WRITES(2, "/2"), READS(3, "/a"), WRITES(3, "/3"));
@@ -85,7 +94,16 @@ static void circles_are_found_with_their_members(void **state) {
         CIRCLE("0", 1, READS(0, "/x"), WRITES(0, "/x"));
         CIRCLE("0", 1, READS(0, "/x"), WRITES(0, "/x/y"));
         CIRCLE("01", 2, READS(0, "/x"), WRITES(0, "/y"), READS(1, "/y"), WRITES(1, "/x"));
-        /* 0 leads into it and 4 comes behind it: neither is a member */
+        CIRCLE("0123", 4, READS(0, "/3"), WRITES(0, "/0"), READS(1, "/0"), WRITES(1, "/1"), READS(2, "/1"),
+               WRITES(2, "/2"), READS(3, "/2"), WRITES(3, "/3"));
+        CIRCLE("0321", 4, READS(0, "/1"), WRITES(0, "/0"), READS(1, "/2"), WRITES(1, "/1"), READS(2, "/3"),
+               WRITES(2, "/2"), READS(3, "/0"), WRITES(3, "/3"));
+        /* wherever it is met first, it begins with the lowest */
+        CIRCLE("1423", 5, READS(0, "/s"), WRITES(0, "/0"), READS(4, "/1"), WRITES(4, "/4"), READS(2, "/4"),
+               WRITES(2, "/2"), READS(3, "/2"), WRITES(3, "/3"), READS(1, "/3"), WRITES(1, "/1"));
+        CIRCLE("1423", 5, READS(0, "/s"), WRITES(0, "/0"), READS(1, "/3"), WRITES(1, "/1"), READS(3, "/2"),
+               WRITES(3, "/3"), READS(4, "/1"), WRITES(4, "/4"), READS(2, "/4"), WRITES(2, "/2"));
+        /* 0 leads into it and 4 comes after it: neither is a member */
         CIRCLE("132", 5, READS(0, "/s"), WRITES(0, "/0"), READS(1, "/0"), READS(1, "/2"), WRITES(1, "/1"),
                READS(2, "/3"), WRITES(2, "/2"), READS(3, "/1"), WRITES(3, "/3"), READS(4, "/1"),
                WRITES(4, "/4"));
@@ -140,6 +158,7 @@ static void many_below_one_directory_stay_cheap(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(every_part_of_a_path_counts),
                 cmocka_unit_test(what_is_read_is_written_before),
                 cmocka_unit_test(directories_count_as_what_is_in_them),
                 cmocka_unit_test(the_rest_keeps_its_order),

@@ -178,6 +178,7 @@ static void a_relative_path_is_checked_from_where_we_are(void **state) {
         bool good_inside = !problem;
         int link = ownership_check_host_file("a/absolute", &problem);
         assert_int_equal(fchmodat(s->fd, "here", 0757, 0), 0);
+        assert_int_equal(fchmodat(s->fd, "here/a", 0757, 0), 0); /* the first on the way is named */
         _cleanup_free_ char *where_we_are = NULL;
         int changed = ownership_check_host_file("a/x", &where_we_are);
         assert_int_equal(fchdir(before), 0);

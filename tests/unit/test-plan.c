@@ -8,6 +8,7 @@
 #include "fixture.h"
 
 #include "base/log.h"
+#include "manifest/machineid.h"
 #include "manifest/plan.h"
 
 #define PLACE "/etc/bootkeep/bootcaches.xml"
@@ -199,6 +200,54 @@ static void a_pattern_of_hidden_names_matches_neither_the_directory_nor_its_pare
         has_caches(&none, "");
 }
 
+/* Wherever %m stands, a machine id is needed. */
+static void every_use_of_the_machine_id_is_seen(void **state) {
+        const Scratch *s = *state;
+        static const char two[] = "<cache name='a' builder='b'><source path='/s'/><source path='/%m'/>"
+                                  "<output path='/o'/></cache>";
+        static const char two_outputs[] = "<cache name='a' builder='b'><source path='/s'/><output path='/o'/>"
+                                          "<output path='/%m'/></cache>";
+        static const char *const uses[] = {
+                CACHE("a", "each='/%m/*'", "/s", "/o%i"),
+                CACHE("a", "", "/%m", "/o"),
+                CACHE("a", "", "/s", "/%m"),
+                two,
+                two_outputs,
+                COPY("misc", "each='/%m/*'", "/s", "/%i"),
+                COPY("misc", "", "/%m", "/t"),
+                COPY("misc", "", "/s", "/%m"),
+        };
+        for (size_t i = 0; i < ELEMENTSOF(uses); i++)
+                refuses(s, uses[i], ":2: %m is used, but /etc/machine-id contains no machine ID");
+}
+
+static void a_machine_id_is_given_or_none(void **state) {
+        const Scratch *s = *state;
+        char *id = (char *) 0x1;
+        assert_int_equal(machine_id_read(&(Walk){.root = s->fd}, &id), 0);
+        assert_null(id);
+        scratch_write(s, "etc/machine-id", ID);
+        assert_int_equal(machine_id_read(&(Walk){.root = s->fd}, &id), 0);
+        assert_string_equal(id, ID);
+        free(id);
+}
+
+static int refuse_arm(int fd, ArmKind kind, void *userdata) {
+        return kind == *(ArmKind *) userdata ? -ENOSPC : 0;
+}
+
+static void no_watch_left_is_an_error_not_a_refusal(void **state) {
+        const Scratch *s = *state;
+        ArmKind kinds[] = {ARM_TREE, ARM_ANCESTOR};
+        scratch_write(s, "m/x", "");
+        for (size_t i = 0; i < ELEMENTSOF(kinds); i++) {
+                _cleanup_case_ Case cache = {}, copy = {};
+                const Arm arm = {refuse_arm, &kinds[i]};
+                assert_int_equal(plan(s, CACHE("a", "each='/m/*'", "/s", "/o%i"), &arm, &cache), -ENOSPC);
+                assert_int_equal(plan(s, COPY("misc", "each='/m/*'", "/s", "/o%i"), &arm, &copy), -ENOSPC);
+        }
+}
+
 /* Nothing in a pattern takes away the meaning of what comes after it. */
 static void a_backslash_is_a_name_as_any_other(void **state) {
         const Scratch *s = *state;
@@ -231,13 +280,15 @@ static void a_mount_in_the_way_is_an_error_not_a_refusal(void **state) {
         _cleanup_free_ char *m = outer_path(s, "m"), *etc = outer_path(s, "etc");
         assert_int_equal(mount("none", m, "tmpfs", 0, NULL), 0);
         assert_int_equal(mount("none", etc, "tmpfs", 0, NULL), 0);
-        _cleanup_case_ Case each = {}, id = {};
+        _cleanup_case_ Case each = {}, id = {}, copy = {};
         int r = plan(s, CACHE("a", "each='/m/*'", "/s", "/o%i"), NULL, &each);
         int r2 = plan(s, COPY("misc", "", "/s", "/%m"), NULL, &id);
+        int r3 = plan(s, COPY("misc", "each='/m/*'", "/s", "/%i"), NULL, &copy);
         assert_int_equal(umount2(m, MNT_DETACH), 0);
         assert_int_equal(umount2(etc, MNT_DETACH), 0);
         assert_int_equal(r, -EXDEV);
         assert_string_equal(each.why, PLACE ":2: cannot read /m: its path leaves the volume");
+        assert_int_equal(r3, -EXDEV);
         assert_int_equal(r2, -EXDEV);
         assert_string_equal(id.why, PLACE ":2: cannot read /etc/machine-id: its path leaves the volume");
 }
@@ -265,6 +316,8 @@ static void machine_ids(void **state) {
                                           "0123\n",
                                           "00000000000000000000000000000000\n",
                                           ID "0\n",
+                                          ID "g",
+                                          ID " ",
                                           ID "\n\n",
                                           "0123456789ABCDEF0123456789ABCDEF\n",
                                           "0123456789abcdef0123456789abcd..\n"};
@@ -495,6 +548,9 @@ static void xbootldr_falls_back_to_the_esp(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                scratch_test(every_use_of_the_machine_id_is_seen),
+                scratch_test(a_machine_id_is_given_or_none),
+                scratch_test(no_watch_left_is_an_error_not_a_refusal),
                 scratch_test(a_backslash_is_a_name_as_any_other),
                 scratch_test(names_without_control_characters_alone_are_instances),
                 scratch_test(a_mount_in_the_way_is_an_error_not_a_refusal),

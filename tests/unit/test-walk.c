@@ -2,6 +2,7 @@
 
 /* tests: tree/walk.c tree/way.c tree/subtree.c tree/listing.c tree/place.c */
 
+#include "tree/listing.h"
 #include "tree/walk.h"
 
 #include "interpose.h"
@@ -41,8 +42,34 @@ ssize_t getdents64(int fd, void *buffer, size_t size) {
         return REAL(getdents64)(fd, buffer, listing_piece > 0 ? MIN(size, listing_piece) : size);
 }
 
+/* What the open of a path says instead, if anything; how many there were. */
+static struct {
+        const char *path;
+        int error;
+        unsigned n;
+} opening;
+
+long syscall(long number, ...) {
+        long a[6];
+        va_list ap;
+        va_start(ap, number);
+        for (size_t i = 0; i < ELEMENTSOF(a); i++)
+                a[i] = va_arg(ap, long);
+        va_end(ap);
+        if (number == SYS_openat2) {
+                const struct open_how *how = (const struct open_how *) a[2];
+                opening.n++;
+                if (opening.path && streq((const char *) a[1], opening.path) && how->flags & O_DIRECTORY) {
+                        errno = opening.error;
+                        return -1;
+                }
+        }
+        return REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
 static int walk_setup(void **state) {
         memset(&beside, 0, sizeof(beside));
+        memset(&opening, 0, sizeof(opening));
         listing_piece = 0;
         listing_error = 0;
         n_listings = 0;
@@ -564,6 +591,78 @@ static void a_name_has_255_bytes_at_most(void **state) {
         assert_int_equal(walk(s, path, &seen, NULL), -ENAMETOOLONG);
 }
 
+static void want_of_descriptors_ends_the_walk(void **state) {
+        const Scratch *s = *state;
+        Armed armed = {};
+        Seen seen;
+        static const int errors[] = {EMFILE, ENFILE, ENOMEM};
+        assert_int_equal(mkdirat(s->fd, "empty", 0755), 0);
+        scratch_write(s, "t/b/c", "");
+        for (size_t i = 0; i < ELEMENTSOF(errors); i++) {
+                opening.error = errors[i];
+                opening.path = "b"; /* in a tree */
+                assert_int_equal(walk(s, "/t", &seen, NULL), -errors[i]);
+                opening.path = "."; /* the root, to begin at */
+                assert_int_equal(walk(s, "/t", &seen, NULL), -errors[i]);
+        }
+        opening.error = EACCES; /* it was there a moment ago */
+        assert_int_equal(walk(s, "/t", &seen, &armed), -EAGAIN);
+        opening.path = "b";
+        assert_int_equal(walk(s, "/t", &seen, NULL), -EACCES);
+        opening.path = NULL;
+}
+
+static void what_nobody_watches_is_gone_to_once(void **state) {
+        const Scratch *s = *state;
+        Armed armed = {};
+        Seen seen;
+        scratch_write(s, "a/b", "");
+        assert_int_equal(walk(s, "/a/b", &seen, NULL), 0);
+        assert_int_equal(opening.n, 3); /* the root, a, b */
+        opening.n = 0;
+        assert_int_equal(walk(s, "/a/b", &seen, &armed), 0);
+        assert_int_equal(opening.n, 6);
+        opening.n = 0;
+        assert_int_equal(walk(s, "/a/c", &seen, NULL), -ENOENT);
+        assert_int_equal(opening.n, 3);
+}
+
+static void an_empty_root_has_nothing_above(void **state) {
+        const Scratch *s = *state;
+        Armed armed = {};
+        Seen seen;
+        assert_int_equal(walk(s, "/", &seen, &armed), 0);
+        assert_string_equal(armed.text, "ancestor /\ntree /\n");
+        assert_int_equal(walk(s, "/x", &seen, &armed), -ENOENT);
+        assert_string_equal(armed.text, "ancestor /\nmissing /\n");
+}
+
+/* The steps give 0, and leave nothing half done. */
+static void steps_keep_their_promises(void **state) {
+        const Scratch *s = *state;
+        char *target = NULL;
+        static ListingBuffer buffer;
+        Listing listing = {};
+        assert_int_equal(symlinkat("x", s->fd, "link"), 0);
+        assert_int_equal(place_arm(NULL, s->fd, ARM_NODE), 0);
+        assert_int_equal(place_read_link(s->fd, "link", &target), 0);
+        assert_string_equal(target, "x");
+        free(target);
+        _cleanup_close_ int fd = openat(s->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_int_equal(listing_read(fd, &buffer, &listing), 0);
+        assert_int_equal(listing.n_names, 1);
+        assert_string_equal(listing.names[0], "link");
+        listing_done(&listing);
+        assert_true(!listing.text && !listing.names && listing.n_names == 0);
+        assert_int_equal(listing_is_empty(s->fd), 0);
+        assert_int_equal(unlinkat(s->fd, "link", 0), 0);
+        assert_int_equal(listing_is_empty(s->fd), 1);
+        opening.path = ".";
+        opening.error = EIO;
+        assert_int_equal(listing_is_empty(s->fd), -EIO);
+        opening.path = NULL;
+}
+
 static void a_directory_comes_in_pieces(void **state) {
         const Scratch *s = *state;
         Seen seen;
@@ -670,12 +769,18 @@ static void mounts_are_not_entered(void **state) {
         scratch_write(s, "t/mnt/inside", "");
         int r = walk(s, "/t", &tmpfs, NULL);
         int inside = walk(s, "/t/mnt/inside", &bound, &armed);
+        Armed link_armed = {};
+        Seen linked;
+        assert_int_equal(symlinkat("t/mnt/inside", s->fd, "link"), 0);
+        int by_link = walk(s, "/link", &linked, &link_armed);
         assert_int_equal(umount2(target, MNT_DETACH), 0);
         assert_int_equal(mount(source, target, NULL, MS_BIND, NULL), 0);
         int r2 = walk(s, "/t", &bound, NULL);
         assert_int_equal(umount2(target, MNT_DETACH), 0); /* before anything can fail */
         assert_int_equal(r, 0);
         assert_int_equal(inside, -EXDEV);
+        assert_int_equal(by_link, -EXDEV);
+        assert_string_equal(linked.text, "/link -> t/mnt/inside (broken)\n");
         assert_string_equal(armed.text, "ancestor /\nancestor /t\ncovered /t\n");
         assert_int_equal(r2, 0);
         assert_string_equal(tmpfs.text, "/t\n/t/mnt\n/t/z\n");
@@ -770,6 +875,10 @@ static void our_own_state_is_never_given(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                walk_test(want_of_descriptors_ends_the_walk),
+                walk_test(what_nobody_watches_is_gone_to_once),
+                walk_test(an_empty_root_has_nothing_above),
+                walk_test(steps_keep_their_promises),
                 walk_test(a_shared_file_that_cannot_be_armed_ends_the_walk),
                 walk_test(a_tree_is_looked_at_after_its_arming),
                 walk_test(a_directory_can_end_the_walk),
