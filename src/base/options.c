@@ -8,10 +8,17 @@
 #include "base/parse.h"
 #include "config.h"
 
-/* --help and --version stand behind those of the table. */
-enum { OWN = 2, MANY = 32 };
+#define OPTIONS_MAX 32U
 
-#define TEXT_COLUMN 27
+/* What getopt_long returns: the letter of a short option, and this with its index for a long one. */
+#define LONG_OPTION 0x100
+
+/* The options as getopt_long wants them. */
+typedef struct Getopt {
+        struct option table[OPTIONS_MAX + 1]; /* with a terminator */
+        size_t n;
+        char letters[3 * OPTIONS_MAX + 1]; /* each with up to two colons */
+} Getopt;
 
 int option_set(const char *value, void *data) {
         *(bool *) data = true;
@@ -20,6 +27,10 @@ int option_set(const char *value, void *data) {
 
 int option_clear(const char *value, void *data) {
         *(bool *) data = false;
+        return 0;
+}
+
+int option_ignore(const char *value, void *data) {
         return 0;
 }
 
@@ -43,55 +54,132 @@ int option_number(const char *value, void *data) {
         return parse_u64(value, data) < 0 ? error_origin(-EINVAL) : 0;
 }
 
-static void print_option(const char *name, const char *argument, const char *text) {
-        int n = printf("     --%s%s%s", name, argument ? "=" : "", strempty(argument));
-        (void) printf("%*s %s\n", MAX(TEXT_COLUMN - n, 0), "", text);
+static bool option_may_lack_value(const Option *o) {
+        return o->argument && o->argument[0] == '[';
+}
+
+/* "--json[=MODE]", "-N NAMESPACE" */
+static int print_spelling(const Option *o, char *buffer, size_t size) {
+        const char *argument = strempty(o->argument);
+        if (!o->name)
+                return snprintf(buffer, size, "-%c%s%s", o->letter, *argument ? " " : "", argument);
+        if (option_may_lack_value(o))
+                return snprintf(buffer, size, "--%s[=%s", o->name, argument + 1);
+        return snprintf(buffer, size, "--%s%s%s", o->name, *argument ? "=" : "", argument);
+}
+
+static int spelling_length(const Option *o) {
+        return print_spelling(o, NULL, 0);
+}
+
+/* The texts begin in one column: after the letter ("-f "), WIDTH and two spaces. */
+static void print_option(const Option *o, int width) {
+        char spelling[64];
+        int n = print_spelling(o, spelling, sizeof(spelling));
+        assert(n >= 0 && n < (int) sizeof(spelling));
+        if (!o->name)
+                (void) printf("  %-*s  %s\n", width + 3, spelling, o->text);
+        else if (o->letter)
+                (void) printf("  -%c %-*s  %s\n", o->letter, width, spelling, o->text);
+        else
+                (void) printf("     %-*s  %s\n", width, spelling, o->text);
+}
+
+static void print_options(const Option *options, size_t n) {
+        int width = 0;
+        for (size_t i = 0; i < n; i++)
+                width = MAX(width, spelling_length(&options[i]));
+        for (size_t i = 0; i < n; i++)
+                print_option(&options[i], width);
 }
 
 static int print_help(const Option *options, size_t n, const OptionsHelp *help) {
         (void) printf("%s [OPTIONS...]%s%s\n\n%s\n\n", help->program, help->synopsis ? " " : "",
                       strempty(help->synopsis), help->purpose);
-        for (size_t i = 0; i < n; i++)
-                print_option(options[i].name, options[i].argument, options[i].text);
-        print_option("version", NULL, "Show package version");
-        print_option("help", NULL, "Show this help");
+        if (help->print_verbs)
+                help->print_verbs();
+        print_options(options, n);
         return printf("\n%s\n", help->footer) < 0 ? error_origin(-EIO) : 0;
 }
 
-static int print_version(void) {
-        return printf("bootkeep %s\n", BOOTKEEP_VERSION) < 0 ? error_origin(-EIO) : 0;
+static int print_version(const OptionsHelp *help) {
+        return printf("%s %s\n", help->program, BOOTKEEP_VERSION) < 0 ? error_origin(-EIO) : 0;
 }
 
-static int take(const Option *o, const char *value) {
+static int option_apply(const Option *o, const char *value) {
         int r = o->parse(value, o->data);
-        if (r == -EINVAL)
-                log_error("--%s=%s: bad value, expected %s", o->name, strempty(value), o->argument);
-        else if (r < 0)
-                (void) log_errno(r, "--%s", o->name);
+        if (r >= 0)
+                return 0;
+        _cleanup_free_ char *name = NULL;
+        if ((o->name ? strprintf(&name, "--%s", o->name) : strprintf(&name, "-%c", o->letter)) < 0)
+                return error_origin(-ENOMEM);
+        if (r == -EINVAL && value)
+                log_error("%s%c%s: bad value, expected %s", name, o->name ? '=' : ' ', value,
+                          o->expects ? o->expects : o->argument);
+        else
+                (void) log_errno(r, "%s", name);
         return r;
 }
 
-int options_parse(int argc, char **argv, const Option *options, size_t n, const OptionsHelp *help) {
-        struct option table[MANY + OWN + 1] = {};
-        if (n > MANY)
-                return error_origin(-E2BIG);
-        for (size_t i = 0; i < n; i++)
-                table[i] = (struct option){
-                        .name = options[i].name,
-                        .has_arg = options[i].argument ? required_argument : no_argument,
-                };
-        table[n] = (struct option){.name = "version"};
-        table[n + 1] = (struct option){.name = "help"};
-
-        int i = 0;
-        for (int c; (c = getopt_long(argc, argv, "h", table, &i)) != -1;) {
-                if (c == 'h' || (c == 0 && (size_t) i == n + 1))
-                        return print_help(options, n, help);
-                if (c == 0 && (size_t) i == n)
-                        return print_version();
-                int r = c == 0 ? take(&options[i], optarg) : error_origin(-EINVAL); /* getopt said why */
-                if (r < 0)
-                        return r;
+/* O is the option with the index I. */
+static void getopt_add(Getopt *g, const Option *o, size_t i) {
+        int has_argument = !o->argument               ? no_argument
+                           : option_may_lack_value(o) ? optional_argument
+                                                      : required_argument;
+        static const char *const colons[] = {
+                [no_argument] = "", [required_argument] = ":", [optional_argument] = "::"};
+        assert(o->text && o->parse && (o->name || o->letter) && g->n < OPTIONS_MAX);
+        if (o->name)
+                g->table[g->n++] = (struct option){
+                        .name = o->name, .has_arg = has_argument, .val = LONG_OPTION + (int) i};
+        if (o->letter) {
+                size_t n = strlen(g->letters);
+                (void) snprintf(g->letters + n, sizeof(g->letters) - n, "%c%s", o->letter,
+                                colons[has_argument]);
         }
-        return 1;
+}
+
+static const Option *option_find(const Option *options, size_t n, int c) {
+        for (size_t i = 0; i < n; i++)
+                if (c == LONG_OPTION + (int) i || (options[i].letter && c == options[i].letter))
+                        return &options[i];
+        return NULL;
+}
+
+/* 1: applied; 0: there is no further option; negative errno: bad usage, logged. */
+static int options_take(int argc, char **argv, const Getopt *g, const Option *options, size_t n) {
+        int c = getopt_long(argc, argv, g->letters, g->table, NULL);
+        if (c < 0)
+                return 0;
+        const Option *o = option_find(options, n, c);
+        if (!o)
+                return error_origin(-EINVAL); /* getopt said why */
+        int r = option_apply(o, optarg);
+        return r < 0 ? r : 1;
+}
+
+int options_parse(int argc, char **argv, const Option *options, size_t n, const OptionsHelp *help) {
+        bool wants_help = false, wants_version = false;
+        const Option own[] = {
+                {"help", NULL, "Show this help", option_set, &wants_help, 'h'},
+                {"version", NULL, "Show package version", option_set, &wants_version, help->version_letter},
+        };
+        Option all[OPTIONS_MAX];
+        Getopt g = {};
+        assert(n + ELEMENTSOF(own) <= OPTIONS_MAX && help->program && help->purpose && help->footer);
+        for (size_t i = 0; i < n; i++)
+                all[i] = options[i];
+        for (size_t i = 0; i < ELEMENTSOF(own); i++)
+                all[n++] = own[i];
+        for (size_t i = 0; i < n; i++)
+                getopt_add(&g, &all[i], i);
+        for (;;) {
+                int r = options_take(argc, argv, &g, all, n);
+                if (r <= 0)
+                        return r < 0 ? r : 1;
+                if (wants_help)
+                        return print_help(all, n, help);
+                if (wants_version)
+                        return print_version(help);
+        }
 }

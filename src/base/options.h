@@ -1,24 +1,30 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The command line of a program that has options and no verbs: one table says what there is, what it does and
- * what --help prints. --help and --version are there by themselves. */
+/* The command line of a program: one table says which options there are, what each does and what --help
+ * prints of it. --help and --version are there by themselves. */
 
 #include "base/util.h"
 
 typedef struct Option {
-        const char *name;     /* without the dashes */
-        const char *argument; /* what --help calls its value; NULL: has none */
+        const char *name; /* without the dashes; NULL: has but a letter */
+        /* what --help calls its value: "DIR"; "[MODE]": the value may be left out, then PARSE gets NULL;
+         * NULL: it has none */
+        const char *argument;
         const char *text;
         int (*parse)(const char *value, void *data); /* -EINVAL: not such a value, other errno */
         void *data;
+        char letter;         /* 'f' for -f; 0: none */
+        const char *expects; /* what a bad value should have been; NULL: ARGUMENT says it */
 } Option;
 
 typedef struct OptionsHelp {
-        const char *program;  /* "bootkeep-scan" */
-        const char *synopsis; /* "MOUNTPOINT", or NULL */
-        const char *purpose;  /* a sentence or two */
-        const char *footer;   /* behind the options: exit statuses, see also */
+        const char *program;       /* "bootkeep-scan" */
+        const char *synopsis;      /* "MOUNTPOINT", or NULL */
+        const char *purpose;       /* a sentence or two */
+        void (*print_verbs)(void); /* before the options, or NULL */
+        const char *footer;        /* after the options: exit statuses, see also */
+        char version_letter;       /* 'V' for -V; 0: --version alone */
 } OptionsHelp;
 
 /* 1: argv[optind] is the first argument that is no option; 0: --help or --version was answered; negative
@@ -28,6 +34,7 @@ int options_parse(int argc, char **argv, const Option *options, size_t n, const 
 /* For the tables. */
 int option_set(const char *value, void *data);    /* bool: becomes true */
 int option_clear(const char *value, void *data);  /* bool: becomes false */
+int option_ignore(const char *value, void *data); /* anything */
 int option_yes_no(const char *value, void *data); /* bool */
 int option_string(const char *value, void *data); /* const char *, borrowed from argv */
 int option_list(const char *value, void *data);   /* strv: one more */

@@ -3,14 +3,14 @@
 /* bootkeepctl: the person's end of the D-Bus interface. It decides nothing and touches no volume: whatever it
  * shows or starts is the daemon's. */
 
-#include <getopt.h>
+#include <getopt.h> /* optind */
 #include <locale.h>
 #include <sys/ioctl.h>
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/options.h"
 #include "base/parse.h"
-#include "config.h"
 #include "ctl/client.h"
 
 /* what a verb takes beside volumes */
@@ -43,55 +43,13 @@ static const Verb verbs[] = {
         {"unmount", "VOLUME", "Complete owed work on a volume, then unmount", 1, 1, 0, verb_unmount},
 };
 
-enum {
-        OPTION_JSON = 0x100,
-        OPTION_NO_PAGER,
-        OPTION_NO_LEGEND,
-        OPTION_VERSION,
-        OPTION_WAIT,
-        OPTION_TIMEOUT,
-};
-
-static const struct {
-        struct option option;
-        const char *spelling, *help;
-} options[] = {
-        {{"force", no_argument, NULL, 'f'}, "-f --force", "rebuild: build everything, even if fresh"},
-        {{"wait", no_argument, NULL, OPTION_WAIT}, "   --wait", "lock, reboot-lock: wait for the lock"},
-        {{"timeout", required_argument, NULL, OPTION_TIMEOUT},
-         "   --timeout=SEC",
-         "flush: stop waiting after SEC seconds"},
-        {{"json", optional_argument, NULL, OPTION_JSON},
-         "   --json[=MODE]",
-         "Print JSON: short, pretty or off"},
-        {{"no-pager", no_argument, NULL, OPTION_NO_PAGER},
-         "   --no-pager",
-         "Do not pipe output into a pager"},
-        {{"no-legend", no_argument, NULL, OPTION_NO_LEGEND},
-         "   --no-legend",
-         "Do not print headings and footer"},
-        {{"quiet", no_argument, NULL, 'q'}, "-q --quiet", "Print errors and warnings only"},
-        {{"help", no_argument, NULL, 'h'}, "-h --help", "Show this help"},
-        {{"version", no_argument, NULL, OPTION_VERSION}, "   --version", "Show package version"},
-};
-
-static int help(void) {
-        (void) puts("bootkeepctl [OPTIONS...] VERB\n\n"
-                    "Query and control bootkeepd, which keeps boot caches up to date.\n\nVerbs:");
+static void print_verbs(void) {
+        (void) puts("Verbs:");
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
                 (void) printf("  %-11s %-21s %s%s\n", verbs[i].name, verbs[i].arguments, verbs[i].help,
                               i == 0 ? " (the default)" : "");
         (void) puts("\nA VOLUME is a kernel name (sda2, sda2[/@]), a device node or link to one, UUID=,\n"
                     "LABEL=, PARTUUID=, or a mount point.\n\nOptions:");
-        for (size_t i = 0; i < ELEMENTSOF(options); i++)
-                (void) printf("  %-18s %s\n", options[i].spelling, options[i].help);
-        (void) puts("\nSee bootkeepctl(1).");
-        return EXIT_SUCCESS;
-}
-
-static int version(void) {
-        (void) puts("bootkeepctl " BOOTKEEP_VERSION);
-        return EXIT_SUCCESS;
 }
 
 static int usage_error(void) {
@@ -99,79 +57,44 @@ static int usage_error(void) {
         return BOOTKEEP_CTL_USAGE;
 }
 
-static int set_json(Ctl *ctl, const char *mode) {
-        if (!mode) {
-                ctl->json = isatty(STDOUT_FILENO) ? JSON_PRETTY : JSON_SHORT;
-                return 0;
-        }
-        JsonMode m = json_mode_from_string(mode);
-        if (m < 0) {
-                log_error("--json=%s: expected short, pretty or off", mode);
+/* JsonMode */
+static int option_json(const char *mode, void *data) {
+        JsonMode m = mode ? json_mode_from_string(mode) : isatty(STDOUT_FILENO) ? JSON_PRETTY : JSON_SHORT;
+        if (m < 0)
                 return error_origin(-EINVAL);
-        }
-        ctl->json = m;
+        *(JsonMode *) data = m;
         return 0;
 }
 
-static int set_timeout(Ctl *ctl, const char *seconds) {
+/* uint64_t usec */
+static int option_seconds(const char *seconds, void *data) {
         uint64_t n;
-        if (parse_u64_max(seconds, USEC_INFINITY / USEC_PER_SEC - 1, &n) < 0) {
-                log_error("--timeout=%s: expected a number of seconds", seconds);
+        if (parse_u64_max(seconds, USEC_INFINITY / USEC_PER_SEC - 1, &n) < 0)
                 return error_origin(-EINVAL);
-        }
-        ctl->timeout_usec = n * USEC_PER_SEC;
+        *(uint64_t *) data = n * USEC_PER_SEC;
         return 0;
 }
 
-/* 1: go on; 0: all was said, leave with *STATUS. */
-static int take_option(Ctl *ctl, int c, int *status) {
-        switch (c) {
-        case 'f':
-                ctl->force = true;
-                return 1;
-        case 'q':
-                ctl->quiet = true;
-                return 1;
-        case OPTION_NO_PAGER:
-                ctl->pager = false;
-                return 1;
-        case OPTION_NO_LEGEND:
-                ctl->legend = false;
-                return 1;
-        case OPTION_JSON:
-                if (set_json(ctl, optarg) >= 0)
-                        return 1;
-                *status = BOOTKEEP_CTL_USAGE;
-                return 0;
-        case OPTION_WAIT:
-                ctl->wait = true;
-                return 1;
-        case OPTION_TIMEOUT:
-                if (set_timeout(ctl, optarg) >= 0)
-                        return 1;
-                *status = BOOTKEEP_CTL_USAGE;
-                return 0;
-        case 'h':
-                *status = help();
-                return 0;
-        case OPTION_VERSION:
-                *status = version();
-                return 0;
-        default: /* getopt said what is wrong */
-                *status = usage_error();
-                return 0;
-        }
-}
-
-static int parse_options(Ctl *ctl, int argc, char *argv[], int *status) {
-        struct option table[ELEMENTSOF(options) + 1] = {};
-        int c, r = 1;
-
-        for (size_t i = 0; i < ELEMENTSOF(options); i++)
-                table[i] = options[i].option;
-        while (r > 0 && (c = getopt_long(argc, argv, "fhq", table, NULL)) >= 0)
-                r = take_option(ctl, c, status);
-        return r;
+static int parse_options(int argc, char **argv, Ctl *ctl) {
+        const Option options[] = {
+                {"force", NULL, "rebuild: build everything, even if fresh", option_set, &ctl->force, 'f'},
+                {"wait", NULL, "lock, reboot-lock: wait for the lock", option_set, &ctl->wait},
+                {"timeout", "SEC", "flush: stop waiting after SEC seconds", option_seconds,
+                 &ctl->timeout_usec, .expects = "a number of seconds"},
+                {"json", "[MODE]", "Print JSON: short, pretty or off", option_json, &ctl->json,
+                 .expects = "short, pretty or off"},
+                {"no-pager", NULL, "Do not pipe output into a pager", option_clear, &ctl->pager},
+                {"no-legend", NULL, "Do not print headings and footer", option_clear, &ctl->legend},
+                {"quiet", NULL, "Print errors and warnings only", option_set, &ctl->quiet, 'q'},
+        };
+        static const OptionsHelp help = {
+                .program = "bootkeepctl",
+                .synopsis = "VERB",
+                .purpose = "Query and control bootkeepd, which keeps boot caches up to date.",
+                .print_verbs = print_verbs,
+                .footer = "See bootkeepctl(1).",
+        };
+        return options_parse(argc, argv, options, ELEMENTSOF(options), &help);
 }
 
 static const Verb *find_verb(const char *name) {
@@ -240,17 +163,16 @@ static int run(int argc, char *argv[]) {
                 .colors = log_colors(stdout),
                 .width = terminal_width(),
         };
-        int status = EXIT_SUCCESS;
-
-        if (parse_options(&ctl, argc, argv, &status) <= 0)
-                return status;
+        int r = parse_options(argc, argv, &ctl);
+        if (r <= 0)
+                return r < 0 ? usage_error() : EXIT_SUCCESS;
         char *const *rest = argv + optind;
         const Verb *verb = find_verb(*rest);
         if (*rest)
                 rest++;
         if (!verb || !arguments_are_good(&ctl, verb, rest, streq(argv[optind - 1], "--")))
                 return usage_error();
-        status = client_open(&bus);
+        int status = client_open(&bus);
         if (status != EXIT_SUCCESS)
                 return status;
         ctl.bus = bus;

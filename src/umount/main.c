@@ -5,14 +5,14 @@
  * there were no helper. It must never end with success while the mount is there: libmount would forget its
  * options. */
 
-#include <getopt.h>
+#include <getopt.h> /* optind */
 #include <libmount.h>
 #include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/log.h"
-#include "config.h"
+#include "base/options.h"
 #include "umount/prepare.h"
 
 typedef struct Options {
@@ -23,65 +23,26 @@ typedef struct Options {
 
 DEFINE_CLEANUP(struct libmnt_context *, mnt_free_context);
 
-static void help(void) {
-        (void) puts("umount.bootkeep DIRECTORY|DEVICE [-flnrv] [-N NAMESPACE] [-t TYPE]\n\n"
-                    "Run by umount(8) for mounts with the option helper=bootkeep: has bootkeepd\ncomplete "
-                    "the work owed on the volume, then unmounts it.\n\n"
-                    "  -f            Force, see umount(8)\n"
-                    "  -l            Detach now, clean up later\n"
-                    "  -n            Do not update the user-space mount table\n"
-                    "  -r            Remount read-only if unmounting fails\n"
-                    "  -v            Report what is done\n"
-                    "  -N NAMESPACE  Unmount in this mount namespace\n"
-                    "  -t TYPE       Ignored\n"
-                    "  -h, -V        Show this help, or the version\n\n"
-                    "See umount.bootkeep(8).");
-}
-
-/* 1: go on; 0: all was said; -EINVAL: getopt said what is wrong. */
-static int take_option(Options *o, int c) {
-        switch (c) {
-        case 'f':
-                o->force = true;
-                return 1;
-        case 'l':
-                o->lazy = true;
-                return 1;
-        case 'n':
-                o->no_mtab = true;
-                return 1;
-        case 'r':
-                o->read_only = true;
-                return 1;
-        case 'v':
-                o->verbose = true;
-                return 1;
-        case 'N':
-                o->namespace = optarg;
-                return 1;
-        case 't': /* of the file system, which is not what we are the helper of */
-                return 1;
-        case 'h':
-                help();
-                return 0;
-        case 'V':
-                (void) puts("umount.bootkeep " BOOTKEEP_VERSION);
-                return 0;
-        default:
-                return error_origin(-EINVAL);
-        }
-}
-
-static int parse_options(int argc, char *argv[], Options *o) {
-        static const struct option long_options[] = {
-                {"help", no_argument, NULL, 'h'},
-                {"version", no_argument, NULL, 'V'},
-                {},
+static int parse_options(int argc, char **argv, Options *o) {
+        const Option options[] = {
+                {NULL, NULL, "Force, see umount(8)", option_set, &o->force, 'f'},
+                {NULL, NULL, "Detach now, clean up later", option_set, &o->lazy, 'l'},
+                {NULL, NULL, "Do not update the user-space mount table", option_set, &o->no_mtab, 'n'},
+                {NULL, NULL, "Remount read-only if unmounting fails", option_set, &o->read_only, 'r'},
+                {NULL, NULL, "Report what is done", option_set, &o->verbose, 'v'},
+                {NULL, "NAMESPACE", "Unmount in this mount namespace", option_string, &o->namespace, 'N'},
+                /* of the file system, which is not what we are the helper of */
+                {NULL, "TYPE", "Ignored", option_ignore, NULL, 't'},
         };
-        int c, r = 1;
-
-        while (r > 0 && (c = getopt_long(argc, argv, "flnrvN:t:hV", long_options, NULL)) >= 0)
-                r = take_option(o, c);
+        static const OptionsHelp help = {
+                .program = "umount.bootkeep",
+                .synopsis = "DIRECTORY|DEVICE",
+                .purpose = "Run by umount(8) for mounts with the option helper=bootkeep: has bootkeepd\n"
+                           "complete the work owed on the volume, then unmounts it.",
+                .footer = "See umount.bootkeep(8).",
+                .version_letter = 'V',
+        };
+        int r = options_parse(argc, argv, options, ELEMENTSOF(options), &help);
         if (r <= 0)
                 return r;
         if (optind + 1 != argc) {

@@ -152,7 +152,7 @@ static void settings_are_read_or_the_error_is_told(void **state) {
 static int parse_options(void *userdata) {
         _cleanup_strv_free_ char **list = NULL;
         const Option options[] = {{"list", "X", "", option_list, &list}};
-        const OptionsHelp help = {.program = "test"};
+        const OptionsHelp help = {.program = "test", .purpose = "", .footer = ""};
         char program[] = "test", one[] = "--list=a", two[] = "--list=b";
         char *argv[] = {program, one, two, NULL};
         optind = 0;
