@@ -105,10 +105,10 @@ static int list_add_main(char *const *dirs, const char *name, char ***v) {
                 struct stat st;
                 if (strprintf(&path, "%s/%s", *d, name) < 0)
                         return error_origin(-ENOMEM);
-                if (stat(path, &st) >= 0)
-                        return conffile_is_null(&st) ? 0 : strv_push(v, TAKE_PTR(path));
-                if (errno != ENOENT && errno != ENOTDIR)
-                        return error_origin(-errno);
+                if (lstat(path, &st) < 0 && (errno == ENOENT || errno == ENOTDIR))
+                        continue;
+                bool masked = stat(path, &st) >= 0 && conffile_is_null(&st);
+                return masked ? 0 : strv_push(v, TAKE_PTR(path));
         }
         return 0;
 }
@@ -122,6 +122,10 @@ int conffile_list(char *const *dirs, const char *name, char ***ret) {
                 if (strprintf(&dropins, "%s/%s.d", *d, name) < 0)
                         return error_origin(-ENOMEM);
                 r = found_list_add_directory(&found, dropins, ".conf");
+                if (r < 0 && r != -ENOMEM) {
+                        conffile_warn(dropins, 0, "cannot be listed: %s", strerror(-r));
+                        r = -EBADMSG;
+                }
         }
         if (r >= 0)
                 r = found_list_finish(&found, &v);

@@ -48,7 +48,8 @@ typedef struct Source {
         size_t n_items;
         bool *given; /* which of the items the file has set */
         unsigned *problems;
-        bool partly; /* a line does not count */
+        bool partly;        /* a line does not count */
+        size_t partly_line; /* the first of them */
 } Source;
 
 static void source_done(Source *s) {
@@ -90,6 +91,8 @@ static int _printf_(4, 5) source_complain(Source *s, Cost cost, size_t line, con
         warn_at(s->file, line, format, ap);
         va_end(ap);
         (*s->problems)++;
+        if (cost != COST_VALUE && s->partly_line == 0)
+                s->partly_line = line;
         s->partly |= cost == COST_LINE;
         return cost == COST_FILE ? error_origin(-EBADMSG) : 0;
 }
@@ -263,16 +266,38 @@ static int source_apply(Source *s, const ConfItem *item, size_t line, const char
                                               value, item->key, why);
 }
 
+static const ConfItem *source_find_key(const Source *s, const char *key) {
+        for (size_t i = 0; i < s->n_items; i++)
+                if (!streq(key, "*") && strcasecmp(s->items[i].key, key) == 0)
+                        return &s->items[i];
+        return NULL;
+}
+
+/* KEY, which SECTION (NULL: none) does not have. */
+static int source_refuse_key(Source *s, const char *section, const char *key, size_t line) {
+        const ConfItem *meant = source_find_key(s, key), *other = source_find_item(s, section, "*");
+        const char *why;
+        if (!section)
+                return source_complain(s, COST_LINE, line, "%s= outside of any section, ignoring", key);
+        if (meant)
+                return source_complain(
+                        s, COST_LINE, line,
+                        "unknown key %s= in section [%s] (%s= in section [%s] is known), ignoring", key,
+                        section, meant->key, meant->section);
+        int r = other ? other->parse("", other->data, &why) : 0;
+        if (r < 0)
+                return r;
+        return source_complain(s, COST_VALUE, line, "unknown key %s= in section [%s], ignoring", key,
+                               section);
+}
+
 /* KEY and what TEXT says after "=". Problems with one key are warnings: the others still count. */
 static int source_apply_key(Source *s, const char *section, const char *key, char *text, size_t line) {
         if (!*key)
                 return source_complain(s, COST_LINE, line, "\"=\" without a key, ignoring");
         const ConfItem *item = source_find_item(s, section, key);
-        if (!item && !section)
-                return source_complain(s, COST_VALUE, line, "%s= outside of any section, ignoring", key);
-        if (!item)
-                return source_complain(s, COST_VALUE, line, "unknown key %s= in section [%s], ignoring", key,
-                                       section);
+        if (!item || streq(key, "*"))
+                return source_refuse_key(s, section, key, line);
         bool *given = &s->given[item - s->items];
         if (*given)
                 return source_complain(s, COST_LINE, line, "%s= is set more than once, using the first value",
@@ -353,11 +378,14 @@ static int source_apply_lines(Source *s) {
         return r;
 }
 
-int conffile_read(const char *file, const ConfItem *items, size_t n_items, unsigned *problems) {
+int conffile_read(const char *file, const ConfItem *items, size_t n_items, unsigned *problems,
+                  size_t *ret_line) {
         assert(file && (items || n_items == 0) && problems);
         size_t size = 0;
         _cleanup_(source_done) Source s = {
                 .file = file, .fd = -EBADF, .items = items, .n_items = n_items, .problems = problems};
+        if (ret_line)
+                *ret_line = 0;
         int r = source_open(&s);
         if (r <= 0)
                 return r;
@@ -371,6 +399,8 @@ int conffile_read(const char *file, const ConfItem *items, size_t n_items, unsig
                 r = source_parse(&s);
         if (r >= 0)
                 r = source_apply_lines(&s);
+        if (ret_line)
+                *ret_line = s.partly_line;
         if (r < 0)
                 return r;
         return s.partly ? CONFFILE_PARTLY : 0;

@@ -17,21 +17,26 @@ typedef struct ConfItem {
          * on failure. */
         int (*parse)(const char *value, void *data, const char **reterr);
         void *data;
+        /* With the key "*" PARSE is called, with an empty value, where SECTION sets a key that no item names,
+         * which is warned of all the same: it may be a misspelt one that matters. */
 } ConfItem;
 
 /* What was read of a file, beside errors. */
 enum {
         CONFFILE_READ = 0,   /* every line */
         CONFFILE_PARTLY = 1, /* not all: a line was not understood, or is no part of what counts (a key set
-                                again, a value over several lines); each is logged, all others count */
+                                again, a key of another section, a value over several lines); each is logged,
+                                all others count */
 };
 
 /* Applies FILE. *PROBLEMS is increased by the warnings logged: also for unknown keys and bad values, which do
- * not make the outcome CONFFILE_PARTLY. One of the outcomes above, or: -EBADMSG, nothing of FILE counts,
- * because it is no ini file at all (logged, with the line); -ENOENT and other errors of open(2) and read(2),
- * not logged. A caller to whom what a file does not say means more rights than what it might have said must
- * ask for CONFFILE_READ. */
-int conffile_read(const char *file, const ConfItem *items, size_t n_items, unsigned *problems);
+ * not make the outcome CONFFILE_PARTLY. *RET_LINE (may be NULL) is the first line that does not count, 0
+ * where there is none, or not one in particular. One of the outcomes above, or: -EBADMSG, nothing of FILE
+ * counts, because it is no ini file at all (logged, with the line); -ENOENT and other errors of open(2) and
+ * read(2), not logged. A caller to whom what a file does not say means more rights than what it might have
+ * said must ask for CONFFILE_READ. */
+int conffile_read(const char *file, const ConfItem *items, size_t n_items, unsigned *problems,
+                  size_t *ret_line);
 
 /* Is it /dev/null? That is an empty file, and a link to it masks those of less important folders. */
 struct stat;
@@ -42,7 +47,8 @@ void conffile_warn(const char *file, size_t line, const char *format, ...) _prin
 
 /* The files that make up NAME (`bootkeep.conf`): the first NAME found below DIRS, then NAME.d's *.conf of all
  * DIRS sorted by name, the first of equal names winning, a link to /dev/null masking. DIRS is a strv, most
- * important first. */
+ * important first. What cannot be looked at is in the list, so that reading it says why. -EBADMSG: a folder
+ * cannot be listed (logged). */
 int conffile_list(char *const *dirs, const char *name, char ***ret);
 /* The same for one folder of definitions (`builders.d`): all NAME.conf, the first folder winning. */
 int conffile_list_directory(char *const *dirs, const char *suffix, char ***ret);

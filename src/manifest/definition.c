@@ -162,7 +162,7 @@ static int draft_read(Draft *d, unsigned *problems) {
                 {"Builder", "Root", draft_parse_root, d},
                 {"Builder", "TimeoutSec", draft_parse_timeout, d},
         };
-        int r = conffile_read(d->definition.file, items, ELEMENTSOF(items), problems);
+        int r = conffile_read(d->definition.file, items, ELEMENTSOF(items), problems, NULL);
         if (r == -EBADMSG) /* in the log already */
                 return 0;
         return r < 0 ? draft_unreadable(d, r, problems) : 1;

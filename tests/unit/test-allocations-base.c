@@ -112,7 +112,7 @@ static int read_settings(void *userdata) {
                 {"A", "Text", conf_parse_string, &s->text},
         };
         unsigned problems = 0;
-        int r = conffile_read(s->file, items, ELEMENTSOF(items), &problems);
+        int r = conffile_read(s->file, items, ELEMENTSOF(items), &problems, NULL);
         assert_int_equal(problems, 0);
         s->paths = strv_free(s->paths);
         free(s->text);

@@ -42,7 +42,7 @@ static int read_settings(const char *text, size_t size, Settings *s, unsigned *p
         write_bytes(t, "x.conf", text, size);
         _cleanup_free_ char *path = outer_path(t, "x.conf");
         Capture c = capture_begin();
-        int r = conffile_read(path, items, ELEMENTSOF(items), problems);
+        int r = conffile_read(path, items, ELEMENTSOF(items), problems, NULL);
         *ret_log = capture_end(&c);
         return r;
 }
@@ -172,28 +172,70 @@ static void unknown_keys_are_told_and_the_rest_counts(void **state) {
         _cleanup_(settings_done) Settings s = {};
         faulty("[A]\nFlg=yes\nNumber=2\n", &s, 1, "x.conf:2: unknown key Flg= in section [A]");
         assert_int_equal(s.number, 2);
-        faulty("[C]\nFlag=yes\n[A]\nNumber=3\n", &s, 1, "x.conf:2: unknown key Flag= in section [C]");
+        partly("[C]\nFlag=yes\n[A]\nNumber=3\n", &s, 1, "x.conf:2: unknown key Flag= in section [C]");
         assert_int_equal(s.number, 3);
         partly("\x7f"
                "ELF\x01\x02\n[A]\nNumber=3\n",
                &s, 1, "x.conf:1: neither a section nor KEY=VALUE");
-        faulty("Number=8\n[A]\nSec=1\n", &s, 1, "x.conf:1: Number= outside of any section");
+        partly("Number=8\n[A]\nSec=1\n", &s, 1, "x.conf:1: Number= outside of any section");
         assert_int_equal(s.number, 3);
-        faulty("[B]\nNumber=8\n", &s, 1, "x.conf:2: unknown key Number= in section [B]");
+        partly("[B]\nNumber=8\n", &s, 1, "x.conf:2: unknown key Number= in section [B]");
         assert_int_equal(s.number, 3);
+}
+
+static int note_other(const char *value, void *data, const char **reterr) {
+        assert_string_equal(value, "");
+        ++*(int *) data;
+        return 0;
+}
+
+/* A key that is misspelt may be one that matters. */
+static void a_section_may_be_told_of_keys_that_it_does_not_have(void **state) {
+        bool flag = false;
+        int others = 0;
+        unsigned problems = 0;
+        const ConfItem items[] = {{"A", "Flag", conf_parse_bool, &flag}, {"A", "*", note_other, &others}};
+        write_bytes(current, "x.conf", "[A]\nFlagg=no\nFlag=yes\n*=1\n[B]\nX=1\n", 34);
+        _cleanup_free_ char *path = outer_path(current, "x.conf");
+        assert_int_equal(conffile_read(path, items, ELEMENTSOF(items), &problems, NULL), CONFFILE_READ);
+        assert_int_equal(others, 2);
+        assert_int_equal(problems, 3);
+        assert_true(flag);
+}
+
+static void assert_line(const char *text, size_t expected) {
+        bool flag = false;
+        unsigned problems = 0;
+        size_t line = 4711;
+        const ConfItem items[] = {{"A", "Flag", conf_parse_bool, &flag}};
+        write_bytes(current, "x.conf", text, strlen(text));
+        _cleanup_free_ char *path = outer_path(current, "x.conf");
+        (void) conffile_read(path, items, ELEMENTSOF(items), &problems, &line);
+        assert_int_equal(line, expected);
+}
+
+static void the_first_line_that_does_not_count_is_known(void **state) {
+        assert_line("", 0);
+        assert_line("[A]\nFlag=perhaps\nX=1\n", 0);
+        assert_line("[A]\nFlag=yes\ngarbage\nmore\n", 2); /* a value over several lines */
+        assert_line("[A]\ngarbage\nmore\n", 2);
+        assert_line("[A]\nFlag=yes\nFlag=no\n", 3);
+        assert_line("[A]\n[B\n", 2);
+        assert_line("[B]\n\nfLAG=no\n", 3);
+        assert_line("Flag=no\n", 1);
 }
 
 /* libeconf 0.5.1 does not list the second */
 static void a_key_with_the_name_of_the_one_before_it_counts_in_its_own_section(void **state) {
         _cleanup_(settings_done) Settings s = {};
-        faulty("[C]\nNumber=8\n[A]\nNumber=3\n", &s, 1, "x.conf:2: unknown key Number= in section [C]");
+        partly("[C]\nNumber=8\n[A]\nNumber=3\n", &s, 1, "x.conf:2: unknown key Number= in section [C]");
         assert_int_equal(s.number, 3);
-        faulty("[A]\nNumber=4\n\n[B]\n Number = 8\n", &s, 1, "x.conf:5: unknown key Number= in section [B]");
+        partly("[A]\nNumber=4\n\n[B]\n Number = 8\n", &s, 1, "x.conf:5: unknown key Number= in section [B]");
         assert_int_equal(s.number, 4);
         partly("[B]\nPaths=/a\n[A]\nPaths\n", &s, 1, "x.conf:4: neither a section nor KEY=VALUE");
-        faulty("Sec=1\n[A]\nSec=2\n", &s, 1, "x.conf:1: Sec= outside of any section");
+        partly("Sec=1\n[A]\nSec=2\n", &s, 1, "x.conf:1: Sec= outside of any section");
         assert_int_equal(s.usec, 2 * USEC_PER_SEC);
-        faulty("[[A]]\nNumber=8\n[A]\nNumber=5\n", &s, 1, "x.conf:2: unknown key Number= in section [[A]]");
+        partly("[[A]]\nNumber=8\n[A]\nNumber=5\n", &s, 1, "x.conf:2: unknown key Number= in section [[A]]");
         assert_int_equal(s.number, 5);
 }
 
@@ -302,13 +344,13 @@ static void only_regular_files_are_read(void **state) {
         Scratch *t = *state;
         unsigned problems = 0;
         _cleanup_free_ char *missing = outer_path(t, "none"), *fifo = outer_path(t, "fifo");
-        assert_int_equal(conffile_read(missing, NULL, 0, &problems), -ENOENT);
-        assert_int_equal(conffile_read("/dev/null", NULL, 0, &problems), 0);
+        assert_int_equal(conffile_read(missing, NULL, 0, &problems, NULL), -ENOENT);
+        assert_int_equal(conffile_read("/dev/null", NULL, 0, &problems, NULL), 0);
         assert_int_equal(problems, 0);
         assert_int_equal(mkfifo(fifo, 0600), 0);
-        assert_int_equal(conffile_read(fifo, NULL, 0, &problems), -EBADMSG);
-        assert_int_equal(conffile_read(t->path, NULL, 0, &problems), -EBADMSG);
-        assert_int_equal(conffile_read("/dev/zero", NULL, 0, &problems), -EBADMSG);
+        assert_int_equal(conffile_read(fifo, NULL, 0, &problems, NULL), -EBADMSG);
+        assert_int_equal(conffile_read(t->path, NULL, 0, &problems, NULL), -EBADMSG);
+        assert_int_equal(conffile_read("/dev/zero", NULL, 0, &problems, NULL), -EBADMSG);
         assert_int_equal(problems, 3);
 }
 
@@ -466,6 +508,8 @@ int main(void) {
                 scratch_test_current(empty_values),
                 scratch_test_current(an_empty_file_is_no_fault),
                 scratch_test_current(unknown_keys_are_told_and_the_rest_counts),
+                scratch_test_current(a_section_may_be_told_of_keys_that_it_does_not_have),
+                scratch_test_current(the_first_line_that_does_not_count_is_known),
                 scratch_test_current(a_key_with_the_name_of_the_one_before_it_counts_in_its_own_section),
                 scratch_test_current(what_libeconf_passes_over_is_told),
                 scratch_test_current(bad_values_leave_what_was),

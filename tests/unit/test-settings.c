@@ -185,10 +185,9 @@ static void bad_values_are_told_with_file_and_line_and_change_nothing(void **sta
                 {"[Shutdown]\nInhibit=no\n", "bootkeep.conf:2:", "Inhibit"}, /* keys of a later version */
                 {"[Shutdown]\nRefuse=yes\n", "bootkeep.conf:2:", "Refuse"},
                 {"[Shutdown]\nFlushTimeoutSec=8\n", "bootkeep.conf:2:", "FlushTimeoutSec"},
+                {"[Watch]\nColour=red\n", "bootkeep.conf:2:", "Colour"},
+                {"[Nonsense]\nColour=red\n", "bootkeep.conf:2:", "Nonsense"},
                 {"[Shutdown]\nPinBusyVolumes=x\n", "bootkeep.conf:2:", "PinBusyVolumes"},
-                {"[Trust]\nSettleSec=5\n", "bootkeep.conf:2:", "SettleSec"},
-                {"[Nonsense]\nSettleSec=5\n", "bootkeep.conf:", "Nonsense"},
-                {"[Watch]\nsettlesec=9\n", "bootkeep.conf:2:", "settlesec"},
         };
         _cleanup_(settings_done) Settings defaults = load(*state, "", 0, NULL);
         for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
@@ -212,23 +211,50 @@ static void bad_line_spares_the_good_ones(void **state) {
 }
 
 static void what_cannot_be_read_whole_closes_the_doors(void **state) {
-        static const char *const texts[] = {
-                "this is no ini file\n",
-                "[Trust]\nRunningSystem=yes\n[Watch\nSettleSec=1\n",
+        static const struct {
+                const char *text, *unread;
+                unsigned more_problems;
+        } bad[] = {
+                {"this is no ini file\n", "bootkeep.conf:1 cannot be read"},
+                {"[Trust]\nRunningSystem=yes\n[Watch\nSettleSec=1\n", "bootkeep.conf:3 cannot be read"},
+                {"[Trust]\nRunningSystem=yes\nand some garbage\n", "bootkeep.conf:2 cannot be read", 1},
+                {"[Trust]\nRunningSystem=yes\nRunningSystem=no\n", "bootkeep.conf:3 cannot be read"},
+                {"RunningSystem=no\n", "bootkeep.conf:1 cannot be read"},
+                {"[Watch]\nRunningSystem=no\n", "bootkeep.conf:2 cannot be read"},
+                {"[Turst]\nRunningSystem=no\n", "bootkeep.conf:2 cannot be read"},
+                {"[trust]\nrunningsystem=no\n", "bootkeep.conf:2 cannot be read"},
+                {"[Trust]\nSettleSec=5\n", "bootkeep.conf:2 cannot be read"},
+                {"[Watch]\nsettlesec=9\n", "bootkeep.conf:2 cannot be read"},
         };
-        _cleanup_(settings_done) Settings defaults = load(*state, "", 0, NULL);
-        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
                 _cleanup_free_ char *said = NULL;
-                _cleanup_(settings_done) Settings s = load(*state, texts[i], 1, &said);
-                assert_false(s.running_system);
-                assert_non_null(s.unread);
-                assert_non_null(strstr(s.unread, "bootkeep.conf"));
+                _cleanup_(settings_done) Settings s =
+                        load(*state, bad[i].text, 1 + bad[i].more_problems, &said);
+                if (s.running_system || !s.unread || !strstr(s.unread, bad[i].unread))
+                        fail_msg("%s: %s", bad[i].text, strempty(s.unread));
+                assert_int_equal(s.settle, 5 * USEC_PER_SEC);
+                assert_non_null(strstr(said, bad[i].unread));
                 assert_non_null(strstr(said, "nothing is built"));
-                free(s.unread);
-                s.unread = NULL;
-                s.running_system = true;
-                assert_settings_equal(&s, &defaults);
         }
+}
+
+static void misspelt_no_is_no_yes(void **state) {
+        static const char *const texts[] = {"[Trust]\nRunningSytem=no\n", "[Trust]\nTrusted=nobody\n",
+                                            "[Trust]\nRunningSystem=yes\nRunningSytem=no\n",
+                                            "[Trust]\nRunningSytem=no\n;RunningSystem=yes\n"};
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                _cleanup_(settings_done) Settings s = load(*state, texts[i], 1, NULL);
+                assert_false(s.running_system);
+                assert_null(s.unread);
+        }
+}
+
+static void comments_hide_nothing_that_follows(void **state) {
+        _cleanup_(settings_done) Settings s = load(
+                *state, "; one\n[Trust]\n; another\nRunningSystem=no\n;x\n[Build]\nMaxBuilds=3\n", 0, NULL);
+        assert_false(s.running_system);
+        assert_int_equal(s.max_builds, 3);
+        assert_null(s.unread);
 }
 
 static void what_was_read_before_stands_where_the_next_cannot_be(void **state) {
@@ -300,6 +326,8 @@ int main(void) {
                 scratch_test(lock_files_are_not_too_many),
                 scratch_test(bad_value_opens_no_door),
                 scratch_test(what_cannot_be_read_whole_closes_the_doors),
+                scratch_test(misspelt_no_is_no_yes),
+                scratch_test(comments_hide_nothing_that_follows),
                 scratch_test(what_was_read_before_stands_where_the_next_cannot_be),
                 scratch_test(most_quiet_is_never_longer_than_the_most_settling),
                 scratch_test(file_that_is_named_must_be_there),

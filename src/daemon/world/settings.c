@@ -79,6 +79,25 @@ static int parse_precaution(const char *value, void *data, const char **reterr) 
         return parse_guard(value, data, true, reterr);
 }
 
+/* Of a key in [Trust] that nobody knows, too, which may be a misspelt RunningSystem=no. */
+static int forbid(const char *value, void *data, const char **reterr) {
+        *(bool *) data = false;
+        return 0;
+}
+
+/* FILE cannot be read whole, because of ERROR, or of its LINE (0: none in particular). The first such file
+ * counts: somebody has to mend it first. */
+static int note_unread(Settings *s, const char *file, size_t line, int error) {
+        if (s->unread)
+                return 0;
+        if (error != -EBADMSG)
+                return strprintf(&s->unread, "%s cannot be read: %s", file, strerror(-error));
+        if (line == 0)
+                return strprintf(&s->unread, "%s cannot be read", file);
+        return strprintf(&s->unread, "%s:%zu cannot be read", file, line);
+}
+
+/* Negative errno: FILE could not be opened or read at all; -ENOMEM. */
 static int read_settings_file(const char *file, Settings *s, unsigned *problems) {
         const ConfItem items[] = {
                 {"Watch", "SettleSec", conf_parse_sec, &s->settle},
@@ -95,16 +114,11 @@ static int read_settings_file(const char *file, Settings *s, unsigned *problems)
                 {"Build", "RetrySec", conf_parse_sec, &s->retry},
                 {"Shutdown", "PinBusyVolumes", parse_precaution, &s->pin_busy_volumes},
                 {"Trust", "RunningSystem", parse_permission, &s->running_system},
+                {"Trust", "*", forbid, &s->running_system},
         };
-        return conffile_read(file, items, ELEMENTSOF(items), problems);
-}
-
-/* The first one counts: it is the first that somebody has to mend. */
-static int note_unread(Settings *s, const char *what, int error) {
-        const char *why = error == -EBADMSG ? "cannot be read whole" : strerror(-error);
-        if (error != -EBADMSG) /* or it was logged, with the line */
-                (void) log_send_errno(LOG_ERR, CONF_FIELDS(what), error, "Failed to read %s", what);
-        return s->unread ? 0 : strprintf(&s->unread, "%s: %s", what, why);
+        size_t line = 0;
+        int r = conffile_read(file, items, ELEMENTSOF(items), problems, &line);
+        return r == -EBADMSG || r == CONFFILE_PARTLY ? note_unread(s, file, line, -EBADMSG) : r;
 }
 
 static int read_standard_settings(Settings *s, unsigned *problems) {
@@ -112,23 +126,18 @@ static int read_standard_settings(Settings *s, unsigned *problems) {
                                            "/usr/lib/bootkeep", NULL};
         _cleanup_strv_free_ char **files = NULL;
         int r = conffile_list((char *const *) (const void *) dirs, "bootkeep.conf", &files);
-        if (r < 0 && r != -ENOMEM) {
+        if (r == -EBADMSG) {
                 (*problems)++;
-                r = note_unread(s, "the folders of bootkeep.conf", r);
+                r = note_unread(s, "bootkeep.conf.d", 0, r);
         }
         for (char **f = files; r >= 0 && f && *f; f++) {
                 r = read_settings_file(*f, s, problems);
                 if (r >= 0 || r == -ENOMEM)
                         continue;
-                *problems += r != -EBADMSG; /* or it was counted */
-                r = note_unread(s, *f, r);
+                (*problems)++;
+                r = note_unread(s, *f, 0, r);
         }
         return r;
-}
-
-static int read_named_settings(const char *file, Settings *s, unsigned *problems) {
-        int r = read_settings_file(file, s, problems);
-        return r == -EBADMSG ? note_unread(s, file, r) : r;
 }
 
 /* What could not be read may have forbidden what the defaults allow. */
@@ -136,9 +145,9 @@ static void close_doors(Settings *s) {
         if (!s->unread)
                 return;
         s->running_system = false;
-        log_send(LOG_ERR, CONF_FIELDS(s->unread),
-                 "%s: nothing is built, and nothing trusted by RunningSystem=, until that is mended",
-                 s->unread);
+        log_error("%s: until that is mended nothing is built, and nothing trusted by RunningSystem= that was "
+                  "not before",
+                  s->unread);
 }
 
 int settings_load(const char *file, Settings *ret, unsigned *ret_problems) {
@@ -146,7 +155,7 @@ int settings_load(const char *file, Settings *ret, unsigned *ret_problems) {
         unsigned problems = 0;
         int r = set_defaults(&s);
         if (r >= 0)
-                r = file ? read_named_settings(file, &s, &problems) : read_standard_settings(&s, &problems);
+                r = file ? read_settings_file(file, &s, &problems) : read_standard_settings(&s, &problems);
         if (r < 0)
                 return r;
         close_doors(&s);
