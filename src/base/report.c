@@ -69,6 +69,7 @@ Report *report_free(Report *r) {
                 hold_done(&r->holds[i]);
         free(r->holds);
         strv_free(r->notes);
+        strv_free(r->places);
         free(r->manifest);
         free(r->sources);
         free(r->unwatched);
@@ -279,6 +280,17 @@ static int parse_note(Report *report, char *const *w) {
         return r < 0 ? r : strv_push(&report->notes, text);
 }
 
+/* As it is: it is compared with paths, and shown to nobody. */
+static int parse_place(Report *report, char *const *w) {
+        _cleanup_free_ char *path = NULL;
+        if (*w[0] != '/')
+                return error_origin(-EBADMSG);
+        if (strv_length(report->places) >= REPORT_PLACES_MAX)
+                return error_origin(-E2BIG);
+        int r = join_words(w, &path);
+        return r < 0 ? r : strv_push(&report->places, TAKE_PTR(path));
+}
+
 static int parse_progress(Report *report, char *const *w) {
         uint64_t done, of;
         int r = parse_number(w[0], UINT64_MAX, &done);
@@ -338,6 +350,7 @@ static const struct {
         {"WATCHES", 1, 1, parse_watches},
         {"UNWATCHED", 1, SIZE_MAX, parse_unwatched},
         {"HOLD", 3, 3, parse_hold},
+        {"PLACE", 1, SIZE_MAX, parse_place},
         {"NOTE", 1, SIZE_MAX, parse_note},
         {"BUILT", 4, SIZE_MAX, parse_built},
         {"UPDATED", 5, SIZE_MAX, parse_updated},

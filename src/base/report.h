@@ -13,6 +13,7 @@
  *   UNWATCHED TEXT                  scan: not everything is watched, and why
  *   HOLD PATH MAJOR:MINOR:INODE locked|exists   scan: a lock file of a package manager; the device as in
  *                                   /proc/locks (hexadecimal), `fd:01:1234`
+ *   PLACE PATH                      scan: a mount that comes or goes at it, above or below it is a change
  *   NOTE TEXT                       scan: worth saying once, changes nothing
  *   BUILT NAME INSTANCE|- ok|failed|not-now USEC [REASON]          build
  *   UPDATED DEVICE TYPE PARTUUID ok|failed BYTES [REASON]          build
@@ -28,13 +29,14 @@
 #define REPORT_RECORDS_MAX 16384U
 #define REPORT_HOLDS_MAX 256U
 #define REPORT_NOTES_MAX 512U
+#define REPORT_PLACES_MAX 256U
 /* All of a report goes out on D-Bus in one message, and the bus throws out who sends too large ones: behind
  * half of this, reasons are left out (""); with more names than this a record is -E2BIG. As many instances as
  * a manifest may have, all of whose bytes are escaped, have room. */
 #define REPORT_BYTES_MAX (6U * 1024U * 1024U)
 
-/* Every string of a report is valid UTF-8 without control characters, whatever was in the record
- * (escape_print): fit for a terminal and for D-Bus. */
+/* Every string of a report, but `places`, is valid UTF-8 without control characters, whatever was in the
+ * record (escape_print): fit for a terminal and for D-Bus. */
 typedef struct ReportCache {
         char *name, *instance; /* instance: "" where there is none */
         bool fresh;            /* scan: fresh; build: ok */
@@ -66,7 +68,8 @@ typedef struct Report {
         size_t bytes; /* of the strings in caches and helpers */
         ReportHold *holds;
         size_t n_holds;
-        char **notes; /* strv */
+        char **notes;  /* strv */
+        char **places; /* strv of absolute paths within the volume, any bytes in them; NULL: none matters */
         unsigned watches;
         char *unwatched; /* NULL: everything is watched */
         char *sources;   /* equal in two scans: only what builders write can have changed between them */

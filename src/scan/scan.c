@@ -15,6 +15,7 @@
 #include "helper/helperlist.h"
 #include "scan/ending.h"
 #include "scan/lockfiles.h"
+#include "scan/places.h"
 #include "scan/sandbox.h"
 #include "scan/watcher.h"
 
@@ -119,6 +120,12 @@ static int scan_print_sources(Scan *s, const FreshnessContext *c) {
         return r < 0 ? r : report_print(stdout, "SOURCES", fingerprint_to_hex(&f, hex), NULL);
 }
 
+static int scan_print_places(const Scan *s) {
+        _cleanup_strv_free_ char **places = NULL;
+        int r = places_of_plan(s->root->fd, s->plan, REPORT_PLACES_MAX, &places);
+        return r < 0 ? r : places_print(stdout, places);
+}
+
 /* Lock files last: what a package manager changed that was seen above, it had locked before. */
 static int scan_compare(Scan *s, const Arm *arm) {
         const Ending ending = scan_ending(s);
@@ -136,6 +143,8 @@ static int scan_compare(Scan *s, const Arm *arm) {
         if (r < 0)
                 return ending_say_stopped(&ending, r, "Failed to check the helpers");
         r = s->stale ? scan_print_sources(s, &context) : 0;
+        if (r >= 0)
+                r = scan_print_places(s);
         if (r < 0)
                 return ending_say_stopped(&ending, r, "Failed to check the sources");
         r = lock_files_report(&s->lock_files, s->root, arm, stdout);

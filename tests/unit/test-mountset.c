@@ -118,11 +118,68 @@ static void what_a_renewed_mount_is_like_is_told_once(void **state) {
         assert_int_equal(mount_set_renew(s, 7, 1, &(MountFacts){.target = "/b", .root = "/"}), 1);
 }
 
+static void on_cover(const MountEntry *on, const char *target, void *userdata) {
+        char *said = userdata;
+        size_t n = strlen(said);
+        assert_true(n < 90);
+        (void) snprintf(said + n, 100 - n, "%s on %s, ", target, on->target);
+}
+
+static void says_covers(MountSet *s, const char *expected) {
+        char said[100] = "";
+        assert_int_equal(mount_set_tell_covers(s, on_cover, said), 0);
+        assert_string_equal(said, expected);
+}
+
+static void mounts_within_a_told_one_are_told(void **state) {
+        _cleanup_(mount_set_freep) MountSet *s = NULL;
+        Device d;
+        device_plug(&d);
+        const MountFacts f = ext4_of(d.devno, "/a");
+        MountFacts tmpfs = {.root = "/", .fstype = "tmpfs", .target = "/a/there"};
+        int r = mount_set_new(&s);
+        int r2 = r < 0 ? r : mount_set_add(s, 7, 1, &f);
+        device_pull(&d);
+        assert_int_equal(r2, 0);
+        assert_int_equal(mount_set_add(s, 8, 7, &tmpfs), 0);
+        says_covers(s, ""); /* it is not told itself */
+        says(s, "+/a ");
+        says_covers(s, ""); /* that was there before */
+        tmpfs.target = "/a/x";
+        assert_int_equal(mount_set_add(s, 9, 7, &tmpfs), 0);
+        tmpfs.target = "/b";
+        assert_int_equal(mount_set_add(s, 10, 1, &tmpfs), 0);
+        tmpfs.target = "/a/x/y";
+        assert_int_equal(mount_set_add(s, 11, 9, &tmpfs), 0); /* within another */
+        says_covers(s, "/a/x on /a, ");
+        says_covers(s, "");
+        mount_set_remove(s, 11);
+        mount_set_remove(s, 9);
+        mount_set_remove(s, 10);
+        says_covers(s, "/a/x on /a, ");
+        mount_set_remove(s, 8);
+        says_covers(s, "/a/there on /a, ");
+        says_covers(s, "");
+        tmpfs.target = "/a/x";
+        assert_int_equal(mount_set_add(s, 9, 7, &tmpfs), 0);
+        says_covers(s, "/a/x on /a, ");
+        assert_int_equal(mount_set_begin(s), 0); /* the same list, and it was moved */
+        assert_int_equal(mount_set_add(s, 7, 1, &f), 0);
+        tmpfs.target = "/a/z";
+        assert_int_equal(mount_set_add(s, 9, 7, &tmpfs), 0);
+        says_covers(s, "/a/x on /a, /a/z on /a, ");
+        mount_set_remove(s, 7); /* with the one that it is within it is of no interest */
+        mount_set_remove(s, 9);
+        says(s, "-/a ");
+        says_covers(s, "");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_mount_stays_when_its_device_is_pulled),
                 cmocka_unit_test(another_mount_of_its_id_is_not_the_one_whose_device_was_pulled),
                 cmocka_unit_test(what_a_renewed_mount_is_like_is_told_once),
+                cmocka_unit_test(mounts_within_a_told_one_are_told),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

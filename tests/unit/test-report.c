@@ -91,6 +91,19 @@ static void lock_files_come_back(void **state) {
         report_free(r);
 }
 
+static void places_come_back(void **state) {
+        Report *r = read_back("PLACE /\nPLACE /etc/a \\xff\n");
+        assert_string_equal(r->places[0], "/");
+        assert_string_equal(r->places[1], "/etc/a \xff");
+        for (unsigned i = 2; i < REPORT_PLACES_MAX; i++)
+                assert_int_equal(report_parse_line(r, "PLACE /x"), 0);
+        assert_int_equal(report_parse_line(r, "PLACE /x"), -E2BIG);
+        assert_int_equal(strv_length(r->places), REPORT_PLACES_MAX);
+        report_drop_details(r);
+        assert_int_equal(strv_length(r->places), REPORT_PLACES_MAX);
+        report_free(r);
+}
+
 static void notes_come_back(void **state) {
         char *line = printed("NOTE", "one thing");
         Report *r = read_back(line);
@@ -181,6 +194,8 @@ static void bad_lines_change_nothing(void **state) {
                 "HOLD /x 11111111111111111:01:2 locked",
                 "HOLD /x fd:01:-2 locked",
                 "NOTE",
+                "PLACE etc",
+                "PLACE \\x",
                 "BUILT a b ok",
                 "BUILT a b ok x",
                 "BUILT a b stale 5",
@@ -281,6 +296,7 @@ int main(void) {
                 cmocka_unit_test(scan_records_come_back),
                 cmocka_unit_test(what_is_not_watched_comes_back),
                 cmocka_unit_test(lock_files_come_back),
+                cmocka_unit_test(places_come_back),
                 cmocka_unit_test(notes_come_back),
                 cmocka_unit_test(build_records_come_back),
                 cmocka_unit_test(text_keeps_its_spaces),

@@ -54,3 +54,8 @@ int mounts_dispatch(Mounts *m, mount_change_t change, void *userdata) {
         int r = m->source->update(m->opened, m->set);
         return r < 0 ? r : mount_set_tell(m->set, change, userdata);
 }
+
+int mounts_tell_covers(Mounts *m, mount_cover_t cover, void *userdata) {
+        assert(m && cover);
+        return mount_set_tell_covers(m->set, cover, userdata);
+}

@@ -20,3 +20,6 @@ int mounts_get_fd(const Mounts *m);
 /* Acknowledges the event and reads the table: tells what is gone first, then the rest in the order in which
  * it was mounted. The first call tells everything. After a failure it must be called again. */
 int mounts_dispatch(Mounts *m, mount_change_t change, void *userdata);
+
+/* To be called after that: tells what mounts came and went within those that were told, see mountset.h. */
+int mounts_tell_covers(Mounts *m, mount_cover_t cover, void *userdata);

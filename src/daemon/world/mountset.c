@@ -11,11 +11,21 @@ typedef struct KnownMount {
         uint64_t key;
         MountEntry now, told; /* told.device NULL: not told */
         bool present;
+        bool covers_known; /* what is mounted within it is in `covers` */
         UT_hash_handle hh;
 } KnownMount;
 
+/* A mount of any kind within a known one. */
+typedef struct Cover {
+        uint64_t key, on;
+        char *target;
+        bool present;
+        UT_hash_handle hh;
+} Cover;
+
 struct MountSet {
         MountTree *tree;   /* of all mounts */
+        Cover *covers;     /* by key */
         KnownMount *known; /* by key, the block-backed ones, in the order in which they were first seen */
 };
 
@@ -36,8 +46,17 @@ static void known_mount_forget(MountSet *s, KnownMount *k) {
         free(k);
 }
 
+static void cover_forget(MountSet *s, Cover *c) {
+        if (s->covers) /* as it is: for the analyzers */
+                HASH_DEL(s->covers, c);
+        free(c->target);
+        free(c);
+}
+
 MountSet *mount_set_free(MountSet *s) {
         if (s) {
+                while (s->covers)
+                        cover_forget(s, s->covers);
                 while (s->known)
                         known_mount_forget(s, s->known);
                 mount_tree_free(s->tree);
@@ -187,4 +206,77 @@ int mount_set_tell(MountSet *s, mount_change_t change, void *userdata) {
         assert(s && change);
         tell_removed_mounts(s, change, userdata);
         return tell_present_mounts(s, change, userdata);
+}
+
+/* Who is told of covers. */
+typedef struct CoverTeller {
+        MountSet *set;
+        mount_cover_t cover;
+        void *userdata;
+} CoverTeller;
+
+/* Of a mount that itself is told. */
+static const KnownMount *told_mount_find(const MountSet *s, uint64_t key) {
+        const KnownMount *k = known_mount_find(s, key);
+        return k && k->told.device ? k : NULL;
+}
+
+static void cover_tell(const CoverTeller *t, uint64_t on, const char *target) {
+        const KnownMount *k = told_mount_find(t->set, on);
+        if (k && k->covers_known)
+                t->cover(&k->told, target, t->userdata);
+}
+
+static int cover_add(MountSet *s, const MountPlace *place) {
+        Cover *c = calloc(1, sizeof(*c));
+        if (!c)
+                return error_origin(-ENOMEM);
+        *c = (Cover){.key = place->id, .on = place->parent, .target = strdup(place->target), .present = true};
+        if (c->target)
+                HASH_ADD(hh, s->covers, key, sizeof(c->key), c);
+        if (c->target && c->hh.tbl)
+                return 0;
+        free(c->target);
+        free(c);
+        return error_origin(-ENOMEM);
+}
+
+static int cover_visit(const MountPlace *place, void *userdata) {
+        const CoverTeller *t = userdata;
+        Cover *c;
+        HASH_FIND(hh, t->set->covers, &place->id, sizeof(place->id), c);
+        if (!told_mount_find(t->set, place->parent))
+                return 0;
+        if (c && c->on == place->parent && streq(c->target, place->target)) {
+                c->present = true;
+                return 0;
+        }
+        if (c) { /* it was moved here */
+                cover_tell(t, c->on, c->target);
+                cover_forget(t->set, c);
+        }
+        int r = cover_add(t->set, place);
+        if (r >= 0)
+                cover_tell(t, place->parent, place->target);
+        return r;
+}
+
+int mount_set_tell_covers(MountSet *s, mount_cover_t cover, void *userdata) {
+        CoverTeller t = {s, cover, userdata};
+        assert(s && cover);
+        for (Cover *c = s->covers; c; c = c->hh.next)
+                c->present = false;
+        int r = mount_tree_visit(s->tree, cover_visit, &t);
+        if (r < 0)
+                return r;
+        for (Cover *c = s->covers, *next; c; c = next) {
+                next = c->hh.next;
+                if (c->present)
+                        continue;
+                cover_tell(&t, c->on, c->target);
+                cover_forget(s, c);
+        }
+        for (KnownMount *k = s->known; k; k = k->hh.next)
+                k->covers_known = k->told.device;
+        return 0;
 }

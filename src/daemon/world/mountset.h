@@ -15,6 +15,9 @@ typedef enum MountChange {
 /* ENTRY is borrowed for the call; for a removed mount it is what was last known of it. */
 typedef void (*mount_change_t)(MountChange change, const MountEntry *entry, void *userdata);
 
+/* Something was mounted on TARGET, or is there no longer; that is a place within the mount ON. Borrowed. */
+typedef void (*mount_cover_t)(const MountEntry *on, const char *target, void *userdata);
+
 typedef struct MountSet MountSet;
 
 int mount_set_new(MountSet **ret);
@@ -42,3 +45,7 @@ int mount_set_volumes(const MountSet *s, uint64_t **ret, size_t *ret_n);
 /* Tells what came, went and changed since it was last called, what is gone first. A mount whose device,
  * medium, type or root differs is another mount, whatever its id. */
 int mount_set_tell(MountSet *s, mount_change_t change, void *userdata);
+
+/* Tells what mounts of any kind came and went within those that were told, since it was last called; not
+ * those that were there already when it first saw the mount that they are in. -ENOMEM: it forgets none. */
+int mount_set_tell_covers(MountSet *s, mount_cover_t cover, void *userdata);

@@ -139,6 +139,21 @@ void mount_tree_remove(MountTree *t, uint64_t id) {
                 mount_node_release(t, parent);
 }
 
+static const char *mount_node_target(const MountNode *n) {
+        assert(n->place);
+        return strchr(n->place, ':') + 1;
+}
+
+int mount_tree_visit(const MountTree *t, int (*visit)(const MountPlace *place, void *userdata),
+                     void *userdata) {
+        int r = 0;
+        assert(t && visit);
+        for (const MountNode *n = t->by_id; r == 0 && n; n = n->by_id.next)
+                if (n->place)
+                        r = visit(&(MountPlace){n->id, n->parent, mount_node_target(n)}, userdata);
+        return r;
+}
+
 size_t mount_tree_orphans(const MountTree *t) {
         return t->orphans;
 }
@@ -153,13 +168,13 @@ static bool place_is_covered(const MountTree *t, uint64_t parent, const char *ta
 
 /* Is anything mounted on its own root? */
 static bool mount_root_is_covered(const MountTree *t, const MountNode *n) {
-        const char *target = strchr(n->place, ':') + 1;
+        const char *target = mount_node_target(n);
         return place_is_covered(t, n->id, target, strlen(target));
 }
 
 /* Or on a directory between its parent's root and its target? */
 static bool mount_way_is_covered(const MountTree *t, const MountNode *n) {
-        const char *target = strchr(n->place, ':') + 1;
+        const char *target = mount_node_target(n);
         for (const char *slash = strchr(target, '/'); slash; slash = strchr(slash + 1, '/'))
                 if (slash[1] && place_is_covered(t, n->parent, target, (size_t) (slash - target)))
                         return true;

@@ -21,6 +21,16 @@ int mount_tree_add(MountTree *t, uint64_t id, uint64_t parent, const char *targe
 /* Does nothing if it was never added. */
 void mount_tree_remove(MountTree *t, uint64_t id);
 
+/* One mount of the tree. Borrowed. */
+typedef struct MountPlace {
+        uint64_t id, parent;
+        const char *target;
+} MountPlace;
+
+/* Shows each to VISIT, in no order, until that returns other than 0; returns that. */
+int mount_tree_visit(const MountTree *t, int (*visit)(const MountPlace *place, void *userdata),
+                     void *userdata);
+
 /* How many are mounted on something that is not in the tree: one, the root, unless a mount lost its parent.
  */
 size_t mount_tree_orphans(const MountTree *t);
