@@ -2,7 +2,7 @@
 
 /* A Landlock ruleset without a rule: what it handles is forbidden everywhere. Reading is not handled, so it
  * stays as it was, also in mounts that no path leads to. The device right of ioctl(2) is not handled either:
- * libblkid asks block devices for their size; seccomp.c says by which calls.
+ * libblkid asks block devices for their size; syscalls.c says by which calls.
  *
  * The rights by their numbers, because the kernel's header of the machine that builds may be older than the
  * kernel that runs. landlock(7). */

@@ -48,7 +48,7 @@ static void assert_settings_equal(const Settings *a, const Settings *b) {
         assert_int_equal(!a->unread, !b->unread);
 }
 
-/* As the documents have them (interfaces.md, bootkeep.conf(5)). */
+/* As the documents have them (bootkeep.conf(5)). */
 static void defaults_are_the_documented_ones(void **state) {
         _cleanup_(settings_done) Settings s = load(*state, "", 0, NULL);
         assert_int_equal(s.settle, 5 * USEC_PER_SEC);
