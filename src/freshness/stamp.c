@@ -269,9 +269,9 @@ static int write_temporary(int dirfd, const Stamp *s, const FileLines *files) {
                 return error_origin(-errno);
         (void) TAKE_FD(fd);
         print_stamp(f, s, files);
-        if (fflush(f) < 0 || ferror(f) || fsync(fileno(f)) < 0)
-                return errno > 0 ? error_origin(-errno) : error_origin(-EIO);
-        return 0;
+        if (fflush(f) < 0 || fsync(fileno(f)) < 0)
+                return error_origin(-errno);
+        return ferror(f) ? error_origin(-EIO) : 0; /* one that a later write hid */
 }
 
 int stamp_write(int dirfd, const char *name, const Stamp *s) {

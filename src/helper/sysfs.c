@@ -87,10 +87,9 @@ int sysfs_follow(const char *directory, const char *name, char **ret) {
         int r = strprintf(&link, "%s/%s", directory, name);
         if (r < 0)
                 return r;
-        errno = 0;
         char *real = realpath(link, NULL);
         if (!real)
-                return error_origin(errno > 0 ? -errno : -ENOENT);
+                return error_origin(-errno);
         *ret = real;
         return 0;
 }

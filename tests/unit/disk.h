@@ -42,8 +42,8 @@ static inline void disk_attach(Disk *d, const Scratch *s, const char *size, cons
         assert_non_null(startswith(d->node, "/dev/loop"));
         (void) snprintf(d->name, sizeof(d->name), "%s", d->node + strlen("/dev/"));
         d->partitioned = table && known;
-        if (d->partitioned)
-                shell("partx -a %s", d->node);
+        if (d->partitioned) /* after those of a test that was killed */
+                shell("partx -d %s 2>/dev/null; partx -a %s", d->node, d->node);
 }
 
 static inline int loop_control(unsigned long request, int number) {

@@ -64,7 +64,7 @@ static void world_free(World *w) {
         free(w);
 }
 
-/* What a build does: stamps before, outputs behind. */
+/* What a build does: stamps before, outputs after. */
 static void world_build(World *w) {
         Stamp *stamp = NULL;
         int fd = openat(w->root.state_fd, "caches", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -370,6 +370,317 @@ static void everything_is_armed_though_the_first_is_missing(void **state) {
         world_free(w);
 }
 
+#define TWO_OUTPUTS                                                                                          \
+        "<bootcaches version=\"1\"><cache name=\"c\" builder=\"b\"><source path=\"/src\"/>"                  \
+        "<output path=\"/out1\"/><output path=\"/out2\"/></cache>"                                           \
+        "<copy role=\"required\" helper=\"xbootldr\" from=\"/out1\" to=\"/a\"/>"                             \
+        "<copy role=\"required\" from=\"/out2\" to=\"/b\"/></bootcaches>"
+
+static World *world_with_two_outputs(const Scratch *s) {
+        World *w = world_new(s);
+        scratch_write(s, "v/out1", "one");
+        scratch_write(s, "v/out2", "another");
+        world_plan(w, TWO_OUTPUTS);
+        w->helper.disk_has_xbootldr = true;
+        world_build(w);
+        return w;
+}
+
+static void each_output_has_its_own_line(void **state) {
+        World *w = world_with_two_outputs(*state);
+        check_cache(w, "up to date");
+        check_helper(w, "up to date"); /* the first copy is not for it */
+        scratch_write(w->s, "v/out2", "longer than before");
+        check_cache(w, "/out2 changed (since it was built: size, mtime, TIME)");
+        check_helper(w, "/out2 changed (size, mtime, TIME)");
+        scratch_write(w->s, "v/out1", "longer than before");
+        check_cache(w, "/out1 changed (since it was built: size, mtime, TIME)");
+        shell("rm %s/v/out2", w->s->path);
+        check_cache(w, "/out1 changed (since it was built: size, mtime, TIME)"); /* the first counts */
+        world_free(w);
+}
+
+static void helper_without_a_stamp_is_stale_if_any_copy_is_for_it(void **state) {
+        World *w = world_with_two_outputs(*state);
+        shell("rm %s/state/helpers/*.stamp", w->s->path);
+        check_helper(w, "never brought up to date");
+        w->helper.type = HELPER_XBOOTLDR;
+        check_helper(w, "never brought up to date");
+        world_plan(
+                w,
+                "<bootcaches version=\"1\"><copy role=\"required\" from=\"/out1\" to=\"/a\"/></bootcaches>");
+        check_helper(w, "up to date");
+        world_free(w);
+}
+
+static void output_of_another_type_was_replaced(void **state) {
+        const Scratch *s = *state;
+        World *w = world_new(s);
+        shell("cd %s/v && rm out && mkdir out && touch out/x", s->path);
+        world_build(w);
+        check_cache(w, "up to date");
+        shell("cd %s/v && rm -r out && touch out", s->path);
+        check_cache(w, "/out changed (since it was built: replaced, TIME)");
+        world_free(w);
+}
+
+/* A tree is walked by names, so "a/c" comes before "a-b"; paths are compared as a whole. */
+static void files_are_found_in_a_stamp_whatever_their_order(void **state) {
+        const Scratch *s = *state;
+        World *w = world_new(s);
+        scratch_write(s, "v/src/b-x", "1");
+        scratch_write(s, "v/src/b.x", "1");
+        scratch_write(s, "v/src/b/d/e", "1");
+        world_build(w);
+        scratch_write(s, "v/src/b.x", "12");
+        check_cache(w, "/src/b.x changed (size, mtime, TIME)");
+        scratch_write(s, "v/src/b-x", "12"); /* the first in byte order */
+        scratch_write(s, "v/src/b/d/e", "12");
+        check_cache(w, "/src/b-x changed (size, mtime, TIME)");
+        world_free(w);
+}
+
+static void file_of_two_sources_is_known_once(void **state) {
+        const Scratch *s = *state;
+        World *w = world_new(s);
+        world_plan(w, "<bootcaches version=\"1\"><cache name=\"c\" builder=\"b\"><source path=\"/src/a\"/>"
+                      "<source path=\"/src\"/><output path=\"/out\"/></cache></bootcaches>");
+        world_build(w);
+        scratch_write(s, "v/src/b/c", "changed");
+        check_cache(w, "/src/b/c changed (size, mtime, TIME)"); /* and /src/a is not gone */
+        shell("rm %s/v/src/b/c && cd %s/v/src && cp -p a a2 && mv a2 a", s->path, s->path);
+        check_cache(w, "/src/a changed (replaced, TIME)");
+        world_free(w);
+}
+
+static void link_that_leads_nowhere_is_there(void **state) {
+        const Scratch *s = *state;
+        World *w = world_new(s);
+        assert_int_equal(symlinkat("nowhere", s->fd, "v/link"), 0);
+        world_plan(w,
+                   "<bootcaches version=\"1\"><cache name=\"c\" builder=\"b\"><source path=\"/src\"/>"
+                   "<source path=\"/link\" optional=\"yes\"/><output path=\"/out\"/></cache></bootcaches>");
+        world_build(w);
+        check_cache(w, "up to date");
+        world_plan(w, "<bootcaches version=\"1\"><cache name=\"c\" builder=\"b\"><source path=\"/src\"/>"
+                      "<output path=\"/out\"/></cache></bootcaches>");
+        check_cache(w, "/link is gone (from the list of sources)");
+        assert_int_equal(unlinkat(s->fd, "v/link", 0), 0);
+        check_cache(w, "/link is gone (by TIME)");
+        world_free(w);
+}
+
+static void way_through_a_file_is_missing(void **state) {
+        const Scratch *s = *state;
+        World *w = world_new(s);
+        char *missing = NULL;
+        Stamp *stamp = NULL;
+        world_plan(
+                w,
+                "<bootcaches version=\"1\"><cache name=\"c\" builder=\"b\"><source path=\"/src/a/x\"/>"
+                "<source path=\"/opt/x\" optional=\"yes\"/><output path=\"/out/y\"/></cache></bootcaches>");
+        check_cache(w, "/src/a/x is missing");
+        assert_int_equal(freshness_stamp_cache(&w->context, &w->plan->caches[0], &stamp, &missing), -ENOENT);
+        assert_string_equal(missing, "/src/a/x");
+        free(missing);
+        missing = NULL;
+        stamp = stamp_new();
+        assert_int_equal(freshness_stamp_outputs(&w->context, &w->plan->caches[0], stamp, &missing), -ENOENT);
+        assert_string_equal(missing, "/out/y");
+        assert_int_equal(stamp->n_lines, 0);
+        free(missing);
+        stamp_free(stamp);
+        world_free(w);
+}
+
+static void stamp_names_its_builder(void **state) {
+        World *w = world_new(*state);
+        Stamp *stamp = NULL;
+        char hex[FINGERPRINT_HEX_MAX], expected[64];
+        assert_int_equal(freshness_stamp_cache(&w->context, &w->plan->caches[0], &stamp, NULL), 0);
+        (void) snprintf(expected, sizeof(expected), "b %s",
+                        fingerprint_to_hex(&w->plan->caches[0].definition->fingerprint, hex));
+        assert_string_equal(stamp_get(stamp, "builder"), expected);
+        stamp = stamp_free(stamp);
+        assert_int_equal(freshness_stamp_helper(&w->context, &w->helper, &stamp, NULL), 0);
+        assert_null(stamp_get(stamp, "builder"));
+        stamp_free(stamp);
+        world_free(w);
+}
+
+/* Puts LINES in the place of what the stamp of the cache says of files, and of the fingerprint. */
+static void replace_files(World *w, const char *lines) {
+        char text[4096] = "";
+        FILE *f = fdopen(openat(w->s->fd, "state/caches/c.stamp", O_RDONLY | O_CLOEXEC), "re");
+        for (char line[1024]; fgets(line, sizeof(line), f);)
+                if (startswith(line, "fingerprint "))
+                        strcat(text, "fingerprint 00000000000000000000000000000000\n");
+                else if (!startswith(line, "file "))
+                        strcat(text, line);
+        (void) fclose(f);
+        strcat(text, lines);
+        scratch_write(w->s, "state/caches/c.stamp", text);
+}
+
+static void damaged_lines_of_files_count_as_none(void **state) {
+        World *w = world_new(*state);
+        world_build(w);
+        replace_files(w, "file /src\nfile /src/a \\q\nfile \\x\nfile /src/b/c 1 2 3 4\n");
+        check_cache(w, "/src is new (TIME)");
+        replace_files(w, "more 3\nfile /src\nfile /src/a nonsense\n");
+        check_cache(w, "/src/a changed (replaced, TIME)");
+        replace_files(w, "more 3\nfile /zzz nonsense\n");
+        check_cache(w, "/zzz is gone (by TIME)");
+        replace_files(w, "more 3\n");
+        check_cache(w, "one of the files that the stamp has no room for changed");
+        world_free(w);
+}
+
+static void room_for_stamps_is_shared_and_its_want_is_said(void **state) {
+        World *w = world_new(*state);
+        struct stat st;
+        world_build(w);
+        scratch_write(w->s, "v/src/a", "changed");
+        assert_int_equal(fstatat(w->s->fd, "state/caches/c.stamp", &st, 0), 0);
+        size_t size = (size_t) st.st_size;
+        StampRoom room = {.heads = 2 * size, .wholes = size};
+        w->context.room = &room;
+        check_cache(w, "/src/a changed (size, mtime, TIME)");
+        assert_int_equal(room.wholes, 0);
+        assert_in_range(room.heads, size, 2 * size - 1);
+        check_cache(w, "something changed (the stamps are too large to say what)");
+        check_helper(w, "up to date");
+        room.heads = 10;
+        check_cache(w, "never brought up to date");
+        check_helper(w, "up to date"); /* a helper's stamp is not a cache's */
+        world_free(w);
+}
+
+/* Fails after so many calls. */
+typedef struct FailingArm {
+        size_t left;
+        int r;
+} FailingArm;
+
+static int fail_arm_later(int fd, ArmKind kind, void *userdata) {
+        FailingArm *f = userdata;
+        return f->left-- == 0 ? f->r : 0;
+}
+
+static int stamp_all(World *w, char **missing) {
+        Stamp *stamp = NULL;
+        int r = freshness_stamp_helper(&w->context, &w->helper, &stamp, missing);
+        stamp = stamp_free(stamp);
+        if (r >= 0)
+                r = freshness_stamp_cache(&w->context, &w->plan->caches[0], &stamp, missing);
+        if (r >= 0)
+                r = freshness_stamp_outputs(&w->context, &w->plan->caches[0], stamp, missing);
+        stamp_free(stamp);
+        return r;
+}
+
+static int compare_all(World *w) {
+        Freshness f = FRESHNESS_NULL;
+        int r = freshness_of_cache(&w->context, &w->plan->caches[0], &f);
+        assert_true(r == 0 || f.difference == DIFFERENCE_NONE);
+        freshness_done(&f);
+        if (r >= 0)
+                r = freshness_of_helper(&w->context, &w->helper, &f);
+        freshness_done(&f);
+        return r;
+}
+
+/* What the watches run out of ends a comparison, wherever it is, and is not taken for a missing file. */
+static void shortages_end_it_wherever_they_come(void **state) {
+        static const int shortages[] = {-ENOMEM, -ENOSPC, -E2BIG, -EMFILE, -ENFILE};
+        World *w = world_with_two_outputs(*state);
+        FailingArm failing;
+        char *missing = NULL;
+        w->context.arm = &(Arm){fail_arm_later, &failing};
+        for (size_t i = 0; i < ELEMENTSOF(shortages); i++) {
+                size_t n = 0;
+                do {
+                        failing = (FailingArm){n++, shortages[i]};
+                        int r = compare_all(w);
+                        assert_int_equal(r, failing.left == SIZE_MAX ? shortages[i] : 0);
+                } while (failing.left == SIZE_MAX);
+                assert_in_range(n, 10, 100);
+                n = 0;
+                do {
+                        failing = (FailingArm){n++, shortages[i]};
+                        int r = stamp_all(w, n % 2 ? &missing : NULL);
+                        assert_int_equal(r, failing.left == SIZE_MAX ? shortages[i] : 0);
+                        assert_null(missing);
+                } while (failing.left == SIZE_MAX);
+        }
+        world_free(w);
+}
+
+/* Another error is one of the path, and the rest is looked at all the same. */
+static void errors_of_a_path_are_outcomes(void **state) {
+        World *w = world_with_two_outputs(*state);
+        FailingArm failing = {0, -EIO};
+        w->context.arm = &(Arm){fail_arm_later, &failing};
+        check_cache(w, "/src cannot be read (Input/output error)");
+        assert_true(failing.left < SIZE_MAX - 3); /* the outputs were armed */
+        char *missing = NULL;
+        Stamp *stamp = NULL;
+        failing.left = 0;
+        assert_int_equal(freshness_stamp_cache(&w->context, &w->plan->caches[0], &stamp, &missing), -EIO);
+        assert_string_equal(missing, "/src");
+        free(missing);
+        missing = NULL;
+        failing.left = 0;
+        stamp = stamp_new();
+        assert_int_equal(freshness_stamp_outputs(&w->context, &w->plan->caches[0], stamp, &missing), -EIO);
+        assert_string_equal(missing, "/out1");
+        free(missing);
+        stamp_free(stamp);
+        world_free(w);
+}
+
+static Fingerprint sources_of(World *w) {
+        Fingerprint f;
+        assert_int_equal(freshness_of_sources(&w->context, w->manifest, &f), 0);
+        return f;
+}
+
+static bool sources_change(World *w, const char *command) {
+        Fingerprint before = sources_of(w);
+        shell("cd %s/v && %s", w->s->path, command);
+        Fingerprint after = sources_of(w);
+        return !fingerprint_equal(&before, &after);
+}
+
+static void sources_are_what_no_cache_writes(void **state) {
+        const Scratch *s = *state;
+        World *w = world_new(s);
+        assert_true(sources_change(w, "echo longer >src/a"));
+        assert_true(sources_change(w, "touch splash")); /* a copy that no cache writes */
+        assert_true(sources_change(w, "rm splash"));
+        assert_true(sources_change(w, "mkdir opt"));
+        assert_true(sources_change(w, "rm -r src")); /* missing ones count as that */
+        assert_false(sources_change(w, "echo longer >out; touch other"));
+        assert_false(sources_change(w, "rm out"));
+        Fingerprint before = sources_of(w);
+        scratch_write(s, "builders/b.conf", "[Builder]\nExec=/bin/true --other\n");
+        world_plan(w, MANIFEST);
+        Fingerprint after = sources_of(w);
+        assert_false(fingerprint_equal(&before, &after));
+        /* written by another cache, as a whole or in a part */
+        shell("mkdir -p %s/v/src/b %s/v/made", s->path, s->path);
+        world_plan(
+                w,
+                "<bootcaches version=\"1\"><cache name=\"c\" builder=\"b\"><source path=\"/src\"/>"
+                "<output path=\"/made/x\"/></cache><cache name=\"d\" builder=\"b\"><source path=\"/made\"/>"
+                "<output path=\"/out\"/></cache></bootcaches>");
+        assert_false(sources_change(w, "touch made/x made/y"));
+        assert_true(sources_change(w, "touch src/q"));
+        shell("cd %s/v && rm -r src && ln -s src src", s->path);
+        (void) sources_of(w); /* what cannot be looked at is no error */
+        world_free(w);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(what_was_built_is_fresh),
@@ -388,6 +699,19 @@ int main(void) {
                 scratch_test(any_byte_may_be_in_a_name),
                 scratch_test(output_directory_counts_whole),
                 scratch_test(everything_is_armed_though_the_first_is_missing),
+                scratch_test(each_output_has_its_own_line),
+                scratch_test(helper_without_a_stamp_is_stale_if_any_copy_is_for_it),
+                scratch_test(output_of_another_type_was_replaced),
+                scratch_test(files_are_found_in_a_stamp_whatever_their_order),
+                scratch_test(file_of_two_sources_is_known_once),
+                scratch_test(link_that_leads_nowhere_is_there),
+                scratch_test(way_through_a_file_is_missing),
+                scratch_test(stamp_names_its_builder),
+                scratch_test(damaged_lines_of_files_count_as_none),
+                scratch_test(room_for_stamps_is_shared_and_its_want_is_said),
+                scratch_test(shortages_end_it_wherever_they_come),
+                scratch_test(errors_of_a_path_are_outcomes),
+                scratch_test(sources_are_what_no_cache_writes),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -216,6 +216,23 @@ static void what_cannot_be_left_out_and_has_no_room_is_an_error(void **state) {
         assert_int_equal(faccessat(s->fd, ".stamp.tmp", F_OK, 0), -1);
 }
 
+static void one_file_left_out_is_counted_too(void **state) {
+        const Scratch *s = *state;
+        Stamp *a = stamp_new(), *b = NULL;
+        assert_int_equal(stamp_add(a, "key", "value"), 0);
+        a->files_left_out = 1;
+        assert_int_equal(stamp_write(s->fd, "x", a), 0);
+        assert_int_equal(stamp_read(s->fd, "x", NULL, &b), 0);
+        assert_string_equal(stamp_get(b, "more"), "1");
+        b = stamp_free(b);
+        a->files_left_out = 0;
+        assert_int_equal(stamp_write(s->fd, "x", a), 0);
+        assert_int_equal(stamp_read(s->fd, "x", NULL, &b), 0);
+        assert_null(stamp_get(b, "more"));
+        stamp_free(a);
+        stamp_free(b);
+}
+
 static void lines_that_would_not_come_back_are_refused(void **state) {
         Stamp *a = stamp_new();
         assert_int_equal(stamp_add(a, "key", "%s", ""), -EBADMSG);
@@ -351,6 +368,7 @@ int main(void) {
                 scratch_test(stamps_are_bounded_in_size_and_lines),
                 scratch_test(size_at_the_limit_is_read_one_byte_more_is_not),
                 scratch_test(files_without_room_are_counted_not_written),
+                scratch_test(one_file_left_out_is_counted_too),
                 scratch_test(many_short_files_are_bounded_by_their_lines),
                 scratch_test(what_cannot_be_left_out_and_has_no_room_is_an_error),
                 cmocka_unit_test(lines_that_would_not_come_back_are_refused),
