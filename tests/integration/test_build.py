@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""bootkeep-build by hand and from the daemon: what stands on the helpers, and what does not when something fails."""
+"""bootkeep-build by hand and from the daemon: what is on the helpers afterwards, and what is not if something fails."""
 
 import errno
 import glob
@@ -28,7 +28,7 @@ def built(world, **options):
 
 
 def old_set_stands(volume, before):
-    """Every helper still boots what it did: BEFORE is a list of what `booted` said."""
+    """Every helper still boots what it did before: BEFORE is a list of results of `booted`."""
     for helper, parts in zip(volume.disk.helpers, before):
         files = helper.files()
         assert booted(files) == parts, f"{helper.name} no longer carries the old set"
@@ -140,7 +140,7 @@ def a_chroot_builder_runs_inside_the_volume(world):
 
 @test
 def a_chroot_builder_that_is_not_there_is_named(world):
-    """Nor is anything else that a builder's root usually has, such as /dev."""
+    """Nor is anything else that a builder's root usually contains, such as /dev."""
     volume = world.volume()
     volume.definition("pack", Exec="/usr/bin/pack %i %o", Root="chroot")
     result = world.programs.build(volume).expect(FAILED, "failed")
@@ -337,7 +337,7 @@ def a_build_after_the_volume_was_mounted_elsewhere_does_nothing(world):
 
 
 def fails(world, volume, script, *words, status=FAILED, **keys):
-    """With the builder SCRIPT the build fails, says WORDS, and the old set stands."""
+    """With the builder SCRIPT the build fails, reports WORDS, and the old set is unchanged."""
     before = carried(volume)
     volume.builder("pack", script, "%r", "%i", "%o", **keys)
     volume.write("/etc/initramfs.conf", f"for {script}\n")
@@ -566,7 +566,7 @@ def a_build_that_would_empty_a_helper_stops_and_force_goes_on(world):
 
 
 def nothing_written_through(world, volume, status=None):
-    """A build of VOLUME writes nothing below the folder `outside` of the test, which a link leads to."""
+    """A build of VOLUME writes nothing below the test's folder `outside`, which a link points to."""
     outside = world.path("outside")
     result = world.programs.build(volume)
     assert os.listdir(outside) == [], f"written outside: {os.listdir(outside)}\n{result.stdout}{result.stderr}"
@@ -575,7 +575,7 @@ def nothing_written_through(world, volume, status=None):
 
 
 def lead_out(world, volume, path):
-    """Puts a symbolic link to a folder outside of the volume in the place of PATH."""
+    """Replaces PATH by a symbolic link to a folder outside of the volume."""
     os.makedirs(world.path("outside"), exist_ok=True)
     if volume.exists(path):
         os.rename(volume.path(path), volume.path(path + ".real"))
@@ -592,7 +592,7 @@ def boot_as_a_link_out_of_the_volume_is_refused(world):
 
 @test
 def what_lies_on_another_mount_is_said_to(world):
-    """/boot is where outputs would go, /usr where the manifest looks for kernels."""
+    """/boot is where outputs would go, /usr where the manifest expects kernels."""
     volume = world.volume()
     for place, word in ("/boot", f"{OUTPUT} is not on the volume"), ("/usr", "/usr/lib/modules: its path leaves the volume"):
         subprocess.run(["mount", "-t", "tmpfs", "other", volume.path(place)], check=True)
@@ -678,7 +678,7 @@ def a_link_in_a_copied_tree_is_not_followed(world):
 
 @test
 def hostile_names_are_made_harmless(world):
-    """A control character of C1 has two bytes, or one where the terminal takes no UTF-8."""
+    """A C1 control character has two bytes, or one on a terminal without UTF-8."""
     volume = world.volume()
     volume.mkdir("/boot/theme")
     for name in (b"\xc2\x9b31m", b"\x9b31m", b"\x1b[31m", b"new\nline"):
@@ -837,7 +837,7 @@ def what_a_killed_build_had_started_ends_before_the_next_build_begins(world):
     assert not is_read(late), "it would still write the output"
 
 
-# Locks all that it may open below the folder that is its descriptor, and says how much that is.
+# Locks everything that it may open below the folder that its descriptor refers to, and prints the number.
 LOCK_ALL = """
 import fcntl, os, sys
 held = []
@@ -868,7 +868,7 @@ def whoever_may_only_read_the_volume_holds_no_build_up(world):
 
 @test
 def killed_at_any_system_call_every_helper_boots_the_old_or_the_new_set(world):
-    """SIGKILL is injected by strace at a growing number of the calls that change something."""
+    """strace injects SIGKILL after an increasing number of system calls that change something."""
     volume = built(world, esps=1)
     esp = volume.disk.esp[0]
     rng = random.Random(1)
@@ -898,7 +898,7 @@ def what_a_killed_build_had_staged_goes_also_where_nobody_wants_it_any_more(worl
     volume = built(world, esps=1)
     esp = volume.disk.esp[0]
     volume.kernel("6.2.0")
-    # behind the stamp of the cache and the intent comes the first file of the helper, when all are staged
+    # the stamp of the cache and the intent are followed by the first file of the helper, when all are staged
     trace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat",
              "-e", "inject=renameat:signal=SIGKILL:when=3"]
     env = {**environment(), "ASAN_OPTIONS": "detect_leaks=0"}
@@ -997,7 +997,7 @@ def a_volume_that_is_not_trusted_is_never_built(world):
 @test
 def wrong_usage_is_status_2_with_a_message(world):
     build = program("bootkeep-build")
-    at = world.path("nowhere")  # never a real mount point: what should be refused must not find work if it is not
+    at = world.path("nowhere")  # never a real mount point: an argument that is wrongly accepted must not cause a build
     for arguments in ([], ["--nonsense", at], [at, at], ["--mount-id=x", at], ["--trust-ctime=perhaps", at],
                       ["--caches-only", "--helpers-only", at]):
         process = world.programs.run([build, *arguments])

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A helper carries the old set or the new one at every instant: killed at each system call that changes something,
-and with the power cut there, that is with nothing on the disk but what had reached it."""
+"""A helper carries the old set or the new one at every instant: when killed at each system call that changes
+something, and with the power cut there, that is, with only those writes on the disk that had reached it."""
 
 import contextlib
 import itertools
@@ -21,7 +21,7 @@ LONG = "# " + "#" * 600 + "\n"  # more than one sector
 
 
 def build_struck_at(volume, call, n, signal="KILL"):
-    """Updates the helpers; at the CALL number N it gets SIGNAL. Returns its exit status."""
+    """Updates the helpers; at the Nth CALL it gets SIGNAL. Returns its exit status."""
     build = [program("bootkeep-build"), "--quiet", f"--builders={volume.builders}", "--helpers-only", volume.root]
     trace = ["strace", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:signal={signal}:when={n}"]
     process = subprocess.run([*trace, *build], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
@@ -41,7 +41,7 @@ def check(files, old, new, where):
 
 
 class Set(dict):
-    """linux and initrd, compared as such; the booter beside."""
+    """linux and initrd, compared as they are; and the booter."""
 
     def __init__(self, linux, initrd, booter):
         super().__init__(linux=linux, initrd=initrd)
@@ -87,7 +87,7 @@ def read_tree(at):
 
 
 def after_power_cut(world, volume, helper):
-    """What HELPER carries on a disk that has only what reached VOLUME's disk up to now."""
+    """What HELPER carries on a disk with only those writes that have reached VOLUME's disk so far."""
     image = world.path("cut.img")
     table = json.loads(run("sfdisk", "--json", volume.disk.file).stdout)["partitiontable"]
     part = table["partitions"][helper.number - 1]
@@ -103,7 +103,7 @@ def after_power_cut(world, volume, helper):
 
 
 def hold(world, helper):
-    """Mounts HELPER elsewhere too, so that the end of a killed build does not write back what it had not synced."""
+    """Mounts HELPER elsewhere, too, so that killing a build does not write back what it had not synced."""
     at = world.path("held")
     os.mkdir(at)
     run("mount", helper.node, at)
@@ -111,7 +111,7 @@ def hold(world, helper):
 
 
 def try_every_call(world, padding, look, minimum, held=False):
-    """LOOK gives what is on the helper behind a kill at each call in turn."""
+    """LOOK returns what is on the helper after a kill at each call in turn."""
     volume = world.volume(esps=1)
     helper = volume.disk.esp[0]
     if held:
@@ -156,7 +156,7 @@ def a_power_cut_at_any_call_leaves_one_of_the_two_sets(world):
 
 @test
 def interrupted_again_and_again_a_helper_still_boots(world):
-    """No build in between comes to its end: each begins with what the one before left."""
+    """No build in between finishes: each starts with what the one before left behind."""
     volume = world.volume(esps=1)
     helper = volume.disk.esp[0]
     world.programs.build(volume).expect(0)
@@ -191,7 +191,7 @@ def what_a_killed_build_staged_goes_also_where_nothing_is_wanted_any_more(world)
 
 @test
 def what_killed_builds_wrote_makes_room_for_the_next(world):
-    """There is room for two sets on the helper, not for three; one was killed either side of the switch."""
+    """There is room for two sets on the helper, but not for three; builds are killed on either side of the switch."""
     volume = world.volume(esps=1, volume_mib=96)
     helper = volume.disk.esp[0]
 

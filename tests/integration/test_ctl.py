@@ -253,7 +253,7 @@ def quiet_is_quiet(world):
 def another_user_sees_and_is_denied_the_rest(world):
     volume = world.volume()
     view = world.daemon().volume(volume.name).wait_state("untrusted")
-    copy = world.path("bootkeepctl")  # the build folder may be root's alone
+    copy = world.path("bootkeepctl")  # the build directory may be accessible to root only
     shutil.copy(program("bootkeepctl"), copy)
     os.chmod(copy, 0o755)
     env = environment(DBUS_SYSTEM_BUS_ADDRESS=world.bus.address)
@@ -269,7 +269,7 @@ def another_user_sees_and_is_denied_the_rest(world):
 
 
 def on_a_terminal(world, columns, *arguments, pager="cat"):
-    """What bootkeepctl draws on a terminal that is so wide."""
+    """What bootkeepctl prints on a terminal of this width."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 100, columns, 0, 0))
     expect(world.programs.ctl(*arguments, stdout=theirs, NO_COLOR="1", SYSTEMD_PAGER=pager), OK)
@@ -341,7 +341,7 @@ COMPLETIONS = os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", ".
 
 
 def completed(world, *words):
-    """What bash offers for the last of WORDS."""
+    """What bash offers to complete the last of WORDS."""
     script = 'source "$1" && shift && COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) && ' \
              "_bootkeepctl && printf '%s\\n' \"${COMPREPLY[@]}\" && wait"
     env = environment(DBUS_SYSTEM_BUS_ADDRESS=world.bus.address)

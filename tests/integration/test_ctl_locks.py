@@ -19,7 +19,7 @@ from lib.programs import SANITIZER, environment, program
 OK, NO, USAGE = 0, 1, 2
 NOT_FOUND, CANNOT_START = 127, 126
 
-# Says that it is there, then ends with status 5 at any signal that it is sent.
+# Reports that it is running, then exits with status 5 on any signal.
 PATIENT = """
 import signal, sys
 for s in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
@@ -32,7 +32,7 @@ QUIET = {"Watch": {"SettleSec": "60", "SettleMaxSec": "120"}, "Build": {"RetrySe
 
 
 class Running:
-    """A program in the background. `end` awaits its end and returns (status, stdout, stderr)."""
+    """A program in the background. `end` waits for it and returns (status, stdout, stderr)."""
 
     def __init__(self, world, command, **options):
         env = environment(DBUS_SYSTEM_BUS_ADDRESS=world.bus.address)
@@ -50,7 +50,7 @@ class Running:
         self.process.send_signal(number)
 
     def line(self, timeout=30):
-        """Awaits a line on its stdout."""
+        """Waits for a line on its stdout."""
         assert select.select([self.process.stdout], [], [], timeout)[0], f"no line within {timeout} s"
         return self.process.stdout.readline()
 
@@ -75,14 +75,14 @@ def lock(world, volume, *command, wait=False, **options):
 
 
 def patient(world, volume, **options):
-    """A holder whose command is known to run."""
+    """A holder whose command is known to be running."""
     holder = lock(world, volume, sys.executable, "-c", PATIENT, **options)
     assert holder.line() == "there\n"
     return holder
 
 
 class Counted:
-    """Every value that Failures had: what a lock counted is forgiven as soon as a scan finds all fresh."""
+    """Every value that Failures had: one counted by a lock is forgiven once a scan finds everything fresh."""
 
     def __init__(self, world):
         self.changed = threading.Condition()
@@ -135,7 +135,7 @@ def a_success_clears_what_failed_before(world):
     assert expect(ctl(world, "rebuild", volume.name).end(), NO)
     assert view["Failures"] == 1
     mark = daemon.mark()
-    # as a package manager would that builds by itself: it is then found to be as it should
+    # like a package manager that builds by itself: the scan then finds everything as it should be
     volume.builder("pack", PACK, "%r", "%i", "%o")
     expect(lock(world, volume, "true").end(), OK)
     view.wait("fresh", lambda p: p["State"] == "fresh" and p["Failures"] == 0)
@@ -201,7 +201,8 @@ def signals_go_to_the_command(world):
 
 @test
 def a_terminal_that_goes_is_told_to_the_command(world):
-    """As of `ssh -t host bootkeepctl lock …`, whose connection breaks: we lead the session, so it is told to us alone."""
+    """As with `ssh -t host bootkeepctl lock …` when the connection breaks: we lead the session, so only we are
+    signalled."""
     volume, _, _ = fresh(world)
     pid, terminal = pty.fork()
     if pid == 0:
@@ -283,7 +284,7 @@ def a_killed_holder_loses_it_to_the_next(world):
     assert waiter.line() == "mine\n"
     expect(waiter.end(), OK)
     daemon.wait_for("vanished", mark)
-    gate.open()  # the command went on without
+    gate.open()  # the command kept running without it
     expect(holder.end(), -signal.SIGKILL)
 
 
@@ -294,7 +295,7 @@ def the_command_outlives_the_daemon(world):
     holder = lock(world, volume, "sh", "-c", gate.script + "exit 3", stderr=subprocess.PIPE)
     gate.await_builder()
     daemon.stop()
-    # it says so at once, not in the end
+    # it says so at once, not at the end
     assert select.select([holder.process.stderr], [], [], 30)[0], "no warning"
     warning = holder.process.stderr.readline()
     assert "lost" in warning and volume.name in warning, warning
@@ -366,7 +367,7 @@ def a_busy_volume_keeps_the_reboot_lock_away(world):
 
 
 def lock_after_failure(world, volume, waiter):
-    """PATIENT ended with a failure; a success clears it where the waiter has not got its turn before."""
+    """PATIENT ended with a failure; a success clears it unless the waiter has had its turn before."""
     lock(world, volume, "true").end()
     return waiter.end()
 

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What bootkeepd stands on fails, hangs, floods, or goes at the wrong moment. Nobody is left waiting, nothing is left
-behind, and it goes on when that is over."""
+"""What bootkeepd depends on fails, hangs, floods it, or goes away at the wrong moment. Nobody is left waiting, nothing
+is left behind, and it carries on when that is over."""
 
 import os
 import select
@@ -34,7 +34,7 @@ while True:
 
 
 class Program:
-    """One of the two programs that the daemon starts, replaced by a script or taken away."""
+    """One of the two programs that the daemon starts, replaced by a script or removed."""
 
     def __init__(self, world, name):
         self.path = world.path(f"libexec/{name}")
@@ -56,7 +56,7 @@ class Program:
 
 
 class OwnBus:
-    """A bus of this test alone, that may be stopped and killed."""
+    """A bus for this test only, which may be stopped and killed."""
 
     def __init__(self, world):
         folder = world.path("own-bus")
@@ -94,7 +94,7 @@ def children(daemon):
 
 
 def await_end_of(pids, timeout=30):
-    """Awaits the end of processes, reaped or not."""
+    """Waits for processes to exit, whether reaped or not."""
     for pid in pids:
         try:
             fd = os.pidfd_open(pid)
@@ -105,7 +105,7 @@ def await_end_of(pids, timeout=30):
 
 
 def send(daemon, member, signature, *arguments):
-    """A call whose answer is awaited later, by `finish` of its connection."""
+    """A call whose reply is waited for later, by `finish` of its connection."""
     return daemon.connection.send("org.bootkeep1", "/org/bootkeep1", "org.bootkeep1.Manager", member, signature,
                                   *arguments)
 
@@ -210,7 +210,7 @@ def a_build_that_is_killed_counts_once(world):
         view.wait("locked by its build", lambda p: p["LockHolder"])
         os.kill(children(daemon)[0], signal.SIGKILL)
         gate.open()  # the builder outlives it
-        # what the bus tells of the killed one is behind us, too
+        # what the bus reports of the killed one is over, too
         view.wait("failed", lambda p: not p["LockHolder"] and p["State"] == "failed")
         assert view["Failures"] == i, view.properties
     assert not daemon.logged("vanished and lost its lock")
@@ -350,7 +350,7 @@ def scans_that_failed_are_tried_again_even_after_giving_up(world):
     volume.write("/etc/initramfs.conf", "nobody saw this\n")
     view.wait_state("given-up")
     assert view["Busy"] is False
-    scan.restore()  # no event tells of it, and who knows what is still armed
+    scan.restore()  # no event reports it, and there is no telling what is still armed
     view.wait("built", lambda p: volume.runs() == 2 and p.get("State") == "fresh")
 
 
@@ -367,7 +367,7 @@ def when_the_bus_goes_it_builds_on_and_is_back_when_that_is(world):
     waiting.replace(f'{gate.script}exec {waiting.real} "$@"')
     send(daemon, "Scan", "s", volume.name)
     gate.await_builder()
-    own.kill()  # the one who waits is gone with it
+    own.kill()  # the waiter is gone with it
     waiting.restore()
     mark = daemon.mark()
     gate.open()
@@ -512,7 +512,7 @@ def names_that_are_no_utf8_can_be_spoken_of(world):
     shown = f"{disk.volume.name}[/@?]"
     view = daemon.volume(shown)
     view.wait_state("untrusted")
-    # told by its node: its own name cannot be said on the bus
+    # addressed by its node: its name cannot be sent over the bus
     assert error_of(lambda: daemon.call("Rebuild", "su", disk.volume.node, 0, timeout=10)) == NOT_READY
     daemon.call("Trust", "s", disk.volume.node)
     gate.await_builder()

@@ -17,7 +17,7 @@ ERROR = "org.bootkeep1.Error."
 
 
 def error_of(function, *arguments):
-    """The name of the error that the call is answered with."""
+    """The name of the error that the call fails with."""
     try:
         function(*arguments)
     except DBusError as e:
@@ -35,7 +35,7 @@ def as_nobody(world, *arguments):
 
 
 def members(xml, name):
-    """Method, property and signal with all their types of the interface NAME."""
+    """The methods, properties and signals of the interface NAME, with their types."""
     interface = next(i for i in ET.fromstring(xml).iter("interface") if i.get("name") == name)
     found = set()
     for member in interface:

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Volumes come, change and go with the mount table, and nothing else is taken for one."""
+"""Volumes appear, change and go away with the mount table, and nothing else is mistaken for a volume."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from lib.disk import kernel_has, run
 
 
 def settled(daemon, world, name="probe"):
-    """Awaits that the daemon has seen the mount table as it is now: a volume mounted last has appeared."""
+    """Waits until the daemon has seen the mount table as it is now: a volume mounted last has appeared."""
     probe = world.disk(name=name, esps=0)
     probe.mount()
     daemon.volume(probe.volume.name).wait("there", bool)
@@ -111,7 +111,7 @@ def a_moved_mount_is_followed(world):
     builds = len(view.builds)
     volume.write("/etc/initramfs.conf", "after the move\n")
     view.wait_build(builds)
-    view.wait_state("fresh")  # nobody holds it any more
+    view.wait_state("fresh")  # nothing holds it any more
 
 
 @test
@@ -229,7 +229,7 @@ def a_subvolume_is_built_like_any_other_volume(world):
 
 @test
 def a_subvolume_that_takes_the_name_of_another_is_a_volume_of_its_own(world):
-    """As a rollback does it: the old one is renamed, a copy of it gets its name."""
+    """As a rollback does: the old one is renamed, and a copy of it gets its name."""
     if not kernel_has("btrfs"):
         raise Skip("this kernel has no btrfs")
     disk = world.disk(esps=0, fs="btrfs", volume_mib=128)

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What holds builds back, and for how long: package managers, the time shortly after boot, change that goes on."""
+"""What holds builds back, and for how long: package managers, a recent boot, continuing change."""
 
 import fcntl
 import os
@@ -32,7 +32,7 @@ def uptime():
 
 
 def hold(world, lock):
-    """A package manager's lock file, and the descriptor that has it locked."""
+    """A package manager's lock file, and the descriptor that holds the lock."""
     path = world.path("frontend.lock")
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
     lock(fd)
@@ -44,7 +44,7 @@ def holding_daemon(world, path, **watch):
 
 
 def is_held(lock):
-    """A test of one kind of lock: builds are held back, that is said, and ends soon behind its release."""
+    """Tests one kind of lock: builds are held back, this is reported, and it ends soon after the release."""
     def run(world):
         volume = world.volume()
         path = world.path("frontend.lock")
@@ -58,7 +58,7 @@ def is_held(lock):
         daemon.wait_for(f"held back: {path} is locked", mark)
         said = world.programs.ctl("status", volume.name).stdout
         assert "held back while a package manager works" in said, said
-        assert "/etc/initramfs.conf changed" in said, said  # why it is stale is still told
+        assert "/etc/initramfs.conf changed" in said, said  # the reason why it is stale is still shown
         assert len(view.builds) == builds and view["State"] == "stale"
         released = time.monotonic()
         os.close(fd)
@@ -111,12 +111,12 @@ def the_lock_is_looked_at_once_a_second_and_only_while_work_waits(world):
                 looks.append(float(next(w for w in line.split() if "." in w and w[0].isdigit())))
             if len(looks) == 6:
                 break
-        # what else happens may have it looked at too, so not each step counts, but all together
+        # other events may cause it to be checked as well, so the total counts, not each step
         assert looks[-1] - looks[0] >= 0.95 * 4, looks
         assert looks[-1] - looks[0] < 8, looks
         os.close(fd)
         view.wait_state("fresh", timeout=60)
-        volume.write("/etc/initramfs.conf", "another\n")  # something to do, for an end of what is traced
+        volume.write("/etc/initramfs.conf", "another\n")  # something to do, so that the trace has an end
         view.wait("changed", lambda p: p["State"] != "fresh")
         strace.terminate()
         strace.stderr.read()
@@ -145,7 +145,7 @@ def who_is_in_a_hurry_does_not_race_a_package_manager(world):
     runs = volume.runs()
     _, fd = hold(world, lock_flock)
     volume.write("/etc/initramfs.conf", "another\n")
-    view.wait_state("settling")  # so nobody has looked at the package manager yet
+    view.wait_state("settling")  # so nobody has checked for the package manager yet
     assert daemon.call("Flush", "t", 2_000_000) == [[volume.name]]
     assert "package manager" in view["StateReason"] and volume.runs() == runs, view.properties
     os.close(fd)
@@ -200,7 +200,7 @@ def a_mere_restart_is_no_boot(world):
 
 @test
 def a_file_that_is_still_being_written_is_not_built_from(world):
-    """The kernel makes one event of equal ones that follow each other: a queue that does not grow is not quiet."""
+    """The kernel merges equal events that follow each other: a queue that does not grow does not mean quiet."""
     volume = world.volume()
     daemon = world.daemon(config={"Watch": {"SettleSec": "1", "SettleMaxSec": "60"}})
     view = daemon.trusted(volume)
@@ -239,7 +239,7 @@ def each_change_during_a_build_leads_to_another(world):
         volume.write("/etc/initramfs.conf", f"{i}\n" * (i + 1))
         if i == 0:
             gate.await_builder()
-        volume.write(f"/usr/lib/modules/6.1.0/new{i}", "x")  # while it is built
+        volume.write(f"/usr/lib/modules/6.1.0/new{i}", "x")  # while it is being built
         gate.open()
         gate.await_builder()  # another build, for that
     gate.open()

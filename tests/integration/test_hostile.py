@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a hostile manifest costs until it is refused or understood: at most 60 ms of CPU and 32 MiB, whatever it says.
+"""What a hostile manifest costs until it is refused or parsed: at most 60 ms of CPU and 32 MiB, whatever it contains.
 
-`BOOTKEEP_HOSTILE=SEED:NUMBER test_hostile.py` tries NUMBER others by chance; with BOOTKEEP_HOSTILE_TABLE=1 all are
-shown with what they cost."""
+`BOOTKEEP_HOSTILE=SEED:NUMBER test_hostile.py` tries NUMBER random ones as well; with BOOTKEEP_HOSTILE_TABLE=1 all are
+listed with their cost."""
 
 import os
 import pathlib
@@ -15,12 +15,12 @@ from lib.programs import BUILD, environment, plain_scan
 
 CPU_MAX = 0.060
 MEMORY_MAX = 32 << 20
-TRIES = 5  # the machine does other things too: only what is always too much is
+TRIES = 5  # the machine does other things, too: only a cost that is always too high counts
 STALE, REFUSED = 1, 3
 
 
 def cost(command):
-    """(CPU seconds, bytes resident at most, exit status, what it printed) of one run."""
+    """(CPU seconds, maximum resident bytes, exit status, output) of one run."""
     process = subprocess.run([os.path.join(BUILD, "tests/integration/cost"), *command], stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, env=environment(), check=False)
     usec, kib = map(int, process.stderr.splitlines()[-1].split())
@@ -28,7 +28,7 @@ def cost(command):
 
 
 def least_cost(command, *statuses):
-    """The cheapest of some runs, where the first is too dear and ended with one of STATUSES (none: with any)."""
+    """The cheapest of several runs, if the first is too expensive and exited with one of STATUSES (none: with any)."""
     best = cost(command)
     for _ in range(TRIES - 1):
         if best[0] <= CPU_MAX or (statuses and best[2] not in statuses):
@@ -51,7 +51,7 @@ def corpus():
 
 
 class Table:
-    """What was measured, and what of it is too much."""
+    """What was measured, and which of it is too much."""
 
     def __init__(self):
         self.rows = []
@@ -102,7 +102,7 @@ def every_refusal_ends_a_scan_as_cheaply(world):
         cpu, memory, status, said = least_cost(scan, REFUSED)
         if status == REFUSED:
             table.add(name, cpu, memory, "refused", next(i for i in said.splitlines() if i.startswith("REASON")))
-        else:  # looking at what it names is the volume's cost
+        else:  # examining what it names is a cost of the volume
             assert status == STALE or "MANIFEST" in said, f"{name}: status {status}: {said[-200:]}"
             table.add(name, 0, memory, "looked at", f"{cpu:.3f} s")
     table.check()

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A scan that hangs, on a disk that does not answer or for any other reason, holds up its own volume alone."""
+"""A scan that hangs, on a disk that does not respond or for any other reason, holds up only its own volume."""
 
 import os
 import re
@@ -18,7 +18,7 @@ SANITIZER_TAX = 2  # LeakSanitizer looks through all memory at the end
 
 
 def assert_served(daemon, other, view):
-    """D-Bus is answered at once, and OTHER is watched and built."""
+    """D-Bus calls are answered at once, and OTHER is watched and built."""
     slowest = 0.0
     for _ in range(50):
         began = time.monotonic()
@@ -36,12 +36,12 @@ def assert_stops_quickly(daemon):
     daemon.signal(signal.SIGTERM)
     assert daemon.process.wait(20) == 0
     took = time.monotonic() - began
-    daemon.stop(timeout=1)  # its log stays open for as long as the scan that hangs has it
+    daemon.stop(timeout=1)  # its log stays open as long as the hanging scan has it open
     assert took < 1 + SANITIZER_TAX, f"it stopped after {took:.1f} s"
 
 
 def child_of(daemon, volume, name="bootkeep-scan"):
-    """The running scan of VOLUME, awaited from its very beginning on, which nothing else would tell of."""
+    """The running scan of VOLUME, waited for from its very beginning, which nothing else would report."""
     deadline = time.monotonic() + 10
     children = f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children"
     while time.monotonic() < deadline:
@@ -71,7 +71,7 @@ def deaf_volume(world):
 def a_disk_that_does_not_answer_holds_up_nothing_but_its_volume(world):
     volume = deaf_volume(world)
     disk, other = volume.disk, world.volume(esps=0)
-    # it has to go deaf before the scan begins
+    # it has to stop responding before the scan begins
     daemon = world.daemon(config={"Watch": {"SettleSec": "4", "SettleMaxSec": "10", "ScanTimeoutSec": "2"}})
     view, other_view = daemon.trusted(volume), daemon.trusted(other)
     runs = volume.runs()
@@ -148,7 +148,7 @@ def a_scan_that_is_stopped_holds_up_nothing_but_its_volume(world):
 
 
 def stop_in_the_tree(daemon, volume):
-    """Has VOLUME scanned until a scan stands still with a directory dN of the tree open, N > 0."""
+    """Has VOLUME scanned until a scan is stopped with a directory dN of the tree open, N > 0."""
     while True:
         daemon.signal(signal.SIGHUP)
         scan = child_of(daemon, volume)
@@ -163,12 +163,12 @@ def stop_in_the_tree(daemon, volume):
                         return scan
                     os.kill(scan, signal.SIGSTOP)
         except OSError:
-            pass  # it has ended, or what it had open is closed: once more
+            pass  # it has exited, or closed what it had open: once more
 
 
 @test
 def what_changes_behind_the_back_of_a_scan_is_seen(world):
-    """The scan finds all fresh, so that no build looks at it again."""
+    """The scan finds everything fresh, so that no build examines it again."""
     volume = world.volume(esps=0)
     for i in range(3000):
         volume.mkdir(f"/usr/lib/modules/{KERNEL}/d{i:04}")
@@ -195,7 +195,7 @@ def assert_refused(error, function, *arguments):
 
 @test
 def a_build_that_is_stopped_holds_up_nothing_but_its_volume(world):
-    """Not even the one build slot, and no reboot."""
+    """It does not even hold up the single build slot, or a reboot."""
     volume, other = world.volume(name="slow", esps=1), world.volume(name="other", esps=0)
     gate = Gate(world)
     daemon = world.daemon(config=CONFIG)
@@ -238,7 +238,7 @@ def a_hung_volume_that_is_unmounted_is_gone(world):
 
 @test
 def a_deaf_volume_that_is_pulled_away_while_it_is_owed_work_holds_up_nothing(world):
-    """The daemon holds its mount, and is the last to: who lets go of it writes back what is dirty."""
+    """The daemon holds its mount, and is the last to do so: whoever releases it writes back what is dirty."""
     volume = deaf_volume(world)
     other = world.volume(esps=0)
     daemon = world.daemon(config={"Watch": {"SettleSec": "60", "SettleMaxSec": "60"}})

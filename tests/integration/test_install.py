@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What `meson install` puts where, and that it fits together."""
+"""What `meson install` installs where, and that it fits together."""
 
 import configparser
 import os
@@ -108,7 +108,7 @@ def each_program_needs_its_libraries_and_no_other(world):
 
 
 def symbols(path):
-    """The functions that PATH has for others to call, or for itself."""
+    """The functions that PATH defines, for others or for itself."""
     listed = subprocess.run(["nm", "--format=posix", path], check=True, stdout=subprocess.PIPE, text=True).stdout
     return {words[0] for words in map(str.split, listed.splitlines()) if len(words) > 1 and words[1] == "T"}
 
@@ -145,7 +145,7 @@ def man_pages_are_without_mistakes(world):
 
 @test
 def with_another_prefix_the_bus_still_finds_its_policy(world):
-    """dbus-daemon reads /usr/share and /etc alone."""
+    """dbus-daemon reads only /usr/share and /etc."""
     folder = world.path("local")
     subprocess.run(["meson", "setup", folder, SOURCE, "--prefix=/usr/local"], check=True, stdout=subprocess.DEVNULL)
     listed = subprocess.run(["meson", "introspect", folder, "--installed"], check=True, stdout=subprocess.PIPE,

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The daemon, a scan or a build is killed at any moment: what changed is found, what did not is not built again, no
-build is doubled, and in the end all is as if nobody had been killed.
+"""The daemon, a scan or a build is killed at any moment: what changed is found, what did not change is not built
+again, no two builds run at once, and in the end everything is as if nothing had been killed.
 
     test_kill.py [--kills N] [--seed S]"""
 
@@ -26,7 +26,7 @@ CACHE = """
     <source path="/etc/initramfs.conf" optional="yes"/>
     <output path="/boot/initrd-%i"/>
   </cache>"""
-# Packs, slowly enough to be met, and tells if another one is at it on the same volume.
+# Packs, slowly enough to be caught at it, and reports if another one is running on the same volume.
 ONCE = """
 folder=$4
 exec 9>>"$folder/$(cat "$1/etc/hostname").lock"
@@ -39,7 +39,7 @@ flock -n 9 || echo doubled >>"$folder/doubled"
 
 
 def options():
-    """Read in the outer process, and handed to the inner one by the environment. What is left chooses tests."""
+    """Read in the outer process, and passed to the inner one in the environment. What is left selects tests."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", default=os.environ.get("BOOTKEEP_KILLS", "60"))
     parser.add_argument("--seed", default=os.environ.get("BOOTKEEP_SEED", str(random.randrange(1 << 32))))
@@ -73,7 +73,7 @@ def children(process, name):
 
 
 def await_child(daemon, name, timeout=2.0):
-    """Watches for a child at its very beginning, which nothing else would tell of."""
+    """Watches for a child from its very beginning, which nothing else would report."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if found := children(daemon.process, name):
@@ -82,7 +82,7 @@ def await_child(daemon, name, timeout=2.0):
 
 
 def load(volume, number):
-    """Change NUMBER of the scripted load."""
+    """Change number NUMBER of the scripted load."""
     module = f"/usr/lib/modules/{KERNEL}/m{number % 5}.ko"
     what = number % 4
     if what == 0:
@@ -96,7 +96,8 @@ def load(volume, number):
 
 
 def end_state(volume):
-    """All that was made of VOLUME's sources: outputs, helpers and names of stamps, those of helpers without names."""
+    """Everything that was made from VOLUME's sources: outputs, helpers and names of stamps, without the names of
+    helpers' stamps."""
     made = {OUTPUT: volume.read(OUTPUT)}
     for i, helper in enumerate(volume.disk.helpers):
         made.update({f"{i}:{path}": data for path, data in helper.files().items()})
@@ -112,7 +113,7 @@ def kill_something(world, daemon, rng, counts, volumes, number):
     if what == "idle":
         for v in volumes:
             daemon.volume(v.name).wait_state("fresh", timeout=60)
-        # a state that was announced before the last change was seen is no rest
+        # a state announced before the last change was seen is not final
         for v in volumes:
             assert daemon.call("Scan", "s", v.name)
             daemon.volume(v.name).wait_state("fresh", timeout=60)

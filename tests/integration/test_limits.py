@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the kernel has no more of: it is said by its name, the volume is scanned on a timer, and nothing is lost.
+"""When a limit of the kernel is reached, it is reported by name, the volume is scanned on a timer, and nothing is
+lost.
 
-Limits of inotify are those of a user namespace of the daemon's own, so that nobody else on the machine meets them."""
+The limits of inotify are those of a user namespace of the daemon's own, so that nobody else on the machine is
+affected."""
 
 import os
 import re
@@ -17,7 +19,7 @@ from lib.disk import run
 SHORT = {"Watch": {"SettleMaxSec": "1"}}  # the interval of the timer too
 
 
-# Enters a user namespace in which everybody is who he is outside, sets sysctls and becomes the command.
+# Enters a user namespace that maps all IDs to themselves, sets sysctls and executes the command.
 NAMESPACE = """
 import ctypes, os, sys
 entered, enter = os.pipe()
@@ -43,7 +45,7 @@ os.execvp(sys.argv[2 + count], sys.argv[2 + count:])
 
 
 def limited(**limits):
-    """A command prefix with these user.max_… sysctls for the program and its children alone."""
+    """A command prefix that sets these user.max_… sysctls for the program and its children only."""
     return [sys.executable, "-c", NAMESPACE, str(len(limits)), *(f"{n}={v}" for n, v in limits.items())]
 
 
@@ -121,7 +123,7 @@ def with_few_descriptors_it_lives_on_and_builds(world):
 
 @test
 def two_hundred_volumes_are_kept_at_once(world):
-    """Subvolumes of one btrfs; ten have something to be built."""
+    """Subvolumes of one btrfs, ten of which have something to build."""
     disk = world.disk(esps=0, fs="btrfs", volume_mib=256)
     disk.volume.shell("for i in $(seq 200); do btrfs subvolume create $i >/dev/null; done")
     volumes = []
@@ -155,7 +157,7 @@ def two_hundred_volumes_are_kept_at_once(world):
 
 @test
 def limits_are_those_of_the_daemon_alone(world):
-    """That the tests above mean what they say."""
+    """Checks that the tests above test what they claim."""
     del world
     process = subprocess.run([*limited(inotify_instances=3), "cat", "/proc/sys/user/max_inotify_instances"],
                              stdout=subprocess.PIPE, check=True, text=True)

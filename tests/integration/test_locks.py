@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Locks of volumes, waiters, the reboot lock, Flush, PrepareUnmount: what a client of the bus sees of them.
+"""Volume locks, waiters, the reboot lock, Flush, PrepareUnmount: what a client on the bus sees of them.
 
-`test_locks.py --steps N --seed S` walks longer, or again; `--cycles N` unmounts more often."""
+`test_locks.py --steps N --seed S` makes a longer walk, or repeats one; `--cycles N` unmounts more often."""
 
 import contextlib
 import errno
@@ -28,8 +28,8 @@ SLOW = {"Watch": {"SettleSec": "60", "SettleMaxSec": "120"}}
 
 
 def option(name, default):
-    """Takes `--NAME VALUE` from the command line, before the words that choose tests are looked at, and hands it by the
-    environment to the inner process."""
+    """Takes `--NAME VALUE` off the command line, before the words that select tests are read, and passes it to the
+    inner process in the environment."""
     key = "BOOTKEEP_LOCKS_" + name.strip("-").upper()
     if name in sys.argv:
         i = sys.argv.index(name)
@@ -44,7 +44,7 @@ CYCLES = option("--cycles", 100)
 
 
 class Client:
-    """A connection of its own: what it locks is its own, and lost with it."""
+    """A connection of its own: what it locks is lost with it."""
 
     def __init__(self, world):
         self.bus = Connection(world.bus.path)
@@ -170,13 +170,13 @@ def what_was_mounted_a_moment_ago_can_be_locked(world):
     client = Client(world)
     before = world.path("before")
     os.mkdir(before)
-    for _ in range(5):  # the next mount comes while the daemon does not look, for it did so just now
+    for _ in range(5):  # the next mount happens while the daemon does not read the table, since it just did
         subprocess.run(["mount", "-t", "tmpfs", "none", before], check=True)
         disk.mount()
         assert client.call("GetVolume", "s", disk.volume.node)
         client.lock(disk.mountpoint)
         client.unlock(disk.volume.name)
-        client.call("Scan", "s", disk.volume.name)  # behind it none runs
+        client.call("Scan", "s", disk.volume.name)  # after that none is running
         subprocess.run(["umount", before, disk.mountpoint], check=True)
         view.wait_gone()
 
@@ -248,7 +248,7 @@ def a_locked_volume_is_scanned_but_not_built(world):
 
 @test
 def the_exit_status_counts(world):
-    """The next in line keeps the volume stale, so that no build clears the count."""
+    """The next client in line keeps the volume stale, so that no build clears the count."""
     volume, daemon, view = ready(world)
     clients = [Client(world) for _ in range(6)]
     clients[0].lock(volume.name)
@@ -365,7 +365,7 @@ def while_the_reboot_lock_is_held_no_lock_is_granted_and_nothing_is_built(world)
     runs = volume.runs()
     volume.write("/etc/initramfs.conf", "compress=late\n")
     view.wait_state("stale")
-    # whoever wants it built is told so, rather than to wait for a system that goes down
+    # a client that wants it built gets an error, rather than waiting for a system that is going down
     for flags in (0, 1):
         assert error_of(other.call, "Rebuild", "su", volume.name, flags) == "RebootInProgress"
     assert error_of(other.call, "PrepareUnmount", "s", volume.name) == "Busy"
@@ -447,7 +447,7 @@ def a_mount_that_was_never_seen_is_looked_at_before_the_reboot(world):
 
 @contextlib.contextmanager
 def scan_replaced(world, script):
-    """Runs SCRIPT in front of each scan; $last is what is scanned."""
+    """Runs SCRIPT before each scan; $last is what is scanned."""
     scan = world.path("libexec/bootkeep-scan")
     real = os.readlink(scan)
     with open(scan + ".new", "w", encoding="ascii") as f:
@@ -460,7 +460,7 @@ def scan_replaced(world, script):
 
 
 def another_that_changed(world, daemon):
-    """A trusted volume that is not mounted, and stale when it will be."""
+    """A trusted volume that is not mounted, and will be stale when it is."""
     volume = world.volume(name="late")
     view = daemon.trusted(volume)
     volume.disk.umount()
@@ -582,7 +582,7 @@ def flush_builds_what_is_owed_and_names_what_is_left(world):
     volume.write("/etc/initramfs.conf", "compress=flush\n")
     view.wait_state("settling")
     assert daemon.call("Flush", "t", 60 * 10**6)[0] == []
-    # what was told on the same connection came before
+    # what was sent on the same connection arrived before
     assert view["State"] == "fresh" and len(view.builds) == 2
     holder = Client(world)
     holder.lock(volume.name)
@@ -624,7 +624,7 @@ def a_busy_volume_that_loses_one_of_its_mounts_is_held_by_the_other(world):
     assert failed.returncode == 32 and "busy" in failed.stderr, failed
     assert view["LockHolder"] == client.bus.name
     client.unlock(second)
-    assert client.call("Scan", "s", second) == ["fresh"]  # while one runs it has the mount
+    assert client.call("Scan", "s", second) == ["fresh"]  # while one is running it holds the mount
     subprocess.run(["umount", second], check=True)
     view.wait_gone()
 
@@ -644,7 +644,7 @@ def to_prepare_is_refused_where_work_stays_owed(world):
 
 @test
 def an_idle_volume_is_never_held(world):
-    """Mount, change, build, unmount, again and again: no EBUSY of our making, and the device is free at once."""
+    """Mount, change, build, unmount, again and again: no EBUSY caused by us, and the device is free at once."""
     volume, daemon, view = ready(world, config={"Watch": {"SettleSec": "10ms"}})
     waits = []
     for cycle in range(CYCLES):
@@ -659,7 +659,7 @@ def an_idle_volume_is_never_held(world):
                 os.close(os.open(volume.disk.volume.node, os.O_RDONLY | os.O_EXCL))
                 break
             except OSError as e:
-                # udevd looks at a device that was open for writing; that is not ours
+                # udevd probes a device that was open for writing; that is not our doing
                 assert e.errno == errno.EBUSY and time.monotonic() < start + 5, e
         waits.append(time.monotonic() - start)
         view.wait_gone()
@@ -693,7 +693,8 @@ def without_polkit_only_root_may(world):
 
 
 class Polkit:
-    """Stands in for polkitd, whose rules are the machine's: it is asked, and answers what the test says, when it says so."""
+    """Stands in for polkitd, whose rules belong to the machine: it gives the reply that the test wants, when the test
+    wants it."""
 
     def __init__(self, world):
         self.asked = queue.Queue()
@@ -724,7 +725,7 @@ def polkit_is_asked_and_nobody_else_waits_for_its_answer(world):
     with lock_as_nobody(world, volume) as caller:
         question = polkit.question()
         client = Client(world)
-        client.lock(volume.name)  # while polkit thinks
+        client.lock(volume.name)  # while polkit has not decided
         client.unlock(volume.name)
         polkit.answer(question, False)
         _, err = caller.communicate(timeout=30)
@@ -748,14 +749,14 @@ def goes_on(process):
 def polkit_may_ask_whoever_typed_the_command(world):
     volume, _, _ = ready(world)
     polkit = Polkit(world)
-    copy = world.path("bootkeepctl")  # the build folder may be root's alone
+    copy = world.path("bootkeepctl")  # the build directory may be accessible to root only
     shutil.copy(program("bootkeepctl"), copy)
     os.chmod(copy, 0o755)
     env = environment(DBUS_SYSTEM_BUS_ADDRESS=world.bus.address, SYSTEMD_BUS_TIMEOUT="1ms")  # nobody types that fast
     for yes, status in ((False, 4), (True, 7)):
         with subprocess.Popen([*NOBODY, copy, "lock", volume.name, "--", "sh", "-c", "exit 7"], text=True,
                               stderr=subprocess.PIPE, env=env) as caller:
-            for _ in range(2 if yes else 1):  # to take it, and to give it back
+            for _ in range(2 if yes else 1):  # to take it, and to release it
                 question = polkit.question()
                 assert goes_on(caller), "it did not wait for the answer"
                 polkit.answer(question, yes)
@@ -787,7 +788,7 @@ def the_end_does_not_wait_for_polkit(world):
     polkit = Polkit(world)
     with lock_as_nobody(world, volume) as caller:
         polkit.question()
-        assert daemon.stop() == 0  # nor is anything left behind, for the sanitizer to see
+        assert daemon.stop() == 0  # nor is anything leaked, which the sanitizer would see
         caller.communicate(timeout=30)
         assert caller.returncode != 0
 
@@ -836,7 +837,7 @@ def a_flood_hurts_its_sender_alone(world):
     other = Client(world)
     other.lock(volume.name)
     other.unlock(volume.name)
-    # ASan keeps what was freed for a while: what grows with the flood would be far more
+    # ASan keeps freed memory for a while: memory that grows with the flood would be far more
     assert rss(daemon) < before + 400_000, (before, rss(daemon))
 
 
@@ -862,7 +863,7 @@ def malformed_calls_are_errors_to_their_sender(world):
 
 
 class Departures:
-    """Who left the bus. Whoever calls behind `wait` comes behind the signal that told the daemon of it."""
+    """Clients that left the bus. A call made after `wait` arrives after the signal that told the daemon of it."""
 
     def __init__(self, world):
         self.gone = set()
@@ -883,7 +884,7 @@ class Departures:
 
 
 class Walk:
-    """Clients that do anything, beside a model of what must be."""
+    """Clients that do random things, compared with a model of what must happen."""
 
     def __init__(self, world, volumes, n_clients=8):
         self.world, self.volumes = world, volumes
@@ -933,7 +934,7 @@ class Walk:
             assert finish_error(self.clients[i], self.calls.pop((i, v))) == "granted"
             self.holder[v] = i
         elif v in self.changed:
-            # what was changed under locks is built now, and the build is a client as any other
+            # what was changed under locks is built now, and the build is a client like any other
             self.changed.remove(v)
             self.daemon.volume(v).wait("built", lambda p: p.get("State") == "fresh" and not p["LockHolder"], timeout=60)
 
@@ -952,7 +953,7 @@ class Walk:
         else:
             self.line[v].append(i)
             self.calls[i, v] = serial
-            # the next call of anybody comes behind this one: the bus keeps the order
+            # the next call of anybody arrives after this one: the bus keeps the order
             client.call("GetVolume", "s", v)
             return
         answer = finish_error(client, serial)
@@ -1012,7 +1013,7 @@ def a_random_walk_of_eight_clients_matches_its_model(world):
         i, v = random.randrange(8), random.choice(walk.volumes)
         kind = random.choices(("lock", "wait", "unlock", "vanish", "change", "reboot"), (3, 5, 8, 1, 1, 1))[0]
         if walk.rebooter is not None and random.random() < 0.3:
-            i, kind = walk.rebooter, "vanish"  # or nothing else happened any more
+            i, kind = walk.rebooter, "vanish"  # or nothing else happened
         walk.counts[kind] = walk.counts.get(kind, 0) + 1
         world.note(f"{step}: {kind} {i} {v}")
         if kind in ("lock", "wait"):

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Manifests appear, change, break and are mended; what is not root's own good file is refused, and why is said."""
+"""Manifests appear, change, break, are repaired; any but a valid file of root is refused, with the reason."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ LIMIT = 64 * 1024
 
 
 def refused(world, volume, *words):
-    """The scan refuses the manifest and names the file and WORDS."""
+    """The scan refuses the manifest; the reason names the file and contains WORDS."""
     result = world.programs.scan(volume).expect(REFUSED, "refused")
     for word in (MANIFEST, *words):
         assert word in result.reason, f"no {word!r} in: {result.reason}"
@@ -105,7 +105,7 @@ def a_symbolic_link_out_of_the_volume_leads_nowhere(world):
     outside = world.path("outside.xml")
     with open(outside, "w", encoding="utf-8") as f:
         f.write(manifest())
-    # as in a chroot: the path within the volume, where nothing is
+    # as in a chroot: the path within the volume, where there is nothing
     for target in (outside, "../" * 20 + outside.lstrip("/")):
         volume.remove(MANIFEST)
         volume.symlink(MANIFEST, target)
@@ -113,7 +113,7 @@ def a_symbolic_link_out_of_the_volume_leads_nowhere(world):
 
 
 def links_that_lead_nowhere(volume, place):
-    """Puts each kind of them on the way to PLACE, and yields the link that the refusal must name."""
+    """Puts each kind of them on the path to PLACE, and yields the link that the refusal must name."""
     folder = os.path.dirname(place)
     above = os.path.dirname(folder)
     for link, target in ((place, "/srv/gone.xml"), (place, "../../" * 9 + "srv/gone.xml"), (place, "bootcaches.xml"),
@@ -134,7 +134,7 @@ def a_link_that_leads_nowhere_is_refused_in_both_places(world):
     subprocess.run(["mount", "-t", "tmpfs", "bootkeep-test", volume.path("/mounted")], check=True)
     shutil.copy(volume.path(MANIFEST), volume.path("/mounted"))
     os.renames(volume.path(MANIFEST), volume.path("/srv/good.xml"))
-    for place in (VENDOR_MANIFEST, MANIFEST):  # beside the administrator's is a good one of the vendor's
+    for place in (VENDOR_MANIFEST, MANIFEST):  # next to the administrator's there is a valid one of the vendor
         for link, target in links_that_lead_nowhere(volume, place):
             result = world.programs.scan(volume).expect(REFUSED, "refused")
             assert result.reason.startswith(f"{place}: {link} is a symbolic link to {target}: "), result.reason

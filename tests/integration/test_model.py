@@ -1,12 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A daemon with five volumes is driven at random, and whenever all is quiet each volume must be as a model says:
-its state, every output and every helper byte for byte.
+"""A daemon with five volumes is driven at random, and whenever all is quiet each volume must be as a model predicts:
+its state, every output and every helper, byte for byte.
 
     test_model.py [--steps N] [--seed S]
 
-The seed is printed. Builders are functions of their sources alone, so what they must have made is computed here from
-the sources as they stand; mounts, trust and manifests are the model's own."""
+The seed is printed. Builders are functions of their sources only, so the expected outputs are computed here from the
+current sources; mounts, trust and manifests are the model's own."""
 
 import argparse
 import collections
@@ -24,7 +24,7 @@ from lib.daemon import Daemon
 from lib.dbus import DBusError
 from lib.disk import run
 
-QUIET = 90  # seconds in which all has to come to rest, retries of killed builds included
+QUIET = 90  # seconds until everything has to come to rest, including retries of killed builds
 CONFIG = {
     "Watch": {"SettleSec": "100ms", "SettleMaxSec": "1"},
     "Build": {"RetrySec": "50ms", "MaxFailures": "1000", "MaxAttempts": "100000", "MaxBuilds": "2"},
@@ -57,7 +57,7 @@ COPIES = """
   <copy role="misc" helper="xbootldr" from="/etc/shared.conf" to="/shared.conf"/>"""
 SPLASH = '\n  <copy role="misc" from="/boot/splash.bmp" to="/splash.bmp"/>'
 
-# What they make is what Model.list_of() and Model.pack_of() make.
+# Their outputs are computed by Model.list_of() and Model.pack_of() as well.
 LIST = """
 cd "$1/usr/lib/modules/$2"
 find . -type f -printf '%P\\n' | LC_ALL=C sort >"$3"
@@ -80,7 +80,7 @@ def kinds_of(mode):
 
 
 class Member:
-    """One volume and what the model knows of it."""
+    """One volume and what the model knows about it."""
 
     def __init__(self, world, number, options):
         self.world = world
@@ -120,12 +120,12 @@ class Member:
 
     @property
     def seen(self):
-        """Is it a volume to the daemon?"""
+        """Whether it is a volume to the daemon."""
         return bool(self.at) and not self.covered and not self.read_only
 
     @property
     def state(self):
-        """What the daemon has to say of it when all is quiet; None: nothing."""
+        """What the daemon has to report about it when all is quiet; None: nothing."""
         if not self.seen:
             return None
         if self.manifest in ("plain", "refused"):
@@ -202,7 +202,7 @@ class Model:
 
     @staticmethod
     def tree_of(member, kernel):
-        """(path, lstat) of all below a kernel's modules, as bytes, the top as b''."""
+        """(path, lstat) of everything below a kernel's modules, as bytes, the top as b''."""
         top = os.fsencode(member.volume.path(f"/usr/lib/modules/{kernel}"))
         found = {b"": os.lstat(top)}
         for folder, folders, names in os.walk(top):
@@ -243,7 +243,7 @@ class Model:
                 path = f"/loader/entries/os-{kernel}.conf"
                 if path not in files:
                     return f"{helper.name}: no entry of {kernel}"
-                # what the entry says but for the names of its files, and what these carry
+                # the content of the entry except for the names of its files, and the content of these
                 names = {w[0]: w[1].strip() for w in (line.split(" ", 1) for line in files[path].decode().splitlines())
                          if len(w) == 2}
                 text = member.entry(kernel)
@@ -280,7 +280,7 @@ class Model:
         return self.content_problem(member) or (f"the daemon says fresh, a scan {scan.stdout}" if scan.status else None)
 
     def compare(self):
-        """Awaits quiet: that all is, and stays, as the model says."""
+        """Waits for quiet: until everything is, and stays, as the model predicts."""
         deadline = time.monotonic() + QUIET
         for member in self.members:
             member.lost_a_kernel = False
@@ -346,7 +346,7 @@ class Model:
         self.serial += 1
 
     def step_repoint(self, m):
-        """The configuration is reached by a link, over a link in the middle of its way."""
+        """The configuration is reached through a link, whose path goes through another link."""
         target = self.random.choice(("set-a", "set-b"))
         os.symlink(target, m.volume.path("/etc/current.new"))
         os.rename(m.volume.path("/etc/current.new"), m.volume.path("/etc/current"))
@@ -405,8 +405,8 @@ class Model:
             if os.path.lexists(outside):
                 os.unlink(outside)
             os.link(m.volume.path(path), outside)
-            # No event tells a directory that a file in it got another name elsewhere, see docs/map.md: it is known
-            # from the next scan on, for which this calls.
+            # A directory gets no event when a file in it gets another name elsewhere, see docs/map.md: it is known from
+            # the next scan on, which this requests.
             os.chmod(m.volume.path(path), self.random.choice((0o444, 0o604)))
 
     def step_write_by_other_name(self, m):
@@ -421,7 +421,7 @@ class Model:
         if kernel not in there:
             self.install(m, kernel)
         elif len(there) > 1 and not m.lost_a_kernel:
-            m.lost_a_kernel = True  # two at once may be more than a helper gives up without force
+            m.lost_a_kernel = True  # two at once may be more than a helper may lose without --force
             shutil.rmtree(m.volume.path(f"/usr/lib/modules/{kernel}"))
 
     def step_damage_output(self, m):
@@ -450,7 +450,7 @@ class Model:
     # steps on mounts
 
     def umount(self, place, *options):
-        """As soon as no scan or build works there."""
+        """As soon as no scan or build is working there."""
         deadline = time.monotonic() + QUIET
         while subprocess.run(["umount", *options, place], stderr=subprocess.DEVNULL).returncode != 0:
             assert time.monotonic() < deadline, f"{place} stays busy"
@@ -529,7 +529,7 @@ class Model:
         self.trust(m, not m.trusted)
 
     def child(self, name, member=None):
-        """A running child of the daemon of this name (for MEMBER), awaited for a while."""
+        """A running child of the daemon with this name (for MEMBER), waited for for a while."""
         deadline = time.monotonic() + 1
         children = f"/proc/{self.daemon.process.pid}/task/{self.daemon.process.pid}/children"
         while time.monotonic() < deadline:
@@ -570,7 +570,7 @@ class Model:
         self.kill_child(m, "bootkeep-build")
 
     def change_under_way(self, m, name):
-        """Changes, while a scan or build of the same volume stands still somewhere in the middle."""
+        """Changes made while a scan or build of the same volume is stopped somewhere in the middle."""
         pid = self.child(name, m)
         time.sleep(self.random.random() * self.random.choice((0, 0.005, 0.05)))
         self.counts[f"changes while a {name} ran"] += self.signal_child(pid, signal.SIGSTOP)
@@ -580,7 +580,7 @@ class Model:
 
     def step_change_while_scanned(self, m):
         if m.seen:
-            self.daemon.signal(signal.SIGHUP)  # what the scan finds fresh no build looks at again
+            self.daemon.signal(signal.SIGHUP)  # what the scan finds fresh is not examined again by a build
             self.change_under_way(m, "bootkeep-scan")
 
     def step_change_while_built(self, m):
@@ -620,7 +620,7 @@ class Model:
                 self.daemon.call("Scan", "s", m.name)
             else:
                 self.daemon.call("Rebuild", "su", m.name, self.random.randrange(2))
-        except DBusError as e:  # it may have no manifest, be changed while it is built, or not be known yet
+        except DBusError as e:  # it may have no manifest, may change while it is built, or may not be known yet
             self.world.note(f"asked: {e}")
 
     def step_pause(self, _):
@@ -650,21 +650,21 @@ ON_MOUNTS = {"umount": 3, "mount": 4, "bind": 2, "bind_part": 1, "move": 3, "rem
 ON_THE_DAEMON = {"trust": 2, "kill_scan": 4, "kill_build": 4, "change_while_scanned": 5,
                  "change_while_built": 4, "kill_daemon": 3, "restart_daemon": 1, "reload": 2, "builder": 1, "ask": 3,
                  "pause": 6}
-# What came and went while a builder ran may be in what it made, and so may be what a stranger wrote over it before it
-# was looked at; no fingerprint tells. So these are followed by another change.
+# What came and went while a builder ran may have ended up in its output, and so may what somebody else wrote over the
+# output before it was examined; no fingerprint shows it. So these are followed by another change.
 TAKING_AWAY = ("storm", "unlink", "move_out", "optional", "damage_output")
 STEPS = {**ON_A_TREE, **ON_MOUNTS, **ON_THE_DAEMON}
 WITHOUT_DAEMON = [*ON_A_TREE, *ON_MOUNTS]
 
 
 def options():
-    """Read in the outer process, and handed to the inner one by the environment."""
+    """Read in the outer process, and passed to the inner one in the environment."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--steps", default=os.environ.get("BOOTKEEP_MODEL_STEPS", "500"))
     parser.add_argument("--seed", default=os.environ.get("BOOTKEEP_MODEL_SEED", str(random.randrange(1 << 32))))
     given, _ = parser.parse_known_args()
     os.environ["BOOTKEEP_MODEL_STEPS"], os.environ["BOOTKEEP_MODEL_SEED"] = given.steps, given.seed
-    sys.argv[1:] = []  # no words that choose a test
+    sys.argv[1:] = []  # no words that select a test
     return int(given.steps), int(given.seed)
 
 

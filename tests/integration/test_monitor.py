@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""bootkeepctl monitor: what happens, as it happens."""
+"""bootkeepctl monitor: events as they happen."""
 
 import json
 import os
@@ -20,7 +20,7 @@ STAMP = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  ")
 
 
 class Monitor:
-    """A running `bootkeepctl monitor`, its lines as they come. With --json each line is an object."""
+    """A running `bootkeepctl monitor` and its lines as they arrive. With --json each line is an object."""
 
     def __init__(self, world, *arguments, stdout=subprocess.PIPE):
         self.world = world
@@ -48,7 +48,7 @@ class Monitor:
             self.changed.notify_all()
 
     def wait(self, what, timeout=30):
-        """Awaits a line that matches the pattern WHAT, or an object that has all of the dict WHAT."""
+        """Waits for a line that matches the pattern WHAT, or an object that contains all of the dict WHAT."""
         def is_it(line):
             return what.items() <= line.items() if self.json else re.search(what, line)
 
@@ -62,7 +62,7 @@ class Monitor:
             return line
 
     def order(self, *whats):
-        """Awaits all of WHATS, and that they came in this order."""
+        """Waits for all of WHATS, which must arrive in this order."""
         places = []
         for what in whats:
             self.wait(what)
@@ -72,9 +72,9 @@ class Monitor:
         assert places == sorted(places), (whats, self.lines)
 
     def end(self, number=signal.SIGTERM):
-        """Ends it, if it runs: (status, stderr)."""
+        """Stops it, if it is running: (status, stderr)."""
         if self.stderr is None:
-            self.process.send_signal(number)  # nothing, if it has ended
+            self.process.send_signal(number)  # no effect if it has exited
             self.process.wait(10)
             if self.reader:
                 self.reader.join()
@@ -219,7 +219,7 @@ def it_ends_when_nobody_reads_any_more(world):
     os.close(write)
     with os.fdopen(read, encoding="utf-8") as f:
         assert volume.name in f.readline() + f.readline()
-    assert monitor.process.wait(10) == OK  # though nothing happens that it could write
+    assert monitor.process.wait(10) == OK  # although nothing happens that it could write
     assert monitor.end() == (OK, ""), monitor.stderr
 
 
@@ -258,7 +258,7 @@ def on_a_terminal_progress_is_one_line_drawn_over(world):
     text = said.decode()
     world.note(repr(text))
     assert re.search(r"\r\x1b\[K[^\n]*\d+% [^\n]* of ", text), text
-    assert re.search(r" of [^\n]*\r\x1b\[K\d{4}-\d\d-\d\d ", text), text  # drawn away before the next line
+    assert re.search(r" of [^\n]*\r\x1b\[K\d{4}-\d\d-\d\d ", text), text  # erased before the next line
 
 
 @test
@@ -287,7 +287,7 @@ def what_happens_while_it_starts_does_not_fall_between(world):
         gate.await_builder()
         monitor = Monitor(world, "--json")
         gate.open()  # the build ends while the monitor starts
-        monitor.wait({"volume": volume.name, "state": "fresh"})  # present as such, or told
+        monitor.wait({"volume": volume.name, "state": "fresh"})  # present as such, or reported
         view.wait_state("fresh")
         monitor.end()
 

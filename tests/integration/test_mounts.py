@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The mount table, whatever happens to it, and however often: the volumes in it are followed, and nothing else."""
+"""The mount table, whatever happens to it, and however often: the volumes in it are tracked, and nothing else is."""
 
 import contextlib
 import ctypes
@@ -41,7 +41,7 @@ class Storm(threading.Thread):
         self.failure = None
         os.mkdir(self.folder)
         run("mount", "-t", "tmpfs", "none", self.folder)
-        # whatever is left goes with it, at once
+        # whatever is left goes away with it, at once
         world.later(lambda: umount(self.folder, MNT_DETACH))
         self.places = [os.path.join(self.folder, str(i)) for i in range(STORM)]
         for place in self.places:
@@ -88,8 +88,8 @@ def loop_control(request, number):
 
 
 class Loop:
-    """A loop device that holds one image after another. Stands in for the Disk of a content.Volume. Its number is
-    above all others: while it is empty nobody who looks for a free one takes it."""
+    """A loop device that contains one image after another. Stands in for the Disk of a content.Volume. Its number is
+    above all others, so that nobody who searches for a free one takes it while it is empty."""
 
     def __init__(self, world, image):
         self.number = 90000 + random.randrange(30000)
@@ -107,7 +107,7 @@ class Loop:
         run("mount", self.node, self.mountpoint)
 
     def hold_another(self, image):
-        """Unmounts, puts IMAGE in, and mounts that in the same place, as fast as it goes."""
+        """Unmounts, replaces the image by IMAGE, and mounts that in the same place, as fast as possible."""
         subprocess.run(["sh", "-euc", 'umount "$1"; losetup -d "$2"; losetup "$2" "$3"; mount "$2" "$1"', "sh",
                         self.mountpoint, self.node, image.file], check=True)
 
@@ -121,7 +121,7 @@ class Loop:
 
 @contextlib.contextmanager
 def udev_held():
-    """udevd looks at nothing new meanwhile."""
+    """udevd probes nothing new meanwhile."""
     run("udevadm", "control", "--stop-exec-queue")
     try:
         yield
@@ -239,7 +239,7 @@ def the_medium_put_back_is_the_volume_that_it_was(world):
 def what_is_mounted_in_another_namespace_is_not_taken_up(world):
     daemon = world.daemon()
     disk = world.disk(esps=0)
-    disk.volume.shell("true")  # mounts it where nobody else sees it
+    disk.volume.shell("true")  # mounts it where nobody else can see it
     probe = world.disk(name="probe", esps=0)
     probe.mount()
     daemon.volume(probe.volume.name).wait_state("plain")
@@ -298,7 +298,7 @@ def a_manifest_that_a_mount_hides_is_taken_up_when_that_goes(world):
 
 @test
 def a_folder_renamed_above_a_volume_does_not_lose_it(world):
-    """No event tells of it: neither the mounts nor the watched folders did change."""
+    """There is no event: neither the mounts nor the watched folders have changed."""
     disk = world.disk(esps=0)
     disk.mountpoint = world.path("above/mnt")
     os.makedirs(disk.mountpoint)
@@ -329,7 +329,7 @@ def a_lazily_unmounted_volume_is_gone_though_somebody_holds_it(world):
 
 @test
 def an_unmount_is_no_change_to_be_scanned(world):
-    """It is told to the watch at once, to the table in its time: here while that waits, for it was read just now."""
+    """The watch is notified at once, the table later: here while it waits, since it was read just now."""
     volume = world.volume(esps=0)
     daemon = world.daemon(config={"Watch": {"SettleSec": "1ms"}})
     view = daemon.volume(volume.name)
@@ -337,7 +337,7 @@ def an_unmount_is_no_change_to_be_scanned(world):
     os.mkdir(before)
     for _ in range(5):
         view.wait_state("untrusted")
-        assert daemon.call("Scan", "s", volume.name)  # behind it none runs
+        assert daemon.call("Scan", "s", volume.name)  # after that none is running
         mount_tmpfs(before)
         run("umount", volume.root)
         umount(before)
@@ -356,7 +356,7 @@ def without_the_right_to_mount_events_the_table_is_read(world):
                           (lambda: disk.remount("rw"), True), (disk.umount, False)):
         change()
         if there:
-            view.wait_state("plain")  # its scan, which would hold the mount, has ended
+            view.wait_state("plain")  # its scan, which would hold the mount, has exited
         else:
             view.wait_gone()
 

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""bootkeepd as a service: readiness, signals, configuration, log lines, ends and restarts."""
+"""bootkeepd as a service: readiness, signals, configuration, log lines, stops and restarts."""
 
 import os
 import signal
@@ -44,7 +44,7 @@ def a_life_of_a_volume_reads_as_a_story(world):
     daemon.wait_for(rf"{name}: found on {volume.root} \(ext4\)")
     daemon.wait_for(rf"{name}: not trusted")
     daemon.trusted(volume)
-    daemon.wait_for(rf"{name}: fresh")  # the log may be behind the bus
+    daemon.wait_for(rf"{name}: fresh")  # the log may lag behind the bus
     mark = daemon.mark()
     volume.write("/etc/initramfs.conf", "another and longer\n")
     for text in ("changed, settling", r"stale: .*initramfs.*/etc/initramfs\.conf changed", "building", "built",
@@ -90,7 +90,7 @@ def sigint_ends_it_too(world):
 
 
 def sanitizer_tax():
-    """LeakSanitizer looks through all memory at the end of every process."""
+    """LeakSanitizer searches all memory when a process exits."""
     return 2
 
 
@@ -130,7 +130,7 @@ def killed_during_a_build_it_mends_all_after_a_restart(world):
     volume.write("/etc/initramfs.conf", "another\n")
     gate.await_builder()
     daemon.kill()
-    gate.open()  # for the orphan, should it live on
+    gate.open()  # for the orphan, in case it survives
     volume.builder("pack", PACK, "%r", "%i", "%o")
     daemon.start()
     daemon.volume(volume.name).wait_state("fresh", timeout=60)
@@ -240,7 +240,7 @@ def the_standard_places_are_read_in_their_order_and_no_file_of_them_stops_it(wor
         "/etc/bootkeep/bootkeep.conf.d/15-leads-nowhere.conf": "/nowhere",
         "/etc/bootkeep/builders.d/masked.conf": "/dev/null",
     }
-    # each place is empty at first, and only for the command
+    # each place is empty at first, and exists only for the command
     script = "for d in /etc /run /usr/local/lib; do\n" \
              "mount -t tmpfs test $d\nmkdir -p $d/bootkeep/bootkeep.conf.d $d/bootkeep/builders.d\ndone\n"
     script += "".join(f"printf '{text}' >{path}\n" for path, text in files.items())
@@ -429,9 +429,9 @@ def it_waits_for_events_alone_when_all_is_fresh(world):
             lambda: all(v.get("State") in ("fresh", "plain", "untrusted") for v in daemon.objects.values()), 30)
     assert quiet, daemon.objects
     folder = f"/proc/{daemon.process.pid}/fdinfo"
-    deadline = time.monotonic() + 5  # what is shown of who is busy is some milliseconds behind
+    deadline = time.monotonic() + 5  # the list of busy volumes lags some milliseconds behind
     while True:
-        daemon.property("Version")  # once through its loop, so that what it disarmed is disarmed
+        daemon.property("Version")  # once around its loop, so that what it disarmed is disarmed
         armed = []
         for fd in os.listdir(folder):
             with open(f"{folder}/{fd}", encoding="ascii") as f:

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The set that the machine was booted from stays on the helper until the new one has booted. The builds here run in
-a chroot on the volume, so that it is the root of the running system to them; a boot is another id in the stamp."""
+"""The set that the machine was booted from stays on the helper until the new one has booted. The builds here run in a
+chroot on the volume, so that to them it is the root of the running system; a boot is simulated by another boot ID
+in the stamp."""
 
 import os
 import re
@@ -16,7 +17,8 @@ PROGRAM = "/opt/bootkeep-build"
 
 
 def running_system(world, **options):
-    """A volume that can be the root of bootkeep-build: it has the program, its libraries, /proc, /sys and /dev."""
+    """A volume that can be the root directory of bootkeep-build: it has the program, its libraries, /proc, /sys and
+    /dev."""
     volume = world.volume(esps=1, volume_mib=128, **options)
     binary = program("bootkeep-build")
     ldd = subprocess.run(["ldd", binary], stdout=subprocess.PIPE, text=True, check=True).stdout
@@ -36,7 +38,7 @@ def running_system(world, **options):
 
 
 def build_there(volume, words, *before):
-    """A new initrd and kernel, and a build that runs on the volume; BEFORE are words before its command."""
+    """A new initrd and kernel, and a build that runs on the volume; BEFORE is put before its command."""
     volume.write(f"/boot/initrd-{KERNEL}", f"initrd {words}\n" * 100)
     volume.write(f"/boot/vmlinuz-{KERNEL}", f"kernel {words}\n" * 100)
     command = [*before, "chroot", volume.root, PROGRAM, "--helpers-only", "--builders=/builders", "/"]
@@ -45,7 +47,7 @@ def build_there(volume, words, *before):
 
 
 def update(volume, words):
-    """All of it on the helper."""
+    """All of the set is on the helper."""
     process = build_there(volume, words)
     assert process.returncode == 0, process.stdout
     helper = volume.disk.esp[0]
@@ -54,7 +56,7 @@ def update(volume, words):
 
 
 def update_killed_behind_the_switch(volume, words):
-    """The second file that is removed is the first behind the switch; the first was a temporary stamp."""
+    """The second file that is removed is the first one after the switch; the first was a temporary stamp."""
     killed = build_there(volume, words, "strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=unlinkat",
                          "-e", "inject=unlinkat:signal=KILL:when=2")
     files = volume.disk.esp[0].files()
@@ -94,7 +96,7 @@ def what_was_booted_stays_until_another_boot(world):
 
 
 def started_by(world, volume, words):
-    """What a boot loader would have given the kernel."""
+    """What a boot loader would have passed to the kernel."""
     with open(world.path("cmdline"), "w", encoding="ascii") as f:
         f.write(words + "\n")
     at = volume.path("/proc/cmdline")
@@ -108,7 +110,7 @@ def who_went_back_to_the_kept_set_keeps_it(world):
     first = update(volume, "first")
     reboot(volume)
     second = update(volume, "second")
-    reboot(volume)  # and the second set does not come up
+    reboot(volume)  # and the second set does not boot
     initrd = re.search(r"/initrd-[0-9a-f]{8}", second[PREVIOUS].decode())[0]
     started_by(world, volume, f"initrd=\\{MACHINE_ID}\\{KERNEL}\\{initrd[1:]} root=UUID=x")
     for words in ("third", "fourth"):

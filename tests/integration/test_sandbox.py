@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""bootkeep-scan in its sandbox, as it will be installed: all that it is for still works, and nothing of it asks for
-what is forbidden. What an intruder would try is tried by tests/unit/test-sandbox.c."""
+"""bootkeep-scan in its sandbox, as installed: everything it is meant to do still works, and none of it attempts what
+is forbidden. What an intruder would try is tried by tests/unit/test-sandbox.c."""
 
 import os
 import re
@@ -22,7 +22,7 @@ def scan(world, volume, *arguments, prefix=(), **options):
 
 
 def calls_inside(trace):
-    """The lines of strace behind the one that loads the filter."""
+    """The lines of strace after the one that loads the filter."""
     with open(trace, encoding="utf-8", errors="replace") as f:
         lines = f.readlines()
     entered = max(i for i, line in enumerate(lines) if "SECCOMP_SET_MODE_FILTER" in line and "= 0" in line)
@@ -100,7 +100,7 @@ def what_only_root_may_read_is_read(world):
 
 @test
 def stamps_below_another_mount_are_reached(world):
-    """By a clone of the mount, which no path leads to."""
+    """Through a clone of the mount, which no path leads to."""
     volume = world.volume()
     world.programs.build(volume).expect(0, "success")
     run("mount", "-t", "tmpfs", "bootkeep-test", volume.path("/var"))
@@ -126,7 +126,7 @@ def a_stamp_that_is_too_much_for_its_memory_means_stale(world):
 
 @test
 def a_message_to_the_journal_needs_no_new_socket(world):
-    """stderr is the stream of the journal for what systemd started; the sandbox opens no other way there."""
+    """For programs started by systemd stderr is a stream to the journal; the sandbox allows no other way there."""
     volume = world.volume()
     volume.write(MANIFEST, manifest('\n  <cache name="x" colour="red"/>'))
     ours, its = socket.socketpair()

@@ -152,7 +152,7 @@ def a_changed_builder_makes_its_caches_stale(world):
     volume = world.volume()
     world.programs.build(volume).expect(0, "success")
     volume.builder("pack", "cat $1/usr/lib/modules/$2/modules >$3", "%r", "%i", "%o", TimeoutSec="30")
-    world.programs.scan(volume).expect(FRESH)  # the same command: how long it may take changes no output
+    world.programs.scan(volume).expect(FRESH)  # the same command: the timeout does not affect the output
     volume.builder("pack", "cat $1/usr/lib/modules/$2/modules >$3", "%r", "%i", "%o", "--more")
     result = world.programs.scan(volume).expect(STALE)
     assert result.one("CACHE", "initramfs", KERNEL)[0] == "stale"
@@ -289,8 +289,8 @@ def with_ctime_not_trusted_a_restored_file_is_the_same(world):
 
 
 def few_watches(n):
-    """A descriptor of an inotify instance that takes N watches: the limit of a user namespace of its own, so that the
-    machine's is left alone."""
+    """A descriptor of an inotify instance with room for N watches: a limit of a user namespace of its own, so that the
+    machine's is not touched."""
     ours, its = socket.socketpair()
     with ours, its:
         child = os.fork()
@@ -335,7 +335,7 @@ def too_few_watches_are_told_with_the_number_needed_and_all_is_compared(world):
 
 
 def file_record(path, outside, kind):
-    """The record HOLD of the file OUTSIDE, told as PATH."""
+    """The record HOLD of the file OUTSIDE, reported as PATH."""
     found = os.stat(outside)
     device = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}"
     return [path, f"{device}:{found.st_ino}", kind]

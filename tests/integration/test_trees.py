@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Trees of every shape, changed in every way: each change is seen by itself, nobody asks for a scan.
+"""Trees of every shape, changed in every way: each change is noticed by itself, without anybody requesting a scan.
 
-BOOTKEEP_DIRECTORIES=100000 makes the large tree as large as a volume may have it in practice."""
+BOOTKEEP_DIRECTORIES=100000 makes the large tree as large as those found in practice."""
 
 import mmap
 import os
@@ -19,7 +19,7 @@ CONF = "/etc/initramfs.conf"
 
 
 def seen(world, volume, view, change, timeout=60):
-    """CHANGE is followed by a build, without being asked for, and all is as the sources say then."""
+    """CHANGE is followed by a build, without a request, and then everything matches the sources."""
     before = volume.runs()
     change()
     view.wait("built", lambda p: volume.runs() > before and p.get("State") == "fresh", timeout)
@@ -39,7 +39,7 @@ def in_a_large_tree_every_place_is_watched(world):
     for i in range(directories // 100):
         for j in range(99):
             os.makedirs(volume.path(f"{TREE}/wide{i}/{j}"))
-    timeout = 60 + directories // 200  # a disk that is busy with other things, too
+    timeout = 60 + directories // 200  # on a disk that is busy with other things, too
     daemon = world.daemon(config={"Watch": {"ScanTimeoutSec": str(timeout)}})
     view = daemon.volume(volume.name).wait("there with its UUID", lambda p: p.get("UUID"))
     began = time.monotonic()
@@ -58,7 +58,7 @@ def in_a_large_tree_every_place_is_watched(world):
 def in_a_deep_tree_every_place_is_watched(world):
     volume = world.volume(esps=0)
     top = os.open(volume.path(TREE), os.O_PATH)
-    for _ in range(1500):  # the whole path is longer than what one call takes
+    for _ in range(1500):  # the whole path is longer than a single call accepts
         os.mkdir("d", dir_fd=top)
         below = os.open("d", os.O_PATH, dir_fd=top)
         os.close(top)
@@ -165,8 +165,8 @@ def mode_and_owner_alone_are_a_change_of_directories_too(world):
 
 
 def race(volume, view, swap, rounds):
-    """SWAP(n) as fast as it goes during whole scans and builds, again and again; its last word must be what is
-    built."""
+    """Calls SWAP(n) as fast as possible during whole scans and builds, again and again; its last result must be what
+    is built."""
     number = 0
     for _ in range(rounds):
         stop, runs = threading.Event(), volume.runs()
@@ -246,10 +246,10 @@ def links_on_the_way_are_followed_and_watched_each(world):
 
 @test
 def an_empty_directory_made_anew_is_seen_though_somebody_is_in_the_old_one(world):
-    """Such a directory does not tell of its removal before it is left."""
+    """Such a directory does not report its removal until nobody is in it."""
     volume = world.volume(esps=0)
     volume.remove(CONF)
-    volume.mkdir("/etc/initramfs.d")  # a source is in it later
+    volume.mkdir("/etc/initramfs.d")  # later a source is in it
     volume.mkdir("/etc/conf.d")
     volume.write(MANIFEST, manifest(CACHE.replace(CONF, "/etc/initramfs.d/conf").replace(
         "<output", '<source path="/etc/conf.d" optional="yes"/><output')))
@@ -315,7 +315,7 @@ def all_of_it_on_xfs_and_btrfs_too(world):
         seen(world, volume, view, lambda v=volume: v.replace(CONF, "replaced\n"))
         seen(world, volume, view, lambda v=volume: v.write(f"{TREE}/new/dir/file", "new\n"))
         seen(world, volume, view, lambda v=volume: v.write(f"{TREE}/new/dir/file", "NEW\n"))
-        if fs == "btrfs":  # a snapshot inside a tree is another volume: it is not looked into
+        if fs == "btrfs":  # a snapshot inside a tree is another volume: it is not entered
             run("btrfs", "subvolume", "create", volume.path(f"{TREE}/subvolume"))
             view.wait_state("fresh")
         daemon.stop()

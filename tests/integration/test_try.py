@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""tools/try: it shows the whole way, and leaves nothing behind however it ends."""
+"""tools/try: it shows everything from change to helper, and leaves nothing behind however it ends."""
 
 import os
 import signal
@@ -13,21 +13,21 @@ TRY = os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "..", "too
 
 
 class Show:
-    """tools/try, followed."""
+    """A running tools/try."""
 
     def __init__(self, world):
         self.world = world
         self.said = ""
         self.folder = world.path("tmp")
         os.mkdir(self.folder)
-        # a signal that is ignored where the tests run, as under nohup(1), would be so for good in a shell
+        # a signal that is ignored where the tests run, as under nohup(1), would stay ignored in a shell
         env = environment(BOOTKEEP_BUILD=os.path.realpath(BUILD), BOOTKEEP_TRY_TMP=self.folder)
         self.process = subprocess.Popen(  # pylint: disable=consider-using-with
             ["env", "--default-signal", TRY], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             start_new_session=True, env=env)
 
     def read_until(self, words):
-        """Reads on to a line that has WORDS; to the end if it is None."""
+        """Reads up to a line that contains WORDS, or to the end if it is None."""
         for line in self.process.stdout:
             self.world.note(line.rstrip("\n"))
             self.said += line
@@ -40,7 +40,7 @@ class Show:
         assert self.process.wait(30) in statuses, self.process.returncode
         assert "left over" not in self.said, self.said
         left = os.listdir(self.folder) + sandbox.loops_of(self.folder)
-        assert not left, left  # that no mount or process is left is seen to by the World
+        assert not left, left  # World checks that no mount or process is left
 
 
 @test
@@ -59,7 +59,7 @@ def ends_by(world, number, where, to_all=True):
     show = Show(world)
     show.read_until(where)
     (os.killpg if to_all else os.kill)(show.process.pid, number)
-    show.end(128 + number, 130)  # of the wait that it broke, or of what ran inside
+    show.end(128 + number, 130)  # from the wait that it interrupted, or from what ran inside
 
 
 @test

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Unmounting: umount.bootkeep behind umount(8), bootkeepctl unmount, and the hold on a busy volume."""
+"""Unmounting: umount.bootkeep as run by umount(8), bootkeepctl unmount, and the hold on a busy volume."""
 
 import os
 import select
@@ -17,8 +17,8 @@ QUIET = {"Watch": {"SettleSec": "60", "SettleMaxSec": "120"}, "Build": {"RetrySe
 
 
 def install(world):
-    """Puts the helper where umount(8) looks for it: into a copy of that folder which only this test program sees and
-    of which nothing is written back."""
+    """Puts the helper program where umount(8) looks for it: into a copy of that folder which only this test program
+    sees and from which nothing is written back."""
     if os.path.exists("/sbin/umount.bootkeep"):
         return
     layer = world.path("layer")
@@ -56,7 +56,7 @@ def expect(process, status):
 
 
 def owed(world, **options):
-    """A volume on which something is owed that nothing but a wish will get done: it settles for a minute."""
+    """A volume on which work is owed that is not done unless it is requested: it settles for a minute."""
     volume = volume_with_helper(world)
     daemon = world.daemon(config=QUIET, **options)
     view = daemon.trusted(volume)
@@ -256,7 +256,7 @@ def unmount(world, *arguments):
 @test
 def bootkeepctl_unmount_finishes_first(world):
     volume = world.volume()
-    daemon = world.daemon()  # holds what is busy
+    daemon = world.daemon()  # keeps it busy
     view = daemon.trusted(volume)
     for i, by in enumerate((volume.name, volume.root, volume.disk.volume.node)):
         volume.write("/etc/initramfs.conf", f"changed {i}\n")

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Whatever changes is seen, and settles before anything is done."""
+"""Whatever changes is noticed, and settles before anything is done."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from lib.content import Gate, KERNEL, OUTPUT, assert_carries
 
 
 def changes(volume, view, change):
-    """CHANGE is seen and built, and the volume is fresh again."""
+    """CHANGE is noticed and built, and the volume is fresh again."""
     builds = len(view.builds)
     change()
     status, summary = view.wait_build(builds)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What lies on an OS volume: a tree like a small distribution's, a manifest, and the host's builder for it."""
+"""The content of an OS volume: a tree like that of a small distribution, a manifest, and the host's builder for it."""
 
 import os
 import select
@@ -25,7 +25,7 @@ COPIES = """
   <copy role="booter" from="/usr/lib/bootx64.efi" to="/EFI/BOOT/BOOTX64.EFI"/>
   <copy role="misc" from="/boot/splash.bmp" to="/splash.bmp"/>"""
 
-# Writes what it read to its output, and a line to a file beside itself for each run.
+# Writes everything it reads to its output, and for each run a line to a file next to itself.
 PACK = """
 root=$1 instance=$2 output=$3
 echo "packing $instance"
@@ -37,7 +37,7 @@ echo "packing $instance"
 
 
 def manifest(*parts):
-    """A whole manifest of PARTS; of the usual cache and copies without any."""
+    """A complete manifest made of PARTS, or of the usual cache and copies without any."""
     body = "".join(parts or (CACHE, COPIES))
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<bootcaches version="1">{body}\n</bootcaches>\n'
 
@@ -61,12 +61,12 @@ class Volume:
         self.builders = world.path("builders")
 
     def path(self, path):
-        # a slip here would write to the machine itself
+        # a mistake here would write to the machine itself
         assert self.root.startswith(self.world.folder + "/") and path.startswith("/"), (self.root, path)
         return self.root + path
 
     def write(self, path, content, mode=0o644):
-        """Writes a file, also missing folders. Always in place, so that a hard link or inode stays."""
+        """Writes a file, and creates missing folders. Always in place, so that hard links and the inode are kept."""
         full = self.path(path)
         os.makedirs(os.path.dirname(full), exist_ok=True)
         with open(full, "wb") as f:
@@ -74,7 +74,7 @@ class Volume:
         os.chmod(full, mode)
 
     def replace(self, path, content):
-        """Writes beside and renames over, as editors do."""
+        """Writes a new file and renames it over the old one, as editors do."""
         self.write(path + ".new", content)
         os.rename(self.path(path + ".new"), self.path(path))
 
@@ -101,7 +101,7 @@ class Volume:
         return f"title bootkeep test\nversion {kernel}\nlinux {base}/linux\ninitrd {base}/initrd\n"
 
     def kernel(self, version=KERNEL):
-        """Installs a kernel: all that a distribution's package would, but no initrd."""
+        """Installs a kernel: everything that a distribution's package would, except an initrd."""
         self.write(f"/usr/lib/modules/{version}/modules", f"modules of {version}\n")
         self.write(f"/boot/vmlinuz-{version}", f"kernel {version}\n".encode() * 1000)
         self.write(f"/boot/entries/os-{version}.conf", self.entry(version))
@@ -116,7 +116,7 @@ class Volume:
         self.write(MANIFEST, manifest())
 
     def builder(self, name, script, *arguments, **keys):
-        """Makes the host's builder NAME of a shell SCRIPT. KEYS are further lines of its definition."""
+        """Makes a shell SCRIPT the host's builder NAME. KEYS are further lines of its definition."""
         os.makedirs(self.builders, exist_ok=True)
         program = os.path.join(self.builders, name + ".sh")
         with open(program, "w", encoding="utf-8") as f:
@@ -125,14 +125,14 @@ class Volume:
         self.definition(name, Exec=" ".join([program, *arguments]), **{"Root": "host", **keys})
 
     def definition(self, name, **keys):
-        """Writes NAME.conf alone."""
+        """Writes only NAME.conf."""
         os.makedirs(self.builders, exist_ok=True)
         lines = "".join(f"{key}={value}\n" for key, value in keys.items())
         with open(os.path.join(self.builders, name + ".conf"), "w", encoding="utf-8") as f:
             f.write("[Builder]\n" + lines)
 
     def runs(self, name="pack"):
-        """How often the builder was run."""
+        """How often the builder has run."""
         try:
             with open(os.path.join(self.builders, f"{name}.sh.runs"), encoding="ascii") as f:
                 return len(f.readlines())
@@ -140,7 +140,7 @@ class Volume:
             return 0
 
     def packed(self, kernel=KERNEL):
-        """What `pack` makes of the sources as they are now."""
+        """What `pack` makes from the current sources."""
         files = sorted(os.fsencode(os.path.join(folder, name))
                        for folder, _, names in os.walk(self.path(f"/usr/lib/modules/{kernel}")) for name in names)
         data = b"".join(self.read(os.fsdecode(f)[len(self.root):]) for f in files)
@@ -148,7 +148,7 @@ class Volume:
         return data + (self.read("/etc/initramfs.conf") if there else b"")
 
     def listing(self):
-        """Every path of the volume but bootkeep's own state, with what would show a write to it."""
+        """Every path on the volume except bootkeep's own state, with the attributes that would show a write to it."""
         found = {}
         for folder, folders, files in os.walk(self.root):
             for name in folders + files:
@@ -160,14 +160,14 @@ class Volume:
 
 
 class Gate:
-    """Holds a builder at a point of its script: `await_builder` returns when one is there, `open` lets it on."""
+    """Stops a builder at a point of its script: `await_builder` returns when one is there, `open` lets it continue."""
 
     def __init__(self, world, name="gate"):
         self.ends = []
         for end in ("arrived", "go"):
             path = world.path(f"{name}.{end}")
             os.mkfifo(path)
-            self.ends.append(os.open(path, os.O_RDWR))  # both ends, so nobody blocks and nobody sees an end
+            self.ends.append(os.open(path, os.O_RDWR))  # both ends, so that nobody blocks and nobody sees end-of-file
             world.later(lambda fd=self.ends[-1]: os.close(fd))
         self.script = f"echo x >{world.path(name)}.arrived; read -r go <{world.path(name)}.go\n"
 
@@ -180,7 +180,7 @@ class Gate:
 
 
 def booted(files, entry=ENTRY):
-    """Does what a boot loader would with a helper's FILES: reads ENTRY and returns the contents of the files that
+    """Does what a boot loader would do with a helper's FILES: reads ENTRY and returns the contents of the files that
     it names, {"linux": b"…", "initrd": b"…"}. KeyError: the helper does not boot."""
     text = files[entry].decode()
     words = [line.split(None, 1) for line in text.splitlines() if line.strip()]
@@ -188,7 +188,7 @@ def booted(files, entry=ENTRY):
 
 
 def assert_carries(volume, helper, kernel=KERNEL):
-    """The helper boots what the volume has now."""
+    """The helper boots what is on the volume now."""
     files = helper.files()
     entry = f"/loader/entries/os-{kernel}.conf"
     parts = booted(files, entry)

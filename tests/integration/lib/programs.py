@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The programs of the build folder, run by hand."""
+"""The programs of the build directory, run by hand."""
 
 import os
 import re
@@ -22,7 +22,7 @@ def program(name):
 
 
 def libexec(world):
-    """One folder with the programs that the daemon starts: in the build folder each has its own."""
+    """One folder with the programs that the daemon starts: in the build directory each has its own."""
     folder = world.path("libexec")
     os.makedirs(folder, exist_ok=True)
     for name in ("bootkeep-scan", "bootkeep-build"):
@@ -32,13 +32,14 @@ def libexec(world):
 
 
 def plain_scan():
-    """bootkeep-scan as it will be installed, without sanitizers: with the whole sandbox, and at its real cost."""
+    """bootkeep-scan as installed, without sanitizers: with the complete sandbox, and at its real cost."""
     path = os.path.join(BUILD, "src", "scan", "bootkeep-scan-plain")
     return path if os.path.exists(path) else program("bootkeep-scan")
 
 
 def environment(**more):
-    """For every program: a sanitizer's finding ends it by a signal, so that it is never taken for a status."""
+    """For every program: a sanitizer terminates it by a signal, so that a finding is never mistaken for an exit
+    status."""
     options = "halt_on_error=1:abort_on_error=1:print_stacktrace=1"
     keep = {k: v for k, v in os.environ.items() if k in ("PATH", "TMPDIR", "LD_LIBRARY_PATH")}
     return {**keep, "LANG": "C.UTF-8", "ASAN_OPTIONS": options, "UBSAN_OPTIONS": options, **more}
@@ -53,7 +54,7 @@ def unescape(word):
 
 
 class Result:
-    """How a program ended and what it said."""
+    """How a program exited and what it printed."""
 
     def __init__(self, process):
         self.status = process.returncode
@@ -62,7 +63,7 @@ class Result:
         self.records = [[unescape(w) for w in line.split(" ")] for line in process.stdout.splitlines()]
 
     def all(self, key, *first):
-        """The records KEY FIRST…, without these words."""
+        """The records that begin with KEY FIRST…, without these words."""
         head = [key, *first]
         return [r[len(head):] for r in self.records if r[: len(head)] == head]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The services that bootkeep stands on: udevd and the system bus."""
+"""The services that bootkeep depends on: udevd and the system bus."""
 
 import os
 import subprocess
@@ -9,8 +9,8 @@ from . import sandbox
 
 SOURCE = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 
-# As the distribution's system bus: nobody may call or own anything, but what a policy allows; ours is the
-# installed one, so it is tested too.
+# Like the distribution's system bus: nobody may call or own anything except what a policy allows. Ours is the installed
+# one, so it is tested, too.
 BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
@@ -39,14 +39,14 @@ BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Config
 
 
 class Udevd:
-    """The machine's udevd where one runs, else one of our own, which nobody outside can hear."""
+    """The machine's udevd if one is running, else one of our own, whose events stay inside the namespace."""
 
     def __enter__(self):
         self.process = None
         if sandbox.own_udev():
             self.process = subprocess.Popen(["/lib/systemd/systemd-udevd"], stderr=subprocess.DEVNULL)
-            # `settle` and `--ping` need its socket, which is there when the file is: inotify would be more
-            # code than the few tries that this takes
+            # `settle` and `--ping` need its socket, which works as soon as the file exists: inotify would be more code
+            # than the few tries that this takes
             while subprocess.run(["udevadm", "control", "--ping", "--timeout=10"], stdout=subprocess.DEVNULL,
                                  stderr=subprocess.DEVNULL).returncode != 0:
                 if self.process.poll() is not None:
@@ -64,13 +64,13 @@ def udev_settle():
 
 
 def udev_look(node):
-    """udevd looks at NODE now. What was written while it looked for the last time it may not have heard of."""
+    """Makes udevd probe NODE now. It may have missed what was written while it probed it the last time."""
     udev_settle()
     subprocess.run(["udevadm", "trigger", "--settle", "--action=change", node], check=True, timeout=60)
 
 
 class Bus:
-    """A private dbus-daemon that plays the system bus."""
+    """A private dbus-daemon that acts as the system bus."""
 
     def __init__(self, folder):
         self.path = os.path.join(folder, "bus")
@@ -85,7 +85,7 @@ class Bus:
         with open(self.config, "w", encoding="utf-8") as f:
             f.write(self.text())
         self.errors = tempfile.TemporaryFile()  # pylint: disable=consider-using-with
-        # it prints its address when it listens, not before
+        # it prints its address once it is listening
         self.process = subprocess.Popen(["dbus-daemon", "--config-file", self.config, "--nofork", "--nopidfile",
                                          "--nosyslog", "--print-address=1"], stdout=subprocess.PIPE,
                                         stderr=self.errors, text=True)
