@@ -8,6 +8,7 @@
 #include "bootkeep.h"
 #include "daemon/locks.h"
 #include "daemon/pending.h"
+#include "daemon/shown.h"
 
 /* How long until a bus that went away, or was not there, is asked again. */
 #define RECONNECT_USEC (5 * USEC_PER_SEC)
@@ -49,7 +50,12 @@ static void *next(void *userdata, void *volume) {
 }
 
 static void view(void *volume, BusVolume *ret) {
-        record_view(volume, ret);
+        const Record *record = volume;
+        shown_view(record, news_holder(&record->driver->news, record), ret);
+}
+
+static const Peer *holder(void *userdata, const Record *record) {
+        return access_find_peer(((Commands *) userdata)->access, record->lock.holder);
 }
 
 static int manager(void *userdata, BusManager *ret) {
@@ -90,14 +96,14 @@ static void rebuild(Commands *c, Record *r, uint32_t flags, BusCall *call) {
                 daemon_request(c->daemon, r, BUS_REBUILD, flags & BOOTKEEP_REBUILD_FORCE, call);
 }
 
-static void prepare_unmount(Daemon *d, Record *r, BusCall *call) {
+static void prepare_unmount(const Commands *c, Record *r, BusCall *call) {
         if (locks_is_locked(r) && !r->volume.build_runs) /* our own build holds it: that will end */
                 bus_reply_error(call, BOOTKEEP_ERROR_BUSY, "%s is locked by %s", r->name,
-                                strempty(r->lock_holder));
+                                locks_holder_name(c->locks, r));
         else if (r->volume.state == VOLUME_HUNG || r->volume.state == VOLUME_GIVEN_UP)
                 bus_reply(call); /* never busy: nothing is to be done for it */
         else
-                daemon_request(d, r, BUS_PREPARE_UNMOUNT, false, call);
+                daemon_request(c->daemon, r, BUS_PREPARE_UNMOUNT, false, call);
 }
 
 static void of_volume(Commands *c, Record *r, BusVerb verb, const BusArguments *a, const Peer *peer,
@@ -124,7 +130,7 @@ static void of_volume(Commands *c, Record *r, BusVerb verb, const BusArguments *
                 locks_unlock_volume(c->locks, r, a->status, peer, call);
                 return;
         case BUS_PREPARE_UNMOUNT:
-                prepare_unmount(d, r, call);
+                prepare_unmount(c, r, call);
                 return;
         case BUS_RELOAD:
         case BUS_LOCK_REBOOT:
@@ -263,14 +269,14 @@ int commands_new(Daemon *d, void (*ready_handler)(void), Commands **ret) {
                                       on_reconnect, c);
         if (r < 0)
                 return r;
-        daemon_set_bus(d, c->bus);
+        daemon_set_news(d, &(News){.bus = c->bus, .holder = holder, .userdata = c});
         *ret = TAKE_PTR(c);
         return 0;
 }
 
 Commands *commands_free(Commands *c) {
         if (c) {
-                daemon_set_bus(c->daemon, NULL);
+                daemon_set_news(c->daemon, &(News){});
                 sd_event_source_disable_unref(c->reconnect);
                 c->locks = locks_free(c->locks); /* first: that we go is nobody's failure */
                 access_free(c->access);

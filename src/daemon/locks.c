@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "bootkeep.h"
+#include "daemon/core/verdict.h"
 #include "daemon/news.h"
 
 /* A call that waits in the line of a lock. */
@@ -67,15 +68,17 @@ bool locks_reboot_is_locked(const Locks *l) {
         return l->reboot.holder != 0;
 }
 
+const char *locks_holder_name(const Locks *l, const Record *r) {
+        const Peer *holder = access_find_peer(l->access, r->lock.holder);
+        return holder ? holder->name : "somebody";
+}
+
 bool locks_is_locked(const Record *r) {
         return r->lock.holder != 0;
 }
 
 /* Brings what is shown and what is held back in line with the locks. */
 static void follow(Locks *l, Record *r) {
-        const Peer *holder = access_find_peer(l->access, r->lock.holder);
-        (void) free_and_strdup(&r->lock_holder, holder ? holder->name : NULL);
-        r->lock_holder_pid = holder ? (uint32_t) holder->pid : 0;
         daemon_set_lock(l->daemon, r,
                         locks_is_locked(r)          ? VOLUME_LOCK_CLIENT
                         : locks_reboot_is_locked(l) ? VOLUME_LOCK_REBOOT
@@ -120,17 +123,11 @@ void locks_lock_volume(Locks *l, Record *r, uint32_t flags, const Peer *peer, Bu
                 locks_refuse_for_reboot(call);
         else if (a == LOCK_BUSY)
                 bus_reply_error(call, BOOTKEEP_ERROR_BUSY, "%s is locked by %s", r->name,
-                                strempty(r->lock_holder));
+                                locks_holder_name(l, r));
         else if (a < 0)
                 bus_reply_error(call, SD_BUS_ERROR_NO_MEMORY, "Out of memory");
         if (w && a != LOCK_WAITS)
                 wait_free(w);
-}
-
-static VolumeEvent event_of(int status) {
-        return status == 0                         ? VOLUME_UNLOCKED_SUCCESS
-               : status == BOOTKEEP_BUILD_TEMPFAIL ? VOLUME_UNLOCKED
-                                                   : VOLUME_UNLOCKED_FAILURE;
 }
 
 /* The lock is free: the next in line has it, and what was done under it is looked at. */
@@ -140,11 +137,11 @@ static void released(Locks *l, Record *r, VolumeEvent how) {
         if (how == VOLUME_UNLOCKED_SUCCESS && r->volume.failures > 0 && !r->volume.build_runs)
                 log_send(LOG_NOTICE, &fields, "succeeded, after %u failure%s", r->volume.failures,
                          r->volume.failures == 1 ? "" : "s");
-        daemon_feed(l->daemon, r, how);
+        driver_feed(daemon_driver(l->daemon), r, how);
 }
 
 void locks_unlock_volume(Locks *l, Record *r, int status, const Peer *peer, BusCall *call) {
-        VolumeEvent how = event_of(status);
+        VolumeEvent how = verdict_of_unlock(status);
         LogFields fields = news_fields(r, NULL);
         switch (lock_give_back(&r->lock, peer->id)) {
         case LOCK_FREED:
@@ -159,7 +156,7 @@ void locks_unlock_volume(Locks *l, Record *r, int status, const Peer *peer, BusC
                 return;
         case LOCK_NOT_HOLDER:
                 bus_reply_error(call, BOOTKEEP_ERROR_NOT_HOLDER, "%s is locked by %s, not by you", r->name,
-                                strempty(r->lock_holder));
+                                locks_holder_name(l, r));
                 return;
         case LOCK_GRANTED:
         case LOCK_WAITS:
@@ -190,7 +187,7 @@ static const Record *known_busy(const Locks *l) {
 
 static bool all_quiet(const Locks *l) {
         for (Record *r = daemon_next(l->daemon, NULL); r; r = daemon_next(l->daemon, r))
-                if (volume_busy(&r->volume) || !daemon_has_looked(r))
+                if (volume_busy(&r->volume) || !driver_has_looked(r))
                         return false;
         return true;
 }
@@ -258,7 +255,7 @@ void locks_lock_reboot(Locks *l, uint32_t flags, const Peer *peer, BusCall *call
         if (a == LOCK_WAITS) {
                 daemon_look_afresh(l->daemon, true); /* so that no mount is overlooked */
                 for (Record *r = daemon_next(l->daemon, NULL); r; r = daemon_next(l->daemon, r))
-                        daemon_hurry(l->daemon, r);
+                        driver_hurry(daemon_driver(l->daemon), r);
                 daemon_settle_accounts(l->daemon); /* where there is no volume, too */
                 tell_reboot(l);
                 return;
@@ -323,7 +320,7 @@ void locks_flush(Locks *l, uint64_t timeout, const Peer *peer, BusCall *call) {
         TAILQ_INSERT_TAIL(&l->flushing, f, all);
         for (Record *v = daemon_next(l->daemon, NULL); v; v = daemon_next(l->daemon, v))
                 if (volume_busy(&v->volume))
-                        daemon_hurry(l->daemon, v);
+                        driver_hurry(daemon_driver(l->daemon), v);
         daemon_settle_accounts(l->daemon); /* where none is busy, too */
 }
 

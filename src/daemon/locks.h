@@ -21,6 +21,8 @@ void locks_unlock_volume(Locks *l, Record *r, int status, const Peer *peer, BusC
 void locks_lock_reboot(Locks *l, uint32_t flags, const Peer *peer, BusCall *call);
 void locks_flush(Locks *l, uint64_t timeout, const Peer *peer, BusCall *call);
 
+/* The unique name of the client that holds the lock of R. */
+const char *locks_holder_name(const Locks *l, const Record *r);
 /* Is R locked by somebody, so that it cannot be prepared for its unmount? */
 bool locks_is_locked(const Record *r);
 

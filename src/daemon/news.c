@@ -4,12 +4,18 @@
 #include <inttypes.h>
 
 #include "bootkeep.h"
+#include "daemon/shown.h"
 
-LogFields news_fields(const Record *r, const char *message_id) {
-        return (LogFields){.message_id = message_id, .volume = r->name};
+LogFields news_fields(const Record *record, const char *message_id) {
+        return (LogFields){.message_id = message_id, .volume = record->name};
 }
 
-static void log_state(const Record *r, VolumeState before) {
+static bool says_why(VolumeState state) {
+        return state == VOLUME_REFUSED || state == VOLUME_STALE || state == VOLUME_GIVEN_UP ||
+               state == VOLUME_HUNG;
+}
+
+static void log_state(const Record *record) {
         static const struct {
                 int level;
                 const char *id, *text;
@@ -26,42 +32,80 @@ static void log_state(const Record *r, VolumeState before) {
                 [VOLUME_GIVEN_UP] = {LOG_ERR, BOOTKEEP_MESSAGE_GIVEN_UP, "given up until something changes"},
                 [VOLUME_HUNG] = {LOG_ERR, BOOTKEEP_MESSAGE_SCAN_HUNG, "hung"},
         };
-        VolumeState now = r->volume.state;
-        if (now == before || !texts[now].text || now == r->rested)
+        VolumeState state = record->volume.state;
+        if (!texts[state].text || state == record->told_rested)
                 return; /* a scan that found nothing new is no news */
-        const char *reason = strempty(r->shown.reason);
-        bool say =
-                now == VOLUME_REFUSED || now == VOLUME_STALE || now == VOLUME_GIVEN_UP || now == VOLUME_HUNG;
-        LogFields fields = news_fields(r, texts[now].id);
-        log_send(texts[now].level, &fields, "%s%s%s", texts[now].text, say && *reason ? ": " : "",
-                 say ? reason : "");
+        const char *reason = says_why(state) ? strempty(record->reason) : "";
+        LogFields fields = news_fields(record, texts[state].id);
+        log_send(texts[state].level, &fields, "%s%s%s", texts[state].text, *reason ? ": " : "", reason);
 }
 
-static void log_failure(const Record *r) {
-        bool scan = !r->built_badly && !isempty(r->problem);
-        LogFields fields = news_fields(r, scan ? NULL : BOOTKEEP_MESSAGE_BUILD_FAILED);
-        uint64_t now = now_usec(), wait = r->volume.timer > now ? r->volume.timer - now : 0;
-        log_send(LOG_WARNING, &fields, "%s failed: %s; next try in %" PRIu64 " s", scan ? "scan" : "build",
-                 strempty(r->shown.reason), (wait + USEC_PER_SEC - 1) / USEC_PER_SEC);
+/* Why its build failed was said when it ended. */
+static void log_retry(const Record *record) {
+        bool of_scan = !record->built_badly && !isempty(record->problem);
+        uint64_t now = now_usec(), wait = record->volume.timer > now ? record->volume.timer - now : 0;
+        uint64_t seconds = (wait + USEC_PER_SEC - 1) / USEC_PER_SEC;
+        LogFields fields = news_fields(record, of_scan ? NULL : BOOTKEEP_MESSAGE_BUILD_FAILED);
+        if (record->built_badly && !isempty(record->problem))
+                log_send(LOG_INFO, &fields, "next try in %" PRIu64 " s", seconds);
+        else
+                log_send(LOG_WARNING, &fields, "%s failed: %s; next try in %" PRIu64 " s",
+                         of_scan ? "scan" : "build", strempty(record->reason), seconds);
 }
 
-void news_tell(Bus *bus, Record *r) {
-        _cleanup_strv_free_ char **changes = NULL;
-        VolumeState before = r->shown.state;
-        if (record_changes(r, &changes) < 0)
+static void log_news(Record *record) {
+        VolumeState state = record->volume.state;
+        if (state == record->told_state)
                 return;
-        if (before != r->volume.state) {
-                log_state(r, before);
-                if (r->volume.state == VOLUME_FAILED)
-                        log_failure(r);
-                if (r->volume.state != VOLUME_SCANNING)
-                        r->rested = r->volume.state;
-        }
-        if (changes && bus)
-                bus_volume_changed(bus, r->name, changes);
+        log_state(record);
+        if (state == VOLUME_FAILED)
+                log_retry(record);
+        record->told_state = state;
+        if (state != VOLUME_SCANNING)
+                record->told_rested = state;
 }
 
-void news_tell_properties(Bus *bus, const Record *r, const char *const *properties) {
-        if (bus)
-                bus_volume_changed(bus, r->name, (char **) (const void *) properties);
+const Peer *news_holder(const News *news, const Record *record) {
+        return news->holder && record->lock.holder != 0 ? news->holder(news->userdata, record) : NULL;
+}
+
+void news_tell(const News *news, Record *record) {
+        _cleanup_strv_free_ char **changes = NULL;
+        if (shown_take_changes(record, news_holder(news, record), &changes) < 0)
+                return;
+        log_news(record);
+        if (changes && news->bus)
+                bus_volume_changed(news->bus, record->name, changes);
+}
+
+void news_tell_properties(const News *news, const Record *record, const char *const *properties) {
+        if (news->bus)
+                bus_volume_changed(news->bus, record->name, (char **) (const void *) properties);
+}
+
+/* bootkeep-build and its builders log on their own, but one that ends at once is gone before journald can
+ * tell whose child it was, and one that was killed says nothing. */
+static void log_build(const Record *record) {
+        bool well = record->last_build_status == BOOTKEEP_BUILD_SUCCESS,
+             later = record->last_build_status == BOOTKEEP_BUILD_TEMPFAIL;
+        LogFields fields = news_fields(record, well    ? BOOTKEEP_MESSAGE_BUILD_SUCCEEDED
+                                               : later ? NULL
+                                                       : BOOTKEEP_MESSAGE_BUILD_FAILED);
+        if (well)
+                log_send(LOG_NOTICE, &fields, "built in %.1f s",
+                         (double) (record->last_build_end - record->last_build_start) /
+                                 (double) USEC_PER_SEC);
+        else
+                log_send(later ? LOG_INFO : LOG_WARNING, &fields, "build %s: %s",
+                         later ? "put off" : "failed", strempty(record->problem));
+}
+
+void news_tell_build_ended(const News *news, const Record *record) {
+        static const char *const properties[] = {"LastBuildEnd", "LastBuildStatus", "Progress", NULL};
+        bool well = record->last_build_status == BOOTKEEP_BUILD_SUCCESS;
+        log_build(record);
+        news_tell_properties(news, record, properties);
+        if (news->bus)
+                bus_build_finished(news->bus, record->name, record->last_build_status,
+                                   well ? "success" : strempty(record->problem));
 }

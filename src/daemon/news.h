@@ -5,11 +5,23 @@
 
 #include "base/log.h"
 #include "daemon/record.h"
+#include "daemon/world/peer.h"
 
-/* The fields of a message about R. MESSAGE_ID may be NULL. */
-LogFields news_fields(const Record *r, const char *message_id);
+/* The fields of a message about RECORD. MESSAGE_ID may be NULL. */
+LogFields news_fields(const Record *record, const char *message_id);
 
-/* Tells what is new of R; BUS may be NULL. */
-void news_tell(Bus *bus, Record *r);
-/* PROPERTIES (ended by NULL) of R, which no state shows, have changed. */
-void news_tell_properties(Bus *bus, const Record *r, const char *const *properties);
+/* Where news goes. BUS may be NULL. HOLDER says who holds the lock of a volume, NULL: nobody. */
+typedef struct News {
+        Bus *bus;
+        const Peer *(*holder)(void *userdata, const Record *record);
+        void *userdata;
+} News;
+
+const Peer *news_holder(const News *news, const Record *record);
+
+/* Tells what is new of RECORD. */
+void news_tell(const News *news, Record *record);
+/* PROPERTIES (ended by NULL) of RECORD, which no event changes, have changed. */
+void news_tell_properties(const News *news, const Record *record, const char *const *properties);
+/* The build of RECORD has ended: says how, and why it failed, whatever its own log was good for. */
+void news_tell_build_ended(const News *news, const Record *record);

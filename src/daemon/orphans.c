@@ -40,13 +40,13 @@ Orphans *orphans_free(Orphans *o) {
         return NULL;
 }
 
-static int on_output(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+static int on_orphan_output(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Orphan *orphan = userdata;
         (void) running_read(&orphan->running);
         return 0;
 }
 
-static int on_exit_of_child(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+static int on_orphan_exit(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Orphan *orphan = userdata;
         int status;
         for (Orphan **i = &orphan->all->first; *i; i = &(*i)->next)
@@ -70,8 +70,9 @@ void orphans_take(Orphans *o, Running *r, int signal) {
                 job_free(job);
                 return;
         }
+        const RunningHandlers handlers = {on_orphan_output, on_orphan_exit, orphan};
         orphan->all = o;
-        if (running_listen(&orphan->running, o->event, job, on_output, on_exit_of_child, orphan) < 0) {
+        if (running_listen(&orphan->running, o->event, job, &handlers) < 0) {
                 free(orphan);
                 return;
         }

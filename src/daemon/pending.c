@@ -10,7 +10,7 @@
 int pending_add(Record *r, BusVerb verb, BusCall *call) {
         if (grow(r->pending, r->n_pending) < 0)
                 return error_origin(-ENOMEM);
-        /* to prepare for an unmount takes also the scan behind the build, which would be in the way */
+        /* to prepare for an unmount takes also the scan after the build, which would be in the way */
         r->pending[r->n_pending++] = (Pending){
                 .call = sd_bus_message_ref(call),
                 .verb = verb,
@@ -44,8 +44,7 @@ void pending_answer_scans(Record *r, const char *verdict) {
 static void answer_prepare(Record *r, BusCall *call) {
         if (volume_busy(&r->volume))
                 bus_reply_error(call, BOOTKEEP_ERROR_BUSY, "Work is owed on %s: %s", r->name,
-                                isempty(r->shown.reason) ? volume_state_to_string(r->volume.state)
-                                                         : r->shown.reason);
+                                isempty(r->reason) ? volume_state_to_string(r->volume.state) : r->reason);
         else {
                 r->unpinned_until = now_usec() + UNPINNED_USEC;
                 bus_reply(call);

@@ -5,7 +5,7 @@
 
 #include "daemon/record.h"
 
-/* VERB is BUS_SCAN, BUS_REBUILD or BUS_PREPARE_UNMOUNT: answered by a scan, a build, or the scan behind that,
+/* VERB is BUS_SCAN, BUS_REBUILD or BUS_PREPARE_UNMOUNT: answered by a scan, a build, or the scan after that,
  * which begins from now on. -ENOMEM. */
 int pending_add(Record *r, BusVerb verb, BusCall *call);
 

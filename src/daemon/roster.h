@@ -12,38 +12,38 @@ typedef struct Roster {
 } Roster;
 
 #define ROSTER_NULL ((Roster){})
-void roster_done(Roster *r);
+void roster_done(Roster *roster);
 
-/* Takes over RECORD. -ENOMEM: it is still the caller's. */
-int roster_add(Roster *r, Record *record);
-/* Gives back the record at I. */
-Record *roster_take(Roster *r, size_t i);
+/* Takes over RECORD, whose name no other has. -ENOMEM: it is still the caller's. */
+int roster_add(Roster *roster, Record *record);
+/* RECORD, which must be there, is the caller's again. */
+void roster_take(Roster *roster, const Record *record);
 
 /* Is it still there? RECORD may be gone: it is not looked into. */
-bool roster_has(const Roster *r, const Record *record);
-Record *roster_find(const Roster *r, const char *name);
+bool roster_has(const Roster *roster, const Record *record);
+Record *roster_find(const Roster *roster, const char *name);
 /* By whatever a person may call it. A name means its own volume, before those that merely lie on a device of
  * that name. */
-Record *roster_look_up(const Roster *r, const char *argument);
-/* In order of appearance; behind NULL comes the first. */
-Record *roster_next(const Roster *r, const Record *record);
+Record *roster_look_up(const Roster *roster, const char *argument);
+/* In order of appearance; after NULL comes the first. */
+Record *roster_next(const Roster *roster, const Record *record);
 
 /* Names of the busy volumes, as a strv of the caller's. */
-int roster_busy(const Roster *r, char ***ret);
+int roster_busy(const Roster *roster, char ***ret);
 /* Does any have a child that runs? */
-bool roster_any_runs(const Roster *r);
+bool roster_any_runs(const Roster *roster);
 /* Is work of a trusted volume waiting? */
-bool roster_any_stale(const Roster *r);
+bool roster_any_stale(const Roster *roster);
 /* How many hold a slot, against MaxScans= and MaxBuilds=. */
-unsigned roster_scans(const Roster *r);
-unsigned roster_builds(const Roster *r);
+unsigned roster_scans(const Roster *roster);
+unsigned roster_builds(const Roster *roster);
 /* Which volume gets the next scan slot: one that somebody waits for on D-Bus before others, and that which
  * has waited longest among equals. NULL: none waits for one. */
-Record *roster_next_to_scan(const Roster *r);
+Record *roster_next_to_scan(const Roster *roster);
 /* Which volume gets the next build slot: that which has been stale longest. NULL: none waits for one alone.
  */
-Record *roster_next_to_build(const Roster *r);
+Record *roster_next_to_build(const Roster *roster);
 /* How many have no inotify instance. */
-size_t roster_without_watch(const Roster *r);
-/* What the reports of those that nobody trusts take on the bus, see report_size(). */
-size_t roster_untrusted_size(const Roster *r);
+size_t roster_without_watch(const Roster *roster);
+/* What the reports of those that nobody trusts take on the bus, see report_size(); but for EXCEPT's. */
+size_t roster_untrusted_size(const Roster *roster, const Record *except);

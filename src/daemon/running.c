@@ -6,59 +6,67 @@
 
 #include "base/error.h"
 
-void running_done(Running *r) {
-        r->output = sd_event_source_disable_unref(r->output);
-        r->exit = sd_event_source_disable_unref(r->exit);
-        r->job = job_free(r->job);
-        r->report = report_free(r->report);
-        r->garbled = false;
-        r->lines = 0;
+void running_done(Running *running) {
+        running->output = sd_event_source_disable_unref(running->output);
+        running->exit = sd_event_source_disable_unref(running->exit);
+        running->job = job_free(running->job);
+        running->report = report_free(running->report);
+        running->garbled = false;
+        running->lines = 0;
 }
 
 /* No child has more to say. */
 #define LINES_MAX (1U << 20)
-/* In turn with the bus, behind all else: one that talks without end holds up nothing. Its exit does not wait
+/* In turn with the bus, after all else: one that talks without end holds up nothing. Its exit does not wait
  * for that, for what is left is read then. */
 #define OUTPUT_PRIORITY (SD_EVENT_PRIORITY_IDLE + 10)
+#define EXIT_PRIORITY (SD_EVENT_PRIORITY_NORMAL + 10)
 
-static void take_line(const char *line, void *userdata) {
+static void take_report_line(const char *line, void *userdata) {
         Running *running = userdata;
         if (running->lines++ > LINES_MAX || report_parse_line(running->report, line) < 0)
                 running->garbled = true;
 }
 
-int running_read(Running *r) {
-        int e = job_read(r->job, take_line, r);
-        r->garbled = r->garbled || job_was_cut(r->job);
-        if (e != 0)
-                r->output = sd_event_source_disable_unref(r->output);
-        return e;
+int running_read(Running *running) {
+        assert(running->job && running->report);
+        int r = job_read(running->job, take_report_line, running);
+        running->garbled = running->garbled || job_was_cut(running->job);
+        if (r != 0)
+                running->output = sd_event_source_disable_unref(running->output);
+        return r;
 }
 
-int running_listen(Running *running, sd_event *event, Job *job, sd_event_io_handler_t output,
-                   sd_event_io_handler_t end, void *userdata) {
+static int add_sources(Running *running, sd_event *event, const RunningHandlers *handlers) {
+        const Job *job = running->job;
+        int r = sd_event_add_io(event, &running->output, job_get_output_fd(job), EPOLLIN, handlers->output,
+                                handlers->userdata);
+        if (r >= 0)
+                r = sd_event_add_io(event, &running->exit, job_get_process_fd(job), EPOLLIN, handlers->end,
+                                    handlers->userdata);
+        if (r >= 0)
+                r = sd_event_source_set_priority(running->output, OUTPUT_PRIORITY);
+        if (r >= 0)
+                r = sd_event_source_set_priority(running->exit, EXIT_PRIORITY);
+        return r;
+}
+
+int running_listen(Running *running, sd_event *event, Job *job, const RunningHandlers *handlers) {
+        assert(job && !running->job); /* one at a time */
         running->job = job;
         running->report = report_new();
-        int e = running->report ? 0 : error_origin(-ENOMEM);
-        if (e >= 0)
-                e = sd_event_add_io(event, &running->output, job_get_output_fd(job), EPOLLIN, output,
-                                    userdata);
-        if (e >= 0)
-                e = sd_event_add_io(event, &running->exit, job_get_process_fd(job), EPOLLIN, end, userdata);
-        if (e >= 0)
-                e = sd_event_source_set_priority(running->output, OUTPUT_PRIORITY);
-        if (e >= 0)
-                e = sd_event_source_set_priority(running->exit, SD_EVENT_PRIORITY_NORMAL + 10);
-        if (e < 0) {
+        int r = running->report ? add_sources(running, event, handlers) : error_origin(-ENOMEM);
+        if (r < 0) {
                 (void) job_kill(job, SIGKILL);
                 running_done(running);
         }
-        return e;
+        return r;
 }
 
 int running_conclude(Running *running, const char *program, char **ret_problem) {
         int status = 0;
-        (void) job_read_rest(running->job, take_line, running);
+        assert(running->job && running->report);
+        (void) job_read_rest(running->job, take_report_line, running);
         running->garbled = running->garbled || job_was_cut(running->job);
         int r = job_reap(running->job, &status);
         const char *reason = running->report->reason;

@@ -17,18 +17,21 @@ typedef struct Running {
 } Running;
 
 /* Leaves it empty, ready for another child. One that still runs goes on alone. */
-void running_done(Running *r);
+void running_done(Running *running);
 
-/* Listens to JOB and takes it in any case (on failure it is killed). OUTPUT is called when there is something
- * for running_read(), END, behind all of it, for running_conclude(). */
-int running_listen(Running *r, sd_event *event, Job *job, sd_event_io_handler_t output,
-                   sd_event_io_handler_t end, void *userdata);
+typedef struct RunningHandlers {
+        sd_event_io_handler_t output; /* there is something for running_read() */
+        sd_event_io_handler_t end;    /* after all of it: for running_conclude() */
+        void *userdata;
+} RunningHandlers;
 
-/* Takes up what it printed. 1: that was its end, output is no longer listened to; 0; negative errno likewise.
- */
-int running_read(Running *r);
+/* Listens to JOB and takes it in any case (on failure it is killed). */
+int running_listen(Running *running, sd_event *event, Job *job, const RunningHandlers *handlers);
+
+/* Reads what it printed. 1: that was its end, output is no longer listened to; 0; negative errno likewise. */
+int running_read(Running *running);
 
 /* Reads what is left and says how it ended: its exit status (128 + signal), -EBADMSG: it printed what is no
  * record, other negative errno. Unless it ended well, *RET_PROBLEM says why, in its own words where it gave
  * any. */
-int running_conclude(Running *r, const char *program, char **ret_problem);
+int running_conclude(Running *running, const char *program, char **ret_problem);

@@ -155,10 +155,10 @@ def sighup_reads_the_configuration_again(world):
     daemon = world.daemon(config={"Watch": {"SettleSec": "30", "SettleMaxSec": "60"}})
     view = daemon.trusted(volume)
     daemon.configure({"Watch": {"SettleSec": "100ms"}})
-    daemon.signal(signal.SIGHUP)
-    daemon.wait_said("RELOADING=1")
     daemon.said.clear()
+    daemon.signal(signal.SIGHUP)
     daemon.wait_said("READY=1")
+    assert daemon.said.index("RELOADING=1") < daemon.said.index("READY=1"), daemon.said
     builds = len(view.builds)
     volume.write("/etc/initramfs.conf", "another\n")
     view.wait_build(builds, timeout=20)

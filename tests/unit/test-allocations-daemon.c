@@ -12,6 +12,7 @@
 #include "daemon/launch.h"
 #include "daemon/orphans.h"
 #include "daemon/roster.h"
+#include "daemon/shown.h"
 #include "daemon/world/mounts.h"
 #include "daemon/world/mounttree.h"
 #include "daemon/world/settings.h"
@@ -35,21 +36,21 @@ static MountEntry entry(uint64_t id) {
 
 static int make_record(void *userdata) {
         Record *r = UNTOUCHED;
-        return OUTCOME(record_new(NULL, "sda2", true, &r), r, record_free);
+        return OUTCOME(record_new(NULL, "sda2", &r), r, record_free);
 }
 
 static int fill_record(void *userdata) {
         _cleanup_(record_freep) Record *record = NULL;
         const MountEntry first = entry(7), second = entry(8);
         char **changes = UNTOUCHED;
-        int r = record_new(NULL, "sda2", true, &record);
+        int r = record_new(NULL, "sda2", &record);
         if (r >= 0)
                 r = record_set_mount(record, &first);
         if (r >= 0)
                 r = record_set_mount(record, &second);
         if (r >= 0)
                 r = record_set_mount(record, &second);
-        return r < 0 ? r : OUTCOME(record_changes(record, &changes), changes, strv_free);
+        return r < 0 ? r : OUTCOME(shown_take_changes(record, NULL, &changes), changes, strv_free);
 }
 
 static int list_busy(void *userdata) {
@@ -62,7 +63,8 @@ static int add_records(void *userdata) {
         int r = 0;
         for (int i = 0; r >= 0 && i < 5; i++) {
                 Record *record = NULL;
-                r = record_new(NULL, "sda2", true, &record);
+                char name[] = {'s', 'd', (char) ('a' + i), 0};
+                r = record_new(NULL, name, &record);
                 if (r >= 0)
                         r = roster_add(&roster, record);
                 if (r < 0 && record)
@@ -78,7 +80,8 @@ static void records_are_made_or_the_error_is_told(void **state) {
         allocations_fail_in_turn(make_record, NULL);
         allocations_fail_in_turn(fill_record, NULL);
         allocations_fail_in_turn(add_records, NULL);
-        assert_int_equal(record_new(NULL, "sda2", true, &record), 0);
+        assert_int_equal(record_new(NULL, "sda2", &record), 0);
+        record->volume = volume_init(true);
         record->volume.state = VOLUME_STALE;
         assert_int_equal(roster_add(&roster, record), 0);
         allocations_fail_in_turn(list_busy, &roster);

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/driver.h"
+
+#include <signal.h>
+#include <sys/epoll.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "bootkeep.h"
+#include "daemon/core/verdict.h"
+#include "daemon/findings.h"
+#include "daemon/pending.h"
+#include "daemon/timer.h"
+#include "daemon/world/pin.h"
+
+static uint64_t realtime_usec_now(void) {
+        struct timespec ts;
+        clock_gettime(CLOCK_REALTIME, &ts);
+        return (uint64_t) ts.tv_sec * USEC_PER_SEC + (uint64_t) ts.tv_nsec / 1000;
+}
+
+static void replace_problem(Record *record, char *problem, bool of_build) {
+        free(record->problem);
+        record->problem = problem;
+        record->built_badly = of_build && problem;
+}
+
+/* The scan */
+
+static int on_scan_output(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Record *record = userdata;
+        (void) running_read(&record->scan);
+        if (record->scan.garbled) /* it is not what it should be, and has failed anyway */
+                (void) job_kill(record->scan.job, SIGKILL);
+        return 0;
+}
+
+static bool sources_are_unchanged(const Record *record) {
+        return record->built_from && record->report && streq_ptr(record->built_from, record->report->sources);
+}
+
+static void scan_ended(Driver *d, Record *record, int status) {
+        static const char *const properties[] = {"Caches", "Helpers", NULL};
+        findings_note_watching(record, roster_without_watch(d->volumes));
+        VolumeEvent verdict = verdict_of_scan(status, sources_are_unchanged(record));
+        if (verdict == VOLUME_SCAN_ERROR)
+                d->in_doubt = true;
+        record->scans_ended = record->scans_begun;
+        /* before the state: whoever sees "fresh" sees why */
+        news_tell_properties(&d->news, record, properties);
+        driver_feed(d, record, verdict);
+        if (volume_scan_pending(&record->volume))
+                return; /* asked for again: the answer is still to come */
+        pending_answer_scans(record, verdict_to_string(record->volume.state, verdict));
+        if (record->volume.state != VOLUME_STALE)
+                pending_answer_rebuilds(record, UINT64_MAX, verdict == VOLUME_SCAN_FRESH);
+}
+
+static int on_scan_exit(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Record *record = userdata;
+        Driver *d = record->driver;
+        char *problem = NULL;
+        int status = running_conclude(&record->scan, "bootkeep-scan", &problem);
+        if (problem && status != BOOTKEEP_SCAN_STALE)
+                replace_problem(record, problem, false);
+        else
+                free(problem);
+        findings_take_report(record, roster_untrusted_size(d->volumes, record));
+        running_done(&record->scan);
+        if (d->stopping)
+                d->moved(d->userdata);
+        else
+                scan_ended(d, record, status);
+        return 0;
+}
+
+static int on_watch(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Record *record = userdata;
+        (void) watch_has_grown(record->watch); /* what is there now is this change; more is another */
+        driver_feed(record->driver, record, VOLUME_CHANGED);
+        return 0;
+}
+
+/* Tried again before each scan: the limit may have been raised. Where it fails findings_note_watching() says
+ * so. */
+static void start_watch(const Driver *d, Record *record) {
+        int r = record->watch ? 0 : watch_new(&record->watch);
+        if (r >= 0 && !record->watch_source)
+                r = sd_event_add_io(d->event, &record->watch_source, watch_get_fd(record->watch), EPOLLIN,
+                                    on_watch, record);
+        LogFields fields = news_fields(record, NULL);
+        if (r < 0 && r != -EMFILE)
+                (void) log_send_errno(LOG_ERR, &fields, r, "Failed to watch");
+        if (r < 0)
+                record->watch = watch_free(record->watch);
+}
+
+static int start_scan(const Driver *d, Record *record) {
+        const MountEntry *m = record_mount(record);
+        Job *job = NULL;
+        assert(m && !record->scan.job && !record->build.job);
+        record->scans_begun++;
+        start_watch(d, record);
+        /* What was queued is covered by the look that follows. */
+        int r = record->watch ? watch_drain(record->watch) : 0;
+        LogFields fields = news_fields(record, NULL);
+        if (r < 0)
+                (void) log_send_errno(LOG_WARNING, &fields, r, "Failed to drain the watch");
+        r = launch_scan(&d->launch, m->target, m->id, record->watch ? watch_get_fd(record->watch) : -EBADF,
+                        &job);
+        if (r < 0)
+                return r;
+        return running_listen(&record->scan, d->event, job,
+                              &(RunningHandlers){on_scan_output, on_scan_exit, record});
+}
+
+/* The build */
+
+/* Once a second is enough: it may talk without end. */
+static void note_build_alive(Driver *d, Record *record) {
+        if (record->volume.state == VOLUME_HUNG ||
+            now_usec() + d->config.build_timeout >= record->volume.timer + USEC_PER_SEC)
+                driver_feed(d, record, VOLUME_BUILD_ALIVE);
+}
+
+static int on_build_output(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        static const char *const progress[] = {"Progress", NULL};
+        Record *record = userdata;
+        Driver *d = record->driver;
+        const Report *report = record->build.report;
+        uint64_t done = report->progress_done, of = report->progress_of;
+        (void) running_read(&record->build);
+        if (report->progress_done != done || report->progress_of != of)
+                news_tell_properties(&d->news, record, progress);
+        note_build_alive(d, record);
+        return 0;
+}
+
+/* Tells everybody of the build that ended, or could not even be started. */
+static void note_build_ended(const Driver *d, Record *record, int status) {
+        record->last_build_end = realtime_usec_now();
+        record->last_build_status = status;
+        news_tell_build_ended(&d->news, record);
+}
+
+static int on_build_exit(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Record *record = userdata;
+        Driver *d = record->driver;
+        char *problem = NULL;
+        int status = running_conclude(&record->build, "bootkeep-build", &problem);
+        bool well = status == BOOTKEEP_BUILD_SUCCESS;
+        replace_problem(record, problem, !well);
+        running_done(&record->build);
+        if (d->stopping && !well) /* we stopped it ourselves */
+                d->moved(d->userdata);
+        else {
+                note_build_ended(d, record, status);
+                driver_feed(d, record, verdict_of_build(status));
+        }
+        pending_answer_rebuilds(record, record->builds, well);
+        return 0;
+}
+
+static int start_build(const Driver *d, Record *record, bool force) {
+        static const char *const properties[] = {"LastBuildStart", NULL};
+        const MountEntry *m = record_mount(record);
+        Job *job = NULL;
+        assert(m && !record->scan.job && !record->build.job);
+        record->builds++;
+        record->last_build_start = realtime_usec_now();
+        (void) free_and_strdup(&record->built_from, record->report ? record->report->sources : NULL);
+        news_tell_properties(&d->news, record, properties);
+        int r = launch_build(&d->launch, m->target, m->id, force, &job);
+        if (r >= 0)
+                r = running_listen(&record->build, d->event, job,
+                                   &(RunningHandlers){on_build_output, on_build_exit, record});
+        record->build_pid = r >= 0 ? job_get_pid(record->build.job) : 0;
+        return r;
+}
+
+void driver_kill_children(const Record *record) {
+        if (record->scan.job)
+                (void) job_kill(record->scan.job, SIGKILL); /* it writes nothing */
+        if (record->build.job)
+                (void) job_kill(record->build.job, SIGTERM);
+}
+
+/* Events in, actions out */
+
+static int on_volume_timer(sd_event_source *s, uint64_t usec, void *userdata) {
+        Record *record = userdata;
+        Driver *d = record->driver;
+        record->armed_for = USEC_INFINITY; /* it has gone off */
+        if (record->volume.state == VOLUME_SETTLING && record->watch && watch_has_grown(record->watch) != 0)
+                driver_feed(d, record, VOLUME_CHANGED);
+        if (volume_settled(&record->volume, &d->config, now_usec()))
+                d->look_afresh(d->userdata, false); /* the change may have been its unmount */
+        if (roster_has(d->volumes, record))
+                driver_feed(d, record, VOLUME_TIMER);
+        return 0;
+}
+
+static void note_failed_start(const Driver *d, Record *record, const char *program, int r) {
+        char *problem = NULL;
+        (void) strprintf(&problem, "Failed to start %s/%s: %s", d->launch.libexec, program, strerror(-r));
+        replace_problem(record, problem, streq(program, "bootkeep-build"));
+}
+
+/* Starts what the machine asked for. Where that fails the outcome is fed back as if the child had failed:
+ * returned; _VOLUME_EVENT_MAX: nothing. */
+static VolumeEvent do_actions(const Driver *d, Record *record, unsigned actions) {
+        if (actions == 0 || d->stopping)
+                return _VOLUME_EVENT_MAX;
+        if (actions & VOLUME_ACT_SCAN) {
+                int r = start_scan(d, record);
+                if (r >= 0)
+                        return _VOLUME_EVENT_MAX;
+                record->scans_ended = record->scans_begun;
+                note_failed_start(d, record, "bootkeep-scan", r);
+                return VOLUME_SCAN_ERROR;
+        }
+        int r = start_build(d, record, actions & VOLUME_ACT_FORCE);
+        if (r >= 0)
+                return _VOLUME_EVENT_MAX;
+        note_failed_start(d, record, "bootkeep-build", r);
+        note_build_ended(d, record, r);
+        pending_answer_rebuilds(record, record->builds, false);
+        return VOLUME_BUILD_FAILURE;
+}
+
+/* A busy volume is held, so that nobody pulls it from under the work that it is owed; an idle one never is.
+ */
+static void pin_or_release(const Driver *d, Record *record) {
+        const MountEntry *m = record_mount(record);
+        bool want =
+                d->pin_busy_volumes && volume_busy(&record->volume) && now_usec() >= record->unpinned_until;
+        if (record->pin >= 0 && (!want || !m || record->pinned != m->id))
+                pin_release(TAKE_FD(record->pin));
+        if (want && record->pin < 0 && m && pin_mount(m->target, m->id, &record->pin) >= 0)
+                record->pinned = m->id;
+}
+
+static void note_since(uint64_t *since, bool is_so) {
+        if (!is_so)
+                *since = 0;
+        else if (*since == 0)
+                *since = now_usec();
+}
+
+static void set_volume_timer(const Driver *d, Record *record) {
+        uint64_t when = record->volume.timer;
+        if (record->timer && record->armed_for == when)
+                return;
+        int r = timer_set(d->event, &record->timer, when, on_volume_timer, record);
+        LogFields fields = news_fields(record, NULL);
+        if (r < 0)
+                (void) log_send_errno(LOG_ERR, &fields, r, "Failed to set the timer");
+        record->armed_for = when;
+}
+
+/* Brings everything in line with what the machine says now. */
+static void follow_machine(const Driver *d, Record *record) {
+        const Volume *v = &record->volume;
+        pin_or_release(d, record);
+        if (record->watch_source)
+                (void) sd_event_source_set_enabled(record->watch_source,
+                                                   volume_listens(v) ? SD_EVENT_ON : SD_EVENT_OFF);
+        set_volume_timer(d, record);
+        note_since(&record->scan_due_since, volume_wants_scan(v));
+        note_since(&record->stale_since, v->state == VOLUME_STALE);
+        d->moved(d->userdata);
+}
+
+void driver_feed(Driver *d, Record *record, VolumeEvent event) {
+        while (event != _VOLUME_EVENT_MAX)
+                event = do_actions(d, record, volume_event(&record->volume, &d->config, event, now_usec()));
+        follow_machine(d, record);
+        news_tell(&d->news, record);
+        pending_answer_resting(record);
+}
+
+void driver_set_lock(Driver *d, Record *record, VolumeLock lock) {
+        volume_set_lock(&record->volume, lock);
+        follow_machine(d, record);
+}
+
+void driver_set_hold(Driver *d, Record *record, VolumeHold hold, bool on) {
+        if (!!(record->volume.holds & (unsigned) hold) == on)
+                return;
+        volume_hold(&record->volume, hold, on);
+        news_tell(&d->news, record);
+}
+
+void driver_mount_changed(Driver *d, Record *record) {
+        pin_or_release(d, record);
+        news_tell(&d->news, record);
+}
+
+void driver_hurry(Driver *d, Record *record) {
+        driver_feed(d, record, VOLUME_HURRY_WANTED);
+        bool hangs = record->volume.state == VOLUME_HUNG && record->volume.scan_runs;
+        record->look_target = record->scans_begun + (hangs ? 0 : 1);
+}
+
+bool driver_has_looked(const Record *record) {
+        assert(record->scans_ended <= record->scans_begun);
+        return record->volume.state == VOLUME_HUNG || record->scans_ended >= record->look_target;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What is shown of all volumes together: BusyVolumes on the bus, the status line of systemd; and, at its own
+ * pace, what changes too often to be told each time. */
+
+#include "daemon/driver.h"
+
+typedef struct Overview {
+        const Driver *driver; /* borrowed */
+        sd_event_source *timer;
+        bool timer_runs;
+        char **busy;  /* as the bus was last told */
+        char *status; /* as systemd was last told */
+} Overview;
+
+void overview_init(Overview *o, const Driver *driver);
+void overview_deinit(Overview *o);
+
+/* A lock may come and go a thousand times a second: what is shown of it, and of who is busy, follows soon.
+ * RECORD: the volume whose lock changed, or NULL. */
+void overview_tell_soon(Overview *o, Record *record);

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/slots.h"
+
+#include "base/log.h"
+#include "daemon/timer.h"
+#include "daemon/world/packages.h"
+
+/* How often a package manager's lock is looked at, while work waits for it. */
+#define PACKAGES_USEC USEC_PER_SEC
+
+void slots_init(Slots *s, Driver *driver, const Settings *settings) {
+        *s = (Slots){.driver = driver, .settings = settings};
+}
+
+void slots_deinit(Slots *s) {
+        sd_event_source_disable_unref(s->hold_timer);
+        sd_event_source_disable_unref(s->boot_timer);
+        strv_free(s->holding);
+        *s = (Slots){};
+}
+
+/* Holds */
+
+static void hold_all(const Slots *s, VolumeHold hold, bool on) {
+        const Roster *volumes = s->driver->volumes;
+        for (Record *record = roster_next(volumes, NULL); record; record = roster_next(volumes, record))
+                driver_set_hold(s->driver, record, hold, on);
+}
+
+static bool is_shortly_after_boot(const Slots *s) {
+        return now_usec() < s->settings->boot_delay;
+}
+
+static void hold_for_settings(const Slots *s, Record *record) {
+        record->unread = s->settings->unread;
+        volume_hold(&record->volume, VOLUME_HOLD_SETTINGS, record->unread);
+}
+
+void slots_hold_new(const Slots *s, Record *record) {
+        volume_hold(&record->volume, VOLUME_HOLD_BOOT, is_shortly_after_boot(s));
+        hold_for_settings(s, record);
+}
+
+static int on_boot_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        const Slots *s = userdata;
+        hold_all(s, VOLUME_HOLD_BOOT, false);
+        s->driver->moved(s->driver->userdata);
+        return 0;
+}
+
+int slots_apply_settings(Slots *s) {
+        const Roster *volumes = s->driver->volumes;
+        bool early = is_shortly_after_boot(s);
+        for (Record *record = roster_next(volumes, NULL); record; record = roster_next(volumes, record)) {
+                hold_for_settings(s, record);
+                news_tell(&s->driver->news, record);
+        }
+        hold_all(s, VOLUME_HOLD_BOOT, early);
+        return timer_set(s->driver->event, &s->boot_timer, early ? s->settings->boot_delay : USEC_INFINITY,
+                         on_boot_timer, s);
+}
+
+static int on_hold_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        const Slots *s = userdata;
+        s->driver->moved(s->driver->userdata);
+        return 0;
+}
+
+/* Says what holds builds back, once. HOLDING: what does now; taken over. */
+static void tell_holding(Slots *s, char **holding) {
+        for (char **h = holding; h && *h; h++)
+                if (!strv_contains(s->holding, *h))
+                        log_info("Builds are held back: %s", *h);
+        if (!holding && s->holding)
+                log_info("Builds are no longer held back");
+        strv_free(s->holding);
+        s->holding = holding;
+}
+
+static int note_holding(char ***holding, const ReportHold *hold) {
+        _cleanup_free_ char *text = NULL;
+        int r = strprintf(&text, "%s %s", hold->path, hold->exists ? "exists" : "is locked");
+        return r < 0 || strv_contains(*holding, text) ? r : strv_push(holding, TAKE_PTR(text));
+}
+
+/* LOCKED NULL: no package manager counts. Returns true if one holds a lock, so that it is to be looked at
+ * again; for a lock file that merely exists a scan comes when it goes. */
+static bool hold_for_packages(Slots *s, const LockedFiles *locked) {
+        const Roster *volumes = s->driver->volumes;
+        char **holding = NULL;
+        bool any_locked = false;
+        for (Record *record = roster_next(volumes, NULL); record; record = roster_next(volumes, record)) {
+                const ReportHold *hold =
+                        locked && record->volume.trusted ? packages_find_hold(record->report, locked) : NULL;
+                driver_set_hold(s->driver, record, VOLUME_HOLD_PACKAGES, hold);
+                if (hold && note_holding(&holding, hold) < 0)
+                        (void) log_oom();
+                any_locked = any_locked || (hold && !hold->exists);
+        }
+        tell_holding(s, holding);
+        return any_locked;
+}
+
+/* Only while something is stale: a quiet machine has no timer for it. */
+static void look_for_package_managers(Slots *s) {
+        _cleanup_(locked_files_done) LockedFiles locked = {};
+        bool stale = roster_any_stale(s->driver->volumes), again = stale;
+        if (!stale)
+                (void) hold_for_packages(s, NULL);
+        else if (locked_files_read(&locked) >= 0) /* where it cannot be read all stays as it is */
+                again = hold_for_packages(s, &locked);
+        (void) timer_set(s->driver->event, &s->hold_timer, again ? now_usec() + PACKAGES_USEC : USEC_INFINITY,
+                         on_hold_timer, s);
+}
+
+/* Slots */
+
+static void give_out_slots(const Slots *s) {
+        const Roster *volumes = s->driver->volumes;
+        Record *next;
+        while (roster_scans(volumes) < s->settings->max_scans && (next = roster_next_to_scan(volumes)))
+                driver_feed(s->driver, next, VOLUME_SCAN_SLOT);
+        while (roster_builds(volumes) < s->settings->max_builds && (next = roster_next_to_build(volumes)))
+                driver_feed(s->driver, next, VOLUME_BUILD_SLOT);
+}
+
+void slots_settle(Slots *s) {
+        assert(!s->driver->stopping);
+        look_for_package_managers(s);
+        give_out_slots(s);
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/statetext.h"
+
+/* What is named first is enough: `status VOLUME` shows all. "" where all is fresh. */
+static char *describe_first_stale(const Report *report) {
+        char *text = NULL;
+        for (size_t i = 0; report && i < report->n_caches; i++) {
+                const ReportCache *c = &report->caches[i];
+                if (c->fresh)
+                        continue;
+                (void) strprintf(&text, "cache %s%s%s: %s", c->name, isempty(c->instance) ? "" : " ",
+                                 strempty(c->instance), strempty(c->reason));
+                return text;
+        }
+        for (size_t i = 0; report && i < report->n_helpers; i++) {
+                const ReportHelper *h = &report->helpers[i];
+                if (h->fresh)
+                        continue;
+                (void) strprintf(&text, "helper %s: %s", h->device, strempty(h->reason));
+                return text;
+        }
+        return strdup("");
+}
+
+/* What holds it longest is said. */
+static const char *hold_text(const Volume *v) {
+        if (v->holds & VOLUME_HOLD_LOCK)
+                return "; held back by a lock";
+        if (v->holds & VOLUME_HOLD_PACKAGES)
+                return "; held back while a package manager works";
+        if (v->holds & VOLUME_HOLD_BOOT)
+                return "; held back because the machine has just booted";
+        if (v->holds & VOLUME_HOLD_RETRY)
+                return "; a builder asked to be run later";
+        return "";
+}
+
+static char *stale_text(const Record *record) {
+        _cleanup_free_ char *first = describe_first_stale(record->report);
+        char *text = NULL;
+        if (first)
+                (void) strprintf(&text, "%s%s", first, hold_text(&record->volume));
+        return text;
+}
+
+static char *unwatched_text(const Record *record) {
+        char *text = NULL;
+        if (!record->unwatched)
+                return strdup("");
+        (void) strprintf(&text, "not watched, scanned on a timer: %s", record->unwatched);
+        return text;
+}
+
+/* Where nothing failed it was built, or its lock given back, and something is stale all the same: a builder
+ * may change its own sources. */
+static char *problem_text(const Record *record) {
+        char *text = NULL;
+        if (!isempty(record->problem))
+                return strdup(record->problem);
+        _cleanup_free_ char *first = describe_first_stale(record->report);
+        if (isempty(first))
+                return TAKE_PTR(first);
+        (void) strprintf(&text, "still stale: %s", first);
+        return text;
+}
+
+static char *given_up_text(const Record *record) {
+        _cleanup_free_ char *problem = problem_text(record);
+        char *text = NULL;
+        if (problem)
+                (void) strprintf(&text, "%u failures, %u builds: %s", record->volume.failures,
+                                 record->volume.attempts, problem);
+        return text;
+}
+
+static const char *hung_text(const Volume *v) {
+        assert(v->build_runs || v->scan_runs);
+        return v->build_runs ? "a build is not responding" : "a scan is not responding";
+}
+
+static char *own_text(const Record *record) {
+        switch (record->volume.state) {
+        case VOLUME_NEW:
+        case VOLUME_SCANNING:
+                return strdup("");
+        case VOLUME_FRESH:
+                return unwatched_text(record);
+        case VOLUME_PLAIN:
+                return strdup("no manifest");
+        case VOLUME_SETTLING:
+                return strdup("something changed");
+        case VOLUME_HUNG:
+                return strdup(hung_text(&record->volume));
+        case VOLUME_REFUSED:
+                return strdup(strempty(record->problem));
+        case VOLUME_FAILED:
+                return problem_text(record);
+        case VOLUME_GIVEN_UP:
+                return given_up_text(record);
+        case VOLUME_UNTRUSTED:
+        case VOLUME_BUILDING:
+                return describe_first_stale(record->report);
+        case VOLUME_STALE:
+                return stale_text(record);
+        case _VOLUME_STATE_MAX:
+                break;
+        }
+        return NULL;
+}
+
+char *statetext_of(const Record *record) {
+        _cleanup_free_ char *reason = own_text(record);
+        char *text = NULL;
+        if (!record->unread || record->volume.state == VOLUME_PLAIN || !reason)
+                return TAKE_PTR(reason);
+        (void) strprintf(&text, "%s%sheld back: %s", reason, *reason ? "; " : "", record->unread);
+        return text;
+}
