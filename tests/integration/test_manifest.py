@@ -339,7 +339,7 @@ def what_is_not_xml_is_refused(world):
     bad = {
         "empty": "",
         "truncated": good[:-20],
-        "nothing behind its head": good.split("\n", 1)[0],
+        "nothing after its head": good.split("\n", 1)[0],
         "NUL": good.replace("initramfs", "init\0ramfs", 1),
         "nested": manifest(nested),
         "attributes": manifest(attributes),
@@ -347,7 +347,7 @@ def what_is_not_xml_is_refused(world):
         "UTF-16": good.encode("utf-16"),
         "latin 1": good.replace("UTF-8", "ISO-8859-1"),
         "garbage": bytes(range(256)) * 20,
-        "behind the end": good + "<more/>",
+        "after the end": good + "<more/>",
     }
     for what, text in bad.items():
         volume.write(MANIFEST, text)

@@ -373,7 +373,7 @@ static void a_directory_that_another_made_first_will_do(void **state) {
         close(fd);
         assert_int_equal(fstatat(s->fd, "a/b", &made, 0), 0);
         assert_int_equal(st.st_ino, made.st_ino);
-        assert_int_equal(world.synced.n, 0); /* who made it syncs it */
+        assert_int_equal(world.synced.n, 0); /* whoever made it syncs it */
 }
 
 static void what_cannot_be_made_is_an_error(void **state) {

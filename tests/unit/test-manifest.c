@@ -322,7 +322,7 @@ static void circles_that_templates_show_are_refused(void **state) {
         accepts(DOCUMENT(MAKES("a", EACH, "/x%i", "/y%i") MAKES("b", "each='/f/*'", "/y%i", "/x%i")));
         accepts(DOCUMENT(MAKES("a", "", "/x", "/xy") MAKES("b", "", "/xy/z", "/xyz")));
         accepts(DOCUMENT(MAKES("b", EACH, "/y%i", "/z%i") MAKES("a", EACH, "/x%i", "/y%i")));
-        /* two that share a source, and one behind both */
+        /* two that share a source, and one after both */
         accepts(DOCUMENT(MAKES("a", "", "/x", "/1") MAKES(
                 "b", "", "/x",
                 "/2") "<cache name='c' builder='b'><source path='/1'/><source path='/2'/><output "

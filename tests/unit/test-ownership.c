@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Whom a file of the host belongs to, and who may change the way to it. Needs root: the files must be root's.
- */
+/* Which files of the host are believed: whose they are, and who may change the way to them. Needs root: the
+ * files must belong to root. */
 
 #include "fixture.h"
 

@@ -111,7 +111,7 @@ static void instances_are_what_matches_sorted(void **state) {
         assert_string_equal(c.log, "");
 }
 
-static void caches_come_behind_what_they_need(void **state) {
+static void caches_come_after_what_they_need(void **state) {
         const Scratch *s = *state;
         _cleanup_case_ Case c = {};
         scratch_write(s, "usr/lib/modules/1/x", "");
@@ -556,7 +556,7 @@ int main(void) {
                 scratch_test(a_mount_in_the_way_is_an_error_not_a_refusal),
                 scratch_test(copies_and_caches_share_one_limit),
                 scratch_test(instances_are_what_matches_sorted),
-                scratch_test(caches_come_behind_what_they_need),
+                scratch_test(caches_come_after_what_they_need),
                 scratch_test(copies_come_by_role_then_as_written),
                 scratch_test(a_missing_directory_matches_nothing),
                 scratch_test(an_empty_manifest_is_an_empty_plan),

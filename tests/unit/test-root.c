@@ -129,7 +129,7 @@ static int state_of(const World *w) {
         return found == made && after == found ? found : -ENOTRECOVERABLE;
 }
 
-static void state_behind_a_link_or_file_is_refused(void **state) {
+static void state_beyond_a_link_or_file_is_refused(void **state) {
         World w;
         world_start(&w, *state);
         shell("mkdir -p %s/elsewhere/lib/bootkeep && ln -s elsewhere %s/var", w.mnt, w.mnt);
@@ -154,7 +154,7 @@ int main(void) {
                 scratch_test(volume_is_opened_by_its_mount_point),
                 scratch_test(state_is_made_and_found_again),
                 scratch_test(stamps_are_reached_below_a_separate_var),
-                scratch_test(state_behind_a_link_or_file_is_refused),
+                scratch_test(state_beyond_a_link_or_file_is_refused),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
