@@ -56,6 +56,15 @@ static void on_mount(MountChange change, const MountEntry *e, void *userdata) {
                 log_errno(r, "Failed to start watching %s", e->target);
 }
 
+static void on_cover(const MountEntry *on, const char *target, void *userdata) {
+        Census *c = userdata;
+        const char *below = startswith(target, on->target);
+        assert(*on->target);
+        if (!below || (*below && *below != '/' && !streq(on->target, "/")))
+                return; /* a folder above it is being renamed */
+        daemon_covered(c->daemon, on->id, streq(on->target, "/") ? target : *below ? below : "/");
+}
+
 /* The first change is looked at once, the next ones in a storm together. */
 static int pause_after(Census *c, uint64_t cost) {
         uint64_t pause = MIN(MAX(cost * LOOK_SHARE, PAUSE_MIN_USEC), PAUSE_MAX_USEC);
@@ -72,6 +81,8 @@ static int pause_after(Census *c, uint64_t cost) {
 static int look(Census *c) {
         uint64_t start = now_usec();
         int r = mounts_dispatch(c->mounts, on_mount, c);
+        if (r >= 0)
+                r = mounts_tell_covers(c->mounts, on_cover, c);
         if (r < 0 && !c->failing)
                 log_errno(r, "Failed to read the mount table, retrying");
         c->failing = r < 0;
@@ -157,6 +168,8 @@ int census_new(Daemon *d, Census **ret) {
                                       c);
         if (r >= 0)
                 r = mounts_dispatch(c->mounts, on_mount, c);
+        if (r >= 0) /* what is there already is no news */
+                r = mounts_tell_covers(c->mounts, on_cover, c);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(c);

@@ -200,6 +200,14 @@ void daemon_unmounted(Daemon *d, uint64_t id) {
         }
 }
 
+void daemon_covered(Daemon *d, uint64_t id, const char *path) {
+        for (Record *record = daemon_next(d, NULL); record; record = daemon_next(d, record)) {
+                const MountEntry *m = record_mount(record);
+                if (m && m->id == id && record_has_place(record, path))
+                        driver_feed(&d->driver, record, VOLUME_CHANGED);
+        }
+}
+
 void daemon_device_changed(Daemon *d, Record *record, DeviceInfo *info) {
         device_info_done(&record->device);
         record->device = *info;

@@ -48,6 +48,9 @@ Record *daemon_next(Daemon *d, const Record *record);
 int daemon_mounted(Daemon *d, const char *name, const MountEntry *mount, DeviceInfo *device);
 /* The mount with this id is gone or can no longer be built on; with its last one the volume goes. */
 void daemon_unmounted(Daemon *d, uint64_t id);
+/* Something was mounted on PATH within the mount ID, or is there no longer: what is below is hidden or laid
+ * bare, of which no watch tells. A change if the volume has anything there. */
+void daemon_covered(Daemon *d, uint64_t id, const char *path);
 /* What udev knows of its device changed. INFO is taken over. */
 void daemon_device_changed(Daemon *d, Record *record, DeviceInfo *info);
 

@@ -2,6 +2,7 @@
 #include "daemon/record.h"
 
 #include "base/error.h"
+#include "base/path.h"
 #include "daemon/world/pin.h"
 
 int record_new(struct Driver *driver, const char *name, Record **ret) {
@@ -81,4 +82,14 @@ int record_drop_mount(Record *record, uint64_t id) {
 
 const MountEntry *record_mount(const Record *record) {
         return record->n_mounts > 0 ? record->mounts : NULL;
+}
+
+bool record_has_place(const Record *record, const char *path) {
+        assert(record && path);
+        if (record->scan.job)
+                return true;
+        for (char **place = record->report ? record->report->places : NULL; place && *place; place++)
+                if (path_meets(*place, path))
+                        return true;
+        return false;
 }

@@ -77,3 +77,6 @@ int record_set_mount(Record *record, const MountEntry *entry);
 int record_drop_mount(Record *record, uint64_t id);
 /* The one that is used, or NULL: the last one is gone. */
 const MountEntry *record_mount(const Record *record);
+
+/* May PATH, or anything below or above it, matter to the volume? So its last scan said, or one runs. */
+bool record_has_place(const Record *record, const char *path);

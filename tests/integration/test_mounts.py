@@ -297,6 +297,47 @@ def a_manifest_that_a_mount_hides_is_taken_up_when_that_goes(world):
 
 
 @test
+def a_mount_inside_a_source_tree_calls_for_a_scan_when_it_comes_and_when_it_goes(world):
+    volume = world.volume(esps=0)
+    place = f"/usr/lib/modules/{KERNEL}/kernel/extra"
+    volume.write(f"{place}/module", "below")
+    view = world.daemon().trusted(volume)
+    for change in (mount_tmpfs, umount):
+        runs = volume.runs()
+        change(volume.path(place))
+        view.wait("built", lambda p, n=runs: volume.runs() > n and p.get("State") == "fresh")
+
+
+@test
+def a_mount_elsewhere_on_a_volume_is_no_change(world):
+    volume = world.volume(esps=0)
+    os.mkdir(volume.path("/srv"))
+    daemon = world.daemon()
+    view = daemon.trusted(volume)
+    before = len(view.states)
+    for change in (mount_tmpfs, umount):
+        change(volume.path("/srv"))
+        other = world.volume(esps=0, name=change.__name__)  # after it the mount table was read
+        daemon.volume(other.name)
+    assert view.states[before:] == [], view.states
+
+
+@test
+def what_was_given_up_as_a_mount_hid_its_output_is_built_when_that_goes(world):
+    volume = world.volume(esps=0)
+    daemon = world.daemon(config={"Build": {"MaxFailures": "1"}})
+    view = daemon.trusted(volume)
+    mount_tmpfs(volume.path("/boot"))
+    view.wait_state("given-up")
+    assert "/boot" in view["StateReason"], view["StateReason"]
+    runs = volume.runs()
+    umount(volume.path("/boot"))
+    view.wait_state("fresh")
+    volume.write("/etc/initramfs.conf", "another\n")
+    view.wait("built", lambda p: volume.runs() > runs and p.get("State") == "fresh")
+
+
+@test
 def a_folder_renamed_above_a_volume_does_not_lose_it(world):
     """There is no event: neither the mounts nor the watched folders have changed."""
     disk = world.disk(esps=0)

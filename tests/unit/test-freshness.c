@@ -47,7 +47,9 @@ static World *world_new(const Scratch *s) {
         scratch_write(s, "state/caches/.keep", "");
         scratch_write(s, "state/helpers/.keep", "");
         scratch_write(s, "builders/b.conf", "[Builder]\nExec=/bin/true\n");
-        w->root.fd = openat(s->fd, "v", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int fd = openat(s->fd, "v", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        w->root.fd = fcntl(fd, F_DUPFD_CLOEXEC, 20); /* no number that means something else */
+        close(fd);
         w->root.state_fd = openat(s->fd, "state", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         assert_true(w->root.fd >= 0 && w->root.state_fd >= 0);
         w->helper = (Helper){.type = HELPER_ESP, .partuuid = (char *) "12-34", .fs_uuid = (char *) "AB-CD"};

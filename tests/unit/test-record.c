@@ -26,10 +26,28 @@ static void entry_is_copied(void **state) {
         assert_string_equal(record_mount(r)->target, "/mnt");
 }
 
+static void places_are_those_of_the_last_scan_or_all_while_one_runs(void **state) {
+        _cleanup_(record_freep) Record *r = volume("sda2", "/mnt");
+        assert_false(record_has_place(r, "/etc")); /* a scan is still to come */
+        r->report = report_new();
+        assert_false(record_has_place(r, "/etc"));
+        assert_int_equal(report_parse_line(r->report, "PLACE /boot/initrd"), 0);
+        assert_int_equal(report_parse_line(r->report, "PLACE /etc"), 0);
+        assert_true(record_has_place(r, "/etc"));
+        assert_true(record_has_place(r, "/etc/x/y"));
+        assert_true(record_has_place(r, "/boot"));
+        assert_true(record_has_place(r, "/"));
+        assert_false(record_has_place(r, "/boot/initrd2"));
+        assert_false(record_has_place(r, "/srv"));
+        assert_int_equal(job_start((char *[]){(char *) "/bin/true", NULL}, -EBADF, &r->scan.job), 0);
+        assert_true(record_has_place(r, "/srv"));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(first_mount_is_used_until_it_goes),
                 cmocka_unit_test(entry_is_copied),
+                cmocka_unit_test(places_are_those_of_the_last_scan_or_all_while_one_runs),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
