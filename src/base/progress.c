@@ -7,12 +7,11 @@
 
 #define TELL_USEC (250 * USEC_PER_MSEC)
 
-static void tell(Progress *p) {
+static void print_progress(Progress *p) {
         char done[24], of[24];
-
+        p->told_usec = now_usec();
         if (!p->f)
                 return;
-        p->told_usec = now_usec();
         (void) snprintf(done, sizeof(done), "%" PRIu64, p->done);
         (void) snprintf(of, sizeof(of), "%" PRIu64, p->of);
         (void) report_print(p->f, "PROGRESS", done, of, NULL);
@@ -23,15 +22,20 @@ void progress_expect(Progress *p, uint64_t bytes) {
         if (bytes == 0)
                 return;
         p->of += bytes;
-        tell(p);
+        print_progress(p);
 }
 
 void progress_repeat(Progress *p) {
-        tell(p);
+        print_progress(p);
+}
+
+void progress_beat(Progress *p) {
+        if (now_usec() - p->told_usec >= PROGRESS_BEAT_USEC)
+                print_progress(p);
 }
 
 void progress_add(Progress *p, uint64_t bytes) {
         p->done = MIN(p->done + bytes, p->of);
         if (p->done == p->of || now_usec() - p->told_usec >= TELL_USEC)
-                tell(p);
+                print_progress(p);
 }

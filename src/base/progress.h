@@ -3,7 +3,7 @@
 
 #include "base/util.h"
 
-/* How often we say that we live while there is nothing to tell: who says nothing for long is taken to hang.
+/* How often we say that we live while there is nothing to tell: what says nothing for long is taken to hang.
  */
 #define PROGRESS_BEAT_USEC USEC_PER_SEC
 
@@ -15,6 +15,8 @@ typedef struct Progress {
 } Progress;
 
 void progress_expect(Progress *p, uint64_t bytes);
-/* Nothing new, but we live. */
+/* Nothing new, but we live: told at once, … */
 void progress_repeat(Progress *p);
+/* … or only if nothing was told for PROGRESS_BEAT_USEC. For loops that may be long. */
+void progress_beat(Progress *p);
 void progress_add(Progress *p, uint64_t bytes);

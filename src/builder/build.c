@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <sys/stat.h>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "base/failure.h"
 #include "base/log.h"
@@ -16,7 +17,6 @@
 #include "base/report.h"
 #include "bootkeep.h"
 #include "builder/cachebuild.h"
-#include "builder/transaction/helperplan.h"
 #include "builder/transaction/update.h"
 #include "tree/contain.h"
 
@@ -34,7 +34,7 @@ typedef struct Run {
         const Build *b;
         bool running;
         char *boot_id;
-        char *cmdline; /* of the kernel; NULL: not to be had */
+        char *cmdline; /* of the kernel */
         Spoiled *spoiled;
         size_t n_spoiled;
         Progress progress;
@@ -75,8 +75,9 @@ static bool is_running_root(const Root *root) {
 static int read_line(const char *path, char **ret) {
         _cleanup_fclose_ FILE *f = fopen(path, "re");
         char line[4096] = "";
-
-        if (!f || !fgets(line, sizeof(line), f))
+        if (!f)
+                return error_origin(-errno);
+        if (!fgets(line, sizeof(line), f) && ferror(f))
                 return error_origin(-EIO);
         line[strcspn(line, "\n")] = 0;
         *ret = strdup(line);
@@ -233,7 +234,7 @@ static int build_caches(Run *run) {
 /* ---- helpers ---- */
 
 static void log_updated(const Run *run, const Helper *h, const UpdateResult *u) {
-        char size[SIZE_TEXT_MAX];
+        char size[BYTES_TEXT_MAX];
         LogFields fields = {
                 .message_id = BOOTKEEP_MESSAGE_HELPER_UPDATED,
                 .volume = volume_name(run),
@@ -241,7 +242,7 @@ static void log_updated(const Run *run, const Helper *h, const UpdateResult *u) 
         };
 
         log_send(LOG_NOTICE, &fields, "%s: %u %s written (%s), %u switched, %u removed", h->device,
-                 u->written, u->written == 1 ? "file" : "files", size_to_text(u->bytes, size), u->switched,
+                 u->written, u->written == 1 ? "file" : "files", bytes_to_text(u->bytes, size), u->switched,
                  u->removed);
 }
 
@@ -329,8 +330,8 @@ int build_run(const Build *b, BuildResult *ret, char **ret_reason) {
         };
         int r = read_line(BOOT_ID_FILE, &run.boot_id);
 
-        if (read_line(CMDLINE_FILE, &run.cmdline) == -ENOMEM)
-                r = -ENOMEM;
+        if (r >= 0)
+                r = read_line(CMDLINE_FILE, &run.cmdline);
         if (r >= 0 && !b->helpers_only)
                 r = build_caches(&run);
         if (r >= 0 && !b->caches_only)

@@ -3,7 +3,7 @@
 
 /* A stamp: text, first line `bootkeep-stamp 1`, then one `key value` a line in order; a key may come again.
  * Values are escaped as in escape.h, so a path with any byte in it is one word. What the keys mean is for
- * freshness.h (caches) and builder/transaction/helperrecord.h to say. Read leniently: whatever is wrong with
+ * freshness.h (caches) and builder/transaction/recordlines.h to say. Read leniently: whatever is wrong with
  * one, it means "stale". */
 
 #include "base/util.h"

@@ -9,9 +9,9 @@
 
 #include "base/log.h"
 #include "builder/cachebuild.h"
-#include "builder/transaction/entry.h"
-#include "builder/transaction/helperrecord.h"
+#include "builder/transaction/recordlines.h"
 #include "builder/transaction/update.h"
+#include "helper/entry.h"
 
 #define MANIFEST                                                                                             \
         "<bootcaches version=\"1\">"                                                                         \
@@ -196,7 +196,7 @@ static void cache_is_built_or_the_error_is_told(void **state) {
 /* A record for which there is no memory is not the same as none: then all would be a stranger's. */
 static int read_record(void *userdata) {
         HelperRecord record = HELPER_RECORD_NULL;
-        int r = helper_record_read(userdata, &record);
+        int r = record_lines_read(userdata, &record);
         if (r >= 0)
                 assert_int_equal(record.carried.n, 2);
         helper_record_done(&record);
@@ -205,7 +205,7 @@ static int read_record(void *userdata) {
 
 static int write_record(void *userdata) {
         _cleanup_(stamp_freep) Stamp *stamp = stamp_new();
-        return stamp ? helper_record_add(userdata, stamp) : -ENOMEM;
+        return stamp ? record_lines_add(userdata, stamp) : -ENOMEM;
 }
 
 static void record_is_read_and_written_or_the_error_is_told(void **state) {
@@ -222,7 +222,7 @@ static void record_is_read_and_written_or_the_error_is_told(void **state) {
         assert_int_equal(stamp_add(stamp, "ours", "/os/left"), 0);
         assert_int_equal(stamp_add(stamp, "made", "/os"), 0);
         allocations_fail_in_turn(read_record, stamp);
-        assert_int_equal(helper_record_read(stamp, &record), 0);
+        assert_int_equal(record_lines_read(stamp, &record), 0);
         allocations_fail_in_turn(write_record, &record);
         helper_record_done(&record);
         stamp_free(stamp);
@@ -238,7 +238,7 @@ static int rewrite_entry(void *userdata) {
         static const char text[] = "title x\nlinux /linux\n";
         char *made = UNTOUCHED;
         size_t size = 0;
-        int r = entry_rewrite(text, strlen(text), replace_kernel, NULL, &made, &size);
+        int r = entry_rewrite(text, strlen(text), &(EntryNames){replace_kernel, NULL}, &made, &size);
         if (r < 0) {
                 assert_ptr_equal(made, UNTOUCHED);
                 return r;

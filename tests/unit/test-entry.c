@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "scratch.h"
 
-#include "builder/transaction/entry.h"
+#include "helper/entry.h"
 
 static const char *initrd_to_new(const char *word, size_t size, void *userdata) {
         return size == 7 && memcmp(word, "/initrd", 7) == 0 ? "/initrd-1f6a03c2" : NULL;
 }
 
+static const EntryNames to_new = {.name = initrd_to_new};
+
 static char *rewritten(const char *text) {
         char *made = NULL;
         size_t size = 0;
-        assert_int_equal(entry_rewrite(text, strlen(text), initrd_to_new, NULL, &made, &size), 0);
+        assert_int_equal(entry_rewrite(text, strlen(text), &to_new, &made, &size), 0);
         assert_int_equal(strlen(made), size);
         return made;
 }
@@ -37,12 +39,12 @@ static void what_is_no_text_is_refused(void **state) {
         char *made = NULL, *big = calloc(1, ENTRY_SIZE_MAX + 1);
         size_t size;
 
-        assert_int_equal(entry_rewrite("a\0b", 3, initrd_to_new, NULL, &made, &size), -EINVAL);
+        assert_int_equal(entry_rewrite("a\0b", 3, &to_new, &made, &size), -EINVAL);
         assert_non_null(big);
         memset(big, 'a', ENTRY_SIZE_MAX + 1);
-        assert_int_equal(entry_rewrite(big, ENTRY_SIZE_MAX + 1, initrd_to_new, NULL, &made, &size), -EFBIG);
+        assert_int_equal(entry_rewrite(big, ENTRY_SIZE_MAX + 1, &to_new, &made, &size), -EFBIG);
         assert_null(made);
-        assert_int_equal(entry_rewrite(big, ENTRY_SIZE_MAX, initrd_to_new, NULL, &made, &size), 0);
+        assert_int_equal(entry_rewrite(big, ENTRY_SIZE_MAX, &to_new, &made, &size), 0);
         assert_int_equal(size, ENTRY_SIZE_MAX);
         free(made);
         free(big);

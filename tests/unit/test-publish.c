@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "scratch.h"
 
-#include "builder/transaction/entry.h"
 #include "builder/transaction/publish.h"
+#include "helper/entry.h"
+#include "tree/fingerprint.h"
 
 static char *content_of(const Scratch *s, const char *name) {
         char path[256], *text = calloc(1, 65536);
@@ -56,14 +57,17 @@ static void a_copy_tells_what_it_wrote_and_can_be_stopped(void **state) {
         shell("head -c 3000000 /dev/urandom >%s/source", s->path);
         int fd = openat(s->fd, "source", O_RDONLY | O_CLOEXEC);
         assert_true(fd >= 0);
-        assert_int_equal(publish_stage_file(s->fd, "/x/copy", fd, NULL, &written, &temporary), 0);
+        assert_int_equal(
+                publish_stage_file(s->fd, "/x/copy", &(PublishSource){fd, NULL}, &written, &temporary), 0);
         assert_int_equal(fingerprint_content(fd, NULL, NULL, &source, NULL), 0);
         assert_true(fingerprint_equal(&written, &source));
         shell("cmp %s/source %s%s", s->path, s->path, temporary);
         assert_int_equal(publish_remove(s->fd, temporary), 0);
         free(temporary);
 
-        assert_int_equal(publish_stage_file(s->fd, "/x/copy", fd, &watcher, &written, &temporary), -EINTR);
+        assert_int_equal(
+                publish_stage_file(s->fd, "/x/copy", &(PublishSource){fd, &watcher}, &written, &temporary),
+                -EINTR);
         assert_true(bytes > 0 && bytes < 3000000);
         shell("test -z \"$(ls -A %s/x)\"", s->path); /* nothing is left of it */
         close(fd);

@@ -8,42 +8,47 @@
 #include "base/error.h"
 #include "base/failure.h"
 
-static void count_roles(const HelperSet *s, size_t ret[static _ROLE_MAX]) {
-        for (size_t i = 0; i < s->n; i++)
-                ret[s->items[i].role]++;
-}
+/* Of the old set and of the new one. */
+typedef struct Comparison {
+        size_t had[_ROLE_MAX], has[_ROLE_MAX];
+        size_t lost, gained; /* files by what the manifest calls them */
+} Comparison;
 
-/* How many of A have no namesake in B. */
-static int count_lost(const HelperSet *a, const HelperSet *b, size_t *ret) {
-        _cleanup_(helper_index_done) HelperIndex x = HELPER_INDEX_NULL;
-
-        if (helper_index_init(&x, b, HELPER_KEY_TO) < 0)
-                return error_origin(-ENOMEM);
-        *ret = 0;
-        for (size_t i = 0; i < a->n; i++)
-                *ret += !helper_index_find(&x, a->items[i].to);
+static int compare_sets(const CarriedSet *old, const WantedSet *new, Comparison *ret) {
+        _cleanup_(name_map_done) NameMap before = NAME_MAP_NULL, after = NAME_MAP_NULL;
+        for (size_t i = 0; i < old->n; i++) {
+                ret->had[old->items[i].role]++;
+                if (name_map_put(&before, old->items[i].to, &old->items[i]) < 0)
+                        return error_origin(-ENOMEM);
+        }
+        for (size_t i = 0; i < new->n; i++) {
+                ret->has[new->items[i].role]++;
+                ret->gained += !name_map_get(&before, new->items[i].to);
+                if (name_map_put(&after, new->items[i].to, &new->items[i]) < 0)
+                        return error_origin(-ENOMEM);
+        }
+        for (size_t i = 0; i < old->n; i++)
+                ret->lost += !name_map_get(&after, old->items[i].to);
         return 0;
 }
 
 int guard_helper(const HelperPlanInput *in, char **reterr) {
-        const HelperSet *old = &in->record->carried, *new = in->wanted;
-        size_t was[_ROLE_MAX] = {}, is[_ROLE_MAX] = {}, lost, gained;
-
+        const CarriedSet *old = &in->record->carried;
+        Comparison c = {};
         if (in->force)
                 return 0;
-        count_roles(old, was);
-        count_roles(new, is);
-        if (was[ROLE_ENTRY] > 0 && is[ROLE_ENTRY] == 0)
+        int r = compare_sets(old, in->wanted, &c);
+        if (r < 0)
+                return r;
+        if (c.had[ROLE_ENTRY] > 0 && c.has[ROLE_ENTRY] == 0)
                 return failure(reterr, -EPERM,
                                "would be left without a boot entry (use --force if this is intended)");
-        if (was[ROLE_REQUIRED] + was[ROLE_BOOTER] > 0 && is[ROLE_REQUIRED] + is[ROLE_BOOTER] == 0)
+        if (c.had[ROLE_REQUIRED] + c.had[ROLE_BOOTER] > 0 && c.has[ROLE_REQUIRED] + c.has[ROLE_BOOTER] == 0)
                 return failure(reterr, -EPERM,
                                "would be left without anything to boot (use --force if this is intended)");
-        if (count_lost(old, new, &lost) < 0 || count_lost(new, old, &gained) < 0)
-                return error_origin(-ENOMEM);
-        if (lost > gained && (lost - gained) * 2 > old->n)
+        if (c.lost > c.gained && (c.lost - c.gained) * 2 > old->n)
                 return failure(reterr, -EPERM,
-                               "%zu of %zu files would be removed (use --force if this is intended)", lost,
+                               "%zu of %zu files would be removed (use --force if this is intended)", c.lost,
                                old->n);
         return 0;
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Here old and new cannot stand side by side. A misc file may go first: nothing boots less without it. Any
- * other is part of what boots now, so that is for a person to decide. */
+/* Where a file of an earlier set stands in the way of a wanted one: a file that is to become a directory, or
+ * a directory that is to become a file. Here old and new cannot stand side by side. A misc file may go first:
+ * nothing boots less without it. Any other is part of what boots now, so that is for a person to decide. What
+ * is not ours stays, whoever decides. */
 
 #include "builder/transaction/obstacles.h"
 
@@ -12,121 +14,114 @@
 #define PATH_SIZE 4096U
 
 typedef struct Obstacles {
-        const HelperPlanInput *in;
-        HelperIndex wanted, carried, left; /* by path */
-        bool *cleared;                     /* for each that is wanted */
-        char **found;                      /* strv */
+        Planner *planner;
+        bool *cleared; /* for each that is wanted */
         char **reterr;
 } Obstacles;
 
-static void obstacles_done(Obstacles *o) {
-        helper_index_done(&o->wanted);
-        helper_index_done(&o->carried);
-        helper_index_done(&o->left);
-        free(o->cleared);
-        (void) strv_free(o->found);
-}
-
-/* The file of X that has the name of a directory on the way to PATH. */
-static const HelperFile *find_above(const HelperIndex *x, const char *path) {
+/* The value in M of a directory on the way to PATH. */
+static const void *find_above(const NameMap *m, const char *path) {
         char above[PATH_SIZE];
-
-        (void) snprintf(above, sizeof(above), "%s", path);
+        assert(strlen(path) < sizeof(above));
+        strcpy(above, path);
         while (path_cut_last(above)) {
-                const HelperFile *f = helper_index_find(x, above);
-                if (f)
-                        return f;
+                const void *value = name_map_get(m, above);
+                if (value)
+                        return value;
         }
         return NULL;
 }
 
-/* What boots now may be F, if F is of the old set or of one that an interrupted build has switched to. */
-static bool may_be_needed(const Obstacles *o, const HelperFile *f) {
-        const HelperFile *carried = helper_index_find(&o->carried, f->path);
-
-        return (carried && carried->role != ROLE_MISC) || helper_set_names(o->in->entries, f->path) ||
-               helper_set_names(o->in->left, f->path);
+/* What boots now may be PATH, if it is of the old set or of one that an interrupted build has switched to. */
+static bool may_be_needed(const Planner *p, const char *path) {
+        const CarriedFile *carried = claim_carried(p->in->claim, path);
+        return (carried && carried->role != ROLE_MISC) || seen_set_names(p->in->entries, path) ||
+               seen_set_names(p->in->left, path);
 }
 
-/* F goes, so that WANTED can come. */
-static int clear(Obstacles *o, const HelperFile *f, const HelperFile *wanted) {
-        size_t i = (size_t) (wanted - o->in->wanted->items);
+static int refuse_blocked(const Obstacles *o, const WantedFile *wanted) {
+        return failure(o->reterr, -EEXIST,
+                       "%s cannot be written: there is a directory in its place, or a file in its path, that "
+                       "bootkeep did not write",
+                       wanted->path);
+}
 
-        if (!o->in->views[i].blocked)
+/* PATH goes, so that WANTED can come. */
+static int clear_for(Obstacles *o, const char *path, const WantedFile *wanted) {
+        Planner *p = o->planner;
+        size_t i = (size_t) (wanted - p->in->wanted->items);
+        if (!p->in->views[i].blocked)
                 return 0;
-        if (!o->in->force && may_be_needed(o, f))
+        if (!claim_covers(p->in->claim, path, NULL))
+                return wanted->role == ROLE_MISC ? 0 : refuse_blocked(o, wanted);
+        if (!p->in->force && may_be_needed(p, path))
                 return failure(o->reterr, -EPERM,
                                "%s is in the way of %s and would have to be removed first (use --force if "
                                "this is intended)",
-                               f->path, wanted->path);
+                               path, wanted->path);
         o->cleared[i] = true;
-        return strv_contains(o->found, f->path) ? 0 : strv_extend(&o->found, f->path);
+        return planner_drops(p, path) ? 0 : planner_drop(p, path);
 }
 
-/* Files of OLD that lie below a wanted file. */
-static int clear_below(Obstacles *o, const HelperSet *old) {
-        int r = 0;
+/* PATH may lie below a wanted file. */
+static int clear_below(Obstacles *o, const char *path) {
+        const WantedFile *wanted = find_above(&o->planner->wanted, path);
+        return wanted ? clear_for(o, path, wanted) : 0;
+}
 
-        for (size_t i = 0; r >= 0 && i < old->n; i++) {
-                const HelperFile *w = find_above(&o->wanted, old->items[i].path);
-                r = w ? clear(o, &old->items[i], w) : 0;
-        }
+static int clear_all_below(Obstacles *o) {
+        const HelperPlanInput *in = o->planner->in;
+        int r = 0;
+        for (size_t i = 0; r >= 0 && i < in->record->carried.n; i++)
+                r = clear_below(o, in->record->carried.items[i].path);
+        for (size_t i = 0; r >= 0 && i < in->left->n; i++)
+                r = clear_below(o, in->left->items[i].path);
         return r;
 }
 
-/* Files of OLD that a wanted file lies below. */
-static int clear_above(Obstacles *o, const HelperIndex *old) {
-        const HelperSet *wanted = o->in->wanted;
-        int r = 0;
+/* WANTED may lie below what is carried or left. */
+static int clear_above(Obstacles *o, const WantedFile *wanted, const NameMap *left) {
+        const CarriedFile *carried = find_above(&o->planner->in->claim->carried, wanted->path);
+        int r = carried ? clear_for(o, carried->path, wanted) : 0;
+        if (r < 0)
+                return r;
+        const SeenFile *seen = find_above(left, wanted->path);
+        return seen ? clear_for(o, seen->path, wanted) : 0;
+}
 
-        for (size_t i = 0; r >= 0 && i < wanted->n; i++) {
-                const HelperFile *f = o->in->views[i].blocked ? find_above(old, wanted->items[i].path) : NULL;
-                r = f ? clear(o, f, &wanted->items[i]) : 0;
-        }
+static int clear_all_above(Obstacles *o) {
+        _cleanup_(name_map_done) NameMap left = NAME_MAP_NULL;
+        const WantedSet *wanted = o->planner->in->wanted;
+        int r = seen_set_map(o->planner->in->left, &left);
+        for (size_t i = 0; r >= 0 && i < wanted->n; i++)
+                r = clear_above(o, &wanted->items[i], &left);
         return r;
 }
 
-static int complain_of_the_rest(const Obstacles *o) {
-        for (size_t i = 0; i < o->in->wanted->n; i++) {
-                const HelperFile *f = &o->in->wanted->items[i];
-                if (o->in->views[i].blocked && !o->cleared[i] && f->role != ROLE_MISC)
-                        return failure(o->reterr, -EEXIST,
-                                       "%s cannot be written: there is a directory in its place, or a file "
-                                       "in its path, that bootkeep did not write",
-                                       f->path);
-        }
+static int refuse_the_rest(const Obstacles *o) {
+        const HelperPlanInput *in = o->planner->in;
+        for (size_t i = 0; i < in->wanted->n; i++)
+                if (in->views[i].blocked && !o->cleared[i] && in->wanted->items[i].role != ROLE_MISC)
+                        return refuse_blocked(o, &in->wanted->items[i]);
         return 0;
 }
 
-static bool any_blocked(const HelperPlanInput *in) {
+static bool any_is_blocked(const HelperPlanInput *in) {
         for (size_t i = 0; i < in->wanted->n; i++)
                 if (in->views[i].blocked)
                         return true;
         return false;
 }
 
-int obstacles_find(const HelperPlanInput *in, char ***ret, char **reterr) {
-        _cleanup_(obstacles_done) Obstacles o = {.in = in, .reterr = reterr};
-        int r;
-
-        if (!any_blocked(in))
+int obstacles_drop(Planner *p, char **reterr) {
+        if (!any_is_blocked(p->in))
                 return 0;
-        o.cleared = calloc(in->wanted->n, sizeof(*o.cleared));
-        if (!o.cleared || helper_index_init(&o.wanted, in->wanted, HELPER_KEY_PATH) < 0 ||
-            helper_index_init(&o.carried, &in->record->carried, HELPER_KEY_PATH) < 0 ||
-            helper_index_init(&o.left, in->left, HELPER_KEY_PATH) < 0)
+        _cleanup_free_ bool *cleared = calloc(p->in->wanted->n, sizeof(*cleared));
+        if (!cleared)
                 return error_origin(-ENOMEM);
-        r = clear_below(&o, &in->record->carried);
+        Obstacles o = {.planner = p, .cleared = cleared, .reterr = reterr};
+        int r = clear_all_below(&o);
         if (r >= 0)
-                r = clear_below(&o, in->left);
-        if (r >= 0)
-                r = clear_above(&o, &o.carried);
-        if (r >= 0)
-                r = clear_above(&o, &o.left);
-        if (r >= 0)
-                r = complain_of_the_rest(&o);
-        if (r < 0)
-                return r;
-        *ret = TAKE_PTR(o.found);
-        return 0;
+                r = clear_all_above(&o);
+        return r < 0 ? r : refuse_the_rest(&o);
 }

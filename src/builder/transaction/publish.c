@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
-#include "builder/transaction/entry.h"
+#include "helper/entry.h"
 #include "tree/contain.h"
 
 #define COPY_BUFFER (1024U * 1024U)
@@ -23,7 +23,7 @@
 #define HEX8 8U
 #define TEMPORARY_SIZE (sizeof(TEMPORARY_PREFIX TEMPORARY_SUFFIX) + HEX8)
 
-static int open_parent(int root, const char *path, bool create, int *ret_fd, char **ret_name) {
+static int open_holder(int root, const char *path, bool create, int *ret_fd, char **ret_name) {
         return create ? contain_make_parent(root, path, 0755, ret_fd, ret_name)
                       : contain_open_parent(root, path, ret_fd, ret_name);
 }
@@ -50,14 +50,16 @@ static int create_temporary(int dirfd, char name[static TEMPORARY_SIZE], int *re
         return error_origin(-EEXIST);
 }
 
-typedef int (*fill_t)(int fd, void *userdata);
+/* What a new file is filled with. */
+typedef struct Filling {
+        int (*fill)(int fd, void *userdata);
+        void *userdata;
+} Filling;
 
-static int fill_and_sync(int fd, fill_t fill, void *userdata) {
-        int r = fill(fd, userdata);
-
-        if (r < 0)
-                return r;
-        r = fsync_fd(fd);
+static int fill_and_sync(int fd, const Filling *filling) {
+        int r = filling->fill(fd, filling->userdata);
+        if (r >= 0)
+                r = fsync_fd(fd);
         if (r < 0)
                 return r;
         /* what is read back later is to come from the disk */
@@ -65,21 +67,18 @@ static int fill_and_sync(int fd, fill_t fill, void *userdata) {
         return 0;
 }
 
-static int stage(int root, const char *path, fill_t fill, void *userdata, char **ret_temporary) {
+static int stage_filled(int root, const char *path, const Filling *filling, char **ret_temporary) {
         _cleanup_close_ int dirfd = -EBADF, fd = -EBADF;
         _cleanup_free_ char *name = NULL, *whole = NULL;
         char temporary[TEMPORARY_SIZE];
-        int r;
-
-        r = open_parent(root, path, true, &dirfd, &name);
-        if (r < 0)
-                return r;
-        r = create_temporary(dirfd, temporary, &fd);
+        int r = open_holder(root, path, true, &dirfd, &name);
+        if (r >= 0)
+                r = create_temporary(dirfd, temporary, &fd);
         if (r < 0)
                 return r;
         r = strprintf(&whole, "%.*s%s", (int) (strlen(path) - strlen(name)), path, temporary);
         if (r >= 0)
-                r = fill_and_sync(fd, fill, userdata);
+                r = fill_and_sync(fd, filling);
         if (r < 0) {
                 (void) unlinkat(dirfd, temporary, 0);
                 return r;
@@ -88,77 +87,72 @@ static int stage(int root, const char *path, fill_t fill, void *userdata, char *
         return 0;
 }
 
-typedef struct Text {
+typedef struct FillText {
         const char *text;
         size_t size;
-} Text;
+} FillText;
 
-static int fill_text(int fd, void *userdata) {
-        const Text *t = userdata;
+static int fill_with_text(int fd, void *userdata) {
+        const FillText *t = userdata;
         return write_all(fd, t->text, t->size);
 }
 
 int publish_stage_text(int root, const char *path, const char *text, size_t size, char **ret_temporary) {
-        Text t = {.text = text, .size = size};
-        return stage(root, path, fill_text, &t, ret_temporary);
+        FillText t = {.text = text, .size = size};
+        return stage_filled(root, path, &(Filling){fill_with_text, &t}, ret_temporary);
 }
 
-typedef struct Copy {
-        int source;
-        const PublishWatcher *watcher;
+typedef struct FillCopy {
+        const PublishSource *source;
         Fingerprint content;
-} Copy;
+} FillCopy;
 
-static int copy_piece(Copy *c, int fd, char *buffer, uint64_t *offset, Hasher *h) {
+/* 1: there may be more. */
+static int copy_piece(const PublishSource *source, int fd, char *buffer, uint64_t *offset, Hasher *h) {
         ssize_t n;
-        int r;
-
         do
-                n = pread(c->source, buffer, COPY_BUFFER, (off_t) *offset);
+                n = pread(source->fd, buffer, COPY_BUFFER, (off_t) *offset);
         while (n < 0 && errno == EINTR);
         if (n <= 0)
                 return n < 0 ? error_origin(-errno) : 0;
         hasher_update(h, buffer, (size_t) n);
-        r = write_all(fd, buffer, (size_t) n);
+        int r = write_all(fd, buffer, (size_t) n);
         if (r < 0)
                 return r;
         *offset += (uint64_t) n;
-        r = c->watcher ? c->watcher->copied((uint64_t) n, c->watcher->userdata) : 0;
+        const PublishWatcher *watcher = source->watcher;
+        r = watcher ? watcher->copied((uint64_t) n, watcher->userdata) : 0;
         return r < 0 ? r : 1;
 }
 
-static int fill_copy(int fd, void *userdata) {
-        Copy *c = userdata;
+static int fill_with_copy(int fd, void *userdata) {
+        FillCopy *c = userdata;
         _cleanup_(hasher_freep) Hasher *h = hasher_new();
         _cleanup_free_ char *buffer = malloc(COPY_BUFFER);
         uint64_t offset = 0;
         int r;
-
         if (!h || !buffer)
                 return error_origin(-ENOMEM);
-        (void) posix_fadvise(c->source, 0, 0, POSIX_FADV_SEQUENTIAL);
+        (void) posix_fadvise(c->source->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
         do
-                r = copy_piece(c, fd, buffer, &offset, h);
+                r = copy_piece(c->source, fd, buffer, &offset, h);
         while (r > 0);
         c->content = hasher_digest(h);
         return r;
 }
 
-int publish_stage_file(int root, const char *path, int source, const PublishWatcher *watcher,
-                       Fingerprint *ret_content, char **ret_temporary) {
-        Copy c = {.source = source, .watcher = watcher};
-        int r = stage(root, path, fill_copy, &c, ret_temporary);
-
-        if (r < 0)
-                return r;
-        *ret_content = c.content;
-        return 0;
+int publish_stage_file(int root, const char *path, const PublishSource *source, Fingerprint *ret_content,
+                       char **ret_temporary) {
+        FillCopy c = {.source = source};
+        int r = stage_filled(root, path, &(Filling){fill_with_copy, &c}, ret_temporary);
+        if (r >= 0)
+                *ret_content = c.content;
+        return r;
 }
 
 /* A regular file, opened so that nothing else can block or be written. */
 static int open_regular(int dirfd, const char *name, int flags, struct stat *ret_st) {
         _cleanup_close_ int fd = openat(dirfd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-
         if (fd < 0)
                 return error_origin(-errno);
         if (fstat(fd, ret_st) < 0)
@@ -169,9 +163,8 @@ static int open_regular(int dirfd, const char *name, int flags, struct stat *ret
 /* vfat gives the clusters of a file free when nobody holds it any more, and writes that whenever it likes:
  * who has it in hand until its name is gone from the disk, or leads elsewhere, spares whoever boots in
  * between a name that leads to nothing. */
-static int hold(int dirfd, const char *name, int *ret_fd) {
+static int hold_file(int dirfd, const char *name, int *ret_fd) {
         int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-
         if (fd < 0 && errno != ENOENT)
                 return error_origin(-errno);
         *ret_fd = fd;
@@ -186,15 +179,13 @@ int publish_rename(int root, const char *temporary, const char *path) {
         _cleanup_free_ char *name = NULL;
         const char *staged = strrchr(temporary, '/') + 1;
         struct stat st = {};
-        int r;
-
-        r = open_parent(root, path, false, &dirfd, &name);
+        int r = open_holder(root, path, false, &dirfd, &name);
         if (r < 0)
                 return r;
         fd = open_regular(dirfd, staged, O_RDWR, &st);
         if (fd < 0)
                 return fd;
-        r = hold(dirfd, name, &replaced);
+        r = hold_file(dirfd, name, &replaced);
         if (r < 0)
                 return r;
         if (renameat(dirfd, staged, dirfd, name) < 0)
@@ -209,9 +200,7 @@ int publish_overwrite(int root, const char *path, const char *text) {
         _cleanup_close_ int dirfd = -EBADF, fd = -EBADF;
         _cleanup_free_ char *name = NULL;
         struct stat st = {};
-        int r;
-
-        r = open_parent(root, path, false, &dirfd, &name);
+        int r = open_holder(root, path, false, &dirfd, &name);
         if (r < 0)
                 return r;
         fd = open_regular(dirfd, name, O_RDWR, &st);
@@ -229,9 +218,7 @@ int publish_adopt(int root, const char *path) {
         _cleanup_close_ int dirfd = -EBADF, fd = -EBADF;
         _cleanup_free_ char *name = NULL;
         struct stat st = {};
-        int r;
-
-        r = open_parent(root, path, false, &dirfd, &name);
+        int r = open_holder(root, path, false, &dirfd, &name);
         if (r < 0)
                 return r;
         fd = open_regular(dirfd, name, O_RDONLY, &st);
@@ -244,13 +231,11 @@ int publish_adopt(int root, const char *path) {
 int publish_remove(int root, const char *path) {
         _cleanup_close_ int dirfd = -EBADF, removed = -EBADF;
         _cleanup_free_ char *name = NULL;
-        int r;
-
-        r = open_parent(root, path, false, &dirfd, &name);
+        int r = open_holder(root, path, false, &dirfd, &name);
         if (r == -ENOENT)
                 return 0;
         if (r >= 0)
-                r = hold(dirfd, name, &removed);
+                r = hold_file(dirfd, name, &removed);
         if (r < 0)
                 return r;
         if (unlinkat(dirfd, name, 0) < 0)
@@ -261,9 +246,7 @@ int publish_remove(int root, const char *path) {
 int publish_remove_directory(int root, const char *path) {
         _cleanup_close_ int dirfd = -EBADF;
         _cleanup_free_ char *name = NULL;
-        int r;
-
-        r = open_parent(root, path, false, &dirfd, &name);
+        int r = open_holder(root, path, false, &dirfd, &name);
         if (r < 0)
                 return r == -ENOENT ? 1 : r;
         if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0)
@@ -274,10 +257,9 @@ int publish_remove_directory(int root, const char *path) {
         return r < 0 ? r : 1;
 }
 
-static int add_if_missing(int root, const char *directory, char ***directories) {
+static int add_missing_directory(int root, const char *directory, char ***directories) {
         _cleanup_close_ int fd = -EBADF;
         int r = contain_open_nolinks(root, directory, O_PATH | O_DIRECTORY, 0, &fd);
-
         if (r != -ENOENT && r != -ENOTDIR)
                 return r;
         return strv_contains(*directories, directory) ? 0 : strv_extend(directories, directory);
@@ -285,12 +267,11 @@ static int add_if_missing(int root, const char *directory, char ***directories) 
 
 int publish_missing_directories(int root, const char *path, char ***directories) {
         _cleanup_free_ char *copy = strdup(path);
-
         if (!copy)
                 return error_origin(-ENOMEM);
         for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
                 *slash = 0;
-                int r = add_if_missing(root, copy, directories);
+                int r = add_missing_directory(root, copy, directories);
                 if (r < 0)
                         return r;
                 *slash = '/';
@@ -317,9 +298,7 @@ int publish_sweep(int root, const char *path) {
         _cleanup_close_ int parent = -EBADF;
         _cleanup_closedir_ DIR *d = NULL;
         _cleanup_free_ char *name = NULL;
-        int r;
-
-        r = open_parent(root, path, false, &parent, &name);
+        int r = open_holder(root, path, false, &parent, &name);
         if (r < 0)
                 return r == -ENOENT || r == -ENOTDIR || r == -ELOOP ? 0 : r; /* no way, nothing staged */
         d = fdopendir(parent);

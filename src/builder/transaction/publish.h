@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "tree/fingerprint.h"
+#include "tree/hasher.h"
 
 /* How a file comes to stand on a helper so that a power cut at any write leaves the old one or the new one:
  * the recipes that survived on FAT (docs/helpers.md). ROOT is the helper's root directory; paths are absolute
@@ -13,12 +13,18 @@ typedef struct PublishWatcher {
         void *userdata;
 } PublishWatcher;
 
+/* A regular file that is copied from its start. */
+typedef struct PublishSource {
+        int fd;
+        const PublishWatcher *watcher; /* or NULL */
+} PublishSource;
+
 /* Stages the new content of PATH: a complete and durable file in the same directory, which is made if need
  * be. *RET_TEMPORARY is its path. On failure nothing is left. */
 int publish_stage_text(int root, const char *path, const char *text, size_t size, char **ret_temporary);
-/* The same from the regular file SOURCE, read from its start; *RET_CONTENT is what was written. */
-int publish_stage_file(int root, const char *path, int source, const PublishWatcher *watcher,
-                       Fingerprint *ret_content, char **ret_temporary);
+/* The same from SOURCE; *RET_CONTENT is what was written. */
+int publish_stage_file(int root, const char *path, const PublishSource *source, Fingerprint *ret_content,
+                       char **ret_temporary);
 
 /* The staged file takes the name PATH, whatever had it. Durable when it returns. */
 int publish_rename(int root, const char *temporary, const char *path);

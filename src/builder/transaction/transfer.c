@@ -12,8 +12,8 @@
 #include "builder/transaction/publish.h"
 
 int transfer_init(Transfer *t) {
+        assert(t->plan && t->mount && !t->staged);
         size_t n = t->plan->n_steps + 1;
-
         t->staged = calloc(n, sizeof(*t->staged));
         t->beside = calloc(n, sizeof(*t->beside));
         t->failed = calloc(n, sizeof(*t->failed));
@@ -33,57 +33,56 @@ void transfer_done(Transfer *t) {
         *t = (Transfer){};
 }
 
-static int copied(uint64_t bytes, void *userdata) {
+static int on_copied(uint64_t bytes, void *userdata) {
         Transfer *t = userdata;
-
         t->bytes += bytes;
         if (t->progress)
                 progress_add(t->progress, bytes);
         return interrupt_check(t->interrupt) ? error_origin(-EINTR) : 0;
 }
 
-static int stage_file(Transfer *t, const HelperFile *f, char **ret_temporary, char **reterr) {
-        PublishWatcher watcher = {.copied = copied, .userdata = t};
+static int stage_file(Transfer *t, const HelperStep *s, char **ret_temporary, char **reterr) {
+        const PublishWatcher watcher = {.copied = on_copied, .userdata = t};
         _cleanup_close_ int source = -EBADF;
         Fingerprint content;
-        int r = carry_open(t->volume, f, &source);
-
+        int r = carry_open(t->volume, s->source, &source);
         if (r < 0 && r != -EAGAIN)
-                return failure_errno(reterr, r, "%s", f->source);
+                return failure_errno(reterr, r, "%s", s->source);
         if (r >= 0)
-                r = publish_stage_file(t->mount->root, f->path, source, &watcher, &content, ret_temporary);
+                r = publish_stage_file(t->mount->root, s->path, &(PublishSource){source, &watcher}, &content,
+                                       ret_temporary);
         if (r < 0 && r != -EAGAIN)
-                return failure_errno(reterr, r, "cannot write %s", f->path);
-        if (r < 0 || !fingerprint_equal(&content, &f->content))
-                return failure(reterr, -EAGAIN, "%s changed while it was copied", f->source);
+                return failure_errno(reterr, r, "cannot write %s", s->path);
+        if (r < 0 || !fingerprint_equal(&content, &s->content))
+                return failure(reterr, -EAGAIN, "%s changed while it was copied", s->source);
         return 0;
 }
 
-static int stage_text(Transfer *t, const HelperFile *f, const char *path, char **ret_temporary,
+static int stage_text(Transfer *t, const HelperStep *s, const char *path, char **ret_temporary,
                       char **reterr) {
-        int r = publish_stage_text(t->mount->root, path, f->text, f->size, ret_temporary);
-        return r < 0 ? failure_errno(reterr, r, "cannot write %s", path) : copied(f->size, t);
+        int r = publish_stage_text(t->mount->root, path, s->text, s->size, ret_temporary);
+        return r < 0 ? failure_errno(reterr, r, "cannot write %s", path) : on_copied(s->size, t);
 }
 
 static int stage_step(Transfer *t, size_t i, char **reterr) {
         const HelperStep *s = &t->plan->steps[i];
         int r;
-
         switch (s->kind) {
         case STEP_ADOPT:
         case STEP_OVERWRITE:
                 return 0;
         case STEP_RENAME:
-                return s->file->text ? stage_text(t, s->file, s->file->path, &t->staged[i], reterr)
-                                     : stage_file(t, s->file, &t->staged[i], reterr);
+                return s->text ? stage_text(t, s, s->path, &t->staged[i], reterr)
+                               : stage_file(t, s, &t->staged[i], reterr);
         case STEP_BESIDE:
-                r = stage_text(t, s->file, s->beside, &t->beside[i], reterr);
-                return r < 0 ? r : stage_text(t, s->file, s->file->path, &t->staged[i], reterr);
+                r = stage_text(t, s, s->beside, &t->beside[i], reterr);
+                return r < 0 ? r : stage_text(t, s, s->path, &t->staged[i], reterr);
         }
+        assert(false);
         return error_origin(-EINVAL);
 }
 
-static void discard_one(Transfer *t, char **temporary) {
+static void discard_temporary(Transfer *t, char **temporary) {
         if (!*temporary)
                 return;
         (void) publish_remove(t->mount->root, *temporary);
@@ -92,15 +91,14 @@ static void discard_one(Transfer *t, char **temporary) {
 }
 
 /* Of a misc file the failure is told and counts no further. */
-static int forgive(Transfer *t, size_t i, int r, char **reterr) {
-        const HelperFile *f = t->plan->steps[i].file;
-
-        if (f->role != ROLE_MISC || r == -EINTR || r == -ENOMEM)
+static int forgive_misc(Transfer *t, size_t i, int r, char **reterr) {
+        const HelperStep *s = &t->plan->steps[i];
+        if (s->role != ROLE_MISC || r == -EINTR || r == -ENOMEM)
                 return r;
-        discard_one(t, &t->staged[i]);
+        discard_temporary(t, &t->staged[i]);
         t->failed[i] = true;
         LogFields fields = t->fields;
-        fields.path = f->path;
+        fields.path = s->path;
         log_send(LOG_WARNING, &fields, "%s: %s: left out", t->fields.helper,
                  *reterr ? *reterr : strerror(-r));
         free(*reterr);
@@ -112,7 +110,7 @@ int transfer_stage(Transfer *t, char **reterr) {
         for (size_t i = 0; i < t->plan->n_steps; i++) {
                 int r = interrupt_check(t->interrupt) ? error_origin(-EINTR) : stage_step(t, i, reterr);
                 if (r < 0)
-                        r = forgive(t, i, r, reterr);
+                        r = forgive_misc(t, i, r, reterr);
                 if (r < 0)
                         return r;
         }
@@ -121,7 +119,6 @@ int transfer_stage(Transfer *t, char **reterr) {
 
 static int rename_staged(Transfer *t, char **temporary, const char *path) {
         int r = publish_rename(t->mount->root, *temporary, path);
-
         if (r < 0)
                 return r;
         free(*temporary);
@@ -133,44 +130,41 @@ static int rename_staged(Transfer *t, char **temporary, const char *path) {
 static int switch_beside(Transfer *t, size_t i) {
         const HelperStep *s = &t->plan->steps[i];
         int r = rename_staged(t, &t->beside[i], s->beside);
-
         if (r >= 0)
-                r = rename_staged(t, &t->staged[i], s->file->path);
+                r = rename_staged(t, &t->staged[i], s->path);
         return r < 0 ? r : publish_remove(t->mount->root, s->beside);
 }
 
 static int switch_step(Transfer *t, size_t i) {
         const HelperStep *s = &t->plan->steps[i];
-
         switch (s->kind) {
         case STEP_ADOPT:
-                return publish_adopt(t->mount->root, s->file->path);
+                return publish_adopt(t->mount->root, s->path);
         case STEP_OVERWRITE:
-                return publish_overwrite(t->mount->root, s->file->path, s->file->text);
+                return publish_overwrite(t->mount->root, s->path, s->text);
         case STEP_RENAME:
-                return rename_staged(t, &t->staged[i], s->file->path);
+                return rename_staged(t, &t->staged[i], s->path);
         case STEP_BESIDE:
                 return switch_beside(t, i);
         }
+        assert(false);
         return error_origin(-EINVAL);
 }
 
-static void report_foreign(const Transfer *t, const HelperStep *s) {
+static void log_foreign(const Transfer *t, const HelperStep *s) {
         LogFields fields = t->fields;
-
         if (!s->foreign)
                 return;
-        fields.path = s->file->path;
+        fields.path = s->path;
         log_send(LOG_NOTICE, &fields, "%s: %s was not written by bootkeep: replaced", t->fields.helper,
-                 s->file->path);
+                 s->path);
 }
 
 /* What must keep its name is at the mercy of the disk's cache until it is flushed: not one more write before.
  */
 static bool wants_flush(const HelperStep *s) {
-        const HelperFile *f = s->file;
-        return s->kind == STEP_RENAME && f->to && streq(f->path, f->to) &&
-               (f->role == ROLE_REQUIRED || f->role == ROLE_BOOTER);
+        return s->kind == STEP_RENAME && s->wanted && !wanted_file_is_named_by_content(s->wanted) &&
+               (s->role == ROLE_REQUIRED || s->role == ROLE_BOOTER);
 }
 
 int transfer_switch(Transfer *t, char **reterr) {
@@ -182,20 +176,20 @@ int transfer_switch(Transfer *t, char **reterr) {
                 if (r >= 0 && wants_flush(s))
                         r = publish_flush(t->mount->device);
                 if (r < 0) {
-                        (void) failure_errno(reterr, r, "cannot switch %s", s->file->path);
-                        r = forgive(t, i, r, reterr);
+                        (void) failure_errno(reterr, r, "cannot switch %s", s->path);
+                        r = forgive_misc(t, i, r, reterr);
                         if (r < 0)
                                 return r;
                         continue;
                 }
-                report_foreign(t, s);
+                log_foreign(t, s);
         }
         return 0;
 }
 
 void transfer_discard(Transfer *t) {
         for (size_t i = 0; t->staged && t->beside && i < t->plan->n_steps; i++) {
-                discard_one(t, &t->staged[i]);
-                discard_one(t, &t->beside[i]);
+                discard_temporary(t, &t->staged[i]);
+                discard_temporary(t, &t->beside[i]);
         }
 }

@@ -1,43 +1,36 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helperworld.h"
 
+#include "builder/transaction/recordlines.h"
+
 #define HEX "0123456789abcdef0123456789abcdef"
 
 static void what_is_recorded_is_read_back(void **state) {
         HelperRecord in = {.intent = true, .filesystem = copy("ABCD-1234")}, out = HELPER_RECORD_NULL;
-        HelperFile kept = {
-                .role = ROLE_REQUIRED,
-                .path = copy("/m/linux-0\n 1"),
-                .boot = copy(BOOT_BEFORE),
-                .content = content("y"),
-                .size = 5,
-        };
         Stamp *stamp = stamp_new();
 
         assert_non_null(stamp);
-        want(&in.carried, ROLE_BOOTER, "/a b\\", "x");
-        in.carried.items[0].path = copy("/a b\\");
-        in.carried.items[0].boot = copy(BOOT_NOW);
-        in.carried.items[0].foreign = true;
-        assert_int_equal(helper_set_add(&in.previous, &kept), 0);
+        carry(&in.carried, ROLE_BOOTER, "/a b\\", "/a b\\", "x")->adopted = true;
+        carry(&in.carried, ROLE_ENTRY, "/to", "/path", "y")->source[0] = '-';
+        keep(&in.kept, ROLE_REQUIRED, "/m/linux-0\n 1", BOOT_BEFORE)->size = 5;
         assert_int_equal(strv_extend(&in.ours, "/o"), 0);
         assert_int_equal(strv_extend(&in.made, "/d"), 0);
         assert_int_equal(stamp_add(stamp, "fingerprint", "%s", HEX), 0);
-        assert_int_equal(helper_record_add(&in, stamp), 0);
+        assert_int_equal(record_lines_add(&in, stamp), 0);
         assert_int_equal(stamp_add(stamp, "file", "/x d"), 0);
 
-        assert_int_equal(helper_record_read(stamp, &out), 0);
+        assert_int_equal(record_lines_read(stamp, &out), 0);
         assert_true(out.intent);
         assert_string_equal(out.filesystem, "ABCD-1234");
-        assert_int_equal(out.carried.n, 1);
+        assert_int_equal(out.carried.n, 2);
         assert_int_equal(out.carried.items[0].role, ROLE_BOOTER);
         assert_string_equal(out.carried.items[0].path, "/a b\\");
-        assert_string_equal(out.carried.items[0].boot, BOOT_NOW);
-        assert_true(out.carried.items[0].foreign);
+        assert_string_equal(out.carried.items[0].boot, BOOT_BEFORE);
+        assert_true(out.carried.items[0].adopted);
         assert_true(fingerprint_equal(&out.carried.items[0].content, &in.carried.items[0].content));
-        assert_int_equal(out.previous.n, 1);
-        assert_string_equal(out.previous.items[0].path, "/m/linux-0\n 1");
-        assert_int_equal(out.previous.items[0].size, 5);
+        assert_int_equal(out.kept.n, 1);
+        assert_string_equal(out.kept.items[0].path, "/m/linux-0\n 1");
+        assert_int_equal(out.kept.items[0].size, 5);
         assert_string_equal(out.ours[0], "/o");
         assert_string_equal(out.made[0], "/d");
         helper_record_done(&in);
@@ -70,7 +63,7 @@ static void a_bad_line_makes_it_no_record(void **state) {
                 Stamp *stamp = stamp_new();
                 assert_non_null(stamp);
                 assert_int_equal(stamp_add(stamp, bad[i].key, "%s", bad[i].value), 0);
-                if (helper_record_read(stamp, &r) != -EBADMSG)
+                if (record_lines_read(stamp, &r) != -EBADMSG)
                         fail_msg("taken: %s %s", bad[i].key, bad[i].value);
                 assert_int_equal(r.carried.n, 0);
                 assert_null(r.ours);

@@ -10,18 +10,20 @@
 /* An entry of this size is one sector on any disk, so it can be overwritten in place. */
 #define ENTRY_SECTOR 512U
 
-/* What stands for WORD (SIZE bytes, not NUL-terminated); NULL: the word itself. */
-typedef const char *(*entry_replace_t)(const char *word, size_t size, void *userdata);
+/* Says what is to stand for WORD (SIZE bytes, not NUL-terminated); NULL: the word itself. */
+typedef struct EntryNames {
+        const char *(*name)(const char *word, size_t size, void *userdata);
+        void *userdata;
+} EntryNames;
 
-/* Gives every word of TEXT to REPLACE and makes the text with what it returns. -EFBIG over ENTRY_SIZE_MAX;
+/* Asks NAMES for every word of TEXT and makes the text anew with the answers. -EFBIG over ENTRY_SIZE_MAX;
  * -EINVAL: holds a NUL byte. */
-int entry_rewrite(const char *text, size_t size, entry_replace_t replace, void *userdata, char **ret,
-                  size_t *ret_size);
+int entry_rewrite(const char *text, size_t size, const EntryNames *names, char **ret, size_t *ret_size);
 
 /* Does WORD stand in TEXT as a whole word? */
 bool entry_has_word(const char *text, size_t size, const char *word);
 
-/* Fills up to ENTRY_SECTOR bytes by newlines; a longer text is left as it is. */
+/* Fills *TEXT, of *SIZE bytes, up to ENTRY_SECTOR bytes with newlines; a longer one is left as it is. */
 int entry_pad(char **text, size_t *size);
 
 /* `/loader/entries/a.conf` and "previous" give `/loader/entries/a-previous.conf`: the same extension, so that

@@ -4,9 +4,10 @@
  * is true of Boot Loader Specification entries and of GRUB's and extlinux' own, and needs no parser that
  * could disagree with the one that runs at boot. */
 
-#include "builder/transaction/entry.h"
+#include "helper/entry.h"
 
 #include "base/error.h"
+#include "base/path.h"
 
 static bool is_space(char c) {
         return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
@@ -15,16 +16,16 @@ static bool is_space(char c) {
 /* The end of the run of white space (or of a word) that begins at I. */
 static size_t run_end(const char *text, size_t size, size_t i) {
         bool space = is_space(text[i]);
-
         while (i < size && is_space(text[i]) == space)
                 i++;
         return i;
 }
 
-static int write_runs(FILE *f, const char *text, size_t size, entry_replace_t replace, void *userdata) {
+static int write_runs(FILE *f, const char *text, size_t size, const EntryNames *names) {
         for (size_t i = 0, end; i < size; i = end) {
                 end = run_end(text, size, i);
-                const char *other = is_space(text[i]) ? NULL : replace(text + i, end - i, userdata);
+                const char *other =
+                        is_space(text[i]) ? NULL : names->name(text + i, end - i, names->userdata);
                 if (other)
                         (void) fputs(other, f);
                 else
@@ -33,20 +34,19 @@ static int write_runs(FILE *f, const char *text, size_t size, entry_replace_t re
         return ferror(f) ? error_origin(-ENOMEM) : 0;
 }
 
-int entry_rewrite(const char *text, size_t size, entry_replace_t replace, void *userdata, char **ret,
-                  size_t *ret_size) {
-        _cleanup_free_ char *made = NULL;
-        size_t made_size = 0;
-        int r;
-
+int entry_rewrite(const char *text, size_t size, const EntryNames *names, char **ret, size_t *ret_size) {
+        assert(text && names && names->name);
+        assert(ret && ret_size);
         if (size > ENTRY_SIZE_MAX)
                 return error_origin(-EFBIG);
         if (memchr(text, 0, size))
                 return error_origin(-EINVAL);
+        _cleanup_free_ char *made = NULL;
+        size_t made_size = 0;
         FILE *f = open_memstream(&made, &made_size);
         if (!f)
                 return error_origin(-ENOMEM);
-        r = write_runs(f, text, size, replace, userdata);
+        int r = write_runs(f, text, size, names);
         if (fclose(f) != 0 || r < 0)
                 return error_origin(-ENOMEM);
         *ret = TAKE_PTR(made);
@@ -55,8 +55,8 @@ int entry_rewrite(const char *text, size_t size, entry_replace_t replace, void *
 }
 
 bool entry_has_word(const char *text, size_t size, const char *word) {
+        assert(text || size == 0);
         size_t n = strlen(word);
-
         for (size_t i = 0, end; i < size; i = end) {
                 end = run_end(text, size, i);
                 if (end - i == n && memcmp(text + i, word, n) == 0)
@@ -66,11 +66,10 @@ bool entry_has_word(const char *text, size_t size, const char *word) {
 }
 
 int entry_pad(char **text, size_t *size) {
-        char *padded;
-
+        assert(text && *text && size);
         if (*size >= ENTRY_SECTOR)
                 return 0;
-        padded = realloc(*text, ENTRY_SECTOR + 1);
+        char *padded = realloc(*text, ENTRY_SECTOR + 1);
         if (!padded)
                 return error_origin(-ENOMEM);
         memset(padded + *size, '\n', ENTRY_SECTOR - *size);
@@ -81,10 +80,7 @@ int entry_pad(char **text, size_t *size) {
 }
 
 int entry_sibling(const char *path, const char *suffix, char **ret) {
-        const char *name = strrchr(path, '/'), *dot;
-
-        name = name ? name + 1 : path;
-        dot = strrchr(name, '.');
+        const char *name = path_last(path), *dot = strrchr(name, '.');
         if (!dot || dot == name)
                 dot = name + strlen(name);
         return strprintf(ret, "%.*s-%s%s", (int) (dot - path), path, suffix, dot);

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The order is the safety: what an entry names comes before the entry, what is removed comes after
+ * everything, and an entry goes before what it names. */
+
+#include "builder/transaction/decision.h"
+
+#include "base/error.h"
+#include "builder/transaction/guard.h"
+#include "builder/transaction/keep.h"
+#include "builder/transaction/obstacles.h"
+#include "builder/transaction/planner.h"
+#include "builder/transaction/removal.h"
+#include "builder/transaction/room.h"
+#include "builder/transaction/steps.h"
+
+static int make_parts(Planner *p, char **reterr) {
+        int r = guard_helper(p->in, reterr);
+        if (r >= 0 && p->in->running)
+                r = keep_booted_set(p);
+        if (r >= 0)
+                r = obstacles_drop(p, reterr);
+        if (r >= 0)
+                r = steps_plan(p);
+        if (r >= 0)
+                r = room_make(p, reterr);
+        if (r >= 0)
+                r = removal_plan(p);
+        return r;
+}
+
+static void assert_input(const HelperPlanInput *in) {
+        assert(in->wanted && in->record && in->claim && in->entries && in->left);
+        assert(in->views || in->wanted->n == 0);
+        assert(in->boot_id);
+        assert(in->block_size > 0);
+        assert(wanted_set_is_named(in->wanted));
+}
+
+int decision_make(const HelperPlanInput *in, HelperPlan **ret, char **reterr) {
+        assert_input(in);
+        _cleanup_(helper_plan_freep) HelperPlan *plan = calloc(1, sizeof(*plan));
+        _cleanup_(planner_done) Planner p = {};
+        if (!plan || planner_init(&p, in, plan) < 0)
+                return error_origin(-ENOMEM);
+        int r = make_parts(&p, reterr);
+        if (r >= 0)
+                r = strv_builder_finish(&p.drop, &plan->drop);
+        if (r >= 0)
+                r = strv_builder_finish(&p.remove, &plan->remove);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(plan);
+        return 0;
+}

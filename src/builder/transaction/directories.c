@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "builder/transaction/directories.h"
+
+#include <fcntl.h>
+
+#include "base/error.h"
+#include "base/failure.h"
+#include "base/path.h"
+#include "builder/transaction/publish.h"
+#include "tree/contain.h"
+
+typedef struct Sweep {
+        int root;
+        NameMap swept; /* directories that are done; in NAMES */
+        StrvBuilder names;
+        Progress *progress;
+        char **reterr;
+} Sweep;
+
+static void sweep_done(Sweep *s) {
+        name_map_done(&s->swept);
+        strv_builder_done(&s->names);
+}
+
+static int sweep_beside(Sweep *s, const char *path) {
+        if (strv_builder_extend(&s->names, path) < 0)
+                return error_origin(-ENOMEM);
+        char *directory = s->names.items[s->names.n - 1];
+        (void) path_cut_last(directory);
+        int r = name_map_put(&s->swept, directory, directory);
+        if (r > 0)
+                r = publish_sweep(s->root, path);
+        if (s->progress)
+                progress_beat(s->progress);
+        return r < 0 ? failure_errno(s->reterr, r, "%s", path) : 0;
+}
+
+/* Also where it was for files that nobody wants any more: those the record of its intent calls ours. */
+int directories_sweep(int root, const HelperRecord *record, const WantedSet *wanted, Progress *progress,
+                      char **reterr) {
+        _cleanup_(sweep_done) Sweep s = {
+                .root = root,
+                .swept = NAME_MAP_EXACT,
+                .progress = progress,
+                .reterr = reterr,
+        };
+        int r = 0;
+        for (size_t i = 0; r >= 0 && i < record->carried.n; i++)
+                r = sweep_beside(&s, record->carried.items[i].path);
+        for (char **path = record->ours; r >= 0 && path && *path; path++)
+                r = sweep_beside(&s, *path);
+        for (size_t i = 0; r >= 0 && i < wanted->n; i++)
+                r = sweep_beside(&s, wanted->items[i].path);
+        return r;
+}
+
+int directories_missing(int root, const WantedSet *wanted, const HelperView *views, char ***ret,
+                        char **reterr) {
+        _cleanup_strv_free_ char **missing = NULL;
+        for (size_t i = 0; i < wanted->n; i++) {
+                const char *path = wanted->items[i].path;
+                int r = views[i].standing == STANDING_ABSENT || views[i].blocked
+                                ? publish_missing_directories(root, path, &missing)
+                                : 0;
+                if (r < 0)
+                        return failure_errno(reterr, r, "%s", path);
+        }
+        *ret = TAKE_PTR(missing);
+        return 0;
+}
+
+int directories_standing(int root, char *const *paths, StrvBuilder *v) {
+        for (; paths && *paths; paths++) {
+                _cleanup_close_ int fd = -EBADF;
+                int r = contain_open_nolinks(root, *paths, O_PATH | O_DIRECTORY, 0, &fd);
+                if (r == -ENOMEM || (r >= 0 && strv_builder_extend(v, *paths) < 0))
+                        return error_origin(-ENOMEM);
+        }
+        return 0;
+}
+
+/* Inner ones come after outer ones in the list, so from its end. */
+void directories_remove(int root, char *const *paths) {
+        for (size_t i = strv_length(paths); i > 0; i--)
+                (void) publish_remove_directory(root, paths[i - 1]);
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What stays for the boot that is running: the set that it was booted from, beside the new one, until a build
+ * in a later boot - unless that later boot was of the kept set, as the new one did not come up. */
+
+#include "builder/transaction/keep.h"
+
+#include <ctype.h>
+
+#include "base/error.h"
+#include "base/path.h"
+#include "helper/entry.h"
+
+/* Takes FILE. */
+static int keep_file(Planner *p, KeptFile *file) {
+        file->boot = strdup(p->in->boot_id);
+        if (!file->path || !file->boot) {
+                kept_file_done(file);
+                return error_origin(-ENOMEM);
+        }
+        const char *name = file->path;
+        int r = kept_set_add(&p->plan->kept, file);
+        return r >= 0 && name_map_put(&p->kept, name, name) < 0 ? error_origin(-ENOMEM) : r;
+}
+
+/* Is F in the command line that the boot loader gave the kernel? Its name is of its content, so it tells
+ * which set. */
+static bool was_started(const HelperPlanInput *in, const KeptFile *f) {
+        const char *name = path_last(f->path), *at = in->cmdline;
+        size_t n = strlen(name);
+        for (; n > 0 && at && (at = strstr(at, name)); at += n)
+                if (!isalnum((unsigned char) at[n]))
+                        return true;
+        return false;
+}
+
+/* Who found that the new set does not boot has chosen the kept one, and must not lose it for one newer still.
+ */
+static bool kept_set_was_booted(const Planner *p) {
+        const KeptSet *old = &p->in->record->kept;
+        for (size_t i = 0; i < old->n; i++)
+                if (old->items[i].role == ROLE_REQUIRED && !planner_wants(p, old->items[i].path) &&
+                    was_started(p->in, &old->items[i]))
+                        return true;
+        return false;
+}
+
+/* Kept in this boot already, or booted from again. */
+static int keep_what_is_kept(Planner *p) {
+        const KeptSet *old = &p->in->record->kept;
+        bool booted = kept_set_was_booted(p);
+        for (size_t i = 0; i < old->n; i++) {
+                const KeptFile *f = &old->items[i];
+                if ((!booted && !streq(f->boot, p->in->boot_id)) || planner_wants(p, f->path))
+                        continue;
+                KeptFile copy = {
+                        .role = f->role,
+                        .path = strdup(f->path),
+                        .content = f->content,
+                        .size = f->size,
+                };
+                int r = keep_file(p, &copy);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* FILE, whose PATH is borrowed, if ENTRY names it. */
+static int keep_if_named(Planner *p, const SeenFile *entry, KeptFile file) {
+        if (planner_wants(p, file.path) || planner_keeps(p, file.path) ||
+            !entry_has_word(entry->text, entry->size, file.path))
+                return 0;
+        file.path = strdup(file.path);
+        return keep_file(p, &file);
+}
+
+/* The files of its own that ENTRY names. They are left, not carried, where a build wrote the entry that was
+ * interrupted then. */
+static int keep_named(Planner *p, const SeenFile *entry) {
+        const CarriedSet *carried = &p->in->record->carried;
+        const SeenSet *left = p->in->left;
+        int r = 0;
+        for (size_t i = 0; r >= 0 && i < carried->n; i++) {
+                const CarriedFile *f = &carried->items[i];
+                KeptFile file = {.role = f->role, .path = f->path, .content = f->content, .size = f->size};
+                r = carried_file_is_named_by_content(f) ? keep_if_named(p, entry, file) : 0;
+        }
+        for (size_t i = 0; r >= 0 && i < left->n; i++) {
+                const SeenFile *f = &left->items[i];
+                KeptFile file = {.role = ROLE_REQUIRED, .path = f->path, .size = f->size};
+                r = claim_carried(p->in->claim, f->path) ? 0 : keep_if_named(p, entry, file);
+        }
+        return r;
+}
+
+/* The text of ENTRY under a name beside it. */
+static int make_sibling(const SeenFile *entry, KeptFile *ret) {
+        _cleanup_(hasher_freep) Hasher *h = hasher_new();
+        size_t size = entry->size;
+        ret->role = ROLE_ENTRY;
+        ret->text = malloc(size + 1);
+        if (!h || !ret->text || entry_sibling(entry->path, "previous", &ret->path) < 0)
+                return error_origin(-ENOMEM);
+        memcpy(ret->text, entry->text, size);
+        ret->text[size] = 0;
+        if (entry_pad(&ret->text, &size) < 0)
+                return error_origin(-ENOMEM);
+        hasher_update(h, ret->text, size);
+        ret->content = hasher_digest(h);
+        ret->size = size;
+        return 0;
+}
+
+static int keep_entry(Planner *p, const SeenFile *entry) {
+        _cleanup_(kept_file_done) KeptFile sibling = {};
+        int r = make_sibling(entry, &sibling);
+        if (r < 0 || planner_wants(p, sibling.path) || planner_keeps(p, sibling.path))
+                return r;
+        r = keep_file(p, &sibling);
+        return r < 0 ? r : keep_named(p, entry);
+}
+
+static bool is_left_as_it_is(const Planner *p, const SeenFile *entry) {
+        const WantedFile *w = name_map_get(&p->wanted, entry->path);
+        return w && w->text && w->size == entry->size && memcmp(w->text, entry->text, w->size) == 0;
+}
+
+/* An entry that stood there when this boot began, and is about to change or go. */
+static int keep_what_was_booted(Planner *p) {
+        const SeenSet *entries = p->in->entries;
+        for (size_t i = 0; i < entries->n; i++) {
+                const SeenFile *entry = &entries->items[i];
+                assert(entry->text && entry->boot);
+                int r = streq(entry->boot, p->in->boot_id) || is_left_as_it_is(p, entry)
+                                ? 0
+                                : keep_entry(p, entry);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int keep_booted_set(Planner *p) {
+        int r = keep_what_is_kept(p);
+        return r < 0 ? r : keep_what_was_booted(p);
+}
+
+/* New entries stay: what they name is carried. */
+int keep_forget_dropped(Planner *p) {
+        KeptSet *s = &p->plan->kept;
+        size_t n = 0;
+        name_map_done(&p->kept);
+        for (size_t i = 0; i < s->n; i++)
+                if (!s->items[i].text && planner_drops(p, s->items[i].path))
+                        kept_file_done(&s->items[i]);
+                else
+                        s->items[n++] = s->items[i];
+        s->n = n;
+        return kept_set_map(s, &p->kept);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Room on the helper. Short of it, what no set needs goes first, then the kept set, then the misc files stay
+ * away; what is carried now is never given up. */
+
+#include "builder/transaction/room.h"
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/failure.h"
+#include "builder/transaction/keep.h"
+#include "builder/transaction/steps.h"
+
+static uint64_t in_blocks(const Planner *p, uint64_t size) {
+        uint64_t block = p->in->block_size;
+        return (size + block - 1) / block * block;
+}
+
+/* How many new files of its size a step makes. */
+static unsigned count_copies(const HelperStep *s) {
+        switch (s->kind) {
+        case STEP_ADOPT:
+        case STEP_OVERWRITE:
+                return 0;
+        case STEP_RENAME:
+                return 1;
+        case STEP_BESIDE:
+                return 2;
+        }
+        assert(false);
+        return 0;
+}
+
+static void add_up(Planner *p) {
+        HelperPlan *plan = p->plan;
+        plan->bytes = 0;
+        plan->needed = p->in->n_directories * in_blocks(p, 1);
+        for (size_t i = 0; i < plan->n_steps; i++) {
+                const HelperStep *s = &plan->steps[i];
+                plan->needed += count_copies(s) * in_blocks(p, s->size);
+                plan->bytes += count_copies(s) * s->size;
+        }
+}
+
+/* What is carried now stays complete, and so does what an interrupted build has switched to. */
+static bool is_in_use(const Planner *p, const char *path) {
+        const CarriedFile *carried = claim_carried(p->in->claim, path);
+        return planner_wants(p, path) || (carried && !carried_file_is_named_by_content(carried)) ||
+               seen_set_names(p->in->entries, path) || seen_set_names(p->in->left, path);
+}
+
+static int drop_unless_in_use(Planner *p, const char *path, uint64_t size, uint64_t *available) {
+        if (planner_drops(p, path) || !claim_covers(p->in->claim, path, NULL) || is_in_use(p, path))
+                return 0;
+        *available += in_blocks(p, size);
+        return planner_drop(p, path);
+}
+
+/* What an interrupted build wrote, or could not remove, would else keep the next one from ever having room.
+ */
+static int drop_unused(Planner *p, uint64_t *available) {
+        const SeenSet *left = p->in->left;
+        const CarriedSet *carried = &p->in->record->carried;
+        int r = 0;
+        for (size_t i = left->n; r >= 0 && i > 0; i--) {
+                const SeenFile *f = &left->items[i - 1];
+                r = planner_keeps(p, f->path) ? 0 : drop_unless_in_use(p, f->path, f->size, available);
+        }
+        for (size_t i = 0; r >= 0 && i < carried->n; i++) {
+                const CarriedFile *f = &carried->items[i];
+                r = planner_keeps(p, f->path) ? 0 : drop_unless_in_use(p, f->path, f->size, available);
+        }
+        return r;
+}
+
+/* Its entries first. */
+static int drop_kept(Planner *p, uint64_t *available) {
+        const KeptSet *kept = &p->in->record->kept;
+        int r = 0;
+        for (unsigned pass = 0; pass < 2; pass++)
+                for (size_t i = 0; r >= 0 && i < kept->n; i++) {
+                        const KeptFile *f = &kept->items[i];
+                        if ((f->role == ROLE_ENTRY) == (pass == 0))
+                                r = drop_unless_in_use(p, f->path, f->size, available);
+                }
+        return r;
+}
+
+static void leave_out_misc(HelperPlan *plan) {
+        while (plan->n_steps > 0 && plan->steps[plan->n_steps - 1].role == ROLE_MISC) {
+                assert(!plan->steps[plan->n_steps - 1].beside);
+                plan->n_steps--;
+        }
+        plan->without_misc = true;
+}
+
+/* The steps anew: some of the old ones point into what was kept. */
+static int plan_anew(Planner *p) {
+        int r = keep_forget_dropped(p);
+        helper_plan_clear_steps(p->plan);
+        if (r >= 0)
+                r = steps_plan(p);
+        add_up(p);
+        return r;
+}
+
+int room_make(Planner *p, char **reterr) {
+        HelperPlan *plan = p->plan;
+        uint64_t available = p->in->available;
+        char needed[BYTES_TEXT_MAX], free_text[BYTES_TEXT_MAX];
+        add_up(p);
+        if (plan->needed <= available)
+                return 0;
+        int r = drop_unused(p, &available);
+        if (r >= 0 && plan->needed > available)
+                r = drop_kept(p, &available);
+        if (r >= 0)
+                r = plan_anew(p);
+        if (r < 0)
+                return r;
+        uint64_t whole = plan->needed;
+        if (whole > available) {
+                leave_out_misc(plan);
+                add_up(p);
+        }
+        if (plan->needed > available)
+                return failure(reterr, -ENOSPC, "%s needed, %s free", bytes_to_text(whole, needed),
+                               bytes_to_text(available, free_text));
+        return 0;
+}

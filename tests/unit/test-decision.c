@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "helperworld.h"
+
+static void the_first_set_is_written_in_order_of_roles(void **state) {
+        World *w = *state;
+        want(&w->wanted, ROLE_MISC, "/splash", "s");
+        want(&w->wanted, ROLE_BOOTER, "/boot.efi", "b");
+        want_kernel(&w->wanted, "1", "A");
+        assert_int_equal(world_plan(w), 0);
+        assert_int_equal(w->plan->n_steps, 4);
+        for (size_t i = 0; i < 4; i++) {
+                assert_int_equal(w->plan->steps[i].role, i);
+                assert_int_equal(w->plan->steps[i].kind, STEP_RENAME);
+                assert_false(w->plan->steps[i].foreign);
+        }
+        assert_null(w->plan->remove);
+        assert_int_equal(w->plan->needed, 4 * 4096);
+}
+
+static void what_stands_there_is_left(void **state) {
+        World *w = *state;
+        free(start_with_kernel(w, BOOT_BEFORE));
+        want_kernel_1(w, "A");
+        assert_int_equal(world_plan(w), 0);
+        assert_int_equal(w->plan->n_steps, 0);
+        assert_int_equal(w->plan->bytes, 0);
+        assert_null(w->plan->remove);
+        assert_true(helper_plan_is_empty(w->plan));
+}
+
+static void a_new_kernel_is_switched_by_one_sector(void **state) {
+        World *w = *state;
+        char *linux_a = start_with_kernel(w, BOOT_NOW);
+
+        want_kernel_1(w, "B");
+        assert_int_equal(world_plan(w), 0);
+        assert_int_equal(w->plan->n_steps, 2);
+        size_t kernel = step_of(w, path_of(w, "/m/1/linux")), entry = step_of(w, "/loader/entries/1.conf");
+        assert_true(kernel < entry);
+        assert_int_equal(w->plan->steps[entry].kind, STEP_OVERWRITE);
+        assert_int_equal(strv_length(w->plan->remove), 1);
+        assert_string_equal(w->plan->remove[0], linux_a);
+        free(linux_a);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                world_test(the_first_set_is_written_in_order_of_roles),
+                world_test(what_stands_there_is_left),
+                world_test(a_new_kernel_is_switched_by_one_sector),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "helperworld.h"
+
+/* TO is wanted, and what the record says of PATH is in its way. */
+static void block(World *w, CopyRole wanted, const char *to, CopyRole carried, const char *path) {
+        want(&w->wanted, wanted, to, "new");
+        world_name(w);
+        (void) carry(&w->record.carried, carried, path, path, "old");
+        w->views[w->wanted.n - 1] = (HelperView){.standing = STANDING_OTHER, .blocked = true};
+        w->in.force = true; /* no guards */
+}
+
+static void a_misc_file_in_the_way_goes_first(void **state) {
+        static const char *const pairs[][2] = {{"/a", "/A/b/c"}, {"/a/b/c", "/A"}, {"/a/b", "/A"}};
+        for (size_t i = 0; i < ELEMENTSOF(pairs); i++) {
+                World *w = NULL;
+                assert_int_equal(world_setup((void **) &w), 0);
+                block(w, ROLE_REQUIRED, pairs[i][0], ROLE_MISC, pairs[i][1]);
+                (void) carry(&w->record.carried, ROLE_MISC, "/ax", "/ax", "beside");
+                w->in.force = false;
+                /* half of it stays, so that no guard holds it */
+                want(&w->wanted, ROLE_MISC, "/ax", "beside");
+                free(w->wanted.items[1].path);
+                w->wanted.items[1].path = copy("/ax");
+                w->views[1].standing = STANDING_SAME;
+                assert_int_equal(world_decide(w), 0);
+                assert_list(w->plan->drop, pairs[i][1]);
+                assert_list(w->plan->remove);
+                assert_int_equal(w->plan->n_steps, 1);
+                assert_false(w->plan->steps[0].foreign);
+                assert_int_equal(w->plan->steps[0].kind, STEP_RENAME);
+                assert_int_equal(world_teardown((void **) &w), 0);
+        }
+}
+
+static void what_boots_now_is_for_a_person_to_remove(void **state) {
+        World *w = *state;
+        block(w, ROLE_BOOTER, "/a", ROLE_BOOTER, "/a/b");
+        w->in.force = false;
+        assert_int_equal(world_decide(w), -EPERM);
+        assert_string_equal(w->reason, "/a/b is in the way of /a and would have to be removed first (use "
+                                       "--force if this is intended)");
+        w->in.force = true;
+        assert_int_equal(world_decide(w), 0);
+        assert_list(w->plan->drop, "/a/b");
+}
+
+static void what_is_not_ours_stays_whoever_decides(void **state) {
+        World *w = *state;
+        block(w, ROLE_BOOTER, "/a", ROLE_MISC, "/a/b");
+        w->record.carried.items[0].adopted = true;
+        assert_int_equal(world_decide(w), -EEXIST);
+        assert_string_equal(w->reason,
+                            "/a cannot be written: there is a directory in its place, or a file in "
+                            "its path, that bootkeep did not write");
+        w->record.carried.items[0].adopted = false;
+        assert_int_equal(world_decide(w), 0);
+}
+
+static void what_nobody_knows_of_is_a_strangers(void **state) {
+        World *w = *state;
+        block(w, ROLE_BOOTER, "/a/b", ROLE_MISC, "/b");
+        want(&w->wanted, ROLE_MISC, "/c", "new");
+        w->wanted.items[1].path = copy("/c");
+        w->views[1] = w->views[0];
+        assert_int_equal(world_decide(w), -EEXIST);
+        assert_non_null(strstr(w->reason, "/a/b cannot be written"));
+        w->views[0] = (HelperView){};
+        assert_int_equal(world_decide(w), 0); /* the misc file is told of when it is written */
+        assert_null(w->plan->drop);
+}
+
+static void a_misc_file_gives_way_to_a_strangers(void **state) {
+        World *w = *state;
+        block(w, ROLE_MISC, "/a", ROLE_MISC, "/a/b");
+        w->record.carried.items[0].adopted = true;
+        assert_int_equal(world_decide(w), 0);
+        assert_null(w->plan->drop);
+}
+
+static void what_an_interrupted_build_left_in_the_way_goes_first(void **state) {
+        static const char *const left[] = {"/a/b/c", "/A"};
+        for (size_t i = 0; i < ELEMENTSOF(left); i++) {
+                World *w = NULL;
+                assert_int_equal(world_setup((void **) &w), 0);
+                block(w, ROLE_BOOTER, "/a/b", ROLE_MISC, "/else");
+                world_leave(w, left[i], NULL);
+                w->in.force = false;
+                assert_int_equal(world_decide(w), 0);
+                assert_list(w->plan->drop, left[i]);
+                /* unless it was switched to */
+                see(&w->entries, "/e.conf", i == 0 ? "linux /a/b/c\n" : "linux /A\n");
+                w->entries.items[0].boot = copy(BOOT_NOW);
+                assert_int_equal(world_decide(w), -EPERM);
+                seen_set_done(&w->entries);
+                world_leave(w, "/left.conf", i == 0 ? "linux /a/b/c\n" : "linux /A\n");
+                assert_int_equal(world_decide(w), -EPERM);
+                assert_int_equal(world_teardown((void **) &w), 0);
+        }
+}
+
+static void what_is_not_in_the_way_stays(void **state) {
+        World *w = *state;
+        block(w, ROLE_BOOTER, "/a/b", ROLE_MISC, "/a/b/c");
+        (void) carry(&w->record.carried, ROLE_MISC, "/x/y", "/x/y", "old");
+        want(&w->wanted, ROLE_BOOTER, "/x", "new");
+        w->wanted.items[1].path = copy("/x");
+        w->views[1] = (HelperView){.standing = STANDING_OTHER}; /* it is a file already */
+        assert_int_equal(world_decide(w), 0);
+        assert_list(w->plan->drop, "/a/b/c");
+}
+
+/* A file that is in the way of two goes once. */
+static void each_goes_once(void **state) {
+        World *w = *state;
+        block(w, ROLE_BOOTER, "/a/b", ROLE_MISC, "/a");
+        want(&w->wanted, ROLE_BOOTER, "/a/c", "new");
+        w->wanted.items[1].path = copy("/a/c");
+        w->views[1] = w->views[0];
+        world_leave(w, "/a", NULL);
+        assert_int_equal(world_decide(w), 0);
+        assert_list(w->plan->drop, "/a");
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_misc_file_in_the_way_goes_first),
+                world_test(what_boots_now_is_for_a_person_to_remove),
+                world_test(what_is_not_ours_stays_whoever_decides),
+                world_test(what_nobody_knows_of_is_a_strangers),
+                world_test(a_misc_file_gives_way_to_a_strangers),
+                cmocka_unit_test(what_an_interrupted_build_left_in_the_way_goes_first),
+                world_test(what_is_not_in_the_way_stays),
+                world_test(each_goes_once),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "helperworld.h"
+
+static void too_little_room_is_said_in_numbers(void **state) {
+        World *w = *state;
+        want_kernel(&w->wanted, "1", "A");
+        w->in.available = 4096;
+        w->in.n_directories = 1;
+        assert_int_equal(world_plan(w), -ENOSPC);
+        assert_string_equal(w->reason, "12.0 KiB needed, 4.0 KiB free");
+}
+
+static void misc_files_are_left_out_before_anything_fails(void **state) {
+        World *w = *state;
+        want_kernel(&w->wanted, "1", "A");
+        want(&w->wanted, ROLE_MISC, "/splash", "s");
+        w->in.available = 8192;
+        assert_int_equal(world_plan(w), 0);
+        assert_true(w->plan->without_misc);
+        assert_int_equal(w->plan->n_steps, 2);
+}
+
+static void the_kept_set_makes_room_first_and_its_entry_goes_first(void **state) {
+        World *w = *state;
+        char *linux_a = start_with_kernel(w, BOOT_BEFORE);
+
+        w->in.running = true;
+        want_kernel_1(w, "B");
+        assert_int_equal(world_plan(w), 0);
+        world_carry_out(w, NULL);
+        want_kernel_1(w, "C");
+        w->in.available = 0;
+        assert_int_equal(world_plan(w), 0);
+        assert_int_equal(strv_length(w->plan->drop), 2);
+        assert_string_equal(w->plan->drop[0], "/loader/entries/1-previous.conf");
+        assert_string_equal(w->plan->drop[1], linux_a);
+        assert_int_equal(w->plan->kept.n, 0);
+        free(linux_a);
+}
+
+static void what_nothing_needs_makes_room_before_the_kept_set(void **state) {
+        World *w = *state;
+        char *linux_a = start_with_kernel(w, BOOT_BEFORE);
+
+        w->in.running = true;
+        want_kernel_1(w, "B");
+        assert_int_equal(world_plan(w), 0);
+        world_carry_out(w, NULL);
+        world_leave(w, "/m/1/linux-deadbeef", NULL);
+        world_leave(w, "/m/1/linux-00000000", NULL);
+        want_kernel_1(w, "C");
+        w->in.available = 0;
+        assert_int_equal(world_plan(w), 0);
+        assert_int_equal(strv_length(w->plan->drop), 2);
+        assert_string_equal(w->plan->drop[0], "/m/1/linux-00000000"); /* the last that was written */
+        assert_true(is_kept(w, linux_a));
+        assert_int_equal(strv_length(w->plan->remove), 1); /* B */
+        free(linux_a);
+}
+
+static void what_an_interrupted_build_switched_to_stays_and_what_it_switched_from_makes_room(void **state) {
+        World *w = *state;
+        char *linux_a = start_with_kernel(w, BOOT_NOW);
+        SeenFile *entry = &w->entries.items[0];
+
+        free(entry->text);
+        entry->text = copy("linux /m/1/linux-bbbbbbbb\n");
+        entry->size = strlen(entry->text);
+        world_leave(w, "/m/1/linux-bbbbbbbb", NULL);
+        world_leave(w, "/m/2/linux-22222222", NULL);
+        world_leave(w, "/loader/entries/2.conf", "linux /m/2/linux-22222222\n");
+        want_kernel_1(w, "C");
+        want_kernel(&w->wanted, "2", "C");
+        w->in.available = 2 * 4096; /* of three */
+        assert_int_equal(world_plan(w), 0);
+        assert_int_equal(strv_length(w->plan->drop), 1);
+        assert_string_equal(w->plan->drop[0], linux_a);
+        free(linux_a);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                world_test(too_little_room_is_said_in_numbers),
+                world_test(misc_files_are_left_out_before_anything_fails),
+                world_test(the_kept_set_makes_room_first_and_its_entry_goes_first),
+                world_test(what_nothing_needs_makes_room_before_the_kept_set),
+                world_test(what_an_interrupted_build_switched_to_stays_and_what_it_switched_from_makes_room),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
