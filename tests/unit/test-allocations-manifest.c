@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Every allocation of src/manifest fails in turn.
- *
- * tests: manifest/definition-command.c manifest/definition-set.c manifest/definition.c manifest/machineid.c
- * tests: manifest/manifest-load.c manifest/manifest-node.c manifest/manifest-order.c
- * manifest/manifest-parse.c tests: manifest/manifest-value.c manifest/manifest-xml.c manifest/manifest.c
- * manifest/order.c tests: manifest/ownership.c manifest/plan-instances.c manifest/plan-make.c
- * manifest/plan-order.c tests: manifest/plan.c manifest/planner.c manifest/refusal.c */
+/* Every allocation of src/manifest fails in turn. */
 
 #include "allocations.h"
 

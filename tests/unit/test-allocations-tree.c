@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Every allocation of src/tree fails in turn.
- *
- * tests: tree/contain.c tree/fingerprint.c tree/hasher.c tree/listing.c tree/place.c tree/root.c
- * tests: tree/subtree.c tree/walk.c tree/way.c */
+/* Every allocation of src/tree fails in turn. */
 
 #include "allocations.h"
 

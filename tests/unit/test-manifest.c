@@ -3,8 +3,8 @@
 /* Manifests, good, wrong and hostile: what is accepted, what is refused, and in what words. Every document
  * goes to the schema alone too: what it says and what the program says must not contradict each other. */
 
-/* tests: manifest/manifest.c manifest/manifest-parse.c manifest/manifest-node.c manifest/manifest-value.c
- * tests: manifest/manifest-xml.c manifest/manifest-order.c manifest/refusal.c */
+/* tests: manifest/manifest.c manifest/manifest-parse.c manifest/manifest-node.c */
+/* tests: manifest/manifest-value.c manifest/manifest-xml.c manifest/manifest-order.c manifest/refusal.c */
 
 #include "fixture.h"
 

@@ -65,6 +65,9 @@ static void what_is_read_is_written_before(void **state) {
 static void directories_count_as_what_is_in_them(void **state) {
         SORTS("10", 2, READS(0, "/d"), WRITES(0, "/y"), READS(1, "/z"), WRITES(1, "/d/e/f"));
         SORTS("10", 2, READS(0, "/d/e/f"), WRITES(0, "/y"), READS(1, "/z"), WRITES(1, "/d"));
+        /* all that read it */
+        SORTS("201", 3, READS(0, "/d"), WRITES(0, "/0"), READS(1, "/d"), WRITES(1, "/1"), READS(2, "/s"),
+              WRITES(2, "/d/e"));
         /* a common beginning of names is not a directory */
         SORTS("01", 2, READS(0, "/d"), WRITES(0, "/y"), READS(1, "/z"), WRITES(1, "/de"));
         SORTS("01", 2, READS(0, "/d/ef"), WRITES(0, "/y"), READS(1, "/z"), WRITES(1, "/d/e"));
@@ -103,6 +106,10 @@ static void circles_are_found_with_their_members(void **state) {
                WRITES(2, "/2"), READS(3, "/2"), WRITES(3, "/3"), READS(1, "/3"), WRITES(1, "/1"));
         CIRCLE("1423", 5, READS(0, "/s"), WRITES(0, "/0"), READS(1, "/3"), WRITES(1, "/1"), READS(3, "/2"),
                WRITES(3, "/3"), READS(4, "/1"), WRITES(4, "/4"), READS(2, "/4"), WRITES(2, "/2"));
+        /* what leads into it is no member, though it is named last */
+        CIRCLE("132", 4, READS(0, "/s"), WRITES(0, "/0"), READS(1, "/2"), WRITES(1, "/1"), READS(2, "/3"),
+               WRITES(2, "/2"), READS(3, "/1"), WRITES(3, "/3"), READS(1, "/0"), READS(2, "/0"),
+               READS(3, "/0"));
         /* 0 leads into it and 4 comes after it: neither is a member */
         CIRCLE("132", 5, READS(0, "/s"), WRITES(0, "/0"), READS(1, "/0"), READS(1, "/2"), WRITES(1, "/1"),
                READS(2, "/3"), WRITES(2, "/2"), READS(3, "/1"), WRITES(3, "/3"), READS(4, "/1"),

@@ -2,8 +2,8 @@
 
 /* What a manifest comes to on a given volume: instances, their order, and what only the volume can tell. */
 
-/* tests: manifest/plan.c manifest/plan-make.c manifest/plan-instances.c manifest/plan-order.c
- * manifest/planner.c tests: manifest/machineid.c */
+/* tests: manifest/plan.c manifest/plan-make.c manifest/plan-instances.c */
+/* tests: manifest/plan-order.c manifest/planner.c manifest/machineid.c */
 
 #include "fixture.h"
 
