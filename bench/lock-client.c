@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* lock-client rounds|vanish|line VOLUME N: what locks cost a client, beside what the bus alone costs it, in
- * turn in one run. Prints "NAME VALUE" lines for bench/lock. On the bus it is a stranger: of ours it knows no
- * more than the header that a client has. */
+/* lock-client rounds|vanish|line VOLUME N: what locks cost a client, next to what the bus alone costs it;
+ * both are measured alternately in one run. Prints "NAME VALUE" lines for bench/lock. On the bus it is an
+ * ordinary client: it knows nothing of the daemon but the installed header. */
 
 #include <bootkeep.h>
 #include <errno.h>
@@ -21,7 +21,7 @@
 #define BARE_PATH "/bench"
 #define BARE_INTERFACE "org.bootkeep1.Bench"
 #define TURNS 200
-#define PART 1000U
+#define PART 1000U /* of those in line */
 
 static int check(int r, const char *what) {
         if (r < 0) {
@@ -33,7 +33,6 @@ static int check(int r, const char *what) {
 
 static uint64_t now_nsec(void) {
         struct timespec t;
-
         (void) clock_gettime(CLOCK_MONOTONIC, &t);
         return (uint64_t) t.tv_sec * 1000000000U + (uint64_t) t.tv_nsec;
 }
@@ -41,18 +40,18 @@ static uint64_t now_nsec(void) {
 static sd_bus *connect_to_bus(void) {
         sd_bus *bus = NULL;
         const char *name;
-
         check(sd_bus_open_system(&bus), "connect");
         check(sd_bus_get_unique_name(bus, &name), "connect");
         return bus;
 }
 
-static void process(sd_bus *bus) {
+static void process_messages(sd_bus *bus) {
         if (check(sd_bus_process(bus, NULL), "process") == 0)
                 check(sd_bus_wait(bus, UINT64_MAX), "wait");
 }
 
-/* A child that writes its unique name, when it is ready, and goes on until it is killed. */
+/* A child process with a connection of its own. It writes its unique name once it is ready and runs until it
+ * is killed. */
 typedef struct Peer {
         pid_t pid;
         char name[64];
@@ -63,7 +62,6 @@ typedef void (*PeerMain)(const char *volume, int out);
 static Peer peer_start(PeerMain run, const char *volume) {
         Peer p = {};
         int fd[2];
-
         check(pipe(fd) < 0 ? -errno : 0, "pipe");
         p.pid = fork();
         check(p.pid < 0 ? -errno : 0, "fork");
@@ -90,17 +88,21 @@ static void peer_reap(const Peer *p) {
 
 static void say_ready(sd_bus *bus, int out) {
         const char *name;
-
         check(sd_bus_get_unique_name(bus, &name), "name");
         check(write(out, name, strlen(name)) < 0 ? -errno : 0, "write");
 }
 
-/* ---- rounds ---- */
+/* rounds: LockVolume and UnlockVolume again and again, of the daemon and of a service that only answers. */
+
+typedef struct Service {
+        const char *destination, *path, *interface;
+} Service;
+
+static const Service bootkeepd = {BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH, BOOTKEEP_MANAGER_INTERFACE};
 
 static int on_bare_lock(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         const char *volume;
         uint32_t flags;
-
         check(sd_bus_message_read(m, "su", &volume, &flags), "read");
         return sd_bus_reply_method_return(m, NULL);
 }
@@ -108,7 +110,6 @@ static int on_bare_lock(sd_bus_message *m, void *userdata, sd_bus_error *error) 
 static int on_bare_unlock(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         const char *volume;
         int32_t status;
-
         check(sd_bus_message_read(m, "si", &volume, &status), "read");
         return sd_bus_reply_method_return(m, NULL);
 }
@@ -122,76 +123,78 @@ static const sd_bus_vtable bare_vtable[] = {
 
 static void serve_bare(const char *volume, int out) {
         sd_bus *bus = connect_to_bus();
-
         check(sd_bus_add_object_vtable(bus, NULL, BARE_PATH, BARE_INTERFACE, bare_vtable, NULL), "vtable");
         say_ready(bus, out);
         for (;;)
-                process(bus);
+                process_messages(bus);
 }
 
-/* N pairs of calls; returns pairs a second. */
-static double pairs(sd_bus *bus, const char *destination, const char *path, const char *interface,
-                    const char *volume, unsigned n) {
-        uint64_t start = now_nsec();
+static void unlock(sd_bus *bus, const Service *service, const char *volume, int32_t status) {
+        check(sd_bus_call_method(bus, service->destination, service->path, service->interface, "UnlockVolume",
+                                 NULL, NULL, "si", volume, status),
+              "UnlockVolume");
+}
 
+static void lock(sd_bus *bus, const Service *service, const char *volume, uint32_t flags) {
+        check(sd_bus_call_method(bus, service->destination, service->path, service->interface, "LockVolume",
+                                 NULL, NULL, "su", volume, flags),
+              "LockVolume");
+}
+
+/* Makes N pairs of calls and returns how many that is per second. */
+static double pairs_per_second(sd_bus *bus, const Service *service, const char *volume, unsigned n) {
+        uint64_t start = now_nsec();
         for (unsigned i = 0; i < n; i++) {
-                check(sd_bus_call_method(bus, destination, path, interface, "LockVolume", NULL, NULL, "su",
-                                         volume, 0U),
-                      "LockVolume");
-                check(sd_bus_call_method(bus, destination, path, interface, "UnlockVolume", NULL, NULL, "si",
-                                         volume, 0),
-                      "UnlockVolume");
+                lock(bus, service, volume, 0);
+                unlock(bus, service, volume, 0);
         }
         return n * 1e9 / (double) (now_nsec() - start);
 }
 
-static int compare(const void *a, const void *b) {
+static int compare_doubles(const void *a, const void *b) {
         double x = *(const double *) a, y = *(const double *) b;
         return (x > y) - (x < y);
 }
 
 static double median(double *values, unsigned n) {
-        qsort(values, n, sizeof(*values), compare);
+        qsort(values, n, sizeof(*values), compare_doubles);
         return values[n / 2];
 }
 
-static void rounds(const char *volume, unsigned n) {
-        Peer bare = peer_start(serve_bare, volume);
+static void bench_rounds(const char *volume, unsigned n) {
+        Peer peer = peer_start(serve_bare, volume);
+        const Service bare = {peer.name, BARE_PATH, BARE_INTERFACE};
         sd_bus *bus = connect_to_bus();
         double ours[TURNS], theirs[TURNS];
-
         for (unsigned i = 0; i < TURNS; i++) {
-                theirs[i] = pairs(bus, bare.name, BARE_PATH, BARE_INTERFACE, volume, n / TURNS);
-                ours[i] = pairs(bus, BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH, BOOTKEEP_MANAGER_INTERFACE,
-                                volume, n / TURNS);
+                theirs[i] = pairs_per_second(bus, &bare, volume, n / TURNS);
+                ours[i] = pairs_per_second(bus, &bootkeepd, volume, n / TURNS);
         }
         (void) printf("bare_pairs_per_s %.0f\n", median(theirs, TURNS));
         (void) printf("lock_pairs_per_s %.0f\n", median(ours, TURNS));
-        peer_kill(&bare);
-        peer_reap(&bare);
+        peer_kill(&peer);
+        peer_reap(&peer);
         sd_bus_flush_close_unref(bus);
 }
 
-/* ---- vanish ---- */
+/* vanish: from the death of a client to the answer to the one that waits for its lock; and, for comparison,
+ * to the end of an sd_bus_track. */
 
-static void hold(const char *volume, int out) {
+static void hold_lock(const char *volume, int out) {
         sd_bus *bus = connect_to_bus();
-
-        check(sd_bus_call_method(bus, BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH, BOOTKEEP_MANAGER_INTERFACE,
-                                 "LockVolume", NULL, NULL, "su", volume, BOOTKEEP_LOCK_WAIT),
-              "LockVolume");
+        lock(bus, &bootkeepd, volume, BOOTKEEP_LOCK_WAIT);
         say_ready(bus, out);
         for (;;)
                 (void) pause();
 }
 
-static void be_there(const char *volume, int out) {
+static void stay_connected(const char *volume, int out) {
         say_ready(connect_to_bus(), out);
         for (;;)
                 (void) pause();
 }
 
-static int on_event(void *userdata) {
+static int note_time(void *userdata) {
         *(uint64_t *) userdata = now_nsec();
         return 0;
 }
@@ -199,16 +202,15 @@ static int on_event(void *userdata) {
 static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (sd_bus_message_is_method_error(m, NULL))
                 check(-EPROTO, sd_bus_message_get_error(m)->message);
-        return on_event(userdata);
+        return note_time(userdata);
 }
 
 static int on_untracked(sd_bus_track *t, void *userdata) {
-        return on_event(userdata);
+        return note_time(userdata);
 }
 
 static void ask_for_lock(sd_bus *bus, const char *volume, sd_bus_message_handler_t handler, void *userdata) {
         sd_bus_message *m = NULL;
-
         check(sd_bus_message_new_method_call(bus, &m, BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH,
                                              BOOTKEEP_MANAGER_INTERFACE, "LockVolume"),
               "call");
@@ -217,60 +219,53 @@ static void ask_for_lock(sd_bus *bus, const char *volume, sd_bus_message_handler
         sd_bus_message_unref(m);
 }
 
-/* Behind it the daemon has read all that was sent on this connection before. */
-static void catch_up(sd_bus *bus) {
+/* When it returns, the daemon has read everything that was sent on this connection before. */
+static void wait_until_read(sd_bus *bus) {
         check(sd_bus_call_method(bus, BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH, "org.freedesktop.DBus.Peer",
                                  "Ping", NULL, NULL, NULL),
               "Ping");
 }
 
-static double until(sd_bus *bus, const uint64_t *at, const Peer *p) {
+/* Kills PEER and returns the microseconds until *AT is set. */
+static double usec_from_death(const Peer *peer, sd_bus *bus, const uint64_t *at) {
         uint64_t start = now_nsec();
-
-        peer_kill(p);
+        peer_kill(peer);
         while (*at == 0)
-                process(bus);
-        peer_reap(p);
+                process_messages(bus);
+        peer_reap(peer);
         return (double) (*at - start) / 1000;
 }
 
 static double vanish_of_holder(const char *volume) {
-        Peer holder = peer_start(hold, volume);
+        Peer holder = peer_start(hold_lock, volume);
         sd_bus *bus = connect_to_bus();
         uint64_t at = 0;
-        double usec;
-
         ask_for_lock(bus, volume, on_reply, &at);
-        catch_up(bus);
-        usec = until(bus, &at, &holder);
-        check(sd_bus_call_method(bus, BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH, BOOTKEEP_MANAGER_INTERFACE,
-                                 "UnlockVolume", NULL, NULL, "si", volume, 0),
-              "UnlockVolume");
+        wait_until_read(bus);
+        double usec = usec_from_death(&holder, bus, &at);
+        unlock(bus, &bootkeepd, volume, 0);
         sd_bus_flush_close_unref(bus);
         return usec;
 }
 
 static double vanish_of_tracked(const char *volume) {
-        Peer tracked = peer_start(be_there, volume);
+        Peer tracked = peer_start(stay_connected, volume);
         sd_bus *bus = connect_to_bus();
         sd_bus_track *track = NULL;
         uint64_t at = 0;
-        double usec;
-
         check(sd_bus_track_new(bus, &track, on_untracked, &at), "track");
         check(sd_bus_track_add_name(track, tracked.name), "track");
         check(sd_bus_call_method(bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
                                  "org.freedesktop.DBus.Peer", "Ping", NULL, NULL, NULL),
-              "Ping"); /* the match is there */
-        usec = until(bus, &at, &tracked);
+              "Ping"); /* by now the bus has the match */
+        double usec = usec_from_death(&tracked, bus, &at);
         sd_bus_track_unref(track);
         sd_bus_flush_close_unref(bus);
         return usec;
 }
 
-static void vanish(const char *volume, unsigned n) {
+static void bench_vanish(const char *volume, unsigned n) {
         double *ours = calloc(n, sizeof(*ours)), *theirs = calloc(n, sizeof(*theirs));
-
         check(ours && theirs ? 0 : -ENOMEM, "start");
         for (unsigned i = 0; i < n; i++) {
                 theirs[i] = vanish_of_tracked(volume);
@@ -282,7 +277,7 @@ static void vanish(const char *volume, unsigned n) {
         free(theirs);
 }
 
-/* ---- line ---- */
+/* line: how long it takes to serve each of many waiters, for the first thousand and the last thousand. */
 
 typedef struct Waiter {
         sd_bus *bus;
@@ -297,7 +292,6 @@ typedef struct Line {
 
 static int on_turn(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Waiter *w = userdata;
-
         if (w != w->line->waiters + w->line->served)
                 check(-EPROTO, "served out of order");
         w->line->served++;
@@ -310,53 +304,48 @@ static void join_line(Line *line, const char *volume) {
                 w->bus = connect_to_bus();
                 w->line = line;
                 ask_for_lock(w->bus, volume, on_turn, w);
-                catch_up(w->bus);
+                wait_until_read(w->bus);
         }
 }
 
-/* The time of each: from the unlock of the one before to the answer. */
+/* Each holds the lock and gives it back. *USEC: how long that took, from the unlock of the one before. */
 static void serve_line(Line *line, const char *volume, double *usec) {
         for (unsigned i = 0; i < line->n; i++) {
                 Waiter *w = line->waiters + i;
                 uint64_t start = now_nsec();
                 while (w->at == 0)
-                        process(w->bus);
-                check(sd_bus_call_method(w->bus, BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH,
-                                         BOOTKEEP_MANAGER_INTERFACE, "UnlockVolume", NULL, NULL, "si", volume,
-                                         BOOTKEEP_BUILD_TEMPFAIL),
-                      "UnlockVolume");
+                        process_messages(w->bus);
+                unlock(w->bus, &bootkeepd, volume, BOOTKEEP_BUILD_TEMPFAIL);
                 usec[i] = (double) (now_nsec() - start) / 1000;
         }
 }
 
 static double mean(const double *values, unsigned n) {
         double sum = 0;
-
         for (unsigned i = 0; i < n; i++)
                 sum += values[i];
         return sum / n;
 }
 
-static void line(const char *volume, unsigned n) {
-        Line l = {.waiters = calloc(n, sizeof(Waiter)), .n = n};
+static void bench_line(const char *volume, unsigned n) {
+        Line line = {.waiters = calloc(n, sizeof(Waiter)), .n = n};
         double *usec = calloc(n, sizeof(*usec));
+        check(line.waiters && usec ? 0 : -ENOMEM, "start");
+        join_line(&line, volume);
+        serve_line(&line, volume, usec);
         unsigned part = n < PART ? n : PART;
-
-        check(l.waiters && usec ? 0 : -ENOMEM, "start");
-        join_line(&l, volume);
-        serve_line(&l, volume, usec);
-        (void) printf("waiters %u\n", l.served);
+        (void) printf("waiters %u\n", line.served);
         (void) printf("first_usec %.1f\n", mean(usec, part));
         (void) printf("last_usec %.1f\n", mean(usec + n - part, part));
         (void) fflush(stdout);
-        _exit(EXIT_SUCCESS); /* to close ten thousand connections one by one is nobody's business */
+        _exit(EXIT_SUCCESS); /* no point in closing ten thousand connections one by one */
 }
 
 int main(int argc, char *argv[]) {
         static const struct {
                 const char *name;
                 void (*run)(const char *volume, unsigned n);
-        } benches[] = {{"rounds", rounds}, {"vanish", vanish}, {"line", line}};
+        } benches[] = {{"rounds", bench_rounds}, {"vanish", bench_vanish}, {"line", bench_line}};
 
         for (size_t i = 0; argc == 4 && i < sizeof(benches) / sizeof(benches[0]); i++)
                 if (strcmp(argv[1], benches[i].name) == 0) {
