@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A real disk in a loop device, for tests that need root. The device is that of the scratch folder's own
- * image, never one that was there. */
+/* A real disk in a loop device, for tests that need root. The device always belongs to an image in the
+ * scratch folder, never to the machine. */
 
 #include <fcntl.h>
 #include <linux/loop.h>
@@ -15,10 +15,10 @@ typedef struct Disk {
         char node[32]; /* /dev/loop7 */
         char name[16]; /* loop7 */
         bool partitioned;
-        int own; /* its number, where it was made for this test; 0: it was free */
+        int own; /* its number if the device was made for this test; 0: it was a free one */
 } Disk;
 
-/* Reads the first line that COMMAND prints. */
+/* Reads the first line of what COMMAND prints. */
 static inline void shell_line(const char *command, char *ret, size_t size) {
         FILE *f = popen(command, "re");
         assert_non_null(f);
@@ -27,8 +27,8 @@ static inline void shell_line(const char *command, char *ret, size_t size) {
         assert_int_equal(pclose(f), 0);
 }
 
-/* Attaches an image of SIZE (as truncate writes it). TABLE is for sfdisk, NULL: no partitions. With KNOWN the
- * kernel is told of them. */
+/* Attaches an image of SIZE (in the notation of truncate(1)). TABLE is the input of sfdisk; NULL: no
+ * partitions. KNOWN: the kernel is told about the partitions. */
 static inline void disk_attach(Disk *d, const Scratch *s, const char *size, const char *table, bool known) {
         char command[128];
         *d = (Disk){};
@@ -42,7 +42,7 @@ static inline void disk_attach(Disk *d, const Scratch *s, const char *size, cons
         assert_non_null(startswith(d->node, "/dev/loop"));
         (void) snprintf(d->name, sizeof(d->name), "%s", d->node + strlen("/dev/"));
         d->partitioned = table && known;
-        if (d->partitioned) /* after those of a test that was killed */
+        if (d->partitioned) /* a test that was killed may have left some */
                 shell("partx -d %s 2>/dev/null; partx -a %s", d->node, d->node);
 }
 
@@ -51,8 +51,8 @@ static inline int loop_control(unsigned long request, int number) {
         return ioctl(fd, request, number);
 }
 
-/* The same with a device of its own, whose number is above all others: the test may let it go for a moment,
- * and nobody who looks for a free one takes it. */
+/* The same with a device made for this test, numbered above all others: the test may detach it for a moment
+ * without anything that looks for a free device taking it. */
 static inline void disk_attach_own(Disk *d, const Scratch *s, const char *size) {
         *d = (Disk){};
         if (geteuid() != 0)
@@ -65,7 +65,8 @@ static inline void disk_attach_own(Disk *d, const Scratch *s, const char *size) 
 }
 
 static inline void disk_detach(Disk *d) {
-        /* whoever probes new disks on this machine may hold one for a moment: that is no fault of the test */
+        /* udev and others that probe new disks may keep one open for a moment, which is no fault of the test
+         */
         if (d->partitioned)
                 shell("for i in 1 2 3 4 5 6 7 8 9; do partx -d %s 2>/dev/null && exit; sleep 0.2; done; "
                       "partx -d %s",
@@ -73,7 +74,7 @@ static inline void disk_detach(Disk *d) {
         if (*d->node)
                 shell("losetup -d %s", d->node);
         for (int i = 0; d->own > 0 && loop_control(LOOP_CTL_REMOVE, d->own) < 0 && i < 50; i++)
-                shell("sleep 0.1"); /* the same */
+                shell("sleep 0.1"); /* for the same reason */
         *d = (Disk){};
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* More on scratch.h: any bytes, links, and what was written to stderr. */
+/* More helpers on top of scratch.h: arbitrary bytes, links, and capturing stderr. */
 
 #include "scratch.h"
 
@@ -13,21 +13,21 @@ static inline void write_bytes(const Scratch *s, const char *name, const void *d
         close(fd);
 }
 
-/* Makes the link NAME with its directories. */
+/* Makes the symbolic link NAME and the directories above it. */
 static inline void make_link(const Scratch *s, const char *name, const char *target) {
         scratch_write(s, name, "");
         assert_int_equal(unlinkat(s->fd, name, 0), 0);
         assert_int_equal(symlinkat(target, s->fd, name), 0);
 }
 
-/* The outer path of NAME; to be freed. */
+/* The path of NAME from outside the scratch folder; to be freed. */
 static inline char *outer_path(const Scratch *s, const char *name) {
         char *path = NULL;
         assert_int_equal(strprintf(&path, "%s/%s", s->path, name), 0);
         return path;
 }
 
-/* Collects stderr from capture_begin() to capture_end(), which returns it; to be freed. */
+/* Captures stderr from capture_begin() to capture_end(), which returns what was written; to be freed. */
 typedef struct Capture {
         FILE *file;
         int saved;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A folder of its own for each test, and shell commands for what has no short C. */
+/* A folder for each test, and shell commands for what would be long in C. */
 
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -15,7 +15,7 @@
 
 #include "base/util.h"
 
-/* behind what it needs */
+/* after the headers that it needs */
 #include <cmocka.h>
 
 typedef struct Scratch {
@@ -34,7 +34,7 @@ static inline int scratch_setup(void **state) {
         return 0;
 }
 
-/* Runs a command of sh; it must succeed. */
+/* Runs a command in sh; it must succeed. */
 _printf_(1, 2) static inline void shell(const char *format, ...) {
         char *command = NULL;
         va_list ap;
@@ -74,7 +74,7 @@ static inline int scratch_teardown(void **state) {
         Scratch *s = *state;
         struct statx root, now;
         struct rlimit files;
-        /* a descriptor for each level of the deepest tree */
+        /* the deepest tree needs a descriptor per level */
         if (getrlimit(RLIMIT_NOFILE, &files) >= 0)
                 (void) setrlimit(RLIMIT_NOFILE, &(struct rlimit){files.rlim_max, files.rlim_max});
         assert_int_equal(statx(s->fd, "", AT_EMPTY_PATH, STATX_INO, &root), 0);
@@ -90,18 +90,18 @@ static inline int scratch_teardown(void **state) {
         return empty ? 0 : -1;
 }
 
-/* Goes into a mount namespace of its own, from which no mount leaks; a test in it needs root. Never bind a
+/* Enters a new mount namespace, from which no mount leaks; the test needs root. Never bind a
  * folder of the machine below the scratch folder: only what lies in it, or a tmpfs. */
 static inline void scratch_unshare(Scratch *s) {
         if (unshare(CLONE_NEWNS) < 0)
                 skip();
         assert_int_equal(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
-        close(s->fd); /* of the old namespace, where the mounts to come are not seen */
+        close(s->fd); /* it belongs to the old namespace, which will not see the new mounts */
         s->fd = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         assert_true(s->fd >= 0);
 }
 
-/* Writes TEXT to the file NAME below the folder, whose directories are made. */
+/* Writes TEXT to the file NAME in the folder, making the directories above it. */
 static inline void scratch_write(const Scratch *s, const char *name, const char *text) {
         char *path = NULL;
         assert_int_equal(strprintf(&path, "%s/%s", s->path, name), 0);

@@ -42,7 +42,7 @@ class Fat:
         self.bits = 32 if not fat_size else 16 if self.clusters >= 4085 else 12
 
     def _next(self, cluster):
-        """The cluster behind CLUSTER; None at the end of the chain."""
+        """The cluster that follows CLUSTER; None at the end of the chain."""
         at, form = {12: (cluster * 3 // 2, "<H"), 16: (cluster * 2, "<H"), 32: (cluster * 4, "<I")}[self.bits]
         word = struct.unpack_from(form, self.image, self.fat_start + at)[0]
         if self.bits == 12:

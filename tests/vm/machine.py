@@ -5,7 +5,7 @@ stopped, and a disk whose every write is known.
 It has no disk image of its own: it shows the host's files through 9p, read-only on QEMU's side, below a tmpfs that
 takes all writes. So what is installed here is there too, under the same paths, and nothing in it can harm the host.
 The kernel is unpacked below the source folder and installed nowhere. QEMU translates, at about a tenth of the speed;
-KVM is for who asks (BOOTKEEP_VM_ACCEL=kvm): inside of another virtual machine it may be there and not work."""
+KVM is used only on request (BOOTKEEP_VM_ACCEL=kvm): inside another virtual machine it may be present and not work."""
 
 import contextlib
 import fcntl
@@ -229,7 +229,7 @@ class Machine:
         return status
 
     def said(self, lines=80):
-        """The end of what kernel and QEMU said, for who has to find out why it failed."""
+        """The end of what the kernel and QEMU printed, to find out why it failed."""
         found = []
         for name in ("qemu.log", "console.log"):
             with contextlib.suppress(OSError), open(os.path.join(self.folder, name), errors="replace",
@@ -240,7 +240,7 @@ class Machine:
 
 @contextlib.contextmanager
 def machine(**options):
-    """A Machine that leaves nothing behind, also when the test is told to end."""
+    """A Machine that leaves nothing behind, even when the test is told to stop."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     made = Machine(**options)
     try:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A helper boots the old set or the new one, wherever the power is cut. guest/powercut.py builds on a disk whose
 writes are recorded; here each state that a cut could have left is made of the record and looked at twice: as firmware
-finds it, and behind `fsck.vfat -a`."""
+finds it, and after `fsck.vfat -a`."""
 
 import collections
 import concurrent.futures
@@ -144,9 +144,9 @@ def report(number, title, run):
     good = True
     for way, states in (("between writes", run.prefixes()), ("reordered", run.reordered())):
         count, found, repaired = examine(run, states)
-        bad, behind = sum(found.values()), sum(repaired.values())
-        print(f"# {title:32} {way:15} {count:5} states  {bad:4} bad  {behind:4} bad behind fsck")
-        for kind, wrong in (("as found", found), ("behind fsck", repaired)):
+        bad, after = sum(found.values()), sum(repaired.values())
+        print(f"# {title:32} {way:15} {count:5} states  {bad:4} bad  {after:4} bad after fsck")
+        for kind, wrong in (("as found", found), ("after fsck", repaired)):
             for text, times in wrong.most_common(5):
                 print(f"#     {times} {kind}: {text}")
         good = good and not found and not repaired
