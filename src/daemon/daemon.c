@@ -154,6 +154,7 @@ static int add_record(Daemon *d, const char *name, const MountEntry *mount, Devi
         if (is_to_be_trusted(d, added))
                 (void) volume_event(&added->volume, &d->driver.config, VOLUME_TRUST, now_usec());
         slots_hold_new(&d->slots, added);
+        slots_leave_alone(&d->slots, added);
         added->look_target = 1; /* until its first scan nobody knows what it owes */
         introduce(d, added);
         driver_feed(&d->driver, added, VOLUME_APPEARED);

@@ -297,6 +297,7 @@ void driver_mount_changed(Driver *d, Record *record) {
 }
 
 void driver_hurry(Driver *d, Record *record) {
+        record->left_alone_until = 0;
         driver_feed(d, record, VOLUME_HURRY_WANTED);
         bool hangs = record->volume.state == VOLUME_HUNG && record->volume.scan_runs;
         record->look_target = record->scans_begun + (hangs ? 0 : 1);

@@ -46,11 +46,12 @@ typedef struct Record {
         char *problem;      /* why the last scan or build failed */
         bool built_badly;   /* `problem` is the build's, not the scan's */
         char *built_from;   /* what the sources were when the last build began, as the scan before it said */
-        uint64_t scans_begun, scans_ended;    /* each is the number of a scan */
-        uint64_t look_target;                 /* the scan that whoever wants to reboot or flush waits for */
-        uint64_t builds;                      /* begun so far */
-        pid_t build_pid;                      /* of the one begun last: its lock is ours */
-        uint64_t scan_due_since, stale_since; /* 0: it is not */
+        uint64_t scans_begun, scans_ended; /* each is the number of a scan */
+        uint64_t left_alone_until;         /* it was just mounted: its first scan waits, unless asked for */
+        uint64_t look_target;              /* the scan that whoever wants to reboot or flush waits for */
+        uint64_t builds;                   /* begun so far */
+        pid_t build_pid;                   /* of the one begun last: its lock is ours */
+        uint64_t scan_due_since, stale_since;      /* 0: it is not */
         uint64_t last_build_start, last_build_end; /* CLOCK_REALTIME usec */
         int last_build_status;
 

@@ -105,10 +105,22 @@ static bool scans_before(const Record *a, const Record *b) {
         return a_asked != b_asked ? a_asked : a->scan_due_since < b->scan_due_since;
 }
 
-Record *roster_next_to_scan(const Roster *roster) {
+static bool is_left_alone(const Record *record, uint64_t now) {
+        return record->n_pending == 0 && now < record->left_alone_until;
+}
+
+uint64_t roster_next_scan_time(const Roster *roster, uint64_t now) {
+        uint64_t next = USEC_INFINITY;
+        for (size_t i = 0; i < roster->n; i++)
+                if (volume_wants_scan(&roster->items[i]->volume) && is_left_alone(roster->items[i], now))
+                        next = MIN(next, roster->items[i]->left_alone_until);
+        return next;
+}
+
+Record *roster_next_to_scan(const Roster *roster, uint64_t now) {
         Record *first = NULL;
         for (size_t i = 0; i < roster->n; i++)
-                if (volume_wants_scan(&roster->items[i]->volume) &&
+                if (volume_wants_scan(&roster->items[i]->volume) && !is_left_alone(roster->items[i], now) &&
                     (!first || scans_before(roster->items[i], first)))
                         first = roster->items[i];
         return first;

@@ -39,7 +39,9 @@ unsigned roster_scans(const Roster *roster);
 unsigned roster_builds(const Roster *roster);
 /* Which volume gets the next scan slot: one that somebody waits for on D-Bus before others, and that which
  * has waited longest among equals. NULL: none waits for one. */
-Record *roster_next_to_scan(const Roster *roster);
+Record *roster_next_to_scan(const Roster *roster, uint64_t now);
+/* When the first of those that are left alone may be scanned; USEC_INFINITY: there is none. */
+uint64_t roster_next_scan_time(const Roster *roster, uint64_t now);
 /* Which volume gets the next build slot: that which has been stale longest. NULL: none waits for one alone.
  */
 Record *roster_next_to_build(const Roster *roster);

@@ -15,6 +15,7 @@ void slots_init(Slots *s, Driver *driver, const Settings *settings) {
 void slots_deinit(Slots *s) {
         sd_event_source_disable_unref(s->hold_timer);
         sd_event_source_disable_unref(s->boot_timer);
+        sd_event_source_disable_unref(s->scan_timer);
         strv_free(s->holding);
         *s = (Slots){};
 }
@@ -115,16 +116,30 @@ static void look_for_package_managers(Slots *s) {
 
 /* Slots */
 
-static void give_out_slots(const Slots *s) {
+/* Whoever mounts something for a moment alone is not to find it busy when he unmounts it: a scan has it open,
+ * and where it had but a detached copy of the mount (open_tree(2)), umount(8) would return before all is
+ * written, as the superblock would live on. */
+#define LEFT_ALONE_USEC USEC_PER_SEC
+
+void slots_leave_alone(const Slots *s, Record *record) {
+        if (s->settled)
+                record->left_alone_until = now_usec() + MIN(LEFT_ALONE_USEC, s->settings->settle);
+}
+
+static void give_out_slots(Slots *s) {
+        uint64_t now = now_usec();
         const Roster *volumes = s->driver->volumes;
         Record *next;
-        while (roster_scans(volumes) < s->settings->max_scans && (next = roster_next_to_scan(volumes)))
+        while (roster_scans(volumes) < s->settings->max_scans && (next = roster_next_to_scan(volumes, now)))
                 driver_feed(s->driver, next, VOLUME_SCAN_SLOT);
         while (roster_builds(volumes) < s->settings->max_builds && (next = roster_next_to_build(volumes)))
                 driver_feed(s->driver, next, VOLUME_BUILD_SLOT);
+        (void) timer_set(s->driver->event, &s->scan_timer, roster_next_scan_time(volumes, now), on_hold_timer,
+                         s);
 }
 
 void slots_settle(Slots *s) {
+        s->settled = true;
         assert(!s->driver->stopping);
         look_for_package_managers(s);
         give_out_slots(s);

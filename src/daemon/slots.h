@@ -11,7 +11,8 @@
 typedef struct Slots {
         Driver *driver; /* borrowed, as is the rest */
         const Settings *settings;
-        sd_event_source *hold_timer, *boot_timer;
+        sd_event_source *hold_timer, *boot_timer, *scan_timer;
+        bool settled;   /* at least once: what was mounted before the daemon began is no news */
         char **holding; /* strv: what package managers hold, as the log was last told */
 } Slots;
 
@@ -22,6 +23,9 @@ void slots_deinit(Slots *s);
 int slots_apply_settings(Slots *s);
 /* RECORD appears: holds it back where that is due. */
 void slots_hold_new(const Slots *s, Record *record);
+
+/* RECORD was mounted just now: its first scan waits a moment. */
+void slots_leave_alone(const Slots *s, Record *record);
 
 /* Looks for package managers and gives out what is free. */
 void slots_settle(Slots *s);

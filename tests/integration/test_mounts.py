@@ -369,6 +369,22 @@ def a_lazily_unmounted_volume_is_gone_though_somebody_holds_it(world):
 
 
 @test
+def what_is_mounted_for_a_moment_is_not_found_busy(world):
+    volume = world.volume(esps=0)
+    daemon = world.daemon(config={"Watch": {"SettleSec": "5"}})
+    assert daemon.call("Scan", "s", volume.name)  # after that none is running
+    for i in range(20):
+        umount(volume.root)
+        volume.disk.mount()
+        time.sleep(0.002 * i)
+    daemon.volume(volume.name).wait_state("untrusted")  # and scanned in the end
+    umount(volume.root)
+    daemon.volume(volume.name).wait_gone()
+    volume.disk.mount()
+    assert daemon.call("Scan", "s", volume.name)  # whoever asks does not wait
+
+
+@test
 def an_unmount_is_no_change_to_be_scanned(world):
     """The watch is notified at once, the table later: here while it waits, since it was read just now."""
     volume = world.volume(esps=0)

@@ -68,29 +68,51 @@ static void scan_slots_go_to_those_that_are_asked_for_then_to_those_that_wait_lo
         _cleanup_(roster_done) Roster r = ROSTER_NULL;
         const VolumeConfig c = {.scan_timeout = 10, .max_failures = 1, .max_attempts = 1};
         Record *a = add(&r, "a"), *b = add(&r, "b"), *asked = add(&r, "asked");
-        assert_null(roster_next_to_scan(&r));
+        assert_null(roster_next_to_scan(&r, 1000));
         for (Record *i = roster_next(&r, NULL); i; i = roster_next(&r, i))
                 assert_int_equal(volume_event(&i->volume, &c, VOLUME_APPEARED, 1), 0);
         a->scan_due_since = 20;
         b->scan_due_since = 10;
         asked->scan_due_since = 30;
-        assert_ptr_equal(roster_next_to_scan(&r), b);
+        assert_ptr_equal(roster_next_to_scan(&r, 1000), b);
         asked->pending = calloc(1, sizeof(*asked->pending));
         asked->n_pending = 1;
-        assert_ptr_equal(roster_next_to_scan(&r), asked);
+        assert_ptr_equal(roster_next_to_scan(&r, 1000), asked);
         b->pending = calloc(1, sizeof(*b->pending));
         b->n_pending = 1;
-        assert_ptr_equal(roster_next_to_scan(&r), b);
+        assert_ptr_equal(roster_next_to_scan(&r, 1000), b);
         assert_int_equal(roster_scans(&r), 0);
         assert_int_equal(volume_event(&b->volume, &c, VOLUME_SCAN_SLOT, 100), VOLUME_ACT_SCAN);
         assert_int_equal(roster_scans(&r), 1);
-        assert_ptr_equal(roster_next_to_scan(&r), asked);
+        assert_ptr_equal(roster_next_to_scan(&r, 1000), asked);
         assert_int_equal(volume_event(&asked->volume, &c, VOLUME_SCAN_SLOT, 100), VOLUME_ACT_SCAN);
-        assert_ptr_equal(roster_next_to_scan(&r), a);
+        assert_ptr_equal(roster_next_to_scan(&r, 1000), a);
         assert_int_equal(roster_scans(&r), 2);
         assert_int_equal(volume_event(&b->volume, &c, VOLUME_TIMER, 110), 0);
         assert_int_equal(b->volume.state, VOLUME_HUNG); /* holds up no other */
         assert_int_equal(roster_scans(&r), 1);
+}
+
+static void what_was_just_mounted_is_left_alone_unless_it_is_asked_for(void **state) {
+        _cleanup_(roster_done) Roster r = ROSTER_NULL;
+        const VolumeConfig c = {.scan_timeout = 10, .max_failures = 1, .max_attempts = 1};
+        Record *a = add(&r, "a"), *b = add(&r, "b"), *idle = add(&r, "idle");
+        assert_int_equal(volume_event(&a->volume, &c, VOLUME_APPEARED, 1), 0);
+        assert_int_equal(volume_event(&b->volume, &c, VOLUME_APPEARED, 1), 0);
+        assert_true(roster_next_scan_time(&r, 1000) == USEC_INFINITY);
+        a->left_alone_until = 2000;
+        b->left_alone_until = 1500;
+        idle->left_alone_until = 1200;
+        assert_null(roster_next_to_scan(&r, 1000));
+        assert_int_equal(roster_next_scan_time(&r, 1000), 1500);
+        assert_null(roster_next_to_scan(&r, 1499));
+        assert_ptr_equal(roster_next_to_scan(&r, 1500), b);
+        assert_int_equal(roster_next_scan_time(&r, 1500), 2000);
+        assert_ptr_equal(roster_next_to_scan(&r, 1999), b);
+        a->pending = calloc(1, sizeof(*a->pending));
+        a->n_pending = 1;
+        assert_ptr_equal(roster_next_to_scan(&r, 1000), a);
+        assert_int_equal(roster_next_scan_time(&r, 1000), 1500);
 }
 
 static void the_busy_ones_are_named(void **state) {
@@ -113,6 +135,7 @@ int main(void) {
                 cmocka_unit_test(a_name_means_its_own_volume_first),
                 cmocka_unit_test(whoever_waits_longest_builds_next),
                 cmocka_unit_test(scan_slots_go_to_those_that_are_asked_for_then_to_those_that_wait_longest),
+                cmocka_unit_test(what_was_just_mounted_is_left_alone_unless_it_is_asked_for),
                 cmocka_unit_test(the_busy_ones_are_named),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
