@@ -86,6 +86,7 @@ static int found_list_finish(FoundList *l, char ***v) {
 }
 
 int conffile_list_directory(char *const *dirs, const char *suffix, char ***ret) {
+        assert(suffix && ret);
         _cleanup_(found_list_done) FoundList found = {};
         _cleanup_strv_free_ char **v = NULL;
         int r = 0;
@@ -114,6 +115,7 @@ static int list_add_main(char *const *dirs, const char *name, char ***v) {
 }
 
 int conffile_list(char *const *dirs, const char *name, char ***ret) {
+        assert(name && ret);
         _cleanup_(found_list_done) FoundList found = {};
         _cleanup_strv_free_ char **v = NULL;
         int r = list_add_main(dirs, name, &v);

@@ -98,6 +98,7 @@ static int _printf_(4, 5) source_complain(Source *s, Cost cost, size_t line, con
 }
 
 bool conffile_is_null(const struct stat *st) {
+        assert(st);
         return S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3);
 }
 
@@ -162,6 +163,7 @@ static const char *skip_space(const char *s) {
 
 /* The bracket that ends the name of the section which LINE begins; NULL: it begins none. */
 static const char *section_end(const char *line) {
+        assert(line);
         const char *end = skip_space(line);
         if (*end != '[')
                 return NULL;
@@ -239,6 +241,7 @@ static bool continues(const char *value) {
 
 /* SECTION is NULL before the first. */
 static const ConfItem *source_find_item(const Source *s, const char *section, const char *key) {
+        assert(key);
         for (size_t i = 0; section && i < s->n_items; i++)
                 if (streq(s->items[i].section, section) && streq(s->items[i].key, key))
                         return &s->items[i];
@@ -324,6 +327,7 @@ static int source_apply_line(Source *s, const char *section, size_t line) {
 }
 
 static int section_name(const char *line, char **ret) {
+        assert(section_end(line) && ret);
         const char *start = skip_space(line) + 1, *end = section_end(line);
         char *name = strndup(start, (size_t) (end - start));
         if (!name)

@@ -11,6 +11,7 @@
 #include "base/words.h"
 
 int conf_parse_bool(const char *value, void *data, const char **reterr) {
+        assert(value && data && reterr);
         static const struct {
                 const char *word;
                 bool value;
@@ -57,7 +58,6 @@ static bool take_span(const char **s, uint64_t *sum) {
         const char *p = *s;
         uint64_t whole = 0, fraction = 0, scale = 1, all;
         bool digits;
-
         int r = parse_digits(&p, 10, &whole);
         if (r == -ERANGE)
                 return false;
@@ -82,6 +82,7 @@ static bool take_span(const char **s, uint64_t *sum) {
 }
 
 int conf_parse_sec(const char *value, void *data, const char **reterr) {
+        assert(value && data && reterr);
         uint64_t sum = 0;
         const char *p = value + strspn(value, " \t");
         if (streq(p, "infinity")) {
@@ -100,6 +101,7 @@ int conf_parse_sec(const char *value, void *data, const char **reterr) {
 }
 
 int conf_parse_unsigned(const char *value, void *data, const char **reterr) {
+        assert(value && data && reterr);
         unsigned n;
         if (parse_unsigned(value, &n) < 0 || n == 0) {
                 *reterr = "expected a number of at least 1";
@@ -110,6 +112,7 @@ int conf_parse_unsigned(const char *value, void *data, const char **reterr) {
 }
 
 int conf_parse_paths(const char *value, void *data, const char **reterr) {
+        assert(value && data && reterr);
         _cleanup_strv_free_ char **paths = NULL;
         int r = words_split(value, &paths, reterr);
         if (r < 0)
@@ -125,6 +128,7 @@ int conf_parse_paths(const char *value, void *data, const char **reterr) {
 }
 
 int conf_parse_string(const char *value, void *data, const char **reterr) {
+        assert(value && data);
         int r = free_and_strdup(data, value);
         return r < 0 ? r : 0;
 }

@@ -5,6 +5,7 @@
 
 #include "base/escape.h"
 
+#include "base/parse.h"
 #include "base/utf8.h"
 
 static const char hex_digits[] = "0123456789abcdef";
@@ -22,6 +23,7 @@ static char *append_hex(char *p, unsigned char c) {
 }
 
 char *escape_word(const char *s) {
+        assert(s);
         if (!*s)
                 return strdup("\\x");
         char *word = malloc(strlen(s) * 4 + 1), *p = word;
@@ -36,16 +38,11 @@ char *escape_word(const char *s) {
         return word;
 }
 
-static int hex_value(char c) {
-        const char *digit = c ? strchr(hex_digits, c) : NULL;
-        return digit ? (int) (digit - hex_digits) : -EINVAL;
-}
-
 /* The byte that the \xHH at S (SIZE bytes left) stands for, if escape_word would have escaped it. */
 static int unescape_byte(const char *s, size_t size) {
         if (size < 4 || s[1] != 'x')
                 return -EINVAL;
-        int high = hex_value(s[2]), low = hex_value(s[3]);
+        int high = parse_digit(s[2], 16), low = parse_digit(s[3], 16);
         if (high < 0 || low < 0)
                 return -EINVAL;
         int c = high << 4 | low;
@@ -53,6 +50,7 @@ static int unescape_byte(const char *s, size_t size) {
 }
 
 int unescape_word(const char *s, size_t size, char **ret) {
+        assert(s && ret);
         if (size == 0)
                 return -EINVAL;
         if (size == 2 && s[0] == '\\' && s[1] == 'x')
@@ -86,6 +84,7 @@ static size_t printable_length(const char *s) {
 }
 
 char *escape_print(const char *s) {
+        assert(s);
         char *text = malloc(strlen(s) * 4 + 1), *p = text;
         if (!text)
                 return NULL;
@@ -105,6 +104,7 @@ char *escape_print(const char *s) {
 }
 
 int split_words(const char *line, char ***ret) {
+        assert(line && ret);
         size_t n_words = *line ? 1 : 0;
         for (const char *p = line; *p; p++)
                 n_words += *p == ' ';

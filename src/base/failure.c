@@ -7,9 +7,9 @@ static void set_text(char **reterr, char *text) {
 }
 
 int failure(char **reterr, int r, const char *format, ...) {
+        assert(r < 0 && format);
         char *text = NULL;
         va_list ap;
-
         if (!reterr)
                 return r;
         va_start(ap, format);
@@ -20,10 +20,10 @@ int failure(char **reterr, int r, const char *format, ...) {
 }
 
 int failure_errno(char **reterr, int r, const char *format, ...) {
+        assert(r < 0 && format);
         _cleanup_free_ char *text = NULL;
         char *whole = NULL;
         va_list ap;
-
         if (!reterr)
                 return r;
         va_start(ap, format);

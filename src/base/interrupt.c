@@ -24,9 +24,9 @@ Interrupt *interrupt_free(Interrupt *i) {
 }
 
 int interrupt_new(Interrupt **ret) {
+        assert(ret);
         _cleanup_(interrupt_freep) Interrupt *i = calloc(1, sizeof(*i));
         sigset_t mask;
-
         if (!i)
                 return error_origin(-ENOMEM);
         (void) sigemptyset(&mask);
@@ -49,7 +49,6 @@ int interrupt_get_fd(const Interrupt *i) {
 
 bool interrupt_check(Interrupt *i) {
         struct signalfd_siginfo info;
-
         if (!i)
                 return false;
         while (read(i->fd, &info, sizeof(info)) == (ssize_t) sizeof(info))

@@ -44,6 +44,7 @@ static bool stderr_is_journal(void) {
 }
 
 bool log_colors(FILE *f) {
+        assert(f);
         const char *e = getenv("SYSTEMD_COLORS");
         if (e)
                 return !streq(e, "0") && !streq(e, "no") && !streq(e, "false");
@@ -51,6 +52,7 @@ bool log_colors(FILE *f) {
 }
 
 void log_setup(const char *identifier) {
+        assert(identifier);
         logger.identifier = identifier;
         logger.max_level = level_from_string(getenv("BOOTKEEP_LOG_LEVEL"));
         logger.journal = stderr_is_journal();
@@ -67,6 +69,7 @@ int log_max_level(void) {
 }
 
 int log_set_max_level(int level) {
+        assert(level >= LOG_EMERG && level <= LOG_DEBUG);
         int before = logger.max_level;
         logger.max_level = level;
         return before;
@@ -88,7 +91,6 @@ static void send_to_journal(int level, const LogFields *f, const char *text) {
         struct iovec iov[ELEMENTSOF(fields) + 2];
         char *owned[ELEMENTSOF(fields) + 2];
         int n = 0;
-
         for (size_t i = 0; i < ELEMENTSOF(fields); i++)
                 if (fields[i].value && strprintf(&owned[n], "%s%s", fields[i].name, fields[i].value) >= 0)
                         n++;
@@ -117,7 +119,6 @@ static void send_to_stderr(int level, const LogFields *f, const char *text) {
         const char *on = logger.colors ? color[level] : "", *off = logger.colors && *on ? "\033[0m" : "";
         _cleanup_free_ char *line = NULL, *volume = escape_print(strempty(f->volume));
         char prefix[] = "<0>";
-
         prefix[1] = (char) (prefix[1] + level);
         if (strprintf(&line, "%s%s%s: %s%s%s%s\n", logger.stream ? prefix : "", on, logger.identifier,
                       strempty(volume), f->volume ? ": " : "", text, off) < 0)
@@ -129,6 +130,7 @@ static void send_to_stderr(int level, const LogFields *f, const char *text) {
 /* Control characters would let a hostile name forge lines or drive the terminal, and journalctl(1) shows of a
  * message with any, or that is not UTF-8, no more than its size. */
 static void send_text(int level, const LogFields *fields, const char *message) {
+        assert(level >= LOG_EMERG && level <= LOG_DEBUG && message);
         static const LogFields none;
         _cleanup_free_ char *text = escape_print(message);
         if (!text)
@@ -142,6 +144,7 @@ static void send_text(int level, const LogFields *fields, const char *message) {
 }
 
 void log_send(int level, const LogFields *fields, const char *format, ...) {
+        assert(level >= LOG_EMERG && level <= LOG_DEBUG && format);
         if (level > logger.max_level)
                 return;
         int saved = errno;
@@ -156,6 +159,7 @@ void log_send(int level, const LogFields *fields, const char *format, ...) {
 }
 
 int log_send_errno(int level, const LogFields *fields, int error, const char *format, ...) {
+        assert(level >= LOG_EMERG && level <= LOG_DEBUG && error != 0 && format);
         if (error > 0)
                 error = -error;
         if (level > logger.max_level)

@@ -16,6 +16,7 @@
 DEFINE_CLEANUP(struct libmnt_table *, mnt_unref_table);
 
 void mount_entry_done(MountEntry *e) {
+        assert(e);
         free(e->device);
         free(e->node);
         free(e->root);
@@ -118,6 +119,7 @@ static bool is_inside_subvolume(const MountFacts *f) {
 }
 
 int mount_entry_copy(const MountEntry *e, MountEntry *ret) {
+        assert(e && ret);
         _cleanup_(mount_entry_done) MountEntry copy = {
                 .id = e->id,
                 .devno = e->devno,
@@ -135,6 +137,7 @@ int mount_entry_copy(const MountEntry *e, MountEntry *ret) {
 }
 
 void mount_facts_from_fs(struct libmnt_fs *fs, MountFacts *ret) {
+        assert(fs && ret);
         *ret = (MountFacts){
                 .id = (uint64_t) mnt_fs_get_id(fs),
                 .devno = mnt_fs_get_devno(fs),
@@ -149,6 +152,7 @@ void mount_facts_from_fs(struct libmnt_fs *fs, MountFacts *ret) {
 }
 
 int mount_entry_from_facts(const MountFacts *f, MountEntry *ret) {
+        assert(f && f->root && f->target && f->fstype && ret);
         _cleanup_(mount_entry_done) MountEntry e = {
                 .id = f->id, .read_only = f->read_only, .inside_subvolume = is_inside_subvolume(f)};
         if (has_foreign_type(f->fstype) || !find_device(f, &e.devno))
@@ -172,6 +176,7 @@ int mount_entry_from_facts(const MountFacts *f, MountEntry *ret) {
 }
 
 int mount_entry_find(uint64_t id, MountEntry *ret) {
+        assert(ret);
         _cleanup_(mnt_unref_tablep) struct libmnt_table *table =
                 mnt_new_table_from_file("/proc/self/mountinfo");
         if (!table)
@@ -191,6 +196,7 @@ int mount_entry_find(uint64_t id, MountEntry *ret) {
 }
 
 int mount_entry_volume_name(const MountEntry *e, char **ret) {
+        assert(e && e->device && ret);
         bool whole = isempty(e->root) || streq(e->root, "/");
         return whole ? strprintf(ret, "%s", e->device) : strprintf(ret, "%s[%s]", e->device, e->root);
 }

@@ -21,11 +21,13 @@ typedef struct Getopt {
 } Getopt;
 
 int option_set(const char *value, void *data) {
+        assert(data);
         *(bool *) data = true;
         return 0;
 }
 
 int option_clear(const char *value, void *data) {
+        assert(data);
         *(bool *) data = false;
         return 0;
 }
@@ -35,6 +37,7 @@ int option_ignore(const char *value, void *data) {
 }
 
 int option_yes_no(const char *value, void *data) {
+        assert(value && data);
         if (!streq(value, "yes") && !streq(value, "no"))
                 return error_origin(-EINVAL);
         *(bool *) data = streq(value, "yes");
@@ -42,15 +45,18 @@ int option_yes_no(const char *value, void *data) {
 }
 
 int option_string(const char *value, void *data) {
+        assert(value && data);
         *(const char **) data = value;
         return 0;
 }
 
 int option_list(const char *value, void *data) {
+        assert(value && data);
         return strv_extend(data, value);
 }
 
 int option_number(const char *value, void *data) {
+        assert(value && data);
         return parse_u64(value, data) < 0 ? error_origin(-EINVAL) : 0;
 }
 

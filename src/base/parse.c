@@ -11,8 +11,6 @@ int parse_digit(char c, unsigned base) {
                 value = (unsigned) (c - '0');
         else if (c >= 'a' && c <= 'f')
                 value = (unsigned) (c - 'a') + 10;
-        else if (c >= 'A' && c <= 'F')
-                value = (unsigned) (c - 'A') + 10;
         return value < base ? (int) value : -EINVAL;
 }
 
@@ -58,19 +56,49 @@ int parse_unsigned(const char *s, unsigned *ret) {
         return r;
 }
 
+/* Takes "8:1" off the beginning of *S. */
+static int parse_take_devno(const char **s, unsigned base, dev_t *ret) {
+        uint64_t number[2] = {};
+        const char *p = *s;
+        int r = parse_digits(&p, base, &number[0]);
+        if (r >= 0)
+                r = *p == ':' ? 0 : -EINVAL;
+        if (r >= 0) {
+                p++;
+                r = parse_digits(&p, base, &number[1]);
+        }
+        if (r >= 0 && (number[0] > UINT_MAX || number[1] > UINT_MAX))
+                r = -ERANGE;
+        if (r < 0)
+                return r;
+        *s = p;
+        *ret = makedev((unsigned) number[0], (unsigned) number[1]);
+        return 0;
+}
+
 int parse_devno(const char *s, dev_t *ret) {
         assert(s && ret);
-        uint64_t major_number, minor_number = 0;
-        int r = parse_digits(&s, 10, &major_number);
+        dev_t devno;
+        int r = parse_take_devno(&s, 10, &devno);
+        if (r < 0)
+                return r;
+        if (*s)
+                return -EINVAL;
+        *ret = devno;
+        return 0;
+}
+
+int parse_locked_file(const char *s, dev_t *ret_devno, uint64_t *ret_inode) {
+        assert(s && ret_devno && ret_inode);
+        dev_t devno;
+        int r = parse_take_devno(&s, 16, &devno);
         if (r < 0)
                 return r;
         if (*s != ':')
                 return -EINVAL;
-        r = parse_u64_max(s + 1, UINT_MAX, &minor_number);
-        if (r >= 0 && major_number > UINT_MAX)
-                r = -ERANGE;
+        r = parse_u64(s + 1, ret_inode);
         if (r >= 0)
-                *ret = makedev((unsigned) major_number, (unsigned) minor_number);
+                *ret_devno = devno;
         return r;
 }
 

@@ -15,14 +15,18 @@ int parse_u64_max(const char *s, uint64_t max, uint64_t *ret);
 int parse_u64(const char *s, uint64_t *ret);
 int parse_unsigned(const char *s, unsigned *ret);
 
-/* Takes the digits off the beginning of *S, in BASE 8, 10 or 16 (of both cases), and moves *S behind them.
+/* Takes the digits off the beginning of *S, in BASE 8, 10 or 16, and moves *S to what follows.
  * -EINVAL: there are none; -ERANGE: more than 64 bits. *S is moved on success only. */
 int parse_digits(const char **s, unsigned base, uint64_t *ret);
-/* The value of one digit in BASE; -EINVAL if C is none. */
+/* The value of one digit in BASE, beyond 9 a small letter; -EINVAL if C is none. */
 int parse_digit(char c, unsigned base);
 
 /* A device number as sysfs writes it: "8:1". -EINVAL or -ERANGE. */
 int parse_devno(const char *s, dev_t *ret);
+
+/* A file as /proc/locks names it: "fd:01:5678", the device in hexadecimal, the inode in decimal numbers.
+ * -EINVAL or -ERANGE. */
+int parse_locked_file(const char *s, dev_t *ret_devno, uint64_t *ret_inode);
 
 /* The number that FILE begins with, as files of /proc and /sys hold one. Errors of open(2), -ENODATA: it
  * holds none. */

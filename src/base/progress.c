@@ -19,6 +19,7 @@ static void print_progress(Progress *p) {
 }
 
 void progress_expect(Progress *p, uint64_t bytes) {
+        assert(p && p->done <= p->of);
         if (bytes == 0)
                 return;
         p->of += bytes;
@@ -26,15 +27,18 @@ void progress_expect(Progress *p, uint64_t bytes) {
 }
 
 void progress_repeat(Progress *p) {
+        assert(p);
         print_progress(p);
 }
 
 void progress_beat(Progress *p) {
+        assert(p);
         if (now_usec() - p->told_usec >= PROGRESS_BEAT_USEC)
                 print_progress(p);
 }
 
 void progress_add(Progress *p, uint64_t bytes) {
+        assert(p);
         p->done = MIN(p->done + bytes, p->of);
         if (p->done == p->of || now_usec() - p->told_usec >= TELL_USEC)
                 print_progress(p);

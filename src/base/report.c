@@ -4,19 +4,14 @@
  * a line says replaces nothing before all of it was found good. */
 
 #include "base/report.h"
-#include "base/parse.h"
 
-#include <ctype.h>
-#include <inttypes.h>
 #include <limits.h>
-#include <stdarg.h>
-#include <sys/sysmacros.h>
 
 #include "base/error.h"
 #include "base/escape.h"
+#include "base/parse.h"
 #include "base/reason.h"
 
-#define TEXT_MAX 8192U
 #define NOTHING "-"
 /* Of a record on D-Bus, beside its strings: their lengths, what they are padded with. */
 #define RECORD_OVERHEAD 48U
@@ -25,14 +20,14 @@ Report *report_new(void) {
         return calloc(1, sizeof(Report));
 }
 
-static void cache_done(ReportCache *c) {
+static void report_cache_done(ReportCache *c) {
         free(c->name);
         free(c->instance);
         free(c->reason);
         *c = (ReportCache){};
 }
 
-static void helper_done(ReportHelper *h) {
+static void report_helper_done(ReportHelper *h) {
         free(h->device);
         free(h->type);
         free(h->partuuid);
@@ -40,42 +35,43 @@ static void helper_done(ReportHelper *h) {
         *h = (ReportHelper){};
 }
 
-static void hold_done(ReportHold *h) {
+static void report_hold_done(ReportHold *h) {
         free(h->path);
         *h = (ReportHold){};
 }
 
-void report_drop_details(Report *r) {
-        for (size_t i = 0; i < r->n_caches; i++)
-                cache_done(&r->caches[i]);
-        for (size_t i = 0; i < r->n_helpers; i++)
-                helper_done(&r->helpers[i]);
-        free(r->caches);
-        free(r->helpers);
-        r->caches = NULL;
-        r->helpers = NULL;
-        r->n_caches = r->n_helpers = r->bytes = 0;
+void report_drop_details(Report *report) {
+        assert(report);
+        for (size_t i = 0; i < report->n_caches; i++)
+                report_cache_done(&report->caches[i]);
+        for (size_t i = 0; i < report->n_helpers; i++)
+                report_helper_done(&report->helpers[i]);
+        free(report->caches);
+        free(report->helpers);
+        report->caches = NULL;
+        report->helpers = NULL;
+        report->n_caches = report->n_helpers = report->bytes = 0;
 }
 
-size_t report_size(const Report *r) {
-        return r ? r->bytes + (r->n_caches + r->n_helpers) * RECORD_OVERHEAD : 0;
+size_t report_size(const Report *report) {
+        return report ? report->bytes + (report->n_caches + report->n_helpers) * RECORD_OVERHEAD : 0;
 }
 
-Report *report_free(Report *r) {
-        if (!r)
+Report *report_free(Report *report) {
+        if (!report)
                 return NULL;
-        report_drop_details(r);
-        for (size_t i = 0; i < r->n_holds; i++)
-                hold_done(&r->holds[i]);
-        free(r->holds);
-        strv_free(r->notes);
-        strv_free(r->places);
-        free(r->manifest);
-        free(r->sources);
-        free(r->unwatched);
-        free(r->reason);
-        free(r->result);
-        free(r);
+        report_drop_details(report);
+        for (size_t i = 0; i < report->n_holds; i++)
+                report_hold_done(&report->holds[i]);
+        free(report->holds);
+        strv_free(report->notes);
+        strv_free(report->places);
+        free(report->manifest);
+        free(report->sources);
+        free(report->unwatched);
+        free(report->reason);
+        free(report->result);
+        free(report);
         return NULL;
 }
 
@@ -131,39 +127,41 @@ static int parse_outcome(const char *s, const char *yes, const char *no, const c
 }
 
 /* Counts one more, with names of so many bytes, if there is room. Its *REASON may be given up for that. */
-static int make_room(Report *r, size_t names, char **reason) {
-        if (r->n_caches + r->n_helpers >= REPORT_RECORDS_MAX || r->bytes + names > REPORT_BYTES_MAX)
+static int report_make_room(Report *report, size_t names, char **reason) {
+        if (report->n_caches + report->n_helpers >= REPORT_RECORDS_MAX ||
+            report->bytes + names > REPORT_BYTES_MAX)
                 return error_origin(-E2BIG);
-        if (r->bytes + names + strlen(*reason) > REPORT_BYTES_MAX / 2 && free_and_strdup(reason, "") < 0)
+        if (report->bytes + names + strlen(*reason) > REPORT_BYTES_MAX / 2 && free_and_strdup(reason, "") < 0)
                 return error_origin(-ENOMEM);
-        r->bytes += names + strlen(*reason);
+        report->bytes += names + strlen(*reason);
         return 0;
 }
 
-static int report_add_cache(Report *r, ReportCache *c) {
-        if (grow(r->caches, r->n_caches) < 0)
+static int report_add_cache(Report *report, ReportCache *c) {
+        if (grow(report->caches, report->n_caches) < 0)
                 return error_origin(-ENOMEM);
-        int e = make_room(r, strlen(c->name) + strlen(c->instance), &c->reason);
-        if (e < 0)
-                return e;
-        r->caches[r->n_caches++] = *c;
+        int r = report_make_room(report, strlen(c->name) + strlen(c->instance), &c->reason);
+        if (r < 0)
+                return r;
+        report->caches[report->n_caches++] = *c;
         *c = (ReportCache){};
         return 0;
 }
 
-static int report_add_helper(Report *r, ReportHelper *h) {
-        if (grow(r->helpers, r->n_helpers) < 0)
+static int report_add_helper(Report *report, ReportHelper *h) {
+        if (grow(report->helpers, report->n_helpers) < 0)
                 return error_origin(-ENOMEM);
-        int e = make_room(r, strlen(h->device) + strlen(h->type) + strlen(h->partuuid), &h->reason);
-        if (e < 0)
-                return e;
-        r->helpers[r->n_helpers++] = *h;
+        int r = report_make_room(report, strlen(h->device) + strlen(h->type) + strlen(h->partuuid),
+                                 &h->reason);
+        if (r < 0)
+                return r;
+        report->helpers[report->n_helpers++] = *h;
         *h = (ReportHelper){};
         return 0;
 }
 
 static int parse_cache(Report *report, char *const *w) {
-        _cleanup_(cache_done) ReportCache c = {};
+        _cleanup_(report_cache_done) ReportCache c = {};
         int r = parse_outcome(w[2], "fresh", "stale", NULL, &c.fresh);
         if (r >= 0)
                 r = take_text(&c.name, w[0]);
@@ -175,7 +173,7 @@ static int parse_cache(Report *report, char *const *w) {
 }
 
 static int parse_built(Report *report, char *const *w) {
-        _cleanup_(cache_done) ReportCache c = {};
+        _cleanup_(report_cache_done) ReportCache c = {};
         uint64_t usec;
         int r = parse_outcome(w[2], "ok", "failed", "not-now", &c.fresh);
         if (r >= 0)
@@ -197,7 +195,7 @@ static int take_helper(ReportHelper *h, char *const *w) {
 }
 
 static int parse_helper(Report *report, char *const *w) {
-        _cleanup_(helper_done) ReportHelper h = {};
+        _cleanup_(report_helper_done) ReportHelper h = {};
         int r = parse_outcome(w[3], "fresh", "stale", NULL, &h.fresh);
         if (r >= 0)
                 r = take_helper(&h, w);
@@ -207,7 +205,7 @@ static int parse_helper(Report *report, char *const *w) {
 }
 
 static int parse_updated(Report *report, char *const *w) {
-        _cleanup_(helper_done) ReportHelper h = {};
+        _cleanup_(report_helper_done) ReportHelper h = {};
         int r = parse_outcome(w[3], "ok", "failed", NULL, &h.fresh);
         if (r >= 0)
                 r = parse_number(w[4], UINT64_MAX, &h.bytes);
@@ -226,39 +224,11 @@ static int parse_watches(Report *report, char *const *w) {
         return r;
 }
 
-/* Up to and without the character END, in BASE: what comes after it, or NULL. */
-static const char *parse_part(const char *s, char end, unsigned base, uint64_t *ret) {
-        static const char digits[] = "0123456789abcdef";
-        uint64_t value = 0;
-        const char *p = s;
-        for (; *p && *p != end; p++) {
-                const char *found = memchr(digits, *p, base);
-                uint64_t digit = found ? (uint64_t) (found - digits) : 0;
-                if (!found || value > (UINT64_MAX - digit) / base)
-                        return NULL;
-                value = value * base + digit;
-        }
-        *ret = value;
-        return p > s && *p == end ? p + (end != 0) : NULL;
-}
-
-/* `fd:01:1234`, as /proc/locks writes it. */
-static int parse_file_id(const char *s, ReportHold *h) {
-        uint64_t a = 0, b = 0;
-        s = parse_part(s, ':', 16, &a);
-        if (s)
-                s = parse_part(s, ':', 16, &b);
-        if (!s || !parse_part(s, 0, 10, &h->inode) || a > UINT_MAX || b > UINT_MAX)
-                return error_origin(-EBADMSG);
-        h->devno = makedev((unsigned) a, (unsigned) b);
-        return 0;
-}
-
 static int parse_hold(Report *report, char *const *w) {
-        _cleanup_(hold_done) ReportHold h = {};
+        _cleanup_(report_hold_done) ReportHold h = {};
         int r = parse_outcome(w[2], "exists", "locked", NULL, &h.exists);
         if (r >= 0)
-                r = parse_file_id(w[1], &h);
+                r = parse_locked_file(w[1], &h.devno, &h.inode) < 0 ? error_origin(-EBADMSG) : 0;
         if (r >= 0 && report->n_holds >= REPORT_HOLDS_MAX)
                 r = error_origin(-E2BIG);
         if (r >= 0)
@@ -340,7 +310,7 @@ static int parse_result(Report *report, char *const *w) {
 
 static const struct {
         const char *key;
-        size_t min, max; /* words behind the key */
+        size_t min, max; /* words after the key */
         int (*parse)(Report *report, char *const *words);
 } records[] = {
         {"MANIFEST", 1, SIZE_MAX, parse_manifest},
@@ -359,7 +329,7 @@ static const struct {
         {"RESULT", 1, 1, parse_result},
 };
 
-int report_parse_line(Report *r, const char *line) {
+int report_parse_line(Report *report, const char *line) {
         _cleanup_strv_free_ char **words = NULL;
         size_t n = strspn(line, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
         if (n == 0 || line[n] != ' ' || strlen(line) > REPORT_LINE_MAX)
@@ -367,55 +337,13 @@ int report_parse_line(Report *r, const char *line) {
         for (size_t i = 0; i < ELEMENTSOF(records); i++) {
                 if (strlen(records[i].key) != n || !startswith(line, records[i].key))
                         continue;
-                int q = split_words(line + n + 1, &words);
-                if (q < 0)
-                        return q == -EINVAL ? error_origin(-EBADMSG) : q;
+                int r = split_words(line + n + 1, &words);
+                if (r < 0)
+                        return r == -EINVAL ? error_origin(-EBADMSG) : r;
                 size_t count = strv_length(words);
                 if (count < records[i].min || count > records[i].max)
                         return error_origin(-EBADMSG);
-                return records[i].parse(r, words);
+                return records[i].parse(report, words);
         }
         return 0;
-}
-
-static int print_word(FILE *f, const char *s) {
-        _cleanup_free_ char *word = escape_word(s);
-        if (!word)
-                return error_origin(-ENOMEM);
-        return fprintf(f, " %s", word) < 0 ? error_origin(-errno) : 0;
-}
-
-static int print_text(FILE *f, const char *s) {
-        _cleanup_free_ char *text = strndup(s, TEXT_MAX);
-        if (!text)
-                return error_origin(-ENOMEM);
-        int r = 0;
-        for (char *p = text; r >= 0 && p;) {
-                char *part = strsep(&p, " ");
-                r = print_word(f, part);
-        }
-        return r;
-}
-
-int report_print(FILE *f, const char *key, ...) {
-        int r = fputs(key, f) < 0 ? error_origin(-errno) : 0;
-        va_list ap;
-        va_start(ap, key);
-        const char *s = va_arg(ap, const char *);
-        while (s && r >= 0) {
-                const char *next = va_arg(ap, const char *);
-                r = next ? print_word(f, s) : print_text(f, s);
-                s = next;
-        }
-        va_end(ap);
-        if (fputc('\n', f) < 0 || fflush(f) < 0)
-                r = r < 0 ? r : error_origin(-errno);
-        return r;
-}
-
-int report_print_hold(FILE *f, const ReportHold *hold) {
-        char file[64];
-        (void) snprintf(file, sizeof(file), "%02x:%02x:%" PRIu64, major(hold->devno), minor(hold->devno),
-                        hold->inode);
-        return report_print(f, "HOLD", hold->path, file, hold->exists ? "exists" : "locked", NULL);
 }

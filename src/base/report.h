@@ -79,17 +79,17 @@ typedef struct Report {
 } Report;
 
 Report *report_new(void);
-Report *report_free(Report *r);
+Report *report_free(Report *report);
 DEFINE_CLEANUP(Report *, report_free);
 
 /* About what its caches and helpers take on D-Bus. REPORT may be NULL. */
-size_t report_size(const Report *r);
+size_t report_size(const Report *report);
 /* Leaves these out. What holds and what is noted stays. */
-void report_drop_details(Report *r);
+void report_drop_details(Report *report);
 
 /* Takes one line without its newline. -EBADMSG: not a record; the report is as it was. -E2BIG: too many.
  * Unknown keys are skipped. */
-int report_parse_line(Report *r, const char *line);
+int report_parse_line(Report *report, const char *line);
 
 /* Prints one record to F, flushed: KEY and the strings behind it up to NULL, each escaped. The last one is
  * text: its words stay words, so that people can read it, and report_parse_line joins them again (REASON,

@@ -138,10 +138,18 @@ int write_all(int fd, const void *data, size_t size) {
         return 0;
 }
 
-uint64_t now_usec(void) {
+static uint64_t clock_usec(clockid_t clock) {
         struct timespec ts;
-        int r = clock_gettime(CLOCK_BOOTTIME, &ts);
+        int r = clock_gettime(clock, &ts);
         assert(r >= 0);
-        (void) r; /* there is such a clock since Linux 2.6.39 */
+        (void) r; /* there are such clocks since Linux 2.6.39 */
         return (uint64_t) ts.tv_sec * USEC_PER_SEC + (uint64_t) ts.tv_nsec / 1000;
+}
+
+uint64_t now_usec(void) {
+        return clock_usec(CLOCK_BOOTTIME);
+}
+
+uint64_t realtime_usec(void) {
+        return clock_usec(CLOCK_REALTIME);
 }

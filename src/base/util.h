@@ -135,6 +135,9 @@ int write_all(int fd, const void *data, size_t size);
 /* CLOCK_BOOTTIME in microseconds: the only clock by which bootkeep waits. */
 uint64_t now_usec(void);
 
+/* CLOCK_REALTIME in microseconds, for people and records. */
+uint64_t realtime_usec(void);
+
 #define USEC_PER_SEC UINT64_C(1000000)
 #define USEC_PER_MSEC UINT64_C(1000)
 #define USEC_INFINITY UINT64_MAX

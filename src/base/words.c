@@ -44,9 +44,10 @@ static int append_character(Splitter *s, uint32_t c) {
 
 /* Exactly N digits of BASE. */
 static int take_number(Splitter *s, int n, unsigned base, uint32_t *ret) {
+        assert(n > 0 && n <= 8);
         uint32_t value = 0;
         for (int i = 0; i < n; i++) {
-                int digit = parse_digit(s->rest[i], base);
+                int digit = parse_digit((char) tolower((unsigned char) s->rest[i]), base);
                 if (digit < 0)
                         return fail(s, "an escape with too few digits");
                 value = value * base + (uint32_t) digit;
@@ -112,6 +113,7 @@ static int take_word(Splitter *s) {
 }
 
 int words_split(const char *line, char ***ret, const char **reterr) {
+        assert(line && ret && reterr);
         _cleanup_(strv_builder_done) StrvBuilder words = {};
         Splitter s = {.rest = line, .reterr = reterr};
         for (;;) {

@@ -9,8 +9,8 @@
 #define _cleanup_error_ _cleanup_(sd_bus_error_free)
 
 int client_open(sd_bus **ret) {
+        assert(ret);
         int r = sd_bus_open_system(ret);
-
         if (r >= 0) /* whoever typed the command may be asked for a password */
                 r = sd_bus_set_allow_interactive_authorization(*ret, true);
         if (r >= 0) /* which takes as long as it takes, also to give a lock back */
@@ -22,6 +22,7 @@ int client_open(sd_bus **ret) {
 }
 
 char *client_volume_argument(const char *s) {
+        assert(s);
         if (s[0] == '/' || s[0] == '.') {
                 char *real = realpath(s, NULL);
                 if (real)
@@ -57,10 +58,10 @@ static bool is_answer(const char *name, const char *error) {
 }
 
 int client_complain(const sd_bus_error *error, const char *subject) {
+        assert(error && sd_bus_error_is_set(error));
         const char *text = isempty(error->message) ? error->name : error->message;
         _cleanup_free_ char *printable = subject ? escape_print(subject) : NULL;
         int status = BOOTKEEP_CTL_NO;
-
         for (size_t i = 0; i < ELEMENTSOF(answers); i++) {
                 if (!is_answer(strempty(error->name), answers[i].error))
                         continue;
@@ -77,11 +78,13 @@ int client_complain(const sd_bus_error *error, const char *subject) {
 }
 
 int client_complain_errno(int r) {
+        assert(r < 0);
         (void) log_errno(r, "cannot talk to bootkeepd");
         return r == -EACCES || r == -EPERM ? BOOTKEEP_CTL_DENIED : BOOTKEEP_CTL_UNREACHABLE;
 }
 
 int client_complain_call(int r, const char *subject) {
+        assert(r < 0);
         if (r != -EINVAL || !subject)
                 return client_complain_errno(r);
         log_error("%s: no such volume: a name that is not UTF-8 cannot be sent over D-Bus; use that of its "
@@ -90,37 +93,42 @@ int client_complain_call(int r, const char *subject) {
         return BOOTKEEP_CTL_NO;
 }
 
-static int call(Ctl *ctl, const char *subject, sd_bus_message *m, sd_bus_message **ret) {
+static int client_send(Ctl *ctl, const char *subject, sd_bus_message *m, sd_bus_message **ret) {
         _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         int r = sd_bus_call(ctl->bus, m, UINT64_MAX, &error, ret);
-
         if (r >= 0)
                 return EXIT_SUCCESS;
         return sd_bus_error_is_set(&error) ? client_complain(&error, subject) : client_complain_errno(r);
 }
 
-int client_call(Ctl *ctl, const char *subject, const char *method, sd_bus_message **ret, const char *types,
-                ...) {
+int client_message(Ctl *ctl, const char *method, sd_bus_message **ret, const char *types, va_list ap) {
+        assert(ctl && ctl->bus && method && ret);
+        _cleanup_message_ sd_bus_message *m = NULL;
+        int r = sd_bus_message_new_method_call(ctl->bus, &m, BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH,
+                                               BOOTKEEP_MANAGER_INTERFACE, method);
+        if (r >= 0)
+                r = sd_bus_message_appendv(m, types, ap);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(m);
+        return 0;
+}
+
+int client_call(const ClientCall *call, sd_bus_message **ret, const char *types, ...) {
+        assert(call && call->ctl && call->method);
         _cleanup_message_ sd_bus_message *m = NULL;
         va_list ap;
-        int r;
-
-        r = sd_bus_message_new_method_call(ctl->bus, &m, BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH,
-                                           BOOTKEEP_MANAGER_INTERFACE, method);
-        if (r >= 0) {
-                va_start(ap, types);
-                r = sd_bus_message_appendv(m, types, ap);
-                va_end(ap);
-        }
-        return r < 0 ? client_complain_call(r, subject) : call(ctl, subject, m, ret);
+        va_start(ap, types);
+        int r = client_message(call->ctl, call->method, &m, types, ap);
+        va_end(ap);
+        return r < 0 ? client_complain_call(r, call->subject) : client_send(call->ctl, call->subject, m, ret);
 }
 
 int client_read_object(sd_bus_message *m, VolumeInfo **ret) {
+        assert(m && ret);
         _cleanup_(volume_info_freep) VolumeInfo *v = NULL;
         const char *object, *interface;
-        int r;
-
-        r = sd_bus_message_read_basic(m, 'o', &object);
+        int r = sd_bus_message_read_basic(m, 'o', &object);
         if (r < 0)
                 return r;
         r = sd_bus_message_enter_container(m, SD_BUS_TYPE_ARRAY, "{sa{sv}}");
@@ -150,9 +158,7 @@ int client_read_object(sd_bus_message *m, VolumeInfo **ret) {
 }
 
 static int read_objects(sd_bus_message *m, VolumeInfoList *l) {
-        int r;
-
-        r = sd_bus_message_enter_container(m, SD_BUS_TYPE_ARRAY, "{oa{sa{sv}}}");
+        int r = sd_bus_message_enter_container(m, SD_BUS_TYPE_ARRAY, "{oa{sa{sv}}}");
         if (r < 0)
                 return r;
         while ((r = sd_bus_message_enter_container(m, SD_BUS_TYPE_DICT_ENTRY, "oa{sa{sv}}")) > 0) {
@@ -170,8 +176,8 @@ static int read_objects(sd_bus_message *m, VolumeInfoList *l) {
 }
 
 int client_read_list(sd_bus_message *m, VolumeInfoList **ret) {
+        assert(m && ret);
         _cleanup_(volume_info_list_freep) VolumeInfoList *l = calloc(1, sizeof(*l));
-
         if (!l)
                 return error_origin(-ENOMEM);
         int r = read_objects(m, l);
@@ -183,14 +189,13 @@ int client_read_list(sd_bus_message *m, VolumeInfoList **ret) {
 }
 
 int client_list(Ctl *ctl, VolumeInfoList **ret) {
+        assert(ctl && ret);
         _cleanup_message_ sd_bus_message *m = NULL, *reply = NULL;
-        int r;
-
-        r = sd_bus_message_new_method_call(ctl->bus, &m, BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH,
-                                           "org.freedesktop.DBus.ObjectManager", "GetManagedObjects");
+        int r = sd_bus_message_new_method_call(ctl->bus, &m, BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH,
+                                               "org.freedesktop.DBus.ObjectManager", "GetManagedObjects");
         if (r < 0)
                 return client_complain_errno(r);
-        r = call(ctl, NULL, m, &reply);
+        r = client_send(ctl, NULL, m, &reply);
         if (r != EXIT_SUCCESS)
                 return r;
         r = client_read_list(reply, ret);
@@ -200,17 +205,15 @@ int client_list(Ctl *ctl, VolumeInfoList **ret) {
 static int get_object(Ctl *ctl, const char *name, const char *object, VolumeInfo **ret) {
         _cleanup_message_ sd_bus_message *m = NULL, *reply = NULL;
         _cleanup_(volume_info_freep) VolumeInfo *v = volume_info_new(object);
-        int r;
-
         if (!v)
                 return client_complain_errno(-ENOMEM);
-        r = sd_bus_message_new_method_call(ctl->bus, &m, BOOTKEEP_BUS_NAME, object,
-                                           "org.freedesktop.DBus.Properties", "GetAll");
+        int r = sd_bus_message_new_method_call(ctl->bus, &m, BOOTKEEP_BUS_NAME, object,
+                                               "org.freedesktop.DBus.Properties", "GetAll");
         if (r >= 0)
                 r = sd_bus_message_append(m, "s", BOOTKEEP_VOLUME_INTERFACE);
         if (r < 0)
                 return client_complain_errno(r);
-        r = call(ctl, name, m, &reply);
+        r = client_send(ctl, name, m, &reply);
         if (r != EXIT_SUCCESS)
                 return r;
         r = volume_info_read(v, reply);
@@ -221,14 +224,13 @@ static int get_object(Ctl *ctl, const char *name, const char *object, VolumeInfo
 }
 
 int client_get(Ctl *ctl, const char *volume, VolumeInfo **ret) {
+        assert(ctl && volume && ret);
         _cleanup_message_ sd_bus_message *reply = NULL;
         _cleanup_free_ char *argument = client_volume_argument(volume);
         const char *object;
-        int r;
-
         if (!argument)
                 return client_complain_errno(-ENOMEM);
-        r = client_call(ctl, volume, "GetVolume", &reply, "s", argument);
+        int r = client_call(&(const ClientCall){ctl, "GetVolume", volume}, &reply, "s", argument);
         if (r != EXIT_SUCCESS)
                 return r;
         r = sd_bus_message_read(reply, "o", &object);
@@ -238,9 +240,9 @@ int client_get(Ctl *ctl, const char *volume, VolumeInfo **ret) {
 }
 
 int client_refresh(Ctl *ctl, VolumeInfo **v) {
+        assert(ctl && v && *v);
         VolumeInfo *now = NULL;
         int r = get_object(ctl, (*v)->name, (*v)->object, &now);
-
         if (r != EXIT_SUCCESS)
                 return r;
         (void) volume_info_free(*v);
@@ -251,7 +253,6 @@ int client_refresh(Ctl *ctl, VolumeInfo **v) {
 /* Those that were named. A name that is wrong ends it: better nothing is done than half of what was meant. */
 static int select_named(Ctl *ctl, char *const *volumes, VolumeInfoList **ret) {
         _cleanup_(volume_info_list_freep) VolumeInfoList *l = calloc(1, sizeof(*l));
-
         if (!l)
                 return client_complain_errno(-ENOMEM);
         for (; *volumes; volumes++) {
@@ -268,8 +269,8 @@ static int select_named(Ctl *ctl, char *const *volumes, VolumeInfoList **ret) {
 }
 
 int client_select(Ctl *ctl, char *const *volumes, VolumeInfoList **ret) {
+        assert(ctl && volumes && ret);
         VolumeInfoList *l = NULL;
-
         if (*volumes)
                 return select_named(ctl, volumes, ret);
         int r = client_list(ctl, &l);

@@ -4,6 +4,8 @@
 /* The daemon, seen from the other end of the bus. Calls log their own failure, in words for people, and
  * return the exit status that it asks for; EXIT_SUCCESS when all went well. */
 
+#include <stdarg.h>
+
 #include "ctl/ctl.h"
 #include "ctl/volumeinfo.h"
 
@@ -15,11 +17,17 @@ int client_open(sd_bus **ret);
  * daemon. NULL: out of memory. */
 char *client_volume_argument(const char *s);
 
-/* Calls METHOD of the manager with arguments by TYPES (sd_bus_message_append). RET may be NULL. Waits for the
- * answer without end: what is asked for may take minutes. SUBJECT (a volume, or NULL) is named in complaints.
- */
-int client_call(Ctl *ctl, const char *subject, const char *method, sd_bus_message **ret, const char *types,
-                ...);
+/* A call of a method of the manager. SUBJECT (a volume, or NULL) is named in complaints. */
+typedef struct ClientCall {
+        Ctl *ctl;
+        const char *method, *subject;
+} ClientCall;
+
+/* Makes it with arguments by TYPES (sd_bus_message_append). RET may be NULL. Waits for the answer without
+ * end: what is asked for may take minutes. */
+int client_call(const ClientCall *call, sd_bus_message **ret, const char *types, ...);
+/* The message alone. Negative errno of sd-bus. */
+int client_message(Ctl *ctl, const char *method, sd_bus_message **ret, const char *types, va_list ap);
 
 /* Logs ERROR as the answer to a call about SUBJECT and returns the exit status for it. */
 int client_complain(const sd_bus_error *error, const char *subject);

@@ -39,22 +39,21 @@ static void command_done(Command *c) {
         (void) sigprocmask(SIG_SETMASK, &c->before, NULL);
 }
 
-static void lose(Command *c, const char *gone) {
+static void command_lose_lock(Command *c, const char *gone) {
         if (!c->lost)
                 log_warning("%s went away: lost %s, the command keeps running", gone, c->lock);
         c->lost = true;
 }
 
-static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+static int command_on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         const char *name, *old, *new;
-
         if (sd_bus_message_read(m, "sss", &name, &old, &new) >= 0 && !isempty(old))
-                lose(userdata, "bootkeepd");
+                command_lose_lock(userdata, "bootkeepd");
         return 0;
 }
 
-static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        lose(userdata, "the system bus");
+static int command_on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        command_lose_lock(userdata, "the system bus");
         return 0;
 }
 
@@ -63,26 +62,23 @@ static bool is_for_us_alone(const struct signalfd_siginfo *info) {
         return info->ssi_code != SI_KERNEL || (info->ssi_signo == SIGHUP && getsid(0) == getpid());
 }
 
-static int on_signal(sd_event_source *s, const struct signalfd_siginfo *info, void *userdata) {
+static int command_on_signal(sd_event_source *s, const struct signalfd_siginfo *info, void *userdata) {
         const Command *c = userdata;
-
         if (is_for_us_alone(info) && (pid_t) info->ssi_pid != c->pid)
                 (void) kill(c->pid, (int) info->ssi_signo); /* not reaped yet: it is still this process */
         return 0;
 }
 
-static int on_exit_of_command(sd_event_source *s, const siginfo_t *info, void *userdata) {
+static int command_on_exit(sd_event_source *s, const siginfo_t *info, void *userdata) {
         Command *c = userdata;
-
         c->status = info->si_code == CLD_EXITED ? info->si_status : KILLED_BY + info->si_status;
         c->ended = true;
         return 0;
 }
 
 /* Nothing must be lost between here and the loop, so all is blocked. */
-static void take_signals(Command *c) {
+static void command_take_signals(Command *c) {
         sigset_t signals;
-
         (void) sigemptyset(&signals);
         for (size_t i = 0; i < ELEMENTSOF(forwarded); i++)
                 (void) sigaddset(&signals, forwarded[i]);
@@ -91,43 +87,40 @@ static void take_signals(Command *c) {
         (void) signal(SIGCHLD, SIG_DFL); /* who ignores it has no exit status of a child */
 }
 
-static int prepare(Command *c) {
+static int command_prepare(Command *c) {
         int r = sd_event_new(&c->event);
-
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(forwarded); i++)
-                r = sd_event_add_signal(c->event, NULL, forwarded[i], on_signal, c);
+                r = sd_event_add_signal(c->event, NULL, forwarded[i], command_on_signal, c);
         if (r >= 0)
                 r = sd_bus_add_match(c->bus, &c->owner,
                                      "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',"
                                      "arg0='" BOOTKEEP_BUS_NAME "'",
-                                     on_owner, c);
+                                     command_on_owner, c);
         if (r >= 0)
                 r = sd_bus_match_signal(c->bus, &c->disconnected, "org.freedesktop.DBus.Local", NULL,
-                                        "org.freedesktop.DBus.Local", "Disconnected", on_disconnected, c);
+                                        "org.freedesktop.DBus.Local", "Disconnected", command_on_disconnected,
+                                        c);
         return r < 0 ? r : sd_bus_attach_event(c->bus, c->event, SD_EVENT_PRIORITY_NORMAL);
 }
 
 /* Signals are taken as we take them only by us: the command finds them as they were for us. */
-static int spawn(Command *c, char *const *argv) {
+static int command_spawn(Command *c, char *const *argv) {
         _cleanup_(posix_spawnattr_destroy) posix_spawnattr_t attributes;
-
         (void) posix_spawnattr_init(&attributes);
         (void) posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
         (void) posix_spawnattr_setsigmask(&attributes, &c->before);
         return -posix_spawnp(&c->pid, argv[0], NULL, &attributes, argv, environ);
 }
 
-static int complain(const char *name, int r) {
+static int command_complain(const char *name, int r) {
         _cleanup_free_ char *printable = escape_print(name);
-
         (void) log_errno(r, "cannot run %s", strempty(printable));
         return r == -ENOENT ? NOT_FOUND : CANNOT_START;
 }
 
 /* It runs already: whatever fails here, its end is awaited. */
-static int wait_for_end(Command *c) {
-        int status, r = sd_event_add_child(c->event, NULL, c->pid, WEXITED, on_exit_of_command, c);
-
+static int command_wait(Command *c) {
+        int status, r = sd_event_add_child(c->event, NULL, c->pid, WEXITED, command_on_exit, c);
         while (r >= 0 && !c->ended)
                 r = sd_event_run(c->event, UINT64_MAX); /* to exit the loop would close the bus */
         if (r >= 0)
@@ -140,18 +133,18 @@ static int wait_for_end(Command *c) {
 }
 
 int command_run(Ctl *ctl, char *const *argv, const char *lock, bool *ret_lost) {
+        assert(ctl && ctl->bus && argv && argv[0] && lock && ret_lost);
         _cleanup_(command_done) Command c = {.bus = ctl->bus, .lock = lock};
         int r, status;
-
         *ret_lost = false;
-        take_signals(&c);
-        r = prepare(&c);
+        command_take_signals(&c);
+        r = command_prepare(&c);
         if (r < 0) {
                 (void) log_errno(r, "cannot run a command");
                 return CANNOT_START;
         }
-        r = spawn(&c, argv);
-        status = r < 0 ? complain(argv[0], r) : wait_for_end(&c);
+        r = command_spawn(&c, argv);
+        status = r < 0 ? command_complain(argv[0], r) : command_wait(&c);
         *ret_lost = c.lost;
         return status;
 }

@@ -6,6 +6,7 @@
 #include <wchar.h>
 
 const char *format_state_color(const char *state) {
+        assert(state);
         static const struct {
                 const char *state, *color;
         } colors[] = {
@@ -14,7 +15,6 @@ const char *format_state_color(const char *state) {
                 {"failed", COLOR_RED},      {"given-up", COLOR_RED},  {"refused", COLOR_RED},
                 {"hung", COLOR_RED},        {"untrusted", COLOR_DIM}, {"plain", COLOR_DIM},
         };
-
         for (size_t i = 0; i < ELEMENTSOF(colors); i++)
                 if (streq(state, colors[i].state))
                         return colors[i].color;
@@ -25,7 +25,6 @@ char *format_bytes(uint64_t bytes, char buffer[static FORMAT_BYTES_MAX]) {
         static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
         size_t unit = 0;
         uint64_t tenths = bytes;
-
         if (bytes < 1024) {
                 (void) snprintf(buffer, FORMAT_BYTES_MAX, "%" PRIu64 " B", bytes);
                 return buffer;
@@ -43,7 +42,6 @@ char *format_bytes(uint64_t bytes, char buffer[static FORMAT_BYTES_MAX]) {
 
 char *format_span(uint64_t usec, char buffer[static FORMAT_SPAN_MAX]) {
         uint64_t s = usec / USEC_PER_SEC;
-
         if (usec < USEC_PER_SEC)
                 (void) snprintf(buffer, FORMAT_SPAN_MAX, "%" PRIu64 " ms", usec / USEC_PER_MSEC);
         else if (s < 60)
@@ -62,7 +60,6 @@ char *format_span(uint64_t usec, char buffer[static FORMAT_SPAN_MAX]) {
 char *format_time(uint64_t usec, char buffer[static FORMAT_TIME_MAX]) {
         time_t t = (time_t) (usec / USEC_PER_SEC);
         struct tm tm;
-
         if (!localtime_r(&t, &tm) || strftime(buffer, FORMAT_TIME_MAX, "%a %Y-%m-%d %H:%M:%S %Z", &tm) == 0)
                 (void) snprintf(buffer, FORMAT_TIME_MAX, "-");
         return buffer;
@@ -71,7 +68,6 @@ char *format_time(uint64_t usec, char buffer[static FORMAT_TIME_MAX]) {
 char *format_moment(uint64_t usec, char buffer[static FORMAT_TIME_MAX]) {
         time_t t = (time_t) (usec / USEC_PER_SEC);
         struct tm tm;
-
         if (!localtime_r(&t, &tm) || strftime(buffer, FORMAT_TIME_MAX, "%Y-%m-%d %H:%M:%S", &tm) == 0)
                 (void) snprintf(buffer, FORMAT_TIME_MAX, "-");
         return buffer;
@@ -93,6 +89,7 @@ static size_t character(const char *s, size_t *ret_columns) {
 }
 
 size_t format_width(const char *text, size_t size) {
+        assert(text);
         size_t width = 0, columns;
         for (const char *end = text + size; text < end; width += columns)
                 text += character(text, &columns);
@@ -118,6 +115,7 @@ static size_t first_line(const char *text, size_t width) {
 }
 
 char *format_wrap(const char *text, size_t width, char line_end) {
+        assert(text && line_end != 0);
         char *wrapped = malloc(2 * strlen(text) + 1), *p = wrapped;
         if (!wrapped)
                 return NULL;

@@ -2,16 +2,17 @@
 #include "ctl/json.h"
 
 #include <inttypes.h>
+#include <limits.h>
 
 #include "base/utf8.h"
 
 JsonMode json_mode_from_string(const char *s) {
+        assert(s);
         static const char *const names[_JSON_MODE_MAX] = {
                 [JSON_OFF] = "off",
                 [JSON_SHORT] = "short",
                 [JSON_PRETTY] = "pretty",
         };
-
         for (JsonMode m = 0; m < _JSON_MODE_MAX; m++)
                 if (streq(s, names[m]))
                         return m;
@@ -20,6 +21,7 @@ JsonMode json_mode_from_string(const char *s) {
 
 /* Control characters are escaped though JSON allows some of them, for they drive a terminal. */
 static void put_string(FILE *f, const char *value) {
+        assert(f && value);
         (void) fputc('"', f);
         for (uint32_t c; *value;) {
                 size_t n = utf8_decode(value, &c);
@@ -46,6 +48,7 @@ static void put_newline(const Json *j) {
 
 /* What stands before each value: the comma that ends the last one, the line and the key. */
 static void begin_value(Json *j, const char *key) {
+        assert(j && j->file && (j->depth > 0 || !key));
         if (!j->first)
                 (void) fputc(',', j->file);
         if (j->depth > 0)
@@ -58,6 +61,7 @@ static void begin_value(Json *j, const char *key) {
 }
 
 static void open_bracket(Json *j, const char *key, char bracket) {
+        assert(j && j->depth < UINT_MAX);
         begin_value(j, key);
         (void) fputc(bracket, j->file);
         j->depth++;
@@ -65,6 +69,7 @@ static void open_bracket(Json *j, const char *key, char bracket) {
 }
 
 static void close_bracket(Json *j, char bracket) {
+        assert(j && j->depth > 0);
         bool empty = j->first;
         j->depth--;
         j->first = false;

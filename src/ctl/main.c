@@ -5,13 +5,13 @@
 
 #include <getopt.h> /* optind */
 #include <locale.h>
-#include <sys/ioctl.h>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/options.h"
 #include "base/parse.h"
 #include "ctl/client.h"
+#include "ctl/terminal.h"
 
 /* what a verb takes beside volumes */
 #define TAKES_FORCE 1U
@@ -75,7 +75,7 @@ static int option_seconds(const char *seconds, void *data) {
         return 0;
 }
 
-static int parse_options(int argc, char **argv, Ctl *ctl) {
+static int ctl_parse_options(int argc, char **argv, Ctl *ctl) {
         const Option options[] = {
                 {"force", NULL, "rebuild: build everything, even if fresh", option_set, &ctl->force, 'f'},
                 {"wait", NULL, "lock, reboot-lock: wait for the lock", option_set, &ctl->wait},
@@ -122,7 +122,6 @@ static const char *option_out_of_place(const Ctl *ctl, const Verb *verb) {
 static bool arguments_are_good(const Ctl *ctl, const Verb *verb, char *const *arguments, bool marked) {
         const char *option = option_out_of_place(ctl, verb);
         size_t n = strv_length(arguments);
-
         if (option)
                 log_error("%s does not take %s", verb->name, option);
         else if (n < verb->min)
@@ -136,14 +135,6 @@ static bool arguments_are_good(const Ctl *ctl, const Verb *verb, char *const *ar
         return false;
 }
 
-static size_t terminal_width(void) {
-        struct winsize w = {};
-
-        if (!isatty(STDOUT_FILENO))
-                return 0;
-        return ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) >= 0 && w.ws_col > 0 ? w.ws_col : 80;
-}
-
 /* What could not be written was not said: a full disk behind a redirection must not look like success. */
 static int flush_output(int status) {
         if (fflush(stdout) == 0 && !ferror(stdout))
@@ -154,16 +145,16 @@ static int flush_output(int status) {
         return status == EXIT_SUCCESS ? BOOTKEEP_CTL_NO : status;
 }
 
-static int run(int argc, char *argv[]) {
+static int run_verb(int argc, char *argv[]) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         Ctl ctl = {
                 .legend = true,
                 .pager = true,
                 .timeout_usec = USEC_INFINITY,
                 .colors = log_colors(stdout),
-                .width = terminal_width(),
+                .width = terminal_width(STDOUT_FILENO),
         };
-        int r = parse_options(argc, argv, &ctl);
+        int r = ctl_parse_options(argc, argv, &ctl);
         if (r <= 0)
                 return r < 0 ? usage_error() : EXIT_SUCCESS;
         char *const *rest = argv + optind;
@@ -182,5 +173,5 @@ static int run(int argc, char *argv[]) {
 int main(int argc, char *argv[]) {
         (void) setlocale(LC_ALL, "");
         log_setup("bootkeepctl");
-        return flush_output(run(argc, argv));
+        return flush_output(run_verb(argc, argv));
 }

@@ -1,28 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ctl/monitorline.h"
 
-#include <stdarg.h>
-#include <time.h>
-
 #include "base/escape.h"
 #include "ctl/format.h"
 
-static uint64_t realtime_usec(void) {
-        struct timespec t;
-        (void) clock_gettime(CLOCK_REALTIME, &t);
-        return (uint64_t) t.tv_sec * USEC_PER_SEC + (uint64_t) t.tv_nsec / 1000;
-}
-
 /* "TIME SUBJECT  TEXT"; COLOR (or NULL) is of WORD, which comes first in the text. Everything is made
  * harmless for a terminal. */
-static void print_line(const Ctl *ctl, const char *subject, const char *color, const char *word,
+static void line_print(const Ctl *ctl, const char *subject, const char *color, const char *word,
                        const char *format, ...) _printf_(5, 6);
-static void print_line(const Ctl *ctl, const char *subject, const char *color, const char *word,
+static void line_print(const Ctl *ctl, const char *subject, const char *color, const char *word,
                        const char *format, ...) {
+        assert(ctl && ctl->json == JSON_OFF && subject && word);
         _cleanup_free_ char *text = NULL, *harmless = NULL, *name = escape_print(subject);
         char time[FORMAT_TIME_MAX];
         va_list ap;
-
         va_start(ap, format);
         int r = vstrprintf(&text, format, ap);
         va_end(ap);
@@ -37,8 +28,8 @@ static void print_line(const Ctl *ctl, const char *subject, const char *color, c
 }
 
 static Json open_event(const Ctl *ctl, const char *event, const char *volume) {
+        assert(ctl && ctl->json != JSON_OFF && event);
         Json j = JSON_INIT(stdout, ctl->json);
-
         json_object_open(&j, NULL);
         json_unsigned(&j, "time", realtime_usec());
         json_string(&j, "event", event);
@@ -54,7 +45,7 @@ static void close_event(Json *j) {
 
 void monitor_line_daemon(const Ctl *ctl, bool running) {
         if (ctl->json == JSON_OFF) {
-                print_line(ctl, "bootkeepd", running ? COLOR_GREEN : COLOR_RED,
+                line_print(ctl, "bootkeepd", running ? COLOR_GREEN : COLOR_RED,
                            running ? "running" : "not running", "%s", "");
                 return;
         }
@@ -68,9 +59,9 @@ static const char *colon(const char *reason) {
 }
 
 /* The state of V as the event EVENT, BEFORE it another (or NULL). */
-static void print_state(const Ctl *ctl, const char *event, const VolumeInfo *v, const char *before) {
+static void line_print_state(const Ctl *ctl, const char *event, const VolumeInfo *v, const char *before) {
         if (ctl->json == JSON_OFF) {
-                print_line(ctl, v->name, format_state_color(v->state), v->state, "%s%s", colon(v->reason),
+                line_print(ctl, v->name, format_state_color(v->state), v->state, "%s%s", colon(v->reason),
                            v->reason);
                 return;
         }
@@ -83,13 +74,13 @@ static void print_state(const Ctl *ctl, const char *event, const VolumeInfo *v, 
 }
 
 void monitor_line_present(const Ctl *ctl, const VolumeInfo *v) {
-        print_state(ctl, "present", v, NULL);
+        line_print_state(ctl, "present", v, NULL);
         monitor_line_changes(ctl, NULL, v);
 }
 
 void monitor_line_appeared(const Ctl *ctl, const VolumeInfo *v) {
         if (ctl->json == JSON_OFF) {
-                print_line(ctl, v->name, NULL, "appeared", " on %s (%s)", v->mount_point, v->fs_type);
+                line_print(ctl, v->name, NULL, "appeared", " on %s (%s)", v->mount_point, v->fs_type);
                 return;
         }
         Json j = open_event(ctl, "appeared", v->name);
@@ -102,7 +93,7 @@ void monitor_line_appeared(const Ctl *ctl, const VolumeInfo *v) {
 
 void monitor_line_gone(const Ctl *ctl, const VolumeInfo *v) {
         if (ctl->json == JSON_OFF) {
-                print_line(ctl, v->name, COLOR_DIM, "gone", "%s", "");
+                line_print(ctl, v->name, COLOR_DIM, "gone", "%s", "");
                 return;
         }
         Json j = open_event(ctl, "gone", v->name);
@@ -111,9 +102,8 @@ void monitor_line_gone(const Ctl *ctl, const VolumeInfo *v) {
 
 void monitor_line_progress(const Ctl *ctl, const VolumeInfo *v) {
         char done[FORMAT_BYTES_MAX], of[FORMAT_BYTES_MAX];
-
         if (ctl->json == JSON_OFF) {
-                print_line(ctl, v->name, NULL, "copied", " %s of %s", format_bytes(v->progress_done, done),
+                line_print(ctl, v->name, NULL, "copied", " %s of %s", format_bytes(v->progress_done, done),
                            format_bytes(v->progress_of, of));
                 return;
         }
@@ -130,7 +120,7 @@ void monitor_line_build(const Ctl *ctl, const VolumeInfo *v, int status, const c
         char span[FORMAT_SPAN_MAX];
 
         if (ctl->json == JSON_OFF) {
-                print_line(ctl, v->name, well ? COLOR_GREEN : COLOR_RED, well ? "built" : "build failed",
+                line_print(ctl, v->name, well ? COLOR_GREEN : COLOR_RED, well ? "built" : "build failed",
                            " in %s%s%s", format_span(usec, span), well ? "" : colon(summary),
                            well ? "" : summary);
                 return;
@@ -142,9 +132,9 @@ void monitor_line_build(const Ctl *ctl, const VolumeInfo *v, int status, const c
         close_event(&j);
 }
 
-static void print_trust(const Ctl *ctl, const VolumeInfo *v) {
+static void line_print_trust(const Ctl *ctl, const VolumeInfo *v) {
         if (ctl->json == JSON_OFF) {
-                print_line(ctl, v->name, NULL, v->trusted ? "trusted" : "no longer trusted", "%s", "");
+                line_print(ctl, v->name, NULL, v->trusted ? "trusted" : "no longer trusted", "%s", "");
                 return;
         }
         Json j = open_event(ctl, "trust", v->name);
@@ -152,16 +142,15 @@ static void print_trust(const Ctl *ctl, const VolumeInfo *v) {
         close_event(&j);
 }
 
-static void print_lock(const Ctl *ctl, const VolumeInfo *v) {
+static void line_print_lock(const Ctl *ctl, const VolumeInfo *v) {
         bool locked = !isempty(v->lock_holder);
-
         if (ctl->json == JSON_OFF && locked) {
-                print_line(ctl, v->name, COLOR_YELLOW, "locked", " by PID %" PRIu32 " (%s)",
+                line_print(ctl, v->name, COLOR_YELLOW, "locked", " by PID %" PRIu32 " (%s)",
                            v->lock_holder_pid, v->lock_holder);
                 return;
         }
         if (ctl->json == JSON_OFF) {
-                print_line(ctl, v->name, NULL, "unlocked", "%s", "");
+                line_print(ctl, v->name, NULL, "unlocked", "%s", "");
                 return;
         }
         Json j = open_event(ctl, "lock", v->name);
@@ -188,11 +177,10 @@ static Item helper_item(const VolumeInfo *v, size_t i) {
         return (Item){"helper", h->device, h->type, h->fresh, h->reason};
 }
 
-static void print_item(const Ctl *ctl, const char *volume, const Item *item) {
+static void line_print_item(const Ctl *ctl, const char *volume, const Item *item) {
         bool is_cache = streq(item->kind, "cache");
-
         if (ctl->json == JSON_OFF) {
-                print_line(ctl, volume, item->fresh ? COLOR_GREEN : COLOR_YELLOW,
+                line_print(ctl, volume, item->fresh ? COLOR_GREEN : COLOR_YELLOW,
                            item->fresh ? "fresh" : "stale", " %s %s%s%s%s%s", item->kind, item->name,
                            *item->detail ? " " : "", item->detail, item->fresh ? "" : colon(item->reason),
                            item->fresh ? "" : item->reason);
@@ -206,38 +194,57 @@ static void print_item(const Ctl *ctl, const char *volume, const Item *item) {
         close_event(&j);
 }
 
-/* Was ITEM known, and is it as it was? What was not known is worth a line only if it is stale. */
-static bool is_news(const Item *item, const Item *known, size_t n) {
-        for (size_t i = 0; i < n; i++)
-                if (streq(known[i].name, item->name) && streq(known[i].detail, item->detail))
-                        return known[i].fresh != item->fresh ||
-                               (!item->fresh && !streq(known[i].reason, item->reason));
+/* What V consists of, once as caches, once as helpers. */
+typedef struct Items {
+        Item *items;
+        size_t n;
+} Items;
+
+/* Was ITEM not KNOWN as it is? What was not known at all is worth a line only if it is stale. */
+static bool is_news(const Item *item, const Items *known) {
+        for (size_t i = 0; i < known->n; i++) {
+                const Item *k = &known->items[i];
+                if (streq(k->name, item->name) && streq(k->detail, item->detail))
+                        return k->fresh != item->fresh || (!item->fresh && !streq(k->reason, item->reason));
+        }
         return !item->fresh;
 }
 
-/* COUNT and MAKE are of the caches or of the helpers. */
-static void print_items(const Ctl *ctl, const VolumeInfo *before, size_t n_before, const VolumeInfo *now,
-                        size_t n_now, Item (*make)(const VolumeInfo *v, size_t i)) {
-        _cleanup_free_ Item *known = calloc(n_before + 1, sizeof(Item));
+static void items_done(Items *l) {
+        free(l->items);
+}
 
-        if (!known)
-                return;
-        for (size_t i = 0; i < n_before; i++)
-                known[i] = make(before, i);
-        for (size_t i = 0; i < n_now; i++) {
-                Item item = make(now, i);
-                if (is_news(&item, known, n_before))
-                        print_item(ctl, now->name, &item);
-        }
+/* V may be NULL: nothing is known of it. What cannot be had is left out. */
+static Items list_caches(const VolumeInfo *v) {
+        Items l = {};
+        for (size_t i = 0; v && i < v->n_caches && grow(l.items, l.n) >= 0; i++)
+                l.items[l.n++] = cache_item(v, i);
+        return l;
+}
+
+static Items list_helpers(const VolumeInfo *v) {
+        Items l = {};
+        for (size_t i = 0; v && i < v->n_helpers && grow(l.items, l.n) >= 0; i++)
+                l.items[l.n++] = helper_item(v, i);
+        return l;
+}
+
+static void line_print_items(const Ctl *ctl, const VolumeInfo *before, const VolumeInfo *now,
+                             Items (*list)(const VolumeInfo *v)) {
+        _cleanup_(items_done) Items known = list(before), items = list(now);
+        for (size_t i = 0; i < items.n; i++)
+                if (is_news(&items.items[i], &known))
+                        line_print_item(ctl, now->name, &items.items[i]);
 }
 
 void monitor_line_changes(const Ctl *ctl, const VolumeInfo *before, const VolumeInfo *now) {
+        assert(ctl && now);
         if (before && (!streq(before->state, now->state) || !streq(before->reason, now->reason)))
-                print_state(ctl, "state", now, before->state);
+                line_print_state(ctl, "state", now, before->state);
         if (before && before->trusted != now->trusted)
-                print_trust(ctl, now);
+                line_print_trust(ctl, now);
         if (!streq(before ? before->lock_holder : "", now->lock_holder))
-                print_lock(ctl, now);
-        print_items(ctl, before, before ? before->n_caches : 0, now, now->n_caches, cache_item);
-        print_items(ctl, before, before ? before->n_helpers : 0, now, now->n_helpers, helper_item);
+                line_print_lock(ctl, now);
+        line_print_items(ctl, before, now, list_caches);
+        line_print_items(ctl, before, now, list_helpers);
 }

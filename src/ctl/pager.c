@@ -7,9 +7,8 @@
 #include <sys/wait.h>
 
 /* The command to give to sh, or NULL for none. */
-static const char *find_command(void) {
+static const char *pager_command(void) {
         static const char *const variables[] = {"SYSTEMD_PAGER", "PAGER"};
-
         for (size_t i = 0; i < ELEMENTSOF(variables); i++) {
                 const char *e = getenv(variables[i]);
                 if (e)
@@ -20,10 +19,9 @@ static const char *find_command(void) {
 
 /* In the child: never returns. A pager that cannot be run must not swallow the text, so cat is the last
  * resort; also behind a shell, which says so by 126 or 127. */
-__attribute__((__noreturn__)) static void run(const char *command, int input, pid_t parent) {
+__attribute__((__noreturn__)) static void pager_exec(const char *command, int input, pid_t parent) {
         const char *options = getenv("SYSTEMD_LESS");
         char *script = NULL; /* the program that follows frees it */
-
         (void) prctl(PR_SET_PDEATHSIG, SIGTERM);
         if (getppid() != parent)
                 _exit(EXIT_SUCCESS);
@@ -40,10 +38,10 @@ __attribute__((__noreturn__)) static void run(const char *command, int input, pi
 }
 
 void pager_open(Pager *p) {
-        const char *command = find_command();
+        assert(p && p->pid == 0);
+        const char *command = pager_command();
         _cleanup_close_ int output = -EBADF, input = -EBADF;
         int fds[2];
-
         if (!command || pipe2(fds, O_CLOEXEC) < 0)
                 return;
         input = fds[0];
@@ -53,7 +51,7 @@ void pager_open(Pager *p) {
         if (pid < 0)
                 return;
         if (pid == 0)
-                run(command, input, parent);
+                pager_exec(command, input, parent);
         if (dup2(output, STDOUT_FILENO) < 0)
                 return;
         /* a person who quits the pager early has seen enough: no reason to die of it */
@@ -62,6 +60,7 @@ void pager_open(Pager *p) {
 }
 
 void pager_done(Pager *p) {
+        assert(p);
         if (p->pid <= 0)
                 return;
         (void) fflush(stdout);

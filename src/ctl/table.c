@@ -52,15 +52,14 @@ static int add_column(Table *t, const TableColumn *c) {
         static const char safe[] = {'\\', (char) LINE_END, 0};
         int flags = c->kind == TABLE_TREE ? SCOLS_FL_TREE : c->kind == TABLE_WRAP ? SCOLS_FL_WRAP : 0;
         struct libscols_column *column = scols_table_new_column(t->table, c->heading, 0, flags);
-
         if (!column || scols_column_set_safechars(column, safe) < 0)
                 return error_origin(-ENOMEM);
         return c->kind == TABLE_WRAP ? scols_column_set_wrapfunc(column, widest_chunk, next_chunk, NULL) : 0;
 }
 
 int table_new(const Ctl *ctl, const TableColumn *columns, size_t n, Table **ret) {
+        assert(ctl && columns && n > 0 && ret);
         _cleanup_(table_freep) Table *t = calloc(1, sizeof(*t));
-
         if (!t)
                 return error_origin(-ENOMEM);
         t->table = scols_new_table();
@@ -85,8 +84,8 @@ int table_new(const Ctl *ctl, const TableColumn *columns, size_t n, Table **ret)
 }
 
 int table_add(Table *t, TableLine *parent, const char *color, const TableCell *cells, TableLine **ret) {
+        assert(t && cells);
         struct libscols_line *line = scols_table_new_line(t->table, parent);
-
         if (!line)
                 return error_origin(-ENOMEM);
         for (size_t i = 0; i < t->n_columns; i++) {
@@ -161,6 +160,7 @@ static int wrap(Table *t, struct libscols_iter *iter) {
 }
 
 int table_print(Table *t) {
+        assert(t);
         if (t->width > 0) {
                 struct libscols_iter *iter = scols_new_iter(SCOLS_ITER_FORWARD);
                 if (!iter)

@@ -11,7 +11,7 @@
 
 /* What the scan found may be built already when we ask for the rest, so its answer counts, not what came
  * after. */
-static bool is_stale(const VolumeInfo *v, const char *scanned) {
+static bool check_is_stale(const VolumeInfo *v, const char *scanned) {
         if (streq(scanned, "fresh") || streq(scanned, "plain"))
                 return false;
         if (streq(scanned, "untrusted"))
@@ -20,12 +20,10 @@ static bool is_stale(const VolumeInfo *v, const char *scanned) {
 }
 
 /* Appends what the scan said to STATES. */
-static int scan(Ctl *ctl, VolumeInfo **v, char ***states) {
+static int check_scan(Ctl *ctl, VolumeInfo **v, char ***states) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         const char *state;
-        int r;
-
-        r = client_call(ctl, (*v)->name, "Scan", &reply, "s", (*v)->name);
+        int r = client_call(&(const ClientCall){ctl, "Scan", (*v)->name}, &reply, "s", (*v)->name);
         if (r != EXIT_SUCCESS)
                 return r;
         r = sd_bus_message_read(reply, "s", &state);
@@ -38,21 +36,21 @@ static int scan(Ctl *ctl, VolumeInfo **v, char ***states) {
         return client_refresh(ctl, v);
 }
 
-static int add_item(Table *t, TableLine *parent, const char *what, bool fresh, const char *reason) {
+static int check_add_item(Table *t, TableLine *parent, const char *what, bool fresh, const char *reason) {
         const TableCell cells[] = {
                 {what}, {fresh ? "fresh" : "stale", fresh ? COLOR_GREEN : COLOR_YELLOW}, {reason}};
         return table_add(t, parent, NULL, cells, NULL);
 }
 
 /* Only what is stale is worth a line. */
-static int add_items(Table *t, TableLine *parent, const VolumeInfo *v) {
+static int check_add_items(Table *t, TableLine *parent, const VolumeInfo *v) {
         for (size_t i = 0; i < v->n_caches; i++) {
                 const VolumeInfoCache *c = v->caches + i;
                 _cleanup_free_ char *what = NULL;
                 if (c->fresh)
                         continue;
                 if (strprintf(&what, "cache %s%s%s", c->name, *c->instance ? " " : "", c->instance) < 0 ||
-                    add_item(t, parent, what, c->fresh, c->reason) < 0)
+                    check_add_item(t, parent, what, c->fresh, c->reason) < 0)
                         return error_origin(-ENOMEM);
         }
         for (size_t i = 0; i < v->n_helpers; i++) {
@@ -61,17 +59,15 @@ static int add_items(Table *t, TableLine *parent, const VolumeInfo *v) {
                 if (h->fresh)
                         continue;
                 if (strprintf(&what, "helper %s (%s)", h->device, h->type) < 0 ||
-                    add_item(t, parent, what, h->fresh, h->reason) < 0)
+                    check_add_item(t, parent, what, h->fresh, h->reason) < 0)
                         return error_origin(-ENOMEM);
         }
         return 0;
 }
 
-static int add_volume(Table *t, const VolumeInfo *v, const char *scanned) {
+static int check_add_volume(Table *t, const VolumeInfo *v, const char *scanned) {
         const char *reason = v->reason;
         TableLine *line;
-        int r;
-
         /* the lines below it say why; and what came after the scan explains nothing of it */
         if (streq(scanned, "stale") || !streq(scanned, v->state))
                 reason = "";
@@ -80,30 +76,28 @@ static int add_volume(Table *t, const VolumeInfo *v, const char *scanned) {
         if (streq(scanned, "untrusted"))
                 reason = "not trusted, so nothing is built";
         const TableCell cells[] = {{v->name}, {scanned, format_state_color(scanned)}, {reason}};
-        r = table_add(t, NULL, NULL, cells, &line);
-        return r < 0 ? r : add_items(t, line, v);
+        int r = table_add(t, NULL, NULL, cells, &line);
+        return r < 0 ? r : check_add_items(t, line, v);
 }
 
-static int print_table(const Ctl *ctl, const VolumeInfoList *l, char *const *states) {
+static int check_print_table(const Ctl *ctl, const VolumeInfoList *l, char *const *states) {
         static const TableColumn columns[] = {{"WHAT", TABLE_TREE}, {"STATE"}, {"WHY", TABLE_WRAP}};
         _cleanup_(table_freep) Table *t = NULL;
         int r = table_new(ctl, columns, ELEMENTSOF(columns), &t);
-
         for (size_t i = 0; r >= 0 && i < l->n; i++)
-                r = add_volume(t, l->items[i], states[i]);
+                r = check_add_volume(t, l->items[i], states[i]);
         return r < 0 ? r : table_print(t);
 }
 
-static void print_json(const Ctl *ctl, const VolumeInfoList *l, char *const *states) {
+static void check_print_json(const Ctl *ctl, const VolumeInfoList *l, char *const *states) {
         Json j = JSON_INIT(stdout, ctl->json);
-
         json_object_open(&j, NULL);
         json_array_open(&j, "volumes");
         for (size_t i = 0; i < l->n; i++) {
                 json_object_open(&j, NULL);
                 json_string(&j, "name", l->items[i]->name);
                 json_string(&j, "state", states[i]);
-                json_bool(&j, "stale", is_stale(l->items[i], states[i]));
+                json_bool(&j, "stale", check_is_stale(l->items[i], states[i]));
                 volume_info_items_to_json(l->items[i], &j);
                 json_object_close(&j);
         }
@@ -111,23 +105,23 @@ static void print_json(const Ctl *ctl, const VolumeInfoList *l, char *const *sta
         json_object_close(&j);
 }
 
-static int print(const Ctl *ctl, const VolumeInfoList *l, char *const *states) {
+static int check_print(const Ctl *ctl, const VolumeInfoList *l, char *const *states) {
         if (ctl->quiet)
                 return 0;
         if (ctl->json != JSON_OFF) {
-                print_json(ctl, l, states);
+                check_print_json(ctl, l, states);
                 return 0;
         }
         if (l->n == 0) {
                 (void) puts("No volume has a manifest.");
                 return 0;
         }
-        return print_table(ctl, l, states);
+        return check_print_table(ctl, l, states);
 }
 
-static bool any_is_stale(const VolumeInfoList *l, char *const *states) {
+static bool check_any_is_stale(const VolumeInfoList *l, char *const *states) {
         for (size_t i = 0; i < l->n; i++)
-                if (is_stale(l->items[i], states[i]))
+                if (check_is_stale(l->items[i], states[i]))
                         return true;
         return false;
 }
@@ -136,14 +130,13 @@ int verb_check(Ctl *ctl, char *const *volumes) {
         _cleanup_(volume_info_list_freep) VolumeInfoList *l = NULL;
         _cleanup_strv_free_ char **states = NULL; /* as each scan answered */
         int r = client_select(ctl, volumes, &l);
-
         for (size_t i = 0; r == EXIT_SUCCESS && i < l->n; i++)
-                r = scan(ctl, l->items + i, &states);
+                r = check_scan(ctl, l->items + i, &states);
         if (r != EXIT_SUCCESS)
                 return r;
-        if (print(ctl, l, states) < 0) {
+        if (check_print(ctl, l, states) < 0) {
                 (void) log_oom();
                 return BOOTKEEP_CTL_NO;
         }
-        return any_is_stale(l, states) ? BOOTKEEP_CTL_NO : EXIT_SUCCESS;
+        return check_any_is_stale(l, states) ? BOOTKEEP_CTL_NO : EXIT_SUCCESS;
 }

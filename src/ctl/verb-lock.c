@@ -9,13 +9,12 @@
 #include "ctl/waiting.h"
 
 /* The command has run: that its end could not be told to the daemon does not change how it ended. */
-static void unlock(Ctl *ctl, const VolumeInfo *v, int status) {
+static void lock_release(Ctl *ctl, const VolumeInfo *v, int status) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_free_ char *name = escape_print(v->name);
         int r = sd_bus_call_method(ctl->bus, BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH,
                                    BOOTKEEP_MANAGER_INTERFACE, "UnlockVolume", &error, NULL, "si", v->name,
                                    (int32_t) status);
-
         if (r < 0)
                 log_warning("the lock on %s was lost while the command ran: %s", strempty(name),
                             isempty(error.message) ? strerror(-r) : error.message);
@@ -26,7 +25,6 @@ int verb_lock(Ctl *ctl, char *const *arguments) {
         _cleanup_free_ char *name = NULL, *lock = NULL;
         bool lost = false;
         int r, status;
-
         /* by the name that it keeps: whatever else it is called may change while the command runs */
         r = client_get(ctl, arguments[0], &v);
         if (r != EXIT_SUCCESS)
@@ -34,12 +32,12 @@ int verb_lock(Ctl *ctl, char *const *arguments) {
         name = escape_print(v->name);
         if (!name || strprintf(&lock, "the lock on %s", name) < 0)
                 return client_complain_errno(-ENOMEM);
-        r = waiting_call(ctl, WAITING_FOR_HOLDER, v, "LockVolume", NULL, "su", v->name,
+        r = waiting_call(&(const WaitingCall){ctl, "LockVolume", WAITING_FOR_HOLDER, v}, NULL, "su", v->name,
                          ctl->wait ? BOOTKEEP_LOCK_WAIT : 0U);
         if (r != EXIT_SUCCESS)
                 return r;
         status = command_run(ctl, arguments + 1, lock, &lost);
         if (!lost)
-                unlock(ctl, v, status);
+                lock_release(ctl, v, status);
         return status;
 }

@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "ctl/client.h"
 #include "ctl/monitorline.h"
-#include "ctl/progress.h"
+#include "ctl/progressline.h"
 
 #define BUS "org.freedesktop.DBus"
 
@@ -33,27 +33,28 @@ typedef struct Monitor {
         size_t n_seen;
         bool running; /* the daemon, as was told last */
         sd_event *event;
-        Progress progress;
+        ProgressLine progress;
         char *progress_name;
 } Monitor;
 
-static void forget(Monitor *m, size_t i) {
+static void monitor_forget(Monitor *m, size_t i) {
+        assert(i < m->n_seen);
         (void) volume_info_free(m->seen[i].info);
         memmove(m->seen + i, m->seen + i + 1, (m->n_seen - i - 1) * sizeof(*m->seen));
         m->n_seen--;
 }
 
 static void monitor_done(Monitor *m) {
-        progress_clear(&m->progress);
+        progress_line_clear(&m->progress);
         while (m->n_seen > 0)
-                forget(m, m->n_seen - 1);
+                monitor_forget(m, m->n_seen - 1);
         free(m->seen);
         strv_free(m->wanted);
         free(m->progress_name);
         (void) sd_event_unref(m->event);
 }
 
-static Seen *find(Monitor *m, const char *object) {
+static Seen *monitor_find(Monitor *m, const char *object) {
         for (size_t i = 0; object && i < m->n_seen; i++)
                 if (streq(m->seen[i].info->object, object))
                         return m->seen + i;
@@ -61,88 +62,83 @@ static Seen *find(Monitor *m, const char *object) {
 }
 
 /* Ends with STATUS, behind what was printed so far. */
-static int leave(Monitor *m, int status) {
+static int monitor_end(Monitor *m, int status) {
         return sd_event_exit(m->event, status);
 }
 
 /* Behind each event: does anybody still read? That nobody does is how a pipe ends. */
-static int look_at_output(Monitor *m) {
+static int monitor_check_output(Monitor *m) {
         struct pollfd p = {.fd = STDOUT_FILENO};
-
         if (!ferror(stdout))
                 return 0;
         clearerr(stdout);
         if (poll(&p, 1, 0) > 0)
-                return leave(m, EXIT_SUCCESS);
+                return monitor_end(m, EXIT_SUCCESS);
         log_error("cannot write");
-        return leave(m, BOOTKEEP_CTL_NO);
+        return monitor_end(m, BOOTKEEP_CTL_NO);
 }
 
-static void tell_daemon(Monitor *m, bool running) {
-        progress_clear(&m->progress);
+static void monitor_tell_daemon(Monitor *m, bool running) {
+        progress_line_clear(&m->progress);
         if (!m->ctl->quiet)
                 monitor_line_daemon(m->ctl, running);
         m->running = running;
 }
 
 /* Volumes without a manifest are no news before they are mounted, unless they were asked for. */
-static void tell_of(Monitor *m, Seen *s) {
+static void monitor_tell_volume(Monitor *m, Seen *s) {
         s->told = true;
         if (m->ctl->quiet)
                 return;
-        progress_clear(&m->progress);
+        progress_line_clear(&m->progress);
         if (s->appeared)
                 monitor_line_appeared(m->ctl, s->info);
         else if (m->wanted || !volume_info_is_plain(s->info))
                 monitor_line_present(m->ctl, s->info);
 }
 
-static int on_object(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+static int monitor_on_object(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         Monitor *m = userdata;
         const char *object = NULL;
-
         if (sd_bus_message_is_method_error(reply, NULL) || sd_bus_message_read(reply, "o", &object) < 0)
                 return 0; /* not there yet */
-        Seen *s = find(m, object);
+        Seen *s = monitor_find(m, object);
         if (s && !s->told)
-                tell_of(m, s);
-        return look_at_output(m);
+                monitor_tell_volume(m, s);
+        return monitor_check_output(m);
 }
 
-static int send_quietly(Monitor *m, sd_bus_message *call, sd_bus_message_handler_t handler) {
+static int monitor_send(Monitor *m, sd_bus_message *call, sd_bus_message_handler_t handler) {
         int r = sd_bus_message_set_auto_start(call, false);
         return r < 0 ? r : sd_bus_call_async(m->ctl->bus, NULL, call, handler, m, UINT64_MAX);
 }
 
-static int ask_for(Monitor *m, const char *volume) {
+static int monitor_ask_for(Monitor *m, const char *volume) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
         _cleanup_free_ char *argument = client_volume_argument(volume);
-
         if (!argument)
                 return error_origin(-ENOMEM);
         int r = sd_bus_message_new_method_call(m->ctl->bus, &call, BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH,
                                                BOOTKEEP_MANAGER_INTERFACE, "GetVolume");
         if (r >= 0)
                 r = sd_bus_message_append(call, "s", argument);
-        return r < 0 ? r : send_quietly(m, call, on_object);
+        return r < 0 ? r : monitor_send(m, call, monitor_on_object);
 }
 
 /* Tells of those that are new, or asks which of them are meant. */
-static int tell_of_new(Monitor *m) {
+static int monitor_tell_new(Monitor *m) {
         int r = 0;
-
         for (size_t i = 0; !m->wanted && i < m->n_seen; i++)
                 if (!m->seen[i].told)
-                        tell_of(m, m->seen + i);
+                        monitor_tell_volume(m, m->seen + i);
         for (char **w = m->wanted; r >= 0 && w && *w; w++)
-                r = ask_for(m, *w);
+                r = monitor_ask_for(m, *w);
         return r;
 }
 
-static int see(Monitor *m, VolumeInfo *info, bool appeared) {
+static int monitor_add(Monitor *m, VolumeInfo *info, bool appeared) {
         _cleanup_(volume_info_freep) VolumeInfo *owned = info;
-
-        if (find(m, owned->object))
+        if (monitor_find(m, owned->object))
                 return 0;
         if (grow(m->seen, m->n_seen) < 0)
                 return error_origin(-ENOMEM);
@@ -150,73 +146,69 @@ static int see(Monitor *m, VolumeInfo *info, bool appeared) {
         return 0;
 }
 
-static int on_objects(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+static int monitor_on_objects(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         _cleanup_(volume_info_list_freep) VolumeInfoList *l = NULL;
         Monitor *m = userdata;
         const sd_bus_error *e = sd_bus_message_get_error(reply);
-
         if (sd_bus_error_has_name(e, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
             sd_bus_error_has_name(e, SD_BUS_ERROR_NAME_HAS_NO_OWNER) ||
             sd_bus_error_has_name(e, SD_BUS_ERROR_NO_REPLY)) {
                 if (!m->running)
-                        tell_daemon(m, false);
-                return look_at_output(m); /* NameOwnerChanged tells when it comes */
+                        monitor_tell_daemon(m, false);
+                return monitor_check_output(m); /* NameOwnerChanged tells when it comes */
         }
         if (e)
-                return leave(m, client_complain(e, NULL));
+                return monitor_end(m, client_complain(e, NULL));
         m->running = true;
         int r = client_read_list(reply, &l);
         for (size_t i = 0; r >= 0 && i < l->n; i++)
-                r = see(m, TAKE_PTR(l->items[i]), false);
+                r = monitor_add(m, TAKE_PTR(l->items[i]), false);
         if (r >= 0)
-                r = tell_of_new(m);
-        return r < 0 ? leave(m, client_complain_errno(r)) : look_at_output(m);
+                r = monitor_tell_new(m);
+        return r < 0 ? monitor_end(m, client_complain_errno(r)) : monitor_check_output(m);
 }
 
-static int ask_for_all(Monitor *m) {
+static int monitor_ask_for_all(Monitor *m) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
         int r = sd_bus_message_new_method_call(m->ctl->bus, &call, BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH,
                                                BUS ".ObjectManager", "GetManagedObjects");
-        return r < 0 ? r : send_quietly(m, call, on_objects);
+        return r < 0 ? r : monitor_send(m, call, monitor_on_objects);
 }
 
-static int on_owner(sd_bus_message *signal, void *userdata, sd_bus_error *error) {
+static int monitor_on_owner(sd_bus_message *signal, void *userdata, sd_bus_error *error) {
         const char *name, *before, *now;
         Monitor *m = userdata;
-
         int r = sd_bus_message_read(signal, "sss", &name, &before, &now);
         if (r < 0)
                 return 0;
         while (m->n_seen > 0)
-                forget(m, m->n_seen - 1);
-        tell_daemon(m, *now);
-        r = *now ? ask_for_all(m) : 0;
-        return r < 0 ? leave(m, client_complain_errno(r)) : look_at_output(m);
+                monitor_forget(m, m->n_seen - 1);
+        monitor_tell_daemon(m, *now);
+        r = *now ? monitor_ask_for_all(m) : 0;
+        return r < 0 ? monitor_end(m, client_complain_errno(r)) : monitor_check_output(m);
 }
 
 /* On a terminal one line that is drawn over; else at most a line a second, and the last. */
-static void tell_progress(Monitor *m, Seen *s) {
+static void monitor_tell_progress(Monitor *m, Seen *s) {
         const VolumeInfo *v = s->info;
         uint64_t now = now_usec();
-
         if (m->progress.wanted) {
                 if (!m->progress_name || !streq(m->progress_name, v->name)) {
                         free(m->progress_name);
                         m->progress_name = escape_print(v->name);
                         m->progress.name = strempty(m->progress_name);
                 }
-                progress_draw(&m->progress, v->state, v->progress_done, v->progress_of);
+                progress_line_draw(&m->progress, v->state, v->progress_done, v->progress_of);
         } else if (now - s->progress_usec >= USEC_PER_SEC || v->progress_done >= v->progress_of) {
                 s->progress_usec = now;
                 monitor_line_progress(m->ctl, v);
         }
 }
 
-static int on_changed(Monitor *m, Seen *s, sd_bus_message *signal) {
+static int monitor_on_changed(Monitor *m, Seen *s, sd_bus_message *signal) {
         _cleanup_(volume_info_freep) VolumeInfo *before = volume_info_copy(s->info);
         const VolumeInfo *now = s->info;
         const char *interface;
-
         if (!before)
                 return error_origin(-ENOMEM);
         int r = sd_bus_message_read_basic(signal, 's', &interface);
@@ -226,96 +218,90 @@ static int on_changed(Monitor *m, Seen *s, sd_bus_message *signal) {
         if (r < 0 || !s->told || m->ctl->quiet)
                 return r;
         if (now->progress_of > 0 && now->progress_done != before->progress_done) {
-                tell_progress(m, s);
+                monitor_tell_progress(m, s);
                 return 0; /* comes alone */
         }
-        progress_clear(&m->progress);
+        progress_line_clear(&m->progress);
         monitor_line_changes(m->ctl, before, now);
         return 0;
 }
 
-static int on_built(Monitor *m, Seen *s, sd_bus_message *signal) {
+static int monitor_on_built(Monitor *m, Seen *s, sd_bus_message *signal) {
         const char *summary;
         int32_t status;
         int r = sd_bus_message_read(signal, "is", &status, &summary);
-
         if (r < 0 || !s->told || m->ctl->quiet)
                 return r;
-        progress_clear(&m->progress);
+        progress_line_clear(&m->progress);
         monitor_line_build(m->ctl, s->info, status, summary);
         return 0;
 }
 
-static int on_added(Monitor *m, sd_bus_message *signal) {
+static int monitor_on_added(Monitor *m, sd_bus_message *signal) {
         VolumeInfo *info = NULL;
         int r = client_read_object(signal, &info);
-
         if (r < 0 || !info || !m->running)
                 return r; /* or GetManagedObjects is under way, which will tell of it */
-        r = see(m, info, true);
-        return r < 0 ? r : tell_of_new(m);
+        r = monitor_add(m, info, true);
+        return r < 0 ? r : monitor_tell_new(m);
 }
 
-static int on_removed(Monitor *m, sd_bus_message *signal) {
+static int monitor_on_removed(Monitor *m, sd_bus_message *signal) {
         const char *object;
         int r = sd_bus_message_read_basic(signal, 'o', &object);
-        Seen *s = r < 0 ? NULL : find(m, object);
-
+        Seen *s = r < 0 ? NULL : monitor_find(m, object);
         if (!s)
                 return r;
-        progress_clear(&m->progress);
+        progress_line_clear(&m->progress);
         if (s->told && !m->ctl->quiet)
                 monitor_line_gone(m->ctl, s->info);
-        forget(m, (size_t) (s - m->seen));
+        monitor_forget(m, (size_t) (s - m->seen));
         return 0;
 }
 
-static int on_signal(sd_bus_message *signal, void *userdata, sd_bus_error *error) {
+static int monitor_on_signal(sd_bus_message *signal, void *userdata, sd_bus_error *error) {
         Monitor *m = userdata;
-        Seen *s = find(m, sd_bus_message_get_path(signal));
+        Seen *s = monitor_find(m, sd_bus_message_get_path(signal));
         int r = 0;
-
         if (sd_bus_message_is_signal(signal, BUS ".ObjectManager", "InterfacesAdded"))
-                r = on_added(m, signal);
+                r = monitor_on_added(m, signal);
         else if (sd_bus_message_is_signal(signal, BUS ".ObjectManager", "InterfacesRemoved"))
-                r = on_removed(m, signal);
+                r = monitor_on_removed(m, signal);
         else if (s && sd_bus_message_is_signal(signal, BUS ".Properties", "PropertiesChanged"))
-                r = on_changed(m, s, signal);
+                r = monitor_on_changed(m, s, signal);
         else if (s && sd_bus_message_is_signal(signal, BOOTKEEP_VOLUME_INTERFACE, "BuildFinished"))
-                r = on_built(m, s, signal);
-        return r < 0 ? leave(m, client_complain_errno(r)) : look_at_output(m);
+                r = monitor_on_built(m, s, signal);
+        return r < 0 ? monitor_end(m, client_complain_errno(r)) : monitor_check_output(m);
 }
 
-static int on_disconnected(sd_bus_message *signal, void *userdata, sd_bus_error *error) {
+static int monitor_on_disconnected(sd_bus_message *signal, void *userdata, sd_bus_error *error) {
         log_error("the system bus went away");
-        return leave(userdata, BOOTKEEP_CTL_UNREACHABLE);
+        return monitor_end(userdata, BOOTKEEP_CTL_UNREACHABLE);
 }
 
 /* Its reader went, though there was nothing to write. */
-static int on_output_closed(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        return leave(userdata, EXIT_SUCCESS);
+static int monitor_on_output_closed(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        return monitor_end(userdata, EXIT_SUCCESS);
 }
 
-static int listen_to_bus(Monitor *m) {
+static int monitor_listen_to_bus(Monitor *m) {
         static const struct {
                 const char *rule;
                 sd_bus_message_handler_t handler;
         } matches[] = {
-                {"type='signal',sender='" BOOTKEEP_BUS_NAME "'", on_signal},
+                {"type='signal',sender='" BOOTKEEP_BUS_NAME "'", monitor_on_signal},
                 {"type='signal',sender='" BUS "',member='NameOwnerChanged',arg0='" BOOTKEEP_BUS_NAME "'",
-                 on_owner},
-                {"type='signal',sender='" BUS ".Local',member='Disconnected'", on_disconnected},
+                 monitor_on_owner},
+                {"type='signal',sender='" BUS ".Local',member='Disconnected'", monitor_on_disconnected},
         };
         int r = 0;
-
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(matches); i++)
                 r = sd_bus_add_match(m->ctl->bus, NULL, matches[i].rule, matches[i].handler, m);
         return r < 0 ? r : sd_bus_attach_event(m->ctl->bus, m->event, SD_EVENT_PRIORITY_NORMAL);
 }
 
-static int listen_to_people(Monitor *m) {
+static int monitor_listen_to_people(Monitor *m) {
         sigset_t set;
-
         (void) signal(SIGPIPE, SIG_IGN);
         (void) sigemptyset(&set);
         (void) sigaddset(&set, SIGINT);
@@ -326,25 +312,24 @@ static int listen_to_people(Monitor *m) {
         if (r >= 0)
                 r = sd_event_add_signal(m->event, NULL, SIGTERM, NULL, NULL);
         if (r >= 0)
-                r = sd_event_add_io(m->event, NULL, STDOUT_FILENO, 0, on_output_closed, m);
+                r = sd_event_add_io(m->event, NULL, STDOUT_FILENO, 0, monitor_on_output_closed, m);
         return r == -EPERM ? 0 : r; /* a file is never closed from the other end */
 }
 
 int verb_monitor(Ctl *ctl, char *const *volumes) {
         _cleanup_(monitor_done) Monitor m = {.ctl = ctl};
         int r = 0;
-
-        m.progress = progress_make("", ctl->json == JSON_OFF && ctl->width > 0);
+        m.progress = progress_line_make("", ctl->json == JSON_OFF && ctl->width > 0);
         for (; r >= 0 && *volumes; volumes++)
                 r = strv_extend(&m.wanted, *volumes);
         if (r >= 0)
                 r = sd_event_new(&m.event);
         if (r >= 0)
-                r = listen_to_people(&m);
+                r = monitor_listen_to_people(&m);
         if (r >= 0)
-                r = listen_to_bus(&m);
+                r = monitor_listen_to_bus(&m);
         if (r >= 0)
-                r = ask_for_all(&m);
+                r = monitor_ask_for_all(&m);
         if (r < 0)
                 return client_complain_errno(r);
         r = sd_event_loop(m.event);

@@ -8,8 +8,7 @@
 
 int verb_reboot_lock(Ctl *ctl, char *const *command) {
         bool lost;
-        int r = waiting_call(ctl, WAITING_FOR_BUSY, NULL, "LockReboot", NULL, "u",
+        int r = waiting_call(&(const WaitingCall){ctl, "LockReboot", WAITING_FOR_BUSY}, NULL, "u",
                              ctl->wait ? BOOTKEEP_LOCK_WAIT : 0U);
-
         return r != EXIT_SUCCESS ? r : command_run(ctl, command, "the reboot lock", &lost);
 }

@@ -16,16 +16,15 @@ static bool needs_attention(const VolumeInfo *v) {
         return v->trusted && !volume_info_is_plain(v) && !streq(v->state, "fresh");
 }
 
-static int exit_status(const VolumeInfoList *l) {
+static int status_exit_code(const VolumeInfoList *l) {
         for (size_t i = 0; i < l->n; i++)
                 if (needs_attention(l->items[i]))
                         return BOOTKEEP_CTL_NO;
         return EXIT_SUCCESS;
 }
 
-static void print_json(const Ctl *ctl, const VolumeInfoList *l) {
+static void status_print_json(const Ctl *ctl, const VolumeInfoList *l) {
         Json j = JSON_INIT(stdout, ctl->json);
-
         json_object_open(&j, NULL);
         json_array_open(&j, "volumes");
         for (size_t i = 0; i < l->n; i++)
@@ -35,19 +34,18 @@ static void print_json(const Ctl *ctl, const VolumeInfoList *l) {
 }
 
 /* "3", "1/3 stale", or "-" where there is none. */
-static int describe_count(size_t stale, size_t n, char **ret) {
+static int status_describe_count(size_t stale, size_t n, char **ret) {
         if (n == 0)
                 return strprintf(ret, "-");
         return stale > 0 ? strprintf(ret, "%zu/%zu stale", stale, n) : strprintf(ret, "%zu", n);
 }
 
-static int add_volume(Table *t, const VolumeInfo *v) {
+static int status_add_volume(Table *t, const VolumeInfo *v) {
         _cleanup_free_ char *caches = NULL, *helpers = NULL;
         size_t stale_caches = volume_info_stale_caches(v), stale_helpers = volume_info_stale_helpers(v);
         bool plain = volume_info_is_plain(v);
-
-        if (describe_count(stale_caches, v->n_caches, &caches) < 0 ||
-            describe_count(stale_helpers, v->n_helpers, &helpers) < 0)
+        if (status_describe_count(stale_caches, v->n_caches, &caches) < 0 ||
+            status_describe_count(stale_helpers, v->n_helpers, &helpers) < 0)
                 return error_origin(-ENOMEM);
         const TableCell cells[] = {
                 {v->name},
@@ -60,17 +58,15 @@ static int add_volume(Table *t, const VolumeInfo *v) {
         return table_add(t, NULL, plain ? COLOR_DIM : NULL, cells, NULL);
 }
 
-static void print_trust_hint(const VolumeInfo *v) {
+static void status_print_trust_hint(const VolumeInfo *v) {
         _cleanup_free_ char *name = escape_print(v->name);
-
         if (name)
                 (void) printf("%s is not trusted, so nothing is built there; run: bootkeepctl trust %s\n",
                               name, name);
 }
 
-static void print_legend(const VolumeInfoList *l) {
+static void status_print_legend(const VolumeInfoList *l) {
         size_t busy = 0, plain = 0;
-
         for (size_t i = 0; i < l->n; i++) {
                 busy += l->items[i]->busy;
                 plain += volume_info_is_plain(l->items[i]);
@@ -81,36 +77,33 @@ static void print_legend(const VolumeInfoList *l) {
         (void) printf(", %zu busy.\n", busy);
         for (size_t i = 0; i < l->n; i++)
                 if (streq(l->items[i]->state, "untrusted"))
-                        print_trust_hint(l->items[i]);
+                        status_print_trust_hint(l->items[i]);
 }
 
-static int print_table(const Ctl *ctl, const VolumeInfoList *l) {
+static int status_print_table(const Ctl *ctl, const VolumeInfoList *l) {
         static const TableColumn columns[] = {
                 {"VOLUME"},  {"MOUNTPOINT", TABLE_WRAP}, {"STATE"}, {"CACHES"},
                 {"HELPERS"}, {"WHY", TABLE_WRAP},
         };
         _cleanup_(table_freep) Table *t = NULL;
-        int r;
-
-        r = table_new(ctl, columns, ELEMENTSOF(columns), &t);
+        int r = table_new(ctl, columns, ELEMENTSOF(columns), &t);
         for (size_t i = 0; r >= 0 && i < l->n; i++)
-                r = add_volume(t, l->items[i]);
+                r = status_add_volume(t, l->items[i]);
         if (r >= 0)
                 r = table_print(t);
         if (r >= 0 && ctl->legend)
-                print_legend(l);
+                status_print_legend(l);
         return r;
 }
 
 /* One `Key: value` line of the block; VALUE is made harmless for a terminal. An empty one is left out. */
-static void print_key(const char *key, const char *value) {
+static void status_print_key(const char *key, const char *value) {
         _cleanup_free_ char *printable = escape_print(value);
-
         if (printable && *printable)
                 (void) printf("%14s: %s\n", key, printable);
 }
 
-static void print_last_build(const VolumeInfo *v) {
+static void status_print_last_build(const VolumeInfo *v) {
         static const struct {
                 int status;
                 const char *text;
@@ -122,9 +115,8 @@ static void print_last_build(const VolumeInfo *v) {
         };
         char time[FORMAT_TIME_MAX], span[FORMAT_SPAN_MAX];
         const char *result = "ended abnormally";
-
         if (v->last_build_start == 0)
-                return print_key("Last build", "none since bootkeepd started");
+                return status_print_key("Last build", "none since bootkeepd started");
         (void) format_time(v->last_build_start, time);
         if (v->last_build_end < v->last_build_start) {
                 (void) printf("%14s: %s, still running\n", "Last build", time);
@@ -137,75 +129,70 @@ static void print_last_build(const VolumeInfo *v) {
                       format_span(v->last_build_end - v->last_build_start, span), result);
 }
 
-static void print_state(const Ctl *ctl, const VolumeInfo *v) {
+static void status_print_state(const Ctl *ctl, const VolumeInfo *v) {
         const char *color = ctl->colors ? format_state_color(v->state) : NULL;
         _cleanup_free_ char *reason = escape_print(v->reason), *state = escape_print(v->state);
-
         (void) printf("%14s: %s%s%s%s%s\n", "State", strempty(color), strempty(state), color ? COLOR_OFF : "",
                       isempty(reason) ? "" : " - ", strempty(reason));
         if (streq(v->state, "building") && v->progress_of > 0) {
                 char done[FORMAT_BYTES_MAX], of[FORMAT_BYTES_MAX];
-                (void) printf("%14s: %s of %s\n", "Progress", format_bytes(v->progress_done, done),
+                (void) printf("%14s: %s of %s\n", "ProgressLine", format_bytes(v->progress_done, done),
                               format_bytes(v->progress_of, of));
         }
 }
 
-static void print_trust(const VolumeInfo *v) {
+static void status_print_trust(const VolumeInfo *v) {
         _cleanup_free_ char *name = escape_print(v->name);
-
         if (v->trusted)
-                print_key("Trusted", "yes");
+                status_print_key("Trusted", "yes");
         else
                 (void) printf("%14s: no; to keep it up to date, run: bootkeepctl trust %s\n", "Trusted",
                               strempty(name));
 }
 
-static void print_lock(const VolumeInfo *v) {
+static void status_print_lock(const VolumeInfo *v) {
         _cleanup_free_ char *text = NULL;
-
         if (isempty(v->lock_holder))
-                return print_key("Lock", "free");
+                return status_print_key("Lock", "free");
         if (strprintf(&text, "held by PID %" PRIu32 " (%s), %" PRIu32 " waiting", v->lock_holder_pid,
                       v->lock_holder, v->lock_waiters) >= 0)
-                print_key("Lock", text);
+                status_print_key("Lock", text);
 }
 
-static void print_failures(const VolumeInfo *v) {
+static void status_print_failures(const VolumeInfo *v) {
         if (v->failures == 0)
-                return print_key("Failures", "none");
+                return status_print_key("Failures", "none");
         (void) printf("%14s: %" PRIu32 " in a row, %" PRIu32 " attempt%s since the last success\n",
                       "Failures", v->failures, v->attempts, v->attempts == 1 ? "" : "s");
 }
 
-static void print_block(const Ctl *ctl, const VolumeInfo *v) {
+static void status_print_block(const Ctl *ctl, const VolumeInfo *v) {
         const char *color = ctl->colors ? format_state_color(v->state) : NULL;
         _cleanup_free_ char *name = escape_print(v->name), *mount_point = escape_print(v->mount_point);
-
         const char *dot = streq(nl_langinfo(CODESET), "UTF-8") ? "●" : "*";
 
         (void) printf("%s%s%s %s on %s\n", strempty(color), dot, color ? COLOR_OFF : "", strempty(name),
                       strempty(mount_point));
-        print_state(ctl, v);
-        print_trust(v);
-        print_key("Device", v->device);
-        print_key("Mount point", v->mount_point);
-        print_key("File system", v->fs_type);
-        print_key("UUID", v->uuid);
-        print_key("Manifest", v->manifest);
-        print_lock(v);
-        print_failures(v);
-        print_last_build(v);
+        status_print_state(ctl, v);
+        status_print_trust(v);
+        status_print_key("Device", v->device);
+        status_print_key("Mount point", v->mount_point);
+        status_print_key("File system", v->fs_type);
+        status_print_key("UUID", v->uuid);
+        status_print_key("Manifest", v->manifest);
+        status_print_lock(v);
+        status_print_failures(v);
+        status_print_last_build(v);
 }
 
 static TableCell freshness_cell(bool fresh) {
         return fresh ? (TableCell){"fresh", COLOR_GREEN} : (TableCell){"stale", COLOR_YELLOW};
 }
 
-static int print_caches(const Ctl *ctl, const VolumeInfo *v) {
+static int status_print_caches(const Ctl *ctl, const VolumeInfo *v) {
         static const TableColumn columns[] = {{"CACHE"}, {"INSTANCE"}, {"STATE"}, {"WHY", TABLE_WRAP}};
         _cleanup_(table_freep) Table *t = NULL;
         int r = table_new(ctl, columns, ELEMENTSOF(columns), &t);
-
         for (size_t i = 0; r >= 0 && i < v->n_caches; i++) {
                 const VolumeInfoCache *c = v->caches + i;
                 const char *instance = *c->instance ? c->instance : "-";
@@ -218,12 +205,11 @@ static int print_caches(const Ctl *ctl, const VolumeInfo *v) {
         return table_print(t);
 }
 
-static int print_helpers(const Ctl *ctl, const VolumeInfo *v) {
+static int status_print_helpers(const Ctl *ctl, const VolumeInfo *v) {
         static const TableColumn columns[] = {
                 {"HELPER"}, {"TYPE"}, {"PARTITION UUID"}, {"STATE"}, {"WHY", TABLE_WRAP}};
         _cleanup_(table_freep) Table *t = NULL;
         int r = table_new(ctl, columns, ELEMENTSOF(columns), &t);
-
         for (size_t i = 0; r >= 0 && i < v->n_helpers; i++) {
                 const VolumeInfoHelper *h = v->helpers + i;
                 const TableCell cells[] = {
@@ -236,20 +222,18 @@ static int print_helpers(const Ctl *ctl, const VolumeInfo *v) {
         return table_print(t);
 }
 
-static int print_details(const Ctl *ctl, const VolumeInfo *v) {
+static int status_print_details(const Ctl *ctl, const VolumeInfo *v) {
         int r;
-
-        print_block(ctl, v);
-        r = print_caches(ctl, v);
-        return r < 0 ? r : print_helpers(ctl, v);
+        status_print_block(ctl, v);
+        r = status_print_caches(ctl, v);
+        return r < 0 ? r : status_print_helpers(ctl, v);
 }
 
-static int print(const Ctl *ctl, const VolumeInfoList *l, bool details) {
+static int status_print(const Ctl *ctl, const VolumeInfoList *l, bool details) {
         Pager pager = PAGER_NULL;
         int r;
-
         if (ctl->json != JSON_OFF) {
-                print_json(ctl, l);
+                status_print_json(ctl, l);
                 return 0;
         }
         if (l->n == 0) {
@@ -258,7 +242,7 @@ static int print(const Ctl *ctl, const VolumeInfoList *l, bool details) {
         }
         if (ctl->pager && ctl->width > 0)
                 pager_open(&pager);
-        r = details ? print_details(ctl, l->items[0]) : print_table(ctl, l);
+        r = details ? status_print_details(ctl, l->items[0]) : status_print_table(ctl, l);
         pager_done(&pager);
         return r;
 }
@@ -267,12 +251,11 @@ int verb_status(Ctl *ctl, char *const *volumes) {
         _cleanup_(volume_info_list_freep) VolumeInfoList *l = NULL;
         bool details = *volumes;
         int r = details ? client_select(ctl, volumes, &l) : client_list(ctl, &l);
-
         if (r != EXIT_SUCCESS)
                 return r;
-        if (!ctl->quiet && print(ctl, l, details) < 0) {
+        if (!ctl->quiet && status_print(ctl, l, details) < 0) {
                 (void) log_oom();
                 return BOOTKEEP_CTL_NO;
         }
-        return exit_status(l);
+        return status_exit_code(l);
 }

@@ -12,7 +12,6 @@
  * D-Bus, which carries UTF-8 alone, might not name it. */
 static char *find_what_to_unmount(const char *argument, const VolumeInfo *v) {
         struct stat st;
-
         if (stat(argument, &st) >= 0 && S_ISDIR(st.st_mode))
                 return client_volume_argument(argument);
         return strdup(stat(v->mount_point, &st) >= 0 ? v->mount_point : v->device);
@@ -21,7 +20,6 @@ static char *find_what_to_unmount(const char *argument, const VolumeInfo *v) {
 static int become_umount(char *what) {
         char program[] = "umount", end_of_options[] = "--";
         char *const argv[] = {program, end_of_options, what, NULL};
-
         (void) execvp(argv[0], argv);
         (void) log_errno(-errno, "cannot run umount");
         return BOOTKEEP_CTL_NO;
@@ -31,12 +29,12 @@ int verb_unmount(Ctl *ctl, char *const *volumes) {
         _cleanup_(volume_info_freep) VolumeInfo *v = NULL;
         _cleanup_free_ char *what = NULL;
         int r = client_get(ctl, volumes[0], &v);
-
         if (r != EXIT_SUCCESS)
                 return r;
         what = find_what_to_unmount(volumes[0], v);
         if (!what)
                 return client_complain_errno(-ENOMEM);
-        r = waiting_call(ctl, WAITING_FOR_VOLUME, v, "PrepareUnmount", NULL, "s", v->name);
+        r = waiting_call(&(const WaitingCall){ctl, "PrepareUnmount", WAITING_FOR_VOLUME, v}, NULL, "s",
+                         v->name);
         return r != EXIT_SUCCESS ? r : become_umount(what);
 }

@@ -39,6 +39,7 @@ static size_t plain_size(char type) {
 }
 
 static void *member_of(const VolumeInfo *v, size_t i) {
+        assert(i < ELEMENTSOF(plain));
         return (char *) v + plain[i].offset;
 }
 
@@ -79,8 +80,8 @@ VolumeInfo *volume_info_free(VolumeInfo *v) {
 }
 
 VolumeInfo *volume_info_new(const char *object) {
+        assert(object);
         _cleanup_(volume_info_freep) VolumeInfo *v = calloc(1, sizeof(*v));
-
         if (!v)
                 return NULL;
         v->object = strdup(object);
@@ -104,9 +105,7 @@ static int read_plain(VolumeInfo *v, size_t i, sd_bus_message *m) {
                 const char *s;
                 int b;
         } value;
-        int r;
-
-        r = sd_bus_message_enter_container(m, SD_BUS_TYPE_VARIANT, type);
+        int r = sd_bus_message_enter_container(m, SD_BUS_TYPE_VARIANT, type);
         if (r < 0)
                 return r;
         if (plain[i].type == 's') {
@@ -133,7 +132,6 @@ static int add_cache(VolumeInfo *v, const char *name, const char *instance, bool
 static int read_caches(VolumeInfo *v, sd_bus_message *m) {
         const char *name, *instance, *reason;
         int fresh, r;
-
         clear_caches(v);
         r = sd_bus_message_enter_container(m, SD_BUS_TYPE_VARIANT, "a(ssbs)");
         if (r < 0)
@@ -163,7 +161,6 @@ static int add_helper(VolumeInfo *v, const char *const s[static 4], bool fresh) 
 static int read_helpers(VolumeInfo *v, sd_bus_message *m) {
         const char *s[4]; /* device, type, partuuid, reason */
         int fresh, r;
-
         clear_helpers(v);
         r = sd_bus_message_enter_container(m, SD_BUS_TYPE_VARIANT, "a(sssbs)");
         if (r < 0)
@@ -192,14 +189,12 @@ static const struct {
 } nested[] = {
         {"Caches", "a(ssbs)", read_caches},
         {"Helpers", "a(sssbs)", read_helpers},
-        {"Progress", "(tt)", read_progress},
+        {"ProgressLine", "(tt)", read_progress},
 };
 
 static int read_property(VolumeInfo *v, sd_bus_message *m) {
         const char *property, *type;
-        int r;
-
-        r = sd_bus_message_read_basic(m, 's', &property);
+        int r = sd_bus_message_read_basic(m, 's', &property);
         if (r < 0)
                 return r;
         r = sd_bus_message_peek_type(m, NULL, &type);
@@ -215,9 +210,8 @@ static int read_property(VolumeInfo *v, sd_bus_message *m) {
 }
 
 int volume_info_read(VolumeInfo *v, sd_bus_message *m) {
-        int r;
-
-        r = sd_bus_message_enter_container(m, SD_BUS_TYPE_ARRAY, "{sv}");
+        assert(v && m);
+        int r = sd_bus_message_enter_container(m, SD_BUS_TYPE_ARRAY, "{sv}");
         if (r < 0)
                 return r;
         while ((r = sd_bus_message_enter_container(m, SD_BUS_TYPE_DICT_ENTRY, "sv")) > 0) {
@@ -233,7 +227,6 @@ int volume_info_read(VolumeInfo *v, sd_bus_message *m) {
 
 static int copy_items(const VolumeInfo *from, VolumeInfo *to) {
         int r = 0;
-
         for (size_t i = 0; r >= 0 && i < from->n_caches; i++) {
                 const VolumeInfoCache *c = from->caches + i;
                 r = add_cache(to, c->name, c->instance, c->fresh, c->reason);
@@ -247,8 +240,8 @@ static int copy_items(const VolumeInfo *from, VolumeInfo *to) {
 }
 
 VolumeInfo *volume_info_copy(const VolumeInfo *v) {
+        assert(v);
         _cleanup_(volume_info_freep) VolumeInfo *copy = volume_info_new(v->object);
-
         if (!copy)
                 return NULL;
         for (size_t i = 0; i < ELEMENTSOF(plain); i++) {
@@ -265,6 +258,7 @@ VolumeInfo *volume_info_copy(const VolumeInfo *v) {
 }
 
 size_t volume_info_stale_caches(const VolumeInfo *v) {
+        assert(v);
         size_t n = 0;
         for (size_t i = 0; i < v->n_caches; i++)
                 n += !v->caches[i].fresh;
@@ -272,6 +266,7 @@ size_t volume_info_stale_caches(const VolumeInfo *v) {
 }
 
 size_t volume_info_stale_helpers(const VolumeInfo *v) {
+        assert(v);
         size_t n = 0;
         for (size_t i = 0; i < v->n_helpers; i++)
                 n += !v->helpers[i].fresh;
@@ -279,12 +274,12 @@ size_t volume_info_stale_helpers(const VolumeInfo *v) {
 }
 
 bool volume_info_is_plain(const VolumeInfo *v) {
+        assert(v && v->state);
         return streq(v->state, "plain");
 }
 
 static void plain_to_json(const VolumeInfo *v, size_t i, Json *j) {
         const void *member = member_of(v, i);
-
         switch (plain[i].type) {
         case 's':
                 json_string(j, plain[i].key, *(char *const *) member);
@@ -332,11 +327,13 @@ static void helpers_to_json(const VolumeInfo *v, Json *j) {
 }
 
 void volume_info_items_to_json(const VolumeInfo *v, Json *j) {
+        assert(v && j);
         caches_to_json(v, j);
         helpers_to_json(v, j);
 }
 
 void volume_info_to_json(const VolumeInfo *v, Json *j) {
+        assert(v && j);
         json_object_open(j, NULL);
         for (size_t i = 0; i < ELEMENTSOF(plain); i++)
                 plain_to_json(v, i, j);
@@ -355,24 +352,24 @@ VolumeInfoList *volume_info_list_free(VolumeInfoList *l) {
 }
 
 int volume_info_list_add(VolumeInfoList *l, VolumeInfo *v) {
+        assert(l);
         _cleanup_(volume_info_freep) VolumeInfo *owned = v;
-
         if (!owned || grow(l->items, l->n) < 0)
                 return error_origin(-ENOMEM);
         l->items[l->n++] = TAKE_PTR(owned);
         return 0;
 }
 
-static int compare(const void *a, const void *b) {
+static int volume_info_compare(const void *a, const void *b) {
         const VolumeInfo *x = *(VolumeInfo *const *) a, *y = *(VolumeInfo *const *) b;
         bool p = volume_info_is_plain(x), q = volume_info_is_plain(y);
-
         if (p != q)
                 return p ? 1 : -1;
         return strverscmp(x->name, y->name);
 }
 
 void volume_info_list_sort(VolumeInfoList *l) {
+        assert(l);
         if (l->n > 0)
-                qsort(l->items, l->n, sizeof(*l->items), compare);
+                qsort(l->items, l->n, sizeof(*l->items), volume_info_compare);
 }

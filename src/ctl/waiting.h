@@ -11,6 +11,14 @@ typedef enum WaitingFor {
         WAITING_FOR_BUSY,   /* all volumes that are busy */
 } WaitingFor;
 
-/* Like client_call. V is the volume that is called about; NULL with WAITING_FOR_BUSY. */
-int waiting_call(Ctl *ctl, WaitingFor what, VolumeInfo *v, const char *method, sd_bus_message **ret,
-                 const char *types, ...);
+typedef struct WaitingCall {
+        Ctl *ctl;
+        const char *method;
+        WaitingFor what;
+        VolumeInfo *volume; /* that is called about, and kept up to date meanwhile; NULL: all that are busy */
+        /* says what ERROR means, and returns the exit status; NULL: client_complain */
+        int (*complain)(const VolumeInfo *v, const sd_bus_error *error);
+} WaitingCall;
+
+/* Like client_call. */
+int waiting_call(const WaitingCall *call, sd_bus_message **ret, const char *types, ...);

@@ -13,12 +13,6 @@
 #include "daemon/timer.h"
 #include "daemon/world/pin.h"
 
-static uint64_t realtime_usec_now(void) {
-        struct timespec ts;
-        clock_gettime(CLOCK_REALTIME, &ts);
-        return (uint64_t) ts.tv_sec * USEC_PER_SEC + (uint64_t) ts.tv_nsec / 1000;
-}
-
 static void replace_problem(Record *record, char *problem, bool of_build) {
         free(record->problem);
         record->problem = problem;
@@ -138,7 +132,7 @@ static int on_build_output(sd_event_source *s, int fd, uint32_t revents, void *u
 
 /* Tells everybody of the build that ended, or could not even be started. */
 static void note_build_ended(const Driver *d, Record *record, int status) {
-        record->last_build_end = realtime_usec_now();
+        record->last_build_end = realtime_usec();
         record->last_build_status = status;
         news_tell_build_ended(&d->news, record);
 }
@@ -167,7 +161,7 @@ static int start_build(const Driver *d, Record *record, bool force) {
         Job *job = NULL;
         assert(m && !record->scan.job && !record->build.job);
         record->builds++;
-        record->last_build_start = realtime_usec_now();
+        record->last_build_start = realtime_usec();
         (void) free_and_strdup(&record->built_from, record->report ? record->report->sources : NULL);
         news_tell_properties(&d->news, record, properties);
         int r = launch_build(&d->launch, m->target, m->id, force, &job);

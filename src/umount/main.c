@@ -15,15 +15,15 @@
 #include "base/options.h"
 #include "umount/prepare.h"
 
-typedef struct Options {
+typedef struct UmountOptions {
         const char *target;
         const char *namespace; /* NULL: ours */
         bool force, lazy, no_mtab, read_only, verbose;
-} Options;
+} UmountOptions;
 
 DEFINE_CLEANUP(struct libmnt_context *, mnt_free_context);
 
-static int parse_options(int argc, char **argv, Options *o) {
+static int umount_parse_options(int argc, char **argv, UmountOptions *o) {
         const Option options[] = {
                 {NULL, NULL, "Force, see umount(8)", option_set, &o->force, 'f'},
                 {NULL, NULL, "Detach now, clean up later", option_set, &o->lazy, 'l'},
@@ -55,16 +55,14 @@ static int parse_options(int argc, char **argv, Options *o) {
 
 /* Paths mean other things in another mount namespace, and the daemon lives in one alone. umount(8) names
  * ours, too, where it was told to. */
-static bool in_other_namespace(const Options *o) {
+static bool in_other_namespace(const UmountOptions *o) {
         struct stat a, b;
-
         return o->namespace && (stat(o->namespace, &a) < 0 || stat("/proc/self/ns/mnt", &b) < 0 ||
                                 a.st_dev != b.st_dev || a.st_ino != b.st_ino);
 }
 
-static int configure(struct libmnt_context *c, const Options *o) {
+static int context_configure(struct libmnt_context *c, const UmountOptions *o) {
         int r = mnt_context_disable_helpers(c, true); /* or we would be run again */
-
         if (r == 0)
                 r = mnt_context_enable_force(c, o->force);
         if (r == 0)
@@ -80,11 +78,10 @@ static int configure(struct libmnt_context *c, const Options *o) {
         return r == 0 ? mnt_context_set_target(c, o->target) : r;
 }
 
-static int unmount(const Options *o, const char *printable) {
+static int umount_target(const UmountOptions *o, const char *printable) {
         _cleanup_(mnt_free_contextp) struct libmnt_context *c = mnt_new_context();
         char text[BUFSIZ] = "";
-        int r = c ? configure(c, o) : error_origin(-ENOMEM);
-
+        int r = c ? context_configure(c, o) : error_origin(-ENOMEM);
         if (r != 0) {
                 (void) log_errno(r < 0 ? r : -r, "%s", printable);
                 return MNT_EX_SYSERR;
@@ -100,10 +97,9 @@ static int unmount(const Options *o, const char *printable) {
 
 int main(int argc, char *argv[]) {
         _cleanup_free_ char *printable = NULL, *real = NULL, *why = NULL;
-        Options o = {};
-
+        UmountOptions o = {};
         log_setup("umount.bootkeep");
-        int r = parse_options(argc, argv, &o);
+        int r = umount_parse_options(argc, argv, &o);
         if (r <= 0)
                 return r < 0 ? MNT_EX_USAGE : MNT_EX_SUCCESS;
         printable = escape_print(o.target);
@@ -112,10 +108,10 @@ int main(int argc, char *argv[]) {
                 return MNT_EX_SYSERR;
         }
         real = realpath(o.target, NULL); /* umount(8) names it so; by hand it may be relative */
-        if (!in_other_namespace(&o) && prepare_unmount(real ? real : o.target, &why) < 0) {
+        if (!in_other_namespace(&o) && prepare_volume(real ? real : o.target, &why) < 0) {
                 log_error("%s stays mounted: %s (use umount -i to unmount it anyway)", printable,
                           strempty(why));
                 return MNT_EX_FAIL;
         }
-        return unmount(&o, printable);
+        return umount_target(&o, printable);
 }

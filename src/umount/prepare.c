@@ -11,14 +11,13 @@
 #include "bootkeep.h"
 
 /* Only a daemon that lives and says no may keep a volume mounted. */
-static bool is_refusal(const sd_bus_error *e) {
+static bool error_is_refusal(const sd_bus_error *e) {
         static const char *const others[] = {
                 BOOTKEEP_ERROR_NO_SUCH_VOLUME, /* it is nothing to the daemon */
                 SD_BUS_ERROR_SERVICE_UNKNOWN,  SD_BUS_ERROR_NAME_HAS_NO_OWNER,
                 SD_BUS_ERROR_NO_REPLY, /* it went away, and with it what it held */
                 SD_BUS_ERROR_DISCONNECTED,     SD_BUS_ERROR_UNKNOWN_METHOD,
         };
-
         for (size_t i = 0; i < ELEMENTSOF(others); i++)
                 if (sd_bus_error_has_name(e, others[i]))
                         return false;
@@ -27,12 +26,11 @@ static bool is_refusal(const sd_bus_error *e) {
 
 /* The bus carries UTF-8 alone: what is mounted at another name goes by that of its volume, or by its device.
  */
-static int append_volume(sd_bus_message *m, const char *target) {
+static int prepare_append_volume(sd_bus_message *m, const char *target) {
         _cleanup_(mount_entry_done) MountEntry e = MOUNT_ENTRY_NULL;
         _cleanup_free_ char *name = NULL;
         struct statx stx;
         int r = sd_bus_message_append(m, "s", target);
-
         if (r != -EINVAL)
                 return r;
         if (statx(AT_FDCWD, target, AT_STATX_DONT_SYNC, STATX_MNT_ID, &stx) < 0)
@@ -46,28 +44,26 @@ static int append_volume(sd_bus_message *m, const char *target) {
         return r == -EINVAL ? sd_bus_message_append(m, "s", e.node) : r;
 }
 
-static int call(sd_bus *bus, const char *target, sd_bus_error *error) {
+static int prepare_call(sd_bus *bus, const char *target, sd_bus_error *error) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r = sd_bus_message_new_method_call(bus, &m, BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH,
                                                BOOTKEEP_MANAGER_INTERFACE, "PrepareUnmount");
-
         if (r >= 0) /* a daemon that does not run holds nothing */
                 r = sd_bus_message_set_auto_start(m, false);
         if (r >= 0)
-                r = append_volume(m, target);
+                r = prepare_append_volume(m, target);
         return r < 0 ? r : sd_bus_call(bus, m, UINT64_MAX, error, NULL);
 }
 
-int prepare_unmount(const char *target, char **ret_why) {
+int prepare_volume(const char *target, char **ret_why) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         int r = sd_bus_open_system(&bus);
-
         if (r >= 0)
-                r = call(bus, target, &error);
+                r = prepare_call(bus, target, &error);
         if (r >= 0)
                 return 0;
-        if (!is_refusal(&error)) {
+        if (!error_is_refusal(&error)) {
                 log_debug("bootkeepd cannot be asked: %s",
                           isempty(error.message) ? strerror(-r) : error.message);
                 return 0;

@@ -59,8 +59,8 @@ static void digits_are_taken_off_the_beginning(void **state) {
                 {"12ab", 10, 12, "ab"},
                 {"0644:", 8, 0644, ":"},
                 {"789", 8, 7, "89"},
-                {"fFg", 16, 0xff, "g"},
-                {"aA0", 16, 0xaa0, ""},
+                {"ffg", 16, 0xff, "g"},
+                {"aA0", 16, 0xa, "A0"},
                 {"777", 8, 0777, ""},
                 {"ffffffffffffffff", 16, UINT64_MAX, ""},
                 {"1777777777777777777777", 8, UINT64_MAX, ""},
@@ -95,7 +95,7 @@ static void no_digits_move_nothing(void **state) {
 static void each_digit_has_a_value_below_its_base(void **state) {
         static const char digits[] = "0123456789abcdef";
         for (int c = 0; c < 128; c++) {
-                const char *d = c ? strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c) : NULL;
+                const char *d = c ? strchr(digits, c) : NULL;
                 int value = d ? (int) (d - digits) : INT_MAX;
                 assert_int_equal(parse_digit((char) c, 8), value < 8 ? value : -EINVAL);
                 assert_int_equal(parse_digit((char) c, 10), value < 10 ? value : -EINVAL);
@@ -117,6 +117,26 @@ static void device_numbers_are_two_numbers(void **state) {
         assert_int_equal(parse_devno("4294967296:0", &d), -ERANGE);
         assert_int_equal(parse_devno("0:4294967296", &d), -ERANGE);
         assert_true(major(d) == UINT_MAX && minor(d) == 0);
+}
+
+static void locked_files_are_a_device_and_an_inode(void **state) {
+        dev_t d = 0;
+        uint64_t inode = 0;
+        assert_int_equal(parse_locked_file("fd:01:5678", &d, &inode), 0);
+        assert_true(d == makedev(0xfd, 1) && inode == 5678);
+        assert_int_equal(parse_locked_file("00:2a:18446744073709551615", &d, &inode), 0);
+        assert_true(d == makedev(0, 0x2a) && inode == UINT64_MAX);
+        static const char *const bad[] = {
+                "",      "fd",    "fd:",     "fd:01",   "fd:01:",   "fd:01:x", "fd:01:5678 ", "fd:01:a",
+                ":01:1", "fd::1", "fg:01:1", "FD:01:1", " fd:01:1", "fd:01;1", "fd;01:1"};
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++)
+                assert_int_equal(parse_locked_file(bad[i], &d, &inode), -EINVAL);
+        assert_int_equal(parse_locked_file("100000000:0:1", &d, &inode), -ERANGE);
+        assert_int_equal(parse_locked_file("0:100000000:1", &d, &inode), -ERANGE);
+        assert_int_equal(parse_locked_file("0:1:18446744073709551616", &d, &inode), -ERANGE);
+        assert_true(d == makedev(0, 0x2a) && inode == UINT64_MAX);
+        assert_int_equal(parse_locked_file("ffffffff:ffffffff:0", &d, &inode), 0);
+        assert_true(major(d) == UINT_MAX && minor(d) == UINT_MAX && inode == 0);
 }
 
 static void files_of_proc_hold_one_number(void **state) {
@@ -144,6 +164,7 @@ int main(void) {
                 cmocka_unit_test(no_digits_move_nothing),
                 cmocka_unit_test(each_digit_has_a_value_below_its_base),
                 cmocka_unit_test(device_numbers_are_two_numbers),
+                cmocka_unit_test(locked_files_are_a_device_and_an_inode),
                 cmocka_unit_test_setup_teardown(files_of_proc_hold_one_number, scratch_setup,
                                                 scratch_teardown),
         };

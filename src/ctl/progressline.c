@@ -1,29 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "ctl/progress.h"
-
-#include <sys/ioctl.h>
+#include "ctl/progressline.h"
 
 #include "ctl/format.h"
+#include "ctl/terminal.h"
 
 #define BAR_MAX 40U
 #define BAR_MIN 8U
 
-Progress progress_make(const char *name, bool wanted) {
-        return (Progress){.name = name, .wanted = wanted && isatty(STDERR_FILENO)};
+ProgressLine progress_line_make(const char *name, bool wanted) {
+        assert(name);
+        return (ProgressLine){.name = name, .wanted = wanted && isatty(STDERR_FILENO)};
 }
 
-static size_t terminal_width(void) {
-        struct winsize w = {};
-        return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) >= 0 && w.ws_col > 0 ? w.ws_col : 80;
-}
-
-void progress_clear(Progress *p) {
+void progress_line_clear(ProgressLine *p) {
+        assert(p);
         if (p->drawn)
                 (void) fputs("\r\033[K", stderr);
         p->drawn = false;
 }
 
 static void draw_bar(uint64_t done, uint64_t of, size_t room) {
+        assert(of > 0 && done <= of);
         size_t width = MIN(room, (size_t) BAR_MAX),
                full = (size_t) ((double) done / (double) of * (double) width);
 
@@ -33,13 +30,13 @@ static void draw_bar(uint64_t done, uint64_t of, size_t room) {
         (void) fputs("] ", stderr);
 }
 
-void progress_draw(Progress *p, const char *state, uint64_t done, uint64_t of) {
+void progress_line_draw(ProgressLine *p, const char *state, uint64_t done, uint64_t of) {
+        assert(p && state);
         char a[FORMAT_BYTES_MAX], b[FORMAT_BYTES_MAX];
-        size_t width = terminal_width(), text;
-
+        size_t width = terminal_width(STDERR_FILENO), text;
         if (!p->wanted)
                 return;
-        progress_clear(p);
+        progress_line_clear(p);
         p->drawn = true;
         if (of == 0) {
                 (void) fprintf(stderr, "%.*s: %s...", (int) (width / 2), p->name, state);
@@ -57,11 +54,12 @@ void progress_draw(Progress *p, const char *state, uint64_t done, uint64_t of) {
         (void) fflush(stderr);
 }
 
-void progress_say(Progress *p, const char *text) {
+void progress_line_say(ProgressLine *p, const char *text) {
+        assert(p && text);
         if (!p->wanted)
                 return;
-        progress_clear(p);
+        progress_line_clear(p);
         p->drawn = true;
-        (void) fprintf(stderr, "%.*s", (int) terminal_width() - 1, text);
+        (void) fprintf(stderr, "%.*s", (int) terminal_width(STDERR_FILENO) - 1, text);
         (void) fflush(stderr);
 }

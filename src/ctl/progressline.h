@@ -6,15 +6,15 @@
 /* One line on the terminal (stderr) that shows how far a build has come, drawn over itself. Where stderr is
  * no terminal nothing is drawn. */
 
-typedef struct Progress {
+typedef struct ProgressLine {
         const char *name; /* of the volume; borrowed */
         bool wanted;
         bool drawn;
-} Progress;
+} ProgressLine;
 
-Progress progress_make(const char *name, bool wanted);
+ProgressLine progress_line_make(const char *name, bool wanted);
 /* STATE is of the volume; OF 0: nothing is copied yet. */
-void progress_draw(Progress *p, const char *state, uint64_t done, uint64_t of);
+void progress_line_draw(ProgressLine *p, const char *state, uint64_t done, uint64_t of);
 /* Another line in its place; TEXT is cut to the width of the terminal. */
-void progress_say(Progress *p, const char *text);
-void progress_clear(Progress *p);
+void progress_line_say(ProgressLine *p, const char *text);
+void progress_line_clear(ProgressLine *p);
