@@ -7,7 +7,7 @@ static void set_text(char **reterr, char *text) {
 }
 
 int failure(char **reterr, int r, const char *format, ...) {
-        assert(r < 0 && format);
+        assert(format);
         char *text = NULL;
         va_list ap;
         if (!reterr)

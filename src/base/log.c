@@ -159,7 +159,7 @@ void log_send(int level, const LogFields *fields, const char *format, ...) {
 }
 
 int log_send_errno(int level, const LogFields *fields, int error, const char *format, ...) {
-        assert(level >= LOG_EMERG && level <= LOG_DEBUG && error != 0 && format);
+        assert(level >= LOG_EMERG && level <= LOG_DEBUG && format);
         if (error > 0)
                 error = -error;
         if (level > logger.max_level)

@@ -152,7 +152,7 @@ void mount_facts_from_fs(struct libmnt_fs *fs, MountFacts *ret) {
 }
 
 int mount_entry_from_facts(const MountFacts *f, MountEntry *ret) {
-        assert(f && f->root && f->target && f->fstype && ret);
+        assert(f && ret);
         _cleanup_(mount_entry_done) MountEntry e = {
                 .id = f->id, .read_only = f->read_only, .inside_subvolume = is_inside_subvolume(f)};
         if (has_foreign_type(f->fstype) || !find_device(f, &e.devno))

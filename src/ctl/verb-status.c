@@ -136,7 +136,7 @@ static void status_print_state(const Ctl *ctl, const VolumeInfo *v) {
                       isempty(reason) ? "" : " - ", strempty(reason));
         if (streq(v->state, "building") && v->progress_of > 0) {
                 char done[FORMAT_BYTES_MAX], of[FORMAT_BYTES_MAX];
-                (void) printf("%14s: %s of %s\n", "ProgressLine", format_bytes(v->progress_done, done),
+                (void) printf("%14s: %s of %s\n", "Progress", format_bytes(v->progress_done, done),
                               format_bytes(v->progress_of, of));
         }
 }

@@ -189,7 +189,7 @@ static const struct {
 } nested[] = {
         {"Caches", "a(ssbs)", read_caches},
         {"Helpers", "a(sssbs)", read_helpers},
-        {"ProgressLine", "(tt)", read_progress},
+        {"Progress", "(tt)", read_progress},
 };
 
 static int read_property(VolumeInfo *v, sd_bus_message *m) {

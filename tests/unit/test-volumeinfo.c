@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What bootkeepctl knows of a volume is what the daemon said, whatever else it said. */
+
+#include "ctl/volumeinfo.h"
+
+#include <setjmp.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+static sd_bus *bus; /* that nobody is at the other end of */
+
+static int make_bus(void **state) {
+        int fds[2];
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+        assert_true(sd_bus_new(&bus) >= 0);
+        assert_true(sd_bus_set_fd(bus, fds[0], fds[0]) >= 0);
+        assert_true(sd_bus_start(bus) >= 0);
+        *state = (void *) (intptr_t) fds[1];
+        return 0;
+}
+
+static int drop_bus(void **state) {
+        sd_bus_close(bus);
+        sd_bus_unref(bus);
+        close((int) (intptr_t) *state);
+        return 0;
+}
+
+/* A message that is read, with arguments by TYPES. */
+#define MESSAGE(...) message_sealed(message_new(), __VA_ARGS__)
+
+static sd_bus_message *message_new(void) {
+        sd_bus_message *m = NULL;
+        assert_true(sd_bus_message_new_signal(bus, &m, "/x", "org.example.X", "Y") >= 0);
+        return m;
+}
+
+static sd_bus_message *message_sealed(sd_bus_message *m, const char *types, ...) {
+        va_list ap;
+        va_start(ap, types);
+        assert_true(sd_bus_message_appendv(m, types, ap) >= 0);
+        va_end(ap);
+        assert_true(sd_bus_message_seal(m, 1, 0) >= 0);
+        assert_true(sd_bus_message_rewind(m, true) >= 0);
+        return m;
+}
+
+static void reads(VolumeInfo *v, sd_bus_message *m) {
+        assert_true(volume_info_read(v, m) >= 0);
+        sd_bus_message_unref(m);
+}
+
+static VolumeInfo *all_of_it(void) {
+        VolumeInfo *v = volume_info_new("/org/bootkeep1/volume/sda2");
+        assert_non_null(v);
+        reads(v, MESSAGE("a{sv}", 21, "Name", "s", "sda2", "Device", "s", "/dev/sda2", "MountPoint", "s", "/",
+                         "FileSystemType", "s", "ext4", "UUID", "s", "u", "Manifest", "s", "/m.xml", "State",
+                         "s", "stale", "StateReason", "s", "why", "Busy", "b", 1, "Trusted", "b", 1,
+                         "LockHolder", "s", ":1.5", "LockHolderPID", "u", 12U, "LockWaiters", "u", 3U,
+                         "Failures", "u", 4U, "Attempts", "u", 5U, "LastBuildStart", "t", UINT64_C(6000),
+                         "LastBuildEnd", "t", UINT64_C(7000), "LastBuildStatus", "i", -1, "Progress", "(tt)",
+                         UINT64_C(8), UINT64_C(9), "Caches", "a(ssbs)", 2, "initramfs", "6.1.0", 0, "changed",
+                         "depmod", "", 1, "", "Helpers", "a(sssbs)", 1, "sda1", "esp", "p", 0, "gone"));
+        return v;
+}
+
+static void assert_all_of_it(const VolumeInfo *v) {
+        assert_string_equal(v->object, "/org/bootkeep1/volume/sda2");
+        assert_string_equal(v->name, "sda2");
+        assert_string_equal(v->device, "/dev/sda2");
+        assert_string_equal(v->mount_point, "/");
+        assert_string_equal(v->fs_type, "ext4");
+        assert_string_equal(v->uuid, "u");
+        assert_string_equal(v->manifest, "/m.xml");
+        assert_string_equal(v->state, "stale");
+        assert_string_equal(v->reason, "why");
+        assert_string_equal(v->lock_holder, ":1.5");
+        assert_true(v->busy && v->trusted);
+        assert_int_equal(v->lock_holder_pid, 12);
+        assert_int_equal(v->lock_waiters, 3);
+        assert_int_equal(v->failures, 4);
+        assert_int_equal(v->attempts, 5);
+        assert_int_equal(v->last_build_start, 6000);
+        assert_int_equal(v->last_build_end, 7000);
+        assert_int_equal(v->last_build_status, -1);
+        assert_int_equal(v->progress_done, 8);
+        assert_int_equal(v->progress_of, 9);
+        assert_int_equal(v->n_caches, 2);
+        assert_string_equal(v->caches[0].name, "initramfs");
+        assert_string_equal(v->caches[0].instance, "6.1.0");
+        assert_string_equal(v->caches[0].reason, "changed");
+        assert_false(v->caches[0].fresh);
+        assert_string_equal(v->caches[1].name, "depmod");
+        assert_true(v->caches[1].fresh);
+        assert_int_equal(v->n_helpers, 1);
+        assert_string_equal(v->helpers[0].device, "sda1");
+        assert_string_equal(v->helpers[0].type, "esp");
+        assert_string_equal(v->helpers[0].partuuid, "p");
+        assert_string_equal(v->helpers[0].reason, "gone");
+        assert_false(v->helpers[0].fresh);
+}
+
+static void every_property_is_read(void **state) {
+        _cleanup_(volume_info_freep) VolumeInfo *v = all_of_it();
+        assert_all_of_it(v);
+        assert_int_equal(volume_info_stale_caches(v), 1);
+        assert_int_equal(volume_info_stale_helpers(v), 1);
+        assert_false(volume_info_is_plain(v));
+}
+
+static void nothing_is_known_of_a_new_one(void **state) {
+        _cleanup_(volume_info_freep) VolumeInfo *v = volume_info_new("/x");
+        assert_string_equal(v->name, "");
+        assert_string_equal(v->lock_holder, "");
+        assert_int_equal(v->n_caches, 0);
+        assert_int_equal(volume_info_stale_caches(v), 0);
+        assert_int_equal(volume_info_stale_helpers(v), 0);
+        reads(v, MESSAGE("a{sv}", 0));
+        assert_string_equal(v->state, "");
+}
+
+static void what_changed_replaces_what_was(void **state) {
+        _cleanup_(volume_info_freep) VolumeInfo *v = all_of_it();
+        reads(v, MESSAGE("a{sv}", 4, "State", "s", "plain", "Busy", "b", 0, "Caches", "a(ssbs)", 1, "x", "y",
+                         1, "", "Helpers", "a(sssbs)", 0));
+        assert_true(volume_info_is_plain(v));
+        assert_false(v->busy);
+        assert_true(v->trusted);
+        assert_int_equal(v->n_caches, 1);
+        assert_string_equal(v->caches[0].name, "x");
+        assert_int_equal(v->n_helpers, 0);
+        assert_int_equal(volume_info_stale_caches(v), 0);
+        assert_int_equal(volume_info_stale_helpers(v), 0);
+}
+
+/* This program and the daemon need not be of one version. */
+static void what_is_not_known_is_passed_over(void **state) {
+        _cleanup_(volume_info_freep) VolumeInfo *v = volume_info_new("/x");
+        reads(v, MESSAGE("a{sv}", 6, "Colour", "s", "blue", "Busy", "s", "yes", "Caches", "a(ss)", 1, "a",
+                         "b", "Failures", "t", UINT64_C(3), "Name", "as", 1, "n", "State", "s", "fresh"));
+        assert_false(v->busy);
+        assert_int_equal(v->n_caches, 0);
+        assert_int_equal(v->failures, 0);
+        assert_string_equal(v->name, "");
+        assert_string_equal(v->state, "fresh");
+        sd_bus_message *m = MESSAGE("s", "no properties");
+        assert_true(volume_info_read(v, m) < 0);
+        sd_bus_message_unref(m);
+}
+
+static void a_copy_lives_on_its_own(void **state) {
+        VolumeInfo *v = all_of_it();
+        _cleanup_(volume_info_freep) VolumeInfo *copy = volume_info_copy(v);
+        assert_non_null(copy);
+        (void) volume_info_free(v);
+        assert_all_of_it(copy);
+}
+
+static void the_list_is_sorted(void **state) {
+        static const struct {
+                const char *name, *state;
+        } volumes[] = {
+                {"sda10", "fresh"}, {"a", "plain"}, {"sda9", "stale"}, {"sda2[/@]", "fresh"}, {"0", "plain"}};
+        static const char *const sorted[] = {"sda2[/@]", "sda9", "sda10", "0", "a"};
+        _cleanup_(volume_info_list_freep) VolumeInfoList *l = calloc(1, sizeof(*l));
+        assert_non_null(l);
+        volume_info_list_sort(l);
+        for (size_t i = 0; i < ELEMENTSOF(volumes); i++) {
+                VolumeInfo *v = volume_info_new("/x");
+                assert_true(free_and_strdup(&v->name, volumes[i].name) >= 0);
+                assert_true(free_and_strdup(&v->state, volumes[i].state) >= 0);
+                assert_int_equal(volume_info_list_add(l, v), 0);
+        }
+        assert_int_equal(volume_info_list_add(l, NULL), -ENOMEM);
+        volume_info_list_sort(l);
+        assert_int_equal(l->n, ELEMENTSOF(sorted));
+        for (size_t i = 0; i < l->n; i++)
+                assert_string_equal(l->items[i]->name, sorted[i]);
+}
+
+static void json_has_every_property(void **state) {
+        _cleanup_(volume_info_freep) VolumeInfo *v = all_of_it();
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
+        Json j = JSON_INIT(f, JSON_SHORT);
+        volume_info_to_json(v, &j);
+        assert_int_equal(fclose(f), 0);
+        assert_string_equal(
+                text,
+                "{\"name\":\"sda2\",\"device\":\"/dev/sda2\",\"mount_point\":\"/"
+                "\",\"file_system_type\":\"ext4\","
+                "\"uuid\":\"u\",\"manifest\":\"/"
+                "m.xml\",\"state\":\"stale\",\"state_reason\":\"why\",\"busy\":true,"
+                "\"trusted\":true,\"lock_holder\":\":1.5\",\"lock_holder_pid\":12,\"lock_waiters\":3,"
+                "\"failures\":4,\"attempts\":5,\"last_build_start\":6000,\"last_build_end\":7000,"
+                "\"last_build_status\":-1,\"caches\":[{\"name\":\"initramfs\",\"instance\":\"6.1.0\","
+                "\"fresh\":false,\"reason\":\"changed\"},{\"name\":\"depmod\",\"instance\":\"\",\"fresh\":"
+                "true,"
+                "\"reason\":\"\"}],\"helpers\":[{\"device\":\"sda1\",\"type\":\"esp\",\"partuuid\":\"p\","
+                "\"fresh\":false,\"reason\":\"gone\"}]}\n");
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(every_property_is_read),
+                cmocka_unit_test(nothing_is_known_of_a_new_one),
+                cmocka_unit_test(what_changed_replaces_what_was),
+                cmocka_unit_test(what_is_not_known_is_passed_over),
+                cmocka_unit_test(a_copy_lives_on_its_own),
+                cmocka_unit_test(the_list_is_sorted),
+                cmocka_unit_test(json_has_every_property),
+        };
+        return cmocka_run_group_tests(tests, make_bus, drop_bus);
+}
