@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What a C client of bootkeep needs: names on the bus, flags, exit statuses, places, message ids.
- * The programs themselves use this header, so it cannot lie. See org.bootkeep1(5). */
+/* What a C client of bootkeep needs: names on the bus, flags, exit statuses, paths, message IDs. The programs
+ * themselves use this header, so it cannot lie. See org.bootkeep1(5). */
 
 /* D-Bus */
 #define BOOTKEEP_BUS_NAME "org.bootkeep1"
@@ -39,18 +39,18 @@
 #define BOOTKEEP_BUILD_REFUSED 3
 #define BOOTKEEP_BUILD_TEMPFAIL 75
 
-/* Exit statuses of bootkeepctl, beside 0 and what a verb says */
+/* Exit statuses of bootkeepctl, besides 0 and those of a verb */
 #define BOOTKEEP_CTL_NO 1
 #define BOOTKEEP_CTL_USAGE 2
 #define BOOTKEEP_CTL_UNREACHABLE 3
 #define BOOTKEEP_CTL_DENIED 4
 
-/* Places on a volume */
+/* Paths on a volume */
 #define BOOTKEEP_MANIFEST_ADMIN "/etc/bootkeep/bootcaches.xml"
 #define BOOTKEEP_MANIFEST_VENDOR "/usr/lib/bootkeep/bootcaches.xml"
 #define BOOTKEEP_VOLUME_STATE "/var/lib/bootkeep"
 
-/* Message ids in the journal (MESSAGE_ID=), explained by the message catalog */
+/* Message IDs in the journal (MESSAGE_ID=), explained by the message catalog */
 #define BOOTKEEP_MESSAGE_VOLUME_APPEARED "f0d1a6f6d3a34f5e9c0b7b1d8a5c2e01"
 #define BOOTKEEP_MESSAGE_VOLUME_GONE "f0d1a6f6d3a34f5e9c0b7b1d8a5c2e02"
 #define BOOTKEEP_MESSAGE_MANIFEST_REFUSED "f0d1a6f6d3a34f5e9c0b7b1d8a5c2e03"

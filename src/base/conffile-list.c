@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Which configuration files there are: names of several folders, where the more important folder hides those
- * of the others. What is in them is conffile.c's. */
+/* Which configuration files there are: names in several folders, where a more important folder hides those in
+ * the others. Their content is up to conffile.c. */
 
 #include <sys/stat.h>
 
@@ -51,7 +51,7 @@ static bool name_has_suffix(const char *name, const char *suffix) {
         return n > k && name[0] != '.' && streq(name + n - k, suffix);
 }
 
-/* Adds what DIRECTORY has and more important ones had not. */
+/* Adds what DIRECTORY contains and more important ones did not. */
 static int found_list_add_directory(FoundList *l, const char *directory, const char *suffix) {
         _cleanup_closedir_ DIR *d = opendir(directory);
         if (!d)
@@ -73,7 +73,7 @@ static int found_compare(const void *a, const void *b) {
         return strcmp(((const Found *) a)->name, ((const Found *) b)->name);
 }
 
-/* Appends the paths in order of names to *V. */
+/* Appends the paths to *V, in order of their names. */
 static int found_list_finish(FoundList *l, char ***v) {
         if (l->n > 0)
                 qsort(l->items, l->n, sizeof(*l->items), found_compare);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* One configuration file. It is read line by line, and libeconf must agree with what we read: a key counts
- * only if libeconf knows it from just that line. libeconf 0.5.1 alone is no judge: it takes what is not
- * understood for the rest of the line before or for a key without a value, and cuts values at a comment sign
- * within quotes. So every line is one of four kinds, what is none of them is told of, and values are taken
- * from their lines as they were written.
+ * only if libeconf knows it from just that line. libeconf 0.5.1 alone is not enough: it treats what it does
+ * not understand as a continuation of the previous line or as a key without a value, and cuts values at a
+ * comment sign within quotes. So every line must be of one of four kinds, anything else is reported, and
+ * values are taken from their lines as written.
  *
  * Comments are lines that begin with # or ; as in systemd.syntax(7). Beyond that, a # after white space ends
- * a value, unless it stands within quotes; a ; never does.
+ * a value, unless it is within quotes; a ; never does.
  *
- * Long lines, NUL bytes, other encodings and what is no regular file never reach libeconf: it would tear the
- * first, lose what follows the second, and wait for a fifo. */
+ * Long lines, NUL bytes, other encodings and anything but regular files never reach libeconf: it would split
+ * the first, lose what follows the second, and block on a fifo. */
 
 #include "base/conffile.h"
 
@@ -36,7 +36,7 @@ typedef enum LineKind {
         LINE_OTHER,
 } LineKind;
 
-/* One file while it is read. */
+/* One file while it is being read. */
 typedef struct Source {
         const char *file;
         int fd;
@@ -78,9 +78,9 @@ void conffile_warn(const char *file, size_t line, const char *format, ...) {
         va_end(ap);
 }
 
-/* What a fault costs. */
+/* What a mistake costs. */
 typedef enum Cost {
-        COST_VALUE, /* what the line says */
+        COST_VALUE, /* the content of the line */
         COST_LINE,  /* the line: the file is not read whole */
         COST_FILE,
 } Cost;
@@ -161,7 +161,7 @@ static const char *skip_space(const char *s) {
         return s + strspn(s, SPACE);
 }
 
-/* The bracket that ends the name of the section which LINE begins; NULL: it begins none. */
+/* The bracket that ends the name of the section that LINE begins; NULL: it does not begin one. */
 static const char *section_end(const char *line) {
         assert(line);
         const char *end = skip_space(line);
@@ -184,7 +184,7 @@ static LineKind line_kind(const char *line) {
         return strchr(text, '=') ? LINE_ASSIGNMENT : LINE_OTHER;
 }
 
-/* What no editor for such files writes. */
+/* What no editor for such files would write. */
 static int source_check_encoding(Source *s) {
         if (s->n_lines > 0 && startswith(s->lines[0], "\xef\xbb\xbf"))
                 return source_complain(s, COST_FILE, 1, "begins with a byte order mark");
@@ -231,7 +231,7 @@ static void cut_comment(char *s) {
         }
 }
 
-/* Would systemd take the next line for a part of this value? */
+/* Would systemd treat the next line as a part of this value? */
 static bool continues(const char *value) {
         size_t n = strlen(value), backslashes = 0;
         while (backslashes < n && value[n - 1 - backslashes] == '\\')
@@ -276,7 +276,7 @@ static const ConfItem *source_find_key(const Source *s, const char *key) {
         return NULL;
 }
 
-/* KEY, which SECTION (NULL: none) does not have. */
+/* KEY, which does not exist in SECTION (NULL: none). */
 static int source_refuse_key(Source *s, const char *section, const char *key, size_t line) {
         const ConfItem *meant = source_find_key(s, key), *other = source_find_item(s, section, "*");
         const char *why;
@@ -294,7 +294,7 @@ static int source_refuse_key(Source *s, const char *section, const char *key, si
                                section);
 }
 
-/* KEY and what TEXT says after "=". Problems with one key are warnings: the others still count. */
+/* KEY and what follows "=" in TEXT. Problems with one key are warnings: the others still count. */
 static int source_apply_key(Source *s, const char *section, const char *key, char *text, size_t line) {
         if (!*key)
                 return source_complain(s, COST_LINE, line, "\"=\" without a key, ignoring");
@@ -344,7 +344,7 @@ static bool source_knows_section(const Source *s, const char *name) {
         return false;
 }
 
-/* Is there nothing but comments after LINE until the next section? */
+/* Is there nothing but comments between LINE and the next section? */
 static bool section_is_empty(const Source *s, size_t line) {
         for (size_t i = line; i < s->n_lines; i++) {
                 LineKind kind = line_kind(s->lines[i]);
@@ -354,7 +354,7 @@ static bool section_is_empty(const Source *s, size_t line) {
         return true;
 }
 
-/* An unknown section that has keys is told of with these. */
+/* An unknown section that has keys is reported with these. */
 static int source_enter_section(Source *s, size_t line, char **section) {
         int r = section_name(s->lines[line - 1], section);
         if (r < 0 || source_knows_section(s, *section) || !section_is_empty(s, line))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The kinds of values that settings have: the conf_parse_ functions of conffile.h. They know no file and no
- * key, and leave alone what they cannot read. */
+/* The kinds of values that settings have: the conf_parse_ functions of conffile.h. They know neither file nor
+ * key, and leave the target alone if they cannot parse the value. */
 
 #include <ctype.h>
 
@@ -53,7 +53,7 @@ static uint64_t unit_usec(const char *s, size_t n) {
         return 0;
 }
 
-/* Takes one number with its unit off *S and adds it to *SUM. */
+/* Removes one number with its unit from *S and adds it to *SUM. */
 static bool take_span(const char **s, uint64_t *sum) {
         const char *p = *s;
         uint64_t whole = 0, fraction = 0, scale = 1, all;

@@ -2,10 +2,10 @@
 #pragma once
 
 /* Where an errno began: `return error_origin(-EINVAL)` is `return -EINVAL` that also says, at debug level, in
- * which function of which file that was. Who passes on the error of somebody else does not use it. So an
- * "Invalid argument" that ends up in the log can be followed with BOOTKEEP_LOG_LEVEL=debug.
+ * which function of which file that was. Code that only passes on an error does not use it. So an "Invalid
+ * argument" that ends up in the log can be followed with BOOTKEEP_LOG_LEVEL=debug.
  *
- * Not for what stands below the logger (util, escape) nor for what is pure (daemon/core). */
+ * Not for anything below the logger (util, escape), nor for anything pure (daemon/core). */
 
 #include "base/log.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Words of a line. Every string has exactly one escaped form, and only that form is read back: so two lines
- * are equal exactly if what they say is, and a reader can refuse what our writers never wrote. */
+ * are equal exactly if their contents are, and a reader can reject what our writers never wrote. */
 
 #include "base/escape.h"
 
@@ -75,8 +75,8 @@ int unescape_word(const char *s, size_t size, char **ret) {
         return 0;
 }
 
-/* The length of the character at S if a terminal may be given it, else 0. Control characters, of which UTF-8
- * has some beyond ASCII, drive it. */
+/* The length of the character at S if it may be sent to a terminal, else 0. Control characters, of which
+ * UTF-8 has some beyond ASCII, control the terminal. */
 static size_t printable_length(const char *s) {
         uint32_t c;
         size_t n = utf8_decode(s, &c);
@@ -99,7 +99,7 @@ char *escape_print(const char *s) {
                 s += n;
         }
         *p++ = 0;
-        char *fitting = realloc(text, (size_t) (p - text)); /* it may be kept for long */
+        char *fitting = realloc(text, (size_t) (p - text)); /* it may be kept for a long time */
         return fitting ? fitting : text;
 }
 

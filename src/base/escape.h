@@ -9,7 +9,7 @@ char *escape_word(const char *s); /* NULL: out of memory */
 /* -EINVAL if S (SIZE bytes) is not what escape_word makes, or holds \x00. */
 int unescape_word(const char *s, size_t size, char **ret);
 
-/* The same for what a person reads: only control characters and what is not UTF-8 are escaped. */
+/* The same for text that people read: only control characters and invalid UTF-8 are escaped. */
 char *escape_print(const char *s);
 
 /* Splits LINE into its words and unescapes each. -EINVAL. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A signal is asked for where a step ends, never acted on in the middle of one: that is why there is no
- * handler here. Whoever waits polls the descriptor together with what it waits for. */
+/* Signals are checked for where a step ends and never acted on in the middle of one; that is why there is no
+ * handler here. Code that waits polls the descriptor along with what it waits for. */
 
 #include "base/interrupt.h"
 

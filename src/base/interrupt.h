@@ -3,18 +3,18 @@
 
 #include "base/util.h"
 
-/* The wish of someone outside that this build ends: SIGTERM, SIGINT or SIGHUP, taken by a signalfd. Once
- * wished it stays wished. */
+/* A request from outside to end this build: SIGTERM, SIGINT or SIGHUP, received through a signalfd. A request
+ * is never withdrawn. */
 typedef struct Interrupt Interrupt;
 
-/* Blocks the signals for good. */
+/* Blocks the signals permanently. */
 int interrupt_new(Interrupt **ret);
 Interrupt *interrupt_free(Interrupt *i);
 DEFINE_CLEANUP(Interrupt *, interrupt_free);
 
-/* A descriptor to poll for POLLIN beside others; call interrupt_check then. I may be NULL: never interrupted,
- * -EBADF, which poll skips. */
+/* A descriptor to poll for POLLIN along with others; then call interrupt_check. I may be NULL: never
+ * interrupted, -EBADF, which poll skips. */
 int interrupt_get_fd(const Interrupt *i);
 bool interrupt_check(Interrupt *i);
-/* The same for who knows nothing of interrupts, see fingerprint_content. USERDATA is the Interrupt. */
+/* The same for code that knows nothing of interrupts, see fingerprint_content. USERDATA is the Interrupt. */
 bool interrupt_wished(void *userdata);

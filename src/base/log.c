@@ -14,8 +14,8 @@
 static struct {
         const char *identifier;
         int max_level;
-        bool journal; /* by its socket */
-        bool stream;  /* by stderr, whose lines begin with their level */
+        bool journal; /* through its socket */
+        bool stream;  /* through stderr, where lines begin with their level */
         bool colors;
 } logger = {.identifier = "bootkeep", .max_level = LOG_INFO};
 
@@ -127,8 +127,8 @@ static void send_to_stderr(int level, const LogFields *f, const char *text) {
                          strlen(line)); /* one write: lines of several processes do not mix */
 }
 
-/* Control characters would let a hostile name forge lines or drive the terminal, and journalctl(1) shows of a
- * message with any, or that is not UTF-8, no more than its size. */
+/* Control characters would let a hostile name forge lines or drive the terminal, and journalctl(1) shows only
+ * the size of a message that contains any, or is not UTF-8. */
 static void send_text(int level, const LogFields *fields, const char *message) {
         assert(level >= LOG_EMERG && level <= LOG_DEBUG && message);
         static const LogFields none;

@@ -19,17 +19,17 @@ typedef struct LogFields {
         const char *cache;      /* BOOTKEEP_CACHE= */
         const char *instance;   /* BOOTKEEP_INSTANCE= */
         const char *helper;     /* BOOTKEEP_HELPER=, `sda1` */
-        int error; /* ERRNO=, positive or negative; the text is for the caller to add by %m or strerror */
+        int error; /* ERRNO=, positive or negative; the caller adds the text with %m or strerror */
 } LogFields;
 
-/* IDENTIFIER is kept, not copied. Messages less urgent than MAX_LEVEL (LOG_INFO) are dropped. Looks at the
+/* IDENTIFIER is kept, not copied. Messages less urgent than MAX_LEVEL (LOG_INFO) are dropped. Reads the
  * environment once: BOOTKEEP_LOG_LEVEL (a name or number of syslog(3)), JOURNAL_STREAM, colours. */
 void log_setup(const char *identifier);
-/* For a program that is about to give up the right to open a socket: where stderr is the journal's, lines
- * with their level in front go there from now on; fields but the volume are lost. */
+/* For a program that is about to give up the right to open a socket: if stderr is connected to the journal,
+ * lines prefixed with their level go there from now on; fields except the volume are lost. */
 void log_stay_on_stderr(void);
 int log_max_level(void);
-/* Returns the level until now. */
+/* Returns the previous level. */
 int log_set_max_level(int level);
 
 /* Does not change errno. */

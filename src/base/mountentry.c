@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What the mount table says of one volume. It never opens or stats the mount point: that may lie on a disk or
- * server that does not answer. Whether something is block-backed is asked of /sys and /dev alone. */
+/* What the mount table says about one volume. It never opens or stats the mount point, which may be on a disk
+ * or server that does not respond. Only /sys and /dev are asked whether something is block-backed. */
 
 #include "base/mountentry.h"
 
@@ -61,8 +61,8 @@ static bool has_option(const char *options, const char *name) {
         return options && mnt_optstr_get_option(options, name, NULL, NULL) == 0;
 }
 
-/* Which block device it lies on. btrfs and its like show an anonymous number (major 0): theirs is that of the
- * source. */
+/* The block device that it is on. btrfs and the like show an anonymous number (major 0): theirs is that of
+ * the source. */
 static bool find_device(const MountFacts *f, dev_t *ret) {
         if (major(f->devno) == 0)
                 return is_block_node(f->source, ret);
@@ -70,7 +70,7 @@ static bool find_device(const MountFacts *f, dev_t *ret) {
         return true;
 }
 
-/* The source as mounted; "/dev/root" and what was renamed since are replaced by the kernel's name. */
+/* The source as mounted; "/dev/root" and devices renamed since are replaced by the kernel's name. */
 static int find_node(const char *source, dev_t devno, const char *device, char **ret) {
         dev_t of_source;
         if (is_block_node(source, &of_source) && of_source == devno)
@@ -78,7 +78,7 @@ static int find_node(const char *source, dev_t devno, const char *device, char *
         return strprintf(ret, "/dev/%s", device);
 }
 
-/* A partition has none of its own, but lies in the folder of its disk. */
+/* A partition has none of its own, but is in the folder of its disk. */
 static uint64_t find_diskseq(dev_t devno) {
         static const char *const places[] = {"", "/.."};
         for (size_t i = 0; i < ELEMENTSOF(places); i++) {
@@ -108,7 +108,7 @@ static bool equals_escaped(const char *a, const char *b) {
         return !*a && !*b;
 }
 
-/* btrfs says last of its options which subvolume a mount shows something of. libmount has unescaped it. */
+/* The last option of btrfs says which subvolume a mount shows (a part of). libmount has unescaped it. */
 static bool is_inside_subvolume(const MountFacts *f) {
         static const char option[] = "subvol=";
         const char *found = f->options && streq(f->fstype, "btrfs") ? strstr(f->options, option) : NULL;

@@ -13,7 +13,7 @@
 /* What getopt_long returns: the letter of a short option, and this with its index for a long one. */
 #define LONG_OPTION 0x100
 
-/* The options as getopt_long wants them. */
+/* The options in the form that getopt_long expects. */
 typedef struct Getopt {
         struct option table[OPTIONS_MAX + 1]; /* with a terminator */
         size_t n;
@@ -152,14 +152,14 @@ static const Option *option_find(const Option *options, size_t n, int c) {
         return NULL;
 }
 
-/* 1: applied; 0: there is no further option; negative errno: bad usage, logged. */
+/* 1: applied; 0: no further options; negative errno: bad usage, logged. */
 static int options_take(int argc, char **argv, const Getopt *g, const Option *options, size_t n) {
         int c = getopt_long(argc, argv, g->letters, g->table, NULL);
         if (c < 0)
                 return 0;
         const Option *o = option_find(options, n, c);
         if (!o)
-                return error_origin(-EINVAL); /* getopt said why */
+                return error_origin(-EINVAL); /* getopt has said why */
         int r = option_apply(o, optarg);
         return r < 0 ? r : 1;
 }

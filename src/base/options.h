@@ -2,20 +2,20 @@
 #pragma once
 
 /* The command line of a program: one table says which options there are, what each does and what --help
- * prints of it. --help and --version are there by themselves. */
+ * prints for it. --help and --version are built in. */
 
 #include "base/util.h"
 
 typedef struct Option {
-        const char *name; /* without the dashes; NULL: has but a letter */
-        /* what --help calls its value: "DIR"; "[MODE]": the value may be left out, then PARSE gets NULL;
-         * NULL: it has none */
+        const char *name; /* without the dashes; NULL: only has a letter */
+        /* what --help calls its value: "DIR"; "[MODE]": the value is optional, PARSE gets NULL without one;
+         * NULL: no value */
         const char *argument;
         const char *text;
         int (*parse)(const char *value, void *data); /* -EINVAL: not such a value, other errno */
         void *data;
         char letter;         /* 'f' for -f; 0: none */
-        const char *expects; /* what a bad value should have been; NULL: ARGUMENT says it */
+        const char *expects; /* what a bad value should have been; NULL: ARGUMENT */
 } Option;
 
 typedef struct OptionsHelp {
@@ -27,7 +27,7 @@ typedef struct OptionsHelp {
         char version_letter;       /* 'V' for -V; 0: --version alone */
 } OptionsHelp;
 
-/* 1: argv[optind] is the first argument that is no option; 0: --help or --version was answered; negative
+/* 1: argv[optind] is the first argument that is not an option; 0: --help or --version was handled; negative
  * errno: bad usage, logged. */
 int options_parse(int argc, char **argv, const Option *options, size_t n, const OptionsHelp *help);
 

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Numbers in text. A number is a row of digits and nothing else: no sign, no white space, no prefix, nothing
- * after it; strtoul(3) accepts all of these. What is no number is an outcome and not an error, so nothing is
- * logged here, and *RET is set only on success. */
+/* Numbers in text. A number is a sequence of digits and nothing else: no sign, no white space, no prefix,
+ * nothing after it; strtoul(3) accepts all of these. Not being a number is an outcome, not an error, so
+ * nothing is logged here, and *RET is set only on success. */
 
 #include <sys/types.h>
 
 #include "base/util.h"
 
-/* S is a decimal number of at most MAX. -EINVAL: it is no number; -ERANGE: a larger one. */
+/* S is a decimal number of at most MAX. -EINVAL: not a number; -ERANGE: larger. */
 int parse_u64_max(const char *s, uint64_t max, uint64_t *ret);
-/* The same, up to what the type holds. */
+/* The same, up to the maximum of the type. */
 int parse_u64(const char *s, uint64_t *ret);
 int parse_unsigned(const char *s, unsigned *ret);
 
@@ -28,6 +28,6 @@ int parse_devno(const char *s, dev_t *ret);
  * -EINVAL or -ERANGE. */
 int parse_locked_file(const char *s, dev_t *ret_devno, uint64_t *ret_inode);
 
-/* The number that FILE begins with, as files of /proc and /sys hold one. Errors of open(2), -ENODATA: it
- * holds none. */
+/* The number at the beginning of FILE, as in files of /proc and /sys. Errors of open(2), -ENODATA: there is
+ * none. */
 int parse_file_u64(const char *file, uint64_t *ret);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/path.h"
 
-/* What B has after A, which is at or above it; NULL if it is not. */
+/* The part of B that follows A, which is at or above it; NULL if it is not. */
 static const char *path_rest(const char *a, const char *b) {
         assert(a && b);
         if (streq(a, "/"))

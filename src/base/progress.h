@@ -7,9 +7,9 @@
  */
 #define PROGRESS_BEAT_USEC USEC_PER_SEC
 
-/* Bytes copied of bytes to copy, as PROGRESS records a few times a second. */
+/* Bytes copied out of those to copy, as PROGRESS records a few times a second. */
 typedef struct Progress {
-        FILE *f; /* borrowed; NULL: not told */
+        FILE *f; /* borrowed; NULL: not reported */
         uint64_t done, of;
         uint64_t told_usec;
 } Progress;

@@ -14,7 +14,7 @@
 
 static const struct {
         const char *word;
-        const char *before, *after; /* what stands around the path */
+        const char *before, *after; /* the text around the path */
         bool has_path;
 } sentences[] = {
         [DIFFERENCE_NONE] = {"none", "up to date", "", false},
@@ -43,7 +43,7 @@ const char *difference_to_string(Difference d) {
         return sentences[d].word;
 }
 
-/* NULL where nothing is to be told. */
+/* NULL if there is nothing to report. */
 static const char *describe_changes(unsigned changes, char buffer[static CHANGES_ROOM]) {
         char *p = buffer;
         unsigned told = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The records between the programs. The reader knows no more than the table below: it never guesses, and what
- * a line says replaces nothing before all of it was found good. */
+/* The records between the programs. The reader knows only the table below: it never guesses, and a line takes
+ * effect only if all of it is valid. */
 
 #include "base/report.h"
 
@@ -13,7 +13,7 @@
 #include "base/reason.h"
 
 #define NOTHING "-"
-/* Of a record on D-Bus, beside its strings: their lengths, what they are padded with. */
+/* The overhead of a record on D-Bus besides its strings: their lengths and padding. */
 #define RECORD_OVERHEAD 48U
 
 Report *report_new(void) {
@@ -75,7 +75,7 @@ Report *report_free(Report *report) {
         return NULL;
 }
 
-/* Takes a copy of S as it may be shown. */
+/* Makes a copy of S that is safe to show. */
 static int take_text(char **ret, const char *s) {
         *ret = escape_print(streq(s, NOTHING) ? "" : s);
         return *ret ? 0 : error_origin(-ENOMEM);
@@ -126,7 +126,7 @@ static int parse_outcome(const char *s, const char *yes, const char *no, const c
         return 0;
 }
 
-/* Counts one more, with names of so many bytes, if there is room. Its *REASON may be given up for that. */
+/* Counts one more, with names of this many bytes, if there is room. Its *REASON may be dropped for that. */
 static int report_make_room(Report *report, size_t names, char **reason) {
         if (report->n_caches + report->n_helpers >= REPORT_RECORDS_MAX ||
             report->bytes + names > REPORT_BYTES_MAX)
@@ -250,7 +250,7 @@ static int parse_note(Report *report, char *const *w) {
         return r < 0 ? r : strv_push(&report->notes, text);
 }
 
-/* As it is: it is compared with paths, and shown to nobody. */
+/* Unescaped: it is compared with paths, and never shown. */
 static int parse_place(Report *report, char *const *w) {
         _cleanup_free_ char *path = NULL;
         if (*w[0] != '/')

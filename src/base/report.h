@@ -2,13 +2,13 @@
 #pragma once
 
 /* What bootkeep-scan and bootkeep-build print on stdout for bootkeepd and for people: one record a line, `KEY
- * value…`, words escaped as in escape.h. The daemon reads it as it would read a stranger: every bound is
+ * value…`, words escaped as in escape.h. The daemon trusts it no more than a stranger's: every bound is
  * checked.
  *
  *   MANIFEST PATH
  *   CACHE NAME INSTANCE|- fresh|stale [PATH|- WHAT [DETAIL]]       scan
  *   HELPER DEVICE TYPE PARTUUID fresh|stale [PATH|- WHAT [DETAIL]] scan
- *   SOURCES HEX                     scan, where stale: the sources that no cache writes
+ *   SOURCES HEX                     scan, if stale: the sources that are not outputs of a cache
  *   WATCHES N                       scan
  *   UNWATCHED TEXT                  scan: not everything is watched, and why
  *   HOLD PATH MAJOR:MINOR:INODE locked|exists   scan: a lock file of a package manager; the device as in
@@ -30,13 +30,13 @@
 #define REPORT_HOLDS_MAX 256U
 #define REPORT_NOTES_MAX 512U
 #define REPORT_PLACES_MAX 256U
-/* All of a report goes out on D-Bus in one message, and the bus throws out who sends too large ones: behind
- * half of this, reasons are left out (""); with more names than this a record is -E2BIG. As many instances as
- * a manifest may have, all of whose bytes are escaped, have room. */
+/* A whole report goes out on D-Bus in one message, and the bus disconnects whoever sends too large ones:
+ * beyond half of this, reasons are left out (""); a record that would exceed it is -E2BIG. There is room for
+ * as many instances as a manifest may have, even with all their bytes escaped. */
 #define REPORT_BYTES_MAX (6U * 1024U * 1024U)
 
-/* Every string of a report, but `places`, is valid UTF-8 without control characters, whatever was in the
- * record (escape_print): fit for a terminal and for D-Bus. */
+/* Every string of a report, except `places`, is valid UTF-8 without control characters, whatever was in the
+ * record (escape_print): safe for a terminal and for D-Bus. */
 typedef struct ReportCache {
         char *name, *instance; /* instance: "" where there is none */
         bool fresh;            /* scan: fresh; build: ok */
@@ -50,8 +50,8 @@ typedef struct ReportHelper {
         uint64_t bytes; /* build: written */
 } ReportHelper;
 
-/* A lock file of a package manager, on the volume or on the host. While it is locked (as /proc/locks says),
- * or with EXISTS as long as no scan finds it gone, whoever builds the volume waits. */
+/* A lock file of a package manager, on the volume or on the host. Builds of the volume wait while it is
+ * locked (according to /proc/locks), or, with EXISTS, until a scan finds it gone. */
 typedef struct ReportHold {
         char *path;  /* on the volume: as seen from its root */
         dev_t devno; /* as statx(2) shows it: anonymous for btrfs */
@@ -82,16 +82,16 @@ Report *report_new(void);
 Report *report_free(Report *report);
 DEFINE_CLEANUP(Report *, report_free);
 
-/* About what its caches and helpers take on D-Bus. REPORT may be NULL. */
+/* Roughly the size of its caches and helpers on D-Bus. REPORT may be NULL. */
 size_t report_size(const Report *report);
-/* Leaves these out. What holds and what is noted stays. */
+/* Drops these. Holds and notes are kept. */
 void report_drop_details(Report *report);
 
 /* Takes one line without its newline. -EBADMSG: not a record; the report is as it was. -E2BIG: too many.
  * Unknown keys are skipped. */
 int report_parse_line(Report *report, const char *line);
 
-/* Prints one record to F, flushed: KEY and the strings behind it up to NULL, each escaped. The last one is
+/* Prints one record to F, flushed: KEY and the strings that follow up to NULL, each escaped. The last one is
  * text: its words stay words, so that people can read it, and report_parse_line joins them again (REASON,
  * DETAIL, UNWATCHED, [REASON] are always last); text over 8 KiB is cut. 0 or negative errno (-EPIPE, …). */
 int report_print(FILE *f, const char *key, ...) __attribute__((__sentinel__));

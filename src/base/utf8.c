@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/utf8.h"
 
-/* By length, shortest first: the bits of the first byte that tell it, and the first code point that needs so
- * many bytes. */
+/* By length, shortest first: the bits of the first byte that indicate it, and the first code point that needs
+ * that many bytes. */
 static const struct {
         unsigned char mask, lead;
         uint32_t first;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The small vocabulary of ownership that every file shares. Nothing here knows what bootkeep is. */
+/* The small vocabulary of ownership that all files share. Nothing here knows what bootkeep is. */
 
 #include <assert.h>
 #include <dirent.h>
@@ -19,7 +19,7 @@
 #define _printf_(a, b) __attribute__((__format__(printf, a, b)))
 #define _unused_ __attribute__((__unused__))
 
-/* TAKE_PTR(p), TAKE_FD(fd): hand the value on; the variable keeps nothing to clean up. */
+/* TAKE_PTR(p), TAKE_FD(fd): pass the value on; nothing is left in the variable to clean up. */
 #define TAKE_PTR(p)                                                                                          \
         ({                                                                                                   \
                 __typeof__(p) _taken = (p);                                                                  \
@@ -70,7 +70,7 @@ static inline bool streq_ptr(const char *a, const char *b) {
         return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-/* The rest of S behind PREFIX, or NULL if S does not begin with it. */
+/* The rest of S after PREFIX, or NULL if S does not begin with it. */
 static inline const char *startswith(const char *s, const char *prefix) {
         size_t n = strlen(prefix);
         return strncmp(s, prefix, n) == 0 ? s + n : NULL;
@@ -84,12 +84,12 @@ static inline bool isempty(const char *s) {
         return !s || !*s;
 }
 
-/* grow(array, n): makes room for one more element behind the N that ARRAY holds (amortised).
- * Returns 0 or -ENOMEM; on failure the array is as it was. Use as: if (grow(x->items, x->n) < 0) ... */
+/* grow(array, n): makes room for one more element after the N that ARRAY holds (amortised). Returns 0 or
+ * -ENOMEM; on failure the array is as it was. Use as: if (grow(x->items, x->n) < 0) ... */
 #define grow(array, n) util_grow((void **) &(array), (n), sizeof((array)[0]))
 
 static inline int util_grow(void **array, size_t n, size_t size) {
-        /* room is for the next power of two: only at one is anything to be done */
+        /* there is room up to the next power of two: only at one is there anything to do */
         if (n == 0 || (n & (n - 1)) == 0) {
                 void *p = reallocarray(*array, n == 0 ? 1 : n * 2, size);
                 if (!p)
@@ -102,7 +102,8 @@ static inline int util_grow(void **array, size_t n, size_t size) {
 /* A vector of strings, NULL-terminated, every string owned. NULL is the empty vector. */
 char **strv_free(char **v); /* returns NULL */
 size_t strv_length(char *const *v);
-/* Takes S, also on failure; -ENOMEM. Counts what is there each time: for the few; see StrvBuilder. */
+/* Takes S, even on failure; -ENOMEM. Counts the elements each time, so only for small vectors; see
+ * StrvBuilder. */
 int strv_push(char ***v, char *s);
 int strv_extend(char ***v, const char *s);
 int strv_extendf(char ***v, const char *format, ...) _printf_(2, 3);
@@ -110,16 +111,18 @@ bool strv_contains(char *const *v, const char *s);
 DEFINE_CLEANUP(char **, strv_free);
 #define _cleanup_strv_free_ _cleanup_(strv_freep)
 
-/* A vector of strings that grows in linear time, however many they are (what strangers wrote may be any
- * number). {} is empty. */
+/* A vector of strings that grows in linear time, however many there are (there is no telling what strangers
+ * wrote). {} is empty. */
 typedef struct StrvBuilder {
         char **items; /* not terminated while it grows */
         size_t n;
 } StrvBuilder;
 
-int strv_builder_push(StrvBuilder *b, char *s); /* takes S, also on failure; -ENOMEM */
+int strv_builder_push(StrvBuilder *b, char *s); /* takes S, even on failure; -ENOMEM */
 int strv_builder_extend(StrvBuilder *b, const char *s);
-int strv_builder_finish(StrvBuilder *b, char ***ret); /* hands all on (NULL if none) and is empty; -ENOMEM */
+int strv_builder_finish(
+        StrvBuilder *b,
+        char ***ret); /* passes on all of them (NULL if none) and is empty afterwards; -ENOMEM */
 void strv_builder_done(StrvBuilder *b);
 
 /* Replaces *P by a copy of S (NULL: by NULL). Returns 1 if that changed it, 0 if not, -ENOMEM. */
@@ -132,7 +135,7 @@ int vstrprintf(char **ret, const char *format, va_list ap) _printf_(2, 0);
 /* Writes all of DATA to FD, retrying short writes. 0 or negative errno. */
 int write_all(int fd, const void *data, size_t size);
 
-/* CLOCK_BOOTTIME in microseconds: the only clock by which bootkeep waits. */
+/* CLOCK_BOOTTIME in microseconds: the only clock that bootkeep waits by. */
 uint64_t now_usec(void);
 
 /* CLOCK_REALTIME in microseconds, for people and records. */

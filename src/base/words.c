@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Command lines as systemd writes them (systemd.syntax(7), "Quoting" and "C-style escapes"). It refuses to be
- * a shell: no variables, no globs, no operators; what it does not know is an error, not a literal. */
+ * a shell: no variables, no globs, no operators; anything unknown is an error, not a literal. */
 
 #include "base/words.h"
 #include "base/parse.h"
@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 
-/* The word that grows, and the line that is read. */
+/* The word being built, and the line being read. */
 typedef struct Splitter {
         const char *rest;
         char *word;
@@ -73,7 +73,7 @@ static int take_character(Splitter *s, int n) {
         return r < 0 ? r : append_character(s, value);
 }
 
-/* What is behind a backslash. */
+/* What follows a backslash. */
 static int take_escape(Splitter *s) {
         static const char letters[] = "abfnrtvs\\\"'", meant[] = "\a\b\f\n\r\t\v \\\"'";
         char c = *s->rest;
@@ -92,7 +92,7 @@ static int take_escape(Splitter *s) {
         return c == 'x' ? take_byte(s, 2, 16) : take_character(s, c == 'u' ? 4 : 8);
 }
 
-/* Takes one word; REST is at its first character. */
+/* Reads one word; REST is at its first character. */
 static int take_word(Splitter *s) {
         char quote = 0;
         int r = 0;

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Contained opens. Nothing here compares path strings to find out what is inside: the kernel refuses to leave
- * while it resolves, so there is no moment between a check and its use.
+ * the root while it resolves a path, so there is no gap between check and use.
  *
- * RESOLVE_NO_XDEV is what makes it whole: BENEATH and IN_ROOT alone would walk into whatever is mounted
- * below. */
+ * RESOLVE_NO_XDEV is essential: BENEATH and IN_ROOT alone would enter whatever is mounted below. */
 
 #include "tree/contain.h"
 
@@ -17,7 +16,7 @@
 #define RESOLVE_TRIES 64U
 #define PATH_BYTES_MAX 4095U
 
-/* What every open here asks of the kernel, beside RESOLVE. */
+/* What every open here asks of the kernel, besides RESOLVE. */
 static struct open_how how_to_open(int flags, mode_t mode, uint64_t resolve) {
         return (struct open_how){
                 .flags = (uint64_t) (flags | O_CLOEXEC),
@@ -34,7 +33,7 @@ static int open_contained(int dirfd, const char *path, struct open_how how, int 
                         *ret_fd = (int) fd;
                         return 0;
                 }
-                if (errno == ENOENT) /* an answer like any other */
+                if (errno == ENOENT) /* a result like any other */
                         return -ENOENT;
                 /* EAGAIN: something was renamed while ".." or a link was resolved */
                 if (errno != EAGAIN && errno != EINTR)
@@ -73,7 +72,8 @@ int contain_open_nolinks(int root, const char *path, int flags, mode_t mode, int
         return open_contained(root, *path ? path : ".", how, ret_fd);
 }
 
-/* The directory NAME in DIRFD, made if it is missing. It is durable in its parent before it is used. */
+/* The directory NAME in DIRFD, made if it is missing. It is durable in its parent directory before it is
+ * used. */
 static int enter_directory(int dirfd, const char *name, mode_t mode, int *ret_fd) {
         const struct open_how how =
                 how_to_open(O_RDONLY | O_DIRECTORY, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
@@ -111,7 +111,7 @@ int contain_make_directory(int root, const char *path, mode_t mode, int *ret_dir
         return 0;
 }
 
-/* PATH as the directory that holds it and its last part. */
+/* Splits PATH into its directory and its last part. */
 static int split_last_part(const char *path, char **ret_parent, char **ret_name) {
         if (!contain_path_is_valid(path) || streq(path, "/"))
                 return error_origin(-EINVAL);
@@ -156,7 +156,7 @@ int contain_reopen(int fd, int flags, int *ret_fd) {
         return 0;
 }
 
-/* Reads FD to its end. The size that the file had is only where to start: it may grow meanwhile. */
+/* Reads FD to its end. The size of the file is only a first guess: it may grow meanwhile. */
 static int read_to_end(int fd, size_t expected, size_t max, char **ret, size_t *ret_size) {
         _cleanup_free_ char *buffer = NULL;
         size_t size = 0, room = MIN(expected, max) + 1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Fingerprints. What a description of a file holds is exactly what counts in its fingerprint, because the
- * fingerprint is taken over the description: so a difference that is found can always be explained. */
+/* Fingerprints. The description of a file contains exactly what counts for its fingerprint, since the
+ * fingerprint is computed from the description: so any difference that is found can be explained. */
 
 #include "tree/fingerprint.h"
 
@@ -10,7 +10,7 @@
 
 #define CONTENT_BUFFER (1024U * 1024U)
 
-/* The fields of a description, in its order. */
+/* The fields of a description, in order. */
 typedef enum Field {
         FIELD_MODE,
         FIELD_UID,
@@ -25,8 +25,8 @@ typedef enum Field {
 #define FIELD_SEPARATOR ':'
 #define DESCRIPTION_MAX 192U /* seven numbers of 64 bits, two of 32 bits and what is between them */
 
-/* N in BASE, in DIGITS digits at least. By hand: this is done for every file, and snprintf(3) takes longer
- * than all the rest. */
+/* N in BASE, in DIGITS digits at least. By hand, because this is done for every file, and snprintf(3) takes
+ * longer than all the rest. */
 static char *put_number(char *p, uint64_t n, unsigned base, size_t digits) {
         char text[24]; /* of 64 bits in octal at most 22 digits */
         assert(base >= 8 && base <= 10 && digits <= 9);
@@ -52,7 +52,7 @@ static char *put_time(char *p, const struct statx_timestamp *t) {
         return put_number(p, t->tv_nsec, 10, 9);
 }
 
-/* Returns how long it is without its NUL. */
+/* Returns its length without the NUL. */
 static size_t entry_describe(const WalkEntry *entry, bool trust_ctime, char buffer[static DESCRIPTION_MAX]) {
         const struct statx *s = entry->stx;
         char *p = put_field(buffer, s->stx_mode, 8);

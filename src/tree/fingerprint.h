@@ -2,10 +2,10 @@
 #pragma once
 
 /* The fingerprint of a set of files: XXH3-128 over their metadata, and of bytes: XXH3-128 over content. Not
- * cryptographic: it tells change, not forgery.
+ * cryptographic: it detects change, not forgery.
  *
- * Of each file: path, type, mode, owner, size, mtime, inode, link target, and ctime where that is trusted
- * (TrustCTime=). Of a directory only path, type, mode and owner: what is in it stands for itself. */
+ * For each file: path, type, mode, owner, size, mtime, inode, link target, and ctime if that is trusted
+ * (TrustCTime=). For a directory only path, type, mode and owner: its contents are covered on their own. */
 
 #include "base/reason.h"
 #include "tree/hasher.h"
@@ -13,18 +13,19 @@
 
 #define FINGERPRINT_HEX_MAX 33 /* 32 digits and the NUL */
 
-/* What is known of one file as text: one line without newline or spaces in its fields, in the order type+mode
- * (octal), uid, gid, size, mtime (s.ns), inode, ctime (s.ns), "-" where it does not count. Two are equal
- * exactly if the fingerprint calls the files equal. Kept in stamps, so that a difference can be explained. */
+/* What is known about one file, as text: one line without newline or spaces in its fields, in the order
+ * type+mode (octal), uid, gid, size, mtime (s.ns), inode, ctime (s.ns), "-" if it does not count. Two
+ * descriptions are equal exactly if the fingerprint considers the files equal. Kept in stamps, so that a
+ * difference can be explained. */
 int fingerprint_describe(const WalkEntry *entry, bool trust_ctime, char **ret);
 
 /* Adds an entry: its path, description and link target. */
 void fingerprint_add(Hasher *h, const WalkEntry *entry, bool trust_ctime);
 
-/* In what two descriptions differ, of Change. What is no description differs in that it was replaced. */
+/* How two descriptions differ, as a set of Change. Anything that is not a description counts as replaced. */
 unsigned fingerprint_difference(const char *before, const char *after);
 
-/* Content of the regular file FD (read from its start by pread). STOP (or NULL) is asked before each piece:
+/* Content of the regular file FD (read from its start by pread). STOP (or NULL) is called before each piece:
  * true ends it with -EINTR. *RET_SIZE may be NULL. */
 int fingerprint_content(int fd, bool (*stop)(void *userdata), void *userdata, Fingerprint *ret,
                         uint64_t *ret_size);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* XXH3-128 over bytes that come piece by piece. Not cryptographic: it tells change, not forgery. */
+/* XXH3-128 over bytes that arrive piece by piece. Not cryptographic: it detects change, not forgery. */
 
 #include "base/util.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Reads directories by getdents64(2): readdir(3) would allocate for each, and a tree has many. The names of
- * one directory lie in one piece of memory. It refuses to look at what the names are of. */
+/* Reads directories with getdents64(2): readdir(3) would allocate for each, and a tree has many. The names of
+ * one directory are in one piece of memory. It refuses to examine what the names refer to. */
 
 #include "tree/listing.h"
 
@@ -11,7 +11,7 @@
 #include "tree/contain.h"
 
 #define TEXT_ROOM_MIN 4096U
-#define PEEK_ROOM 1024U /* enough for ".", ".." and one name more, the longest */
+#define PEEK_ROOM 1024U /* enough for ".", ".." and one more name of maximum length */
 
 void listing_done(Listing *l) {
         assert(l);
@@ -20,12 +20,12 @@ void listing_done(Listing *l) {
         *l = (Listing){};
 }
 
-/* What every directory lists. */
+/* In every directory. */
 static bool dirent_is_dots(const struct dirent64 *entry) {
         return streq(entry->d_name, ".") || streq(entry->d_name, "..");
 }
 
-/* The text of a listing while it grows. */
+/* The text of a listing while it is being read. */
 typedef struct ListingText {
         size_t size, room;
 } ListingText;
@@ -47,7 +47,7 @@ static int listing_append(Listing *l, ListingText *t, const char *name) {
         return 0;
 }
 
-/* Takes the names that one read of the directory gave. */
+/* Adds the names returned by one read of the directory. */
 static int listing_append_entries(Listing *l, ListingText *t, const ListingBuffer *buffer, size_t n) {
         int r = 0;
         for (size_t at = 0; r >= 0 && at < n;) {

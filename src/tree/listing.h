@@ -7,7 +7,7 @@
 
 #define LISTING_ROOM (32U * 1024U)
 
-/* What the kernel writes directory entries into. */
+/* The buffer that the kernel writes directory entries into. */
 typedef struct ListingBuffer {
         char bytes[LISTING_ROOM] __attribute__((__aligned__(8)));
 } ListingBuffer;
@@ -20,9 +20,9 @@ typedef struct Listing {
 
 void listing_done(Listing *l);
 
-/* Reads the directory DIRFD from where its descriptor stands. That it is removed meanwhile ends the listing,
- * and is no error. *RET is all zero before; listing_done() it also on failure. */
+/* Reads the directory DIRFD from the position of its descriptor. If it is removed meanwhile, the listing
+ * ends, which is not an error. *RET must be all zero before; call listing_done() even on failure. */
 int listing_read(int dirfd, ListingBuffer *buffer, Listing *ret);
 
-/* Does the directory FD (O_PATH) hold nothing? 0, 1 or negative errno. */
+/* Is the directory FD (O_PATH) empty? 0, 1 or negative errno. */
 int listing_is_empty(int fd);

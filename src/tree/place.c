@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The steps of a walk. Each is one system call or two, on descriptors alone: what a path leads to may change
- * at any moment, what a descriptor names does not. */
+/* The steps of a walk. Each is one system call or two, on descriptors only: what a path leads to may change
+ * at any moment, what a descriptor refers to does not. */
 
 #include "tree/place.h"
 
@@ -73,7 +73,7 @@ int place_path_append(char path[static PLACE_PATH_ROOM], size_t *length, const c
         return 0;
 }
 
-/* Our own stamps are written after every build: what counted them would never be up to date. */
+/* Our own stamps are written after every build: anything that counted them would never be up to date. */
 bool place_is_own_state(const char *path) {
         return path_is_at_or_above(BOOTKEEP_VOLUME_STATE, path);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* An open volume. Only a whole mount is a volume: a folder below one is refused, because a manifest speaks of
- * a whole file system. It refuses to write anything but the folders of the stamps. */
+/* An open volume. Only a whole mount is a volume: a folder below one is refused, because a manifest describes
+ * a whole file system. It refuses to write anything except the folders of the stamps. */
 
 #include "tree/root.h"
 
@@ -42,8 +42,8 @@ static int state_open_beneath(int root, bool create, int *ret_fd) {
         return contain_open_nolinks(root, BOOTKEEP_VOLUME_STATE, O_RDONLY | O_DIRECTORY, 0, ret_fd);
 }
 
-/* The way to the stamps is the volume's own, also below what is mounted over it: a separate /var has its own
- * stamps to keep, if it is a volume at all. */
+/* The path to the stamps is that of the volume itself, even below a mount: a separate /var keeps its own
+ * stamps, if it is a volume at all. */
 static int state_open(int root, bool create, int *ret_fd) {
         int r = state_open_beneath(root, create, ret_fd);
         if (r != -EXDEV)

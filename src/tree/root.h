@@ -16,15 +16,15 @@ Root *root_free(Root *root);
 DEFINE_CLEANUP(Root *, root_free);
 
 /* Opens the volume mounted at MOUNTPOINT; with MOUNT_ID != 0 it must be that mount (-ESTALE). MOUNTPOINT must
- * be a mount point's own root (-EINVAL: a directory below one) of a block-backed file system (-ENOTBLK).
- * Where another file system is mounted over the way to the stamps (a separate /var), they are reached on the
+ * be a mount point's own root (-EINVAL: a directory below one) of a block-backed file system (-ENOTBLK). If
+ * another file system is mounted over the path to the stamps (a separate /var), they are reached on the
  * volume below it, through a detached clone of the mount: that needs CAP_SYS_ADMIN, so call this before
- * dropping it. That stamps cannot be kept there is not an error as long as there are none to keep. */
+ * dropping it. If stamps cannot be kept there, that is not an error as long as there are none to keep. */
 int root_open(const char *mountpoint, uint64_t mount_id, Root **ret);
 
-/* Why stamps cannot be kept on the volume, for state_fd or what root_make_state() returned. NULL: it is
- * nothing of that kind. */
+/* Why stamps cannot be kept on the volume, for state_fd or what root_make_state() returned. NULL: no such
+ * reason. */
 const char *root_state_problem(int r);
 
-/* For writing: makes `caches` and `helpers` below the state directory (0755, no links), sets state_fd. */
+/* For writing: creates `caches` and `helpers` below the state directory (0755, no links), sets state_fd. */
 int root_make_state(Root *root);

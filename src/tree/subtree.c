@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Reads a whole tree. What vanishes or is swapped meanwhile is skipped and not an error: where it was is
- * armed, so the next scan is already called for. Descriptors and memory do not grow with the tree but with
- * its depth and its widest directories: one directory is open at a time, and is opened again by its path once
- * its child was read. */
+/* Reads a whole tree. Anything that vanishes or is swapped meanwhile is skipped, which is not an error: its
+ * place is armed, so the next scan is already due. Descriptors and memory grow not with the tree but with its
+ * depth and its widest directories: one directory is open at a time, and is reopened by its path after its
+ * child was read. */
 
 #include "tree/subtree.h"
 
@@ -13,18 +13,18 @@
 #include "tree/contain.h"
 #include "tree/listing.h"
 
-/* One directory on the way down. */
+/* One directory in the path down. */
 typedef struct Frame {
         PlaceIdentity identity;
         Listing listing;
-        size_t next;   /* the name that comes next */
+        size_t next;   /* the next name */
         size_t length; /* of the path of the directory */
 } Frame;
 
 typedef struct Subtree {
         const Walk *walk;
         const Visitor *visitor;
-        int dirfd; /* of the last frame; negative: to be opened again */
+        int dirfd; /* of the last frame; negative: must be reopened */
         Frame *frames;
         size_t n_frames;
         char path[PLACE_PATH_ROOM];
@@ -61,7 +61,7 @@ static Subtree *subtree_new(const Walk *walk, const char *path, const Visitor *v
         return t;
 }
 
-/* Goes into the directory FD (O_PATH, armed), whose path is t->path. */
+/* Enters the directory FD (O_PATH, armed), whose path is t->path. */
 static int subtree_enter(Subtree *t, int fd) {
         _cleanup_close_ int dirfd = -EBADF;
         _cleanup_(listing_done) Listing listing = {};
@@ -86,13 +86,13 @@ static int subtree_enter(Subtree *t, int fd) {
         return 0;
 }
 
-/* Has what gave the error R gone, or become something else, since it was listed? */
+/* Does the error R mean that the name vanished, or became something else, since it was listed? */
 static bool is_gone(int r) {
         return r == -ENOENT || r == -ENOTDIR || r == -ELOOP || r == -EINVAL || r == -ESTALE;
 }
 
-/* A hard link elsewhere changes a file without its directory being told: it is watched itself. Not what is
- * mounted on it: that is no part of the tree. */
+/* A file can be changed through a hard link elsewhere without an event in its directory, so it is watched
+ * itself. What is mounted on it is not: that is not part of the tree. */
 static int subtree_arm_shared(Subtree *t, const char *name, struct statx *stx) {
         _cleanup_close_ int fd = -EBADF;
         int r = place_open(t->dirfd, name, 0, &fd);
@@ -105,7 +105,7 @@ static int subtree_arm_shared(Subtree *t, const char *name, struct statx *stx) {
         return r;
 }
 
-/* Goes into NAME, unless something is mounted on it. */
+/* Enters NAME, unless something is mounted on it. */
 static int subtree_descend(Subtree *t, const char *name) {
         _cleanup_close_ int fd = -EBADF;
         int r = place_open(t->dirfd, name, O_DIRECTORY, &fd);
@@ -116,12 +116,12 @@ static int subtree_descend(Subtree *t, const char *name) {
         return r < 0 ? r : subtree_enter(t, fd);
 }
 
-/* Looks at NAME, whose path is t->path, arming it first if it must be watched itself. *RET_TARGET is set for
+/* Examines NAME, whose path is t->path, arming it first if it must be watched itself. *RET_TARGET is set for
  * a symbolic link. */
 static int subtree_look_at(Subtree *t, const char *name, struct statx *ret, char **ret_target) {
         int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, r = 0;
         if (statx(t->dirfd, name, flags, STATX_BASIC_STATS, ret) < 0)
-                return -errno; /* mostly gone, which is no error */
+                return -errno; /* usually gone, which is not an error */
         if (S_ISREG(ret->stx_mode) && ret->stx_nlink > 1 && t->walk->arm)
                 r = subtree_arm_shared(t, name, ret);
         if (r >= 0 && S_ISLNK(ret->stx_mode))
@@ -142,8 +142,8 @@ static int subtree_visit(Subtree *t, const char *name) {
         return r != 0 || !S_ISDIR(stx.stx_mode) ? r : subtree_descend(t, name);
 }
 
-/* Opens the directory of the last frame again, after its child was read. If another one stands there now, the
- * rest of its names is gone with it. */
+/* Reopens the directory of the last frame, after its child was read. If there is another one now, the rest of
+ * its names is gone with it. */
 static int subtree_reopen(Subtree *t) {
         Frame *f = &t->frames[t->n_frames - 1];
         struct statx stx;
@@ -163,7 +163,7 @@ static int subtree_reopen(Subtree *t) {
         return 0;
 }
 
-/* Takes the next name of the last frame. */
+/* Processes the next name of the last frame. */
 static int subtree_step(Subtree *t) {
         Frame *f = &t->frames[t->n_frames - 1];
         assert(f->next <= f->listing.n_names);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Joins the two halves of a walk: the way to a path (way.c) and, of a directory, the tree below it
+/* Joins the two halves of a walk: the way to a path (way.c) and, for a directory, the tree below it
  * (subtree.c). */
 
 #include "tree/walk.h"
@@ -9,7 +9,7 @@
 #include "tree/subtree.h"
 #include "tree/way.h"
 
-/* Finds the way and gives its links to VISITOR (NULL: not). 0, or what ends the walk. */
+/* Finds the way and passes its links to VISITOR (NULL: does not). 0, or what ends the walk. */
 static int walk_find_way(Way *w, const char *path, const Visitor *visitor) {
         int r = way_find(w, path);
         int k = visitor && way_is_answer(r) ? way_visit_links(w, r, visitor) : 0;

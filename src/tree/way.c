@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Goes to a path name by name. It refuses to trust what it saw a moment ago: each place is armed before it is
- * looked at, and once all of them are armed the way is gone a second time. If both ways are the same, every
- * later change of the way is in the queue of the watches; if not, it starts over. */
+/* Follows a path name by name. It refuses to trust what it saw a moment ago: each place is armed before it is
+ * examined, and once all of them are armed, the path is followed a second time. If both passes agree, every
+ * later change on the way is in the queue of the watches; if not, it starts over. */
 
 #include "tree/way.h"
 
@@ -31,12 +31,13 @@ static const char *way_path(const Way *w) {
         return *w->path ? w->path : "/";
 }
 
-/* The program is short of something: that says nothing about the way. */
+/* The program has run out of something, which says nothing about the way. */
 static bool is_shortage(int r) {
         return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
 }
 
-/* R came of going once more to what was there a moment ago: failure is a race, but for a shortage. */
+/* R is the result of going again to what was there a moment ago: failure is a race, unless something has run
+ * out. */
 static int as_race(int r) {
         assert(r < 0);
         return is_shortage(r) ? r : error_origin(-EAGAIN);
@@ -49,7 +50,7 @@ static int way_remember(Way *w, const struct statx *stx) {
         return 0;
 }
 
-/* Goes to the directory w->path anew: to the root, or back up for "..". */
+/* Reopens the directory w->path: the root, or further up for "..". */
 static int way_reopen(Way *w) {
         int fd = -EBADF;
         int r = contain_open_nolinks(w->walk->root, way_path(w), O_PATH | O_DIRECTORY, 0, &fd);
@@ -76,15 +77,15 @@ static int way_up(Way *w) {
         return way_reopen(w);
 }
 
-/* A directory that somebody has open does not tell that it was removed before it is closed. Only one that is
- * empty can be removed: then the one above is armed too. */
+/* A directory that somebody has open does not report its removal until it is closed. Only an empty one can be
+ * removed: then the one above is armed, too. */
 static int way_arm_above(const Way *w) {
         const char *slash = strrchr(w->path, '/');
         if (!w->walk->arm || !slash || !S_ISDIR(w->stx.stx_mode))
                 return 0;
         int r = listing_is_empty(w->fd);
         if (r <= 0)
-                return is_shortage(r) ? r : 0; /* that it cannot be read is told elsewhere */
+                return is_shortage(r) ? r : 0; /* that it cannot be read is reported elsewhere */
         _cleanup_close_ int fd = -EBADF;
         _cleanup_free_ char *above = strndup(w->path, MAX((size_t) (slash - w->path), (size_t) 1));
         if (!above)
@@ -93,8 +94,8 @@ static int way_arm_above(const Way *w) {
         return r < 0 ? as_race(r) : place_arm(w->walk->arm, fd, ARM_ABOVE);
 }
 
-/* Opens NAME where we are. If it is missing, its appearance is armed; likewise if something is mounted on it.
- */
+/* Opens NAME in the current directory. If it is missing, its appearance is armed; likewise if something is
+ * mounted on it. */
 static int way_open(Way *w, const char *name, int *ret_fd) {
         int r = place_open(w->fd, name, 0, ret_fd), k = 0;
         if (r == -ENOENT || r == -EXDEV)
@@ -104,7 +105,7 @@ static int way_open(Way *w, const char *name, int *ret_fd) {
         return k < 0 ? k : r;
 }
 
-/* Passes the link NAME (FD, armed): what it says comes before the rest of the way. */
+/* Follows the link NAME (FD, armed): its target is put before the rest of the path. */
 static int way_follow_link(Way *w, int fd, const char *name) {
         if (w->n_links >= LINKS_MAX)
                 return error_origin(-ELOOP);
@@ -133,7 +134,7 @@ static int way_follow_link(Way *w, int fd, const char *name) {
         return 0;
 }
 
-/* Goes on to NAME. */
+/* Proceeds to NAME. */
 static int way_step(Way *w, const char *name) {
         _cleanup_close_ int fd = -EBADF;
         struct statx stx;
@@ -161,7 +162,7 @@ static int way_step(Way *w, const char *name) {
         return 0;
 }
 
-/* Takes the next name off the rest. 0: there is none. */
+/* Removes the next name from the rest. 0: there is none. */
 static int way_next_name(Way *w, char **ret) {
         const char *start = w->rest + strspn(w->rest, "/");
         size_t n = strcspn(start, "/");
@@ -213,7 +214,7 @@ bool way_is_answer(int r) {
         return false;
 }
 
-/* Goes the way and, where it is armed, goes it again. */
+/* Follows the path and, if anything is armed, follows it again. */
 static int way_go_twice(Way *w, const char *path) {
         int r = way_go(w, path);
         if (!w->walk->arm || !way_is_answer(r))
@@ -239,8 +240,8 @@ int way_find(Way *w, const char *path) {
         return r;
 }
 
-/* The link that says what could not be gone, NULL: the path itself says it. Of links within links it is the
- * innermost: whose words had not come to their end. */
+/* The link that names the place that could not be reached; NULL: the path itself does. Of nested links it is
+ * the innermost, whose target had not been used up. */
 static const WayLink *way_broken_link(const Way *w) {
         for (size_t i = w->n_links; i > 0; i--)
                 if (w->rest_before > w->links[i - 1].rest_after)
