@@ -46,7 +46,8 @@ static size_t line_size(const StampLine *line) {
 static int stamp_take_line(Stamp *s, char *line) {
         _cleanup_free_ char *owned = line;
         size_t n = strcspn(owned, " ");
-        if (n == 0 || !owned[n] || !owned[n + 1])
+        assert(owned[n] == ' ');
+        if (n == 0 || !owned[n + 1])
                 return error_origin(-EBADMSG);
         if (grow(s->lines, s->n_lines) < 0)
                 return error_origin(-ENOMEM);
@@ -104,7 +105,7 @@ const char *stamp_get(const Stamp *s, const char *key) {
 
 static bool key_is_valid(const char *line) {
         size_t n = strspn(line, "abcdefghijklmnopqrstuvwxyz-");
-        return n > 0 && line[n] == ' ' && line[n + 1];
+        return n > 0 && line[n] == ' ';
 }
 
 /* What is read of a stamp. */

@@ -637,6 +637,8 @@ static void errors_of_a_path_are_outcomes(void **state) {
         assert_int_equal(freshness_stamp_outputs(&w->context, &w->plan->caches[0], stamp, &missing), -EIO);
         assert_string_equal(missing, "/out1");
         free(missing);
+        failing.left = 0;
+        assert_int_equal(freshness_stamp_outputs(&w->context, &w->plan->caches[0], stamp, NULL), -EIO);
         stamp_free(stamp);
         world_free(w);
 }
@@ -652,6 +654,77 @@ static bool sources_change(World *w, const char *command) {
         shell("cd %s/v && %s", w->s->path, command);
         Fingerprint after = sources_of(w);
         return !fingerprint_equal(&before, &after);
+}
+
+static void where_nothing_was_ever_built_is_no_stamp(void **state) {
+        World *w = world_new(*state);
+        int fd = w->root.state_fd;
+        world_build(w);
+        w->root.state_fd = -ENOENT;
+        check_cache(w, "never brought up to date");
+        check_helper(w, "never brought up to date");
+        w->root.state_fd = fd;
+        check_cache(w, "up to date");
+        shell("rm -r %s/state/caches", w->s->path);
+        check_cache(w, "never brought up to date");
+        world_free(w);
+}
+
+static void output_is_what_a_link_leads_to(void **state) {
+        World *w = world_new(*state);
+        shell("cd %s/v && mv out real && ln -s real out", w->s->path);
+        world_build(w);
+        check_cache(w, "up to date");
+        scratch_write(w->s, "v/real", "other content");
+        check_cache(w, "/out changed (since it was built: size, mtime, TIME)");
+        world_free(w);
+}
+
+/* Moves the line that begins with KEY to the top of the stamp. */
+static void move_to_top(World *w, const char *key) {
+        shell("cd %s/state/caches && { echo bootkeep-stamp 1; grep '^%s ' c.stamp; sed 1d c.stamp | grep -v "
+              "'^%s '; }"
+              " >new && mv new c.stamp",
+              w->s->path, key, key);
+}
+
+static void lines_of_a_stamp_stand_in_any_order(void **state) {
+        static const char *const keys[] = {"fingerprint", "builder", "output"};
+        World *w = world_new(*state);
+        world_build(w);
+        for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
+                move_to_top(w, keys[i]);
+                check_cache(w, "up to date");
+        }
+        world_free(w);
+}
+
+static void lines_that_come_twice_are_one_file(void **state) {
+        World *w = world_new(*state);
+        world_build(w);
+        shell("cd %s/state/caches && grep '^file' c.stamp >twice && cat twice >>c.stamp && "
+              "sed -i 's/^fingerprint .*/fingerprint 00000000000000000000000000000000/' c.stamp",
+              w->s->path);
+        check_cache(w, "list of sources changed");
+        world_free(w);
+}
+
+static void absence_of_an_optional_source_counts_by_its_path(void **state) {
+        World *w = world_new(*state);
+        world_plan(
+                w,
+                "<bootcaches version=\"1\"><cache name=\"c\" builder=\"b\"><source path=\"/src\"/>"
+                "<source path=\"/src/a/no\" optional=\"yes\"/><output path=\"/out\"/></cache></bootcaches>");
+        world_build(w);
+        check_cache(w, "up to date"); /* though a file stands on the way */
+        world_plan(w, "<bootcaches version=\"1\"><cache name=\"c\" builder=\"b\"><source path=\"/src\"/>"
+                      "<source path=\"/src/a/none\" optional=\"yes\"/><output "
+                      "path=\"/out\"/></cache></bootcaches>");
+        check_cache(w, "list of sources changed");
+        world_plan(w, MANIFEST);
+        shell("ln -s opt %s/v/opt", w->s->path);
+        check_cache(w, "/opt cannot be read (too many symbolic links)"); /* it is there, somehow */
+        world_free(w);
 }
 
 static void sources_are_what_no_cache_writes(void **state) {
@@ -678,6 +751,9 @@ static void sources_are_what_no_cache_writes(void **state) {
                 "<output path=\"/out\"/></cache></bootcaches>");
         assert_false(sources_change(w, "touch made/x made/y"));
         assert_true(sources_change(w, "touch src/q"));
+        world_plan(w, "<bootcaches version=\"1\"><copy role=\"required\" from=\"/splash\" "
+                      "to=\"/a\"/></bootcaches>");
+        assert_true(sources_change(w, "touch splash")); /* the only one */
         shell("cd %s/v && rm -r src && ln -s src src", s->path);
         (void) sources_of(w); /* what cannot be looked at is no error */
         world_free(w);
@@ -713,6 +789,11 @@ int main(void) {
                 scratch_test(room_for_stamps_is_shared_and_its_want_is_said),
                 scratch_test(shortages_end_it_wherever_they_come),
                 scratch_test(errors_of_a_path_are_outcomes),
+                scratch_test(where_nothing_was_ever_built_is_no_stamp),
+                scratch_test(output_is_what_a_link_leads_to),
+                scratch_test(lines_of_a_stamp_stand_in_any_order),
+                scratch_test(lines_that_come_twice_are_one_file),
+                scratch_test(absence_of_an_optional_source_counts_by_its_path),
                 scratch_test(sources_are_what_no_cache_writes),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -262,6 +262,16 @@ static void devices_stand_on_each_other_only_so_far(void **state) {
         assert_null(l);
 }
 
+static void disks_are_in_the_order_of_their_numbers(void **state) {
+        const Scratch *s = *state;
+        make_array(s);
+        shell("cd %s/devices && rm -r md9/slaves/* && for d in nvme10n1 nvme9n1; do mkdir -p $d/${d}p1;"
+              "  echo 4095:7 | tee $d/dev >$d/${d}p1/dev; echo 1 >$d/${d}p1/partition;"
+              "  ln -s ../../$d/${d}p1 md9/slaves/; done",
+              s->path);
+        notes_are(s, (const char *const[4]){UNREADABLE("nvme9n1"), UNREADABLE("nvme10n1")});
+}
+
 static void names_with_a_slash_come_back(void **state) {
         const Scratch *s = *state;
         shell("cd %s && mkdir -p dev/block class/block 'devices/cciss!c0d0' && echo 4095:9 "
@@ -293,6 +303,7 @@ int main(void) {
                 scratch_test(pulled_member_is_said_once),
                 scratch_test(pulled_member_of_btrfs_is_said_and_the_others_are_searched),
                 scratch_test(devices_stand_on_each_other_only_so_far),
+                scratch_test(disks_are_in_the_order_of_their_numbers),
                 scratch_test(names_with_a_slash_come_back),
                 cmocka_unit_test(device_that_is_gone_is_told),
         };

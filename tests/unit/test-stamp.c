@@ -233,6 +233,40 @@ static void one_file_left_out_is_counted_too(void **state) {
         stamp_free(b);
 }
 
+/* The line `more` has its room, however many there are. */
+static void number_of_files_left_out_has_its_room(void **state) {
+        const Scratch *s = *state;
+        const size_t room = STAMP_SIZE_MAX - strlen("bootkeep-stamp 1\n") - strlen("more ") - 25;
+        char *value = malloc(room);
+        Stamp *a = stamp_new(), *b = NULL;
+        for (size_t i = 0; i < 41; i++) {
+                memset(value, 'v', room / 41 - 6);
+                value[room / 41 - 6] = 0;
+                assert_int_equal(stamp_add(a, "last", "%s", value), 0);
+        }
+        a->files_left_out = SIZE_MAX;
+        size_t left = room - a->size;
+        memset(value, 'v', left - 3);
+        value[left - 3] = 0;
+        assert_int_equal(stamp_add(a, "x", "%s", value), 0);
+        assert_int_equal(a->size, room);
+        assert_int_equal(stamp_write(s->fd, "x", a), 0);
+        assert_int_equal(stamp_read(s->fd, "x", NULL, &b), 0);
+        assert_string_equal(stamp_get(b, "more"), "18446744073709551615");
+        stamp_free(a);
+        stamp_free(b);
+        a = stamp_new();
+        for (size_t i = 0; i < 41; i++) {
+                memset(value, 'v', (room + 41) / 41 - 6);
+                value[(room + 41) / 41 - 6] = 0;
+                assert_int_equal(stamp_add(a, "last", "%s", value), 0);
+        }
+        assert_in_range(a->size, room + 1, room + 41);
+        assert_int_equal(stamp_write(s->fd, "x", a), -EFBIG);
+        stamp_free(a);
+        free(value);
+}
+
 static void lines_that_would_not_come_back_are_refused(void **state) {
         Stamp *a = stamp_new();
         assert_int_equal(stamp_add(a, "key", "%s", ""), -EBADMSG);
@@ -369,6 +403,7 @@ int main(void) {
                 scratch_test(size_at_the_limit_is_read_one_byte_more_is_not),
                 scratch_test(files_without_room_are_counted_not_written),
                 scratch_test(one_file_left_out_is_counted_too),
+                scratch_test(number_of_files_left_out_has_its_room),
                 scratch_test(many_short_files_are_bounded_by_their_lines),
                 scratch_test(what_cannot_be_left_out_and_has_no_room_is_an_error),
                 cmocka_unit_test(lines_that_would_not_come_back_are_refused),
