@@ -78,6 +78,13 @@ bool roster_any_runs(const Roster *roster) {
         return false;
 }
 
+bool roster_any_busy(const Roster *roster) {
+        for (size_t i = 0; i < roster->n; i++)
+                if (volume_busy(&roster->items[i]->volume))
+                        return true;
+        return false;
+}
+
 bool roster_any_stale(const Roster *roster) {
         for (size_t i = 0; i < roster->n; i++)
                 if (roster->items[i]->volume.state == VOLUME_STALE && roster->items[i]->volume.trusted)

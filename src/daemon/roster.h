@@ -32,6 +32,8 @@ Record *roster_next(const Roster *roster, const Record *record);
 int roster_busy(const Roster *roster, char ***ret);
 /* Does any have a child that runs? */
 bool roster_any_runs(const Roster *roster);
+/* Does any hold off reboot and unmount? */
+bool roster_any_busy(const Roster *roster);
 /* Is work of a trusted volume waiting? */
 bool roster_any_stale(const Roster *roster);
 /* How many hold a slot, against MaxScans= and MaxBuilds=. */

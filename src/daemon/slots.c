@@ -102,10 +102,12 @@ static bool hold_for_packages(Slots *s, const LockedFiles *locked) {
         return any_locked;
 }
 
-/* Only while something is stale: a quiet machine has no timer for it. */
+/* Only while something is stale: a quiet machine has no timer for it. What was held is not let go because it is
+ * scanned again meanwhile. */
 static void look_for_package_managers(Slots *s) {
         _cleanup_(locked_files_done) LockedFiles locked = {};
-        bool stale = roster_any_stale(s->driver->volumes), again = stale;
+        const Roster *volumes = s->driver->volumes;
+        bool stale = roster_any_stale(volumes) || (s->holding && roster_any_busy(volumes)), again = stale;
         if (!stale)
                 (void) hold_for_packages(s, NULL);
         else if (locked_files_read(&locked) >= 0) /* where it cannot be read all stays as it is */

@@ -123,6 +123,104 @@ def the_lock_is_looked_at_once_a_second_and_only_while_work_waits(world):
 
 
 @test
+def a_lock_file_that_exists_holds_builds_back_until_it_goes(world):
+    """As pacman's db.lck, which is never locked."""
+    volume = world.volume()
+    path = world.path("db.lck")
+    daemon = world.daemon(config={"Watch": {"HoldWhileExists": path}})
+    view = daemon.trusted(volume)
+    builds = len(view.builds)
+    for i in range(2):
+        mark = daemon.mark()
+        with open(path, "x", encoding="ascii"):
+            pass
+        volume.write("/etc/initramfs.conf", f"{i}\n")
+        view.wait("held back", lambda p: "package manager" in p.get("StateReason", ""))
+        daemon.wait_for(f"held back: {path} exists", mark)
+        volume.write("/etc/initramfs.conf", f"{i} again\n")  # it goes on working, and each scan sees the same
+        view.wait_state("settling", "scanning")
+        view.wait("held back", lambda p: "package manager" in p.get("StateReason", ""))
+        assert len(view.builds) == builds
+        os.unlink(path)
+        assert view.wait_build(builds)[0] == 0
+        builds += 1
+        view.wait_state("fresh")
+        daemon.wait_for("no longer held back", mark)
+        assert len(daemon.logged("are held back", mark)) == len(daemon.logged("no longer held", mark)) == 1
+    assert volume.read("/boot/initrd-6.1.0") == volume.packed()
+
+
+@test
+def a_package_manager_in_a_volume_holds_that_volume_and_one_on_the_host_all(world):
+    volumes = [world.volume(name=f"v{i}") for i in range(2)]
+    path = world.path("frontend.lock")
+    daemon = holding_daemon(world, path)
+    views = [daemon.trusted(v) for v in volumes]
+
+    def change():
+        for volume in volumes:
+            volume.write("/etc/initramfs.conf", volume.read("/etc/initramfs.conf") + b"more\n")
+
+    # where the folder of the lock file is made only now, below one that was there
+    inside = volumes[0].path(path)
+    os.makedirs(os.path.dirname(inside))
+    fd = os.open(inside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    lock_fcntl(fd)
+    builds = [len(v.builds) for v in views]
+    change()
+    views[0].wait("held back", lambda p: "package manager" in p.get("StateReason", ""))
+    views[1].wait_build(builds[1])
+    views[1].wait_state("fresh")
+    assert len(views[0].builds) == builds[0]
+    os.close(fd)
+    views[0].wait_build(builds[0])
+    views[0].wait_state("fresh")
+    # on the host
+    _, fd = hold(world, lock_flock)
+    builds = [len(v.builds) for v in views]
+    mark = daemon.mark()
+    change()
+    for view in views:
+        view.wait("held back", lambda p: "package manager" in p.get("StateReason", ""))
+    assert [len(v.builds) for v in views] == builds
+    assert len(daemon.logged("are held back", mark)) == 1, daemon.logged("held back", mark)
+    os.close(fd)
+    for view, n in zip(views, builds):
+        view.wait_build(n)
+        view.wait_state("fresh")
+
+
+@test
+def the_daemon_looks_at_no_lock_file_itself(world):
+    """The disk that it is on may hang."""
+    if subprocess.run(["sh", "-c", "command -v strace"], stdout=subprocess.DEVNULL).returncode != 0:
+        raise Skip("no strace")
+    volume = world.volume()
+    path, exists = world.path("frontend.lock"), world.path("db.lck")
+    daemon = holding_daemon(world, path, HoldWhileExists=exists)
+    view = daemon.trusted(volume)
+    trace = world.path("trace")
+    command = ["strace", "-qq", "-e", "trace=%file", "-o", trace, "-p", str(daemon.process.pid)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as strace:
+        while not os.path.exists(trace):
+            time.sleep(0.01)
+        _, fd = hold(world, lock_flock)
+        with open(exists, "x", encoding="ascii"):
+            pass
+        volume.write("/etc/initramfs.conf", "another\n")
+        view.wait("held back", lambda p: "package manager" in p.get("StateReason", ""))
+        os.unlink(exists)
+        os.close(fd)
+        view.wait_state("building", "scanning", "fresh")
+        view.wait_state("fresh")
+        strace.terminate()
+    with open(trace, encoding="utf-8", errors="replace") as f:
+        calls = f.read()
+    assert "/proc/locks" in calls, calls
+    assert "frontend.lock" not in calls and "db.lck" not in calls, calls
+
+
+@test
 def a_rebuild_that_is_asked_for_does_not_wait(world):
     volume = world.volume()
     path = world.path("frontend.lock")

@@ -66,8 +66,10 @@ static int parse_lock_files(const char *value, void *data, const char **reterr) 
 /* For what guards something: a value that nobody understands must not leave it open. */
 static int parse_guard(const char *value, bool *guard, bool strict, const char **reterr) {
         int r = conf_parse_bool(value, guard, reterr);
-        if (r < 0)
+        if (r < 0) {
                 *guard = strict;
+                *reterr = strict ? "expected yes or no (so: yes)" : "expected yes or no (so: no)";
+        }
         return r;
 }
 
@@ -134,6 +136,7 @@ static int read_standard_settings(Settings *s, unsigned *problems) {
                 r = read_settings_file(*f, s, problems);
                 if (r >= 0 || r == -ENOMEM)
                         continue;
+                conffile_warn(*f, 0, "%s", strerror(-r));
                 (*problems)++;
                 r = note_unread(s, *f, 0, r);
         }
