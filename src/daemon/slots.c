@@ -102,8 +102,8 @@ static bool hold_for_packages(Slots *s, const LockedFiles *locked) {
         return any_locked;
 }
 
-/* Only while something is stale: a quiet machine has no timer for it. What was held is not let go because it is
- * scanned again meanwhile. */
+/* Only while something is stale: a quiet machine has no timer for it. What was held is not let go because it
+ * is scanned again meanwhile. */
 static void look_for_package_managers(Slots *s) {
         _cleanup_(locked_files_done) LockedFiles locked = {};
         const Roster *volumes = s->driver->volumes;
