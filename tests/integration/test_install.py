@@ -5,6 +5,7 @@
 import configparser
 import os
 import re
+import shlex
 import subprocess
 import xml.etree.ElementTree
 
@@ -52,7 +53,10 @@ usr/share/zsh/site-functions/_bootkeepctl
 
 def install(world):
     root = world.path("root")
-    subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", root], check=True,
+    # meson writes a log beside the build, where nothing can be written here (tools/alone)
+    logs = shlex.quote(os.path.join(os.path.realpath(BUILD), "meson-logs"))
+    subprocess.run(["unshare", "--mount", "sh", "-c", f'mount -t tmpfs tmpfs {logs} && exec "$@"', "sh",
+                    "meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", root], check=True,
                    stdout=subprocess.DEVNULL)
     return root
 
