@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The command line that comes of a builder definition. A specifier becomes what it stands for within its
- * word: it never makes more words of one, whatever it stands for. */
+/* The command line made from a builder definition. A specifier is replaced within its word: whatever it
+ * stands for, it never splits a word. */
 
 #include "base/error.h"
 #include "manifest/definition.h"
@@ -34,7 +34,7 @@ static int command_add_word(const char *word, const DefinitionArguments *a, char
                 else
                         (void) fputc(*s, f);
         }
-        if (fclose(f) != 0) { /* all errors come together here */
+        if (fclose(f) != 0) { /* all errors end up here */
                 free(buffer);
                 return error_origin(-ENOMEM);
         }

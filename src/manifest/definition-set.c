@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What commands the host is willing to run for a manifest: all definitions of the folders in which they are
- * kept. It refuses to look at volumes and to run anything. */
+/* The commands that the host is willing to run for a manifest: all definitions in the folders where they are
+ * kept. It refuses to access volumes and to run anything. */
 
 #include "manifest/definition.h"
 
@@ -57,7 +57,7 @@ int definition_set_load(char *const *dirs, DefinitionSet **ret, unsigned *ret_pr
                 if (r < 0)
                         return r;
         }
-        if (s->n > 0) /* by file name `a-b.conf` would come before `a.conf` */
+        if (s->n > 0) /* by file name `a-b.conf` would sort before `a.conf` */
                 qsort(s->items, s->n, sizeof(*s->items), definition_compare);
         if (ret_problems)
                 *ret_problems = problems;

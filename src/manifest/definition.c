@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* One builder definition, from its file. It is believed only if it is root's own, and taken whole or not at
+/* One builder definition, from its file. It is honoured only if it belongs to root, and as a whole or not at
  * all: half a command would build half a boot. */
 
 #include "manifest/definition.h"
@@ -23,7 +23,8 @@ void definition_done(Definition *d) {
         *d = (Definition){};
 }
 
-/* A definition while it is read. Unknown keys are warnings; a known one that is wrong spoils it. */
+/* A definition while it is being read. Unknown keys are warnings; a bad value of a known one makes the whole
+ * definition invalid. */
 typedef struct Draft {
         Definition definition;
         bool bad;
@@ -131,7 +132,7 @@ static int draft_start(Draft *d, const char *file) {
         return d->definition.file && d->definition.name ? 0 : error_origin(-ENOMEM);
 }
 
-/* Could FILE not be looked at, by R? Only the shortage of memory is an error of ours. */
+/* FILE could not be accessed, because of R. Only running out of memory is an error of ours. */
 static int draft_unreadable(const Draft *d, int r, unsigned *problems) {
         const char *file = d->definition.file;
         if (r == -ENOMEM)
@@ -141,7 +142,7 @@ static int draft_unreadable(const Draft *d, int r, unsigned *problems) {
         return 0;
 }
 
-/* May the file be believed? 1: yes; 0: no, and said why; -ENOMEM. */
+/* May the file be honoured? 1: yes; 0: no, logged why; -ENOMEM. */
 static int draft_check_ownership(const Draft *d, unsigned *problems) {
         _cleanup_free_ char *problem = NULL;
         int r = ownership_check_host_file(d->definition.file, &problem);
@@ -154,7 +155,7 @@ static int draft_check_ownership(const Draft *d, unsigned *problems) {
         return 0;
 }
 
-/* 1: it could be read, whatever is in it; 0: not, and said why; -ENOMEM. */
+/* 1: it could be read, whatever it contains; 0: it could not, logged why; -ENOMEM. */
 static int draft_read(Draft *d, unsigned *problems) {
         const ConfItem items[] = {
                 {"Builder", "Description", draft_parse_description, d},
@@ -163,12 +164,12 @@ static int draft_read(Draft *d, unsigned *problems) {
                 {"Builder", "TimeoutSec", draft_parse_timeout, d},
         };
         int r = conffile_read(d->definition.file, items, ELEMENTSOF(items), problems, NULL);
-        if (r == -EBADMSG) /* in the log already */
+        if (r == -EBADMSG) /* logged already */
                 return 0;
         return r < 0 ? draft_unreadable(d, r, problems) : 1;
 }
 
-/* Is it whole? If not, says so. */
+/* Is it complete? If not, logs that. */
 static bool draft_is_whole(const Draft *d, unsigned *problems) {
         const char *file = d->definition.file;
         if (!d->definition.exec && !d->bad) {

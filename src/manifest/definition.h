@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The host's builder definitions, bootkeep-builder(5): NAME.conf in builders.d, the first folder that has
- * NAME wins, a link to /dev/null masks it. A manifest names a builder; only the host says what command that
- * is. */
+/* The host's builder definitions, bootkeep-builder(5): NAME.conf in builders.d; the first folder that
+ * contains NAME wins, a link to /dev/null masks it. A manifest names a builder; only the host says which
+ * command that is. */
 
 #include "tree/fingerprint.h"
 
@@ -29,8 +29,7 @@ typedef struct DefinitionSet {
 
 void definition_done(Definition *d);
 
-/* Reads the definition in FILE, NAME.conf. 1: *RET is one; 0: it is left out, and the log says why; -ENOMEM.
- */
+/* Reads the definition in FILE, NAME.conf. 1: success; 0: ignored, logged why; -ENOMEM. */
 int definition_read(const char *file, Definition *ret, unsigned *problems);
 
 DefinitionSet *definition_set_free(DefinitionSet *s);
@@ -38,19 +37,18 @@ DEFINE_CLEANUP(DefinitionSet *, definition_set_free);
 
 /* Reads all definitions in DIRS (strv, most important first; NULL: the standard four). A bad file (unknown
  * key: a warning only; no Exec=, relative path, unbalanced quote, bad value, unknown specifier) is logged
- * with file and line and left out, so its name is unknown. *RET_PROBLEMS (may be NULL) counts warnings and
+ * with file and line and ignored, so its name is unknown. *RET_PROBLEMS (may be NULL) counts warnings and
  * errors, for --check-config. -ENOMEM. */
 int definition_set_load(char *const *dirs, DefinitionSet **ret, unsigned *ret_problems);
 const Definition *definition_set_find(const DefinitionSet *s, const char *name); /* NULL: not defined */
 
-/* What the specifiers stand for. */
+/* The values of the specifiers. */
 typedef struct DefinitionArguments {
         const char *instance; /* %i, NULL: empty */
         const char *root;     /* %r */
         char *const *sources; /* %s is the first, empty if none */
-        char *const *outputs; /* %o the first; %O all, alone in its word: a word each */
+        char *const *outputs; /* %o is the first; %O, alone in its word, becomes a word for each */
 } DefinitionArguments;
 
-/* The command line: paths are given as the command sees them (with %r in front for DEFINITION_HOST). -ENOMEM.
- */
+/* The command line: paths are as the command sees them (prefixed with %r for DEFINITION_HOST). -ENOMEM. */
 int definition_command(const Definition *d, const DefinitionArguments *arguments, char ***ret);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Reads /etc/machine-id of a volume. It refuses to make one up: where there is none, nothing may be named by
+/* Reads /etc/machine-id of a volume. It refuses to make one up: if there is none, nothing can be named after
  * it. */
 
 #include "manifest/machineid.h"
@@ -11,7 +11,7 @@
 #define MACHINE_ID_DIGITS 32U
 #define FILE_SIZE_MAX 64U
 
-/* TEXT is what the file holds: 32 hex digits that are not all 0, and a newline. */
+/* TEXT is the content of the file: 32 hex digits that are not all 0, and a newline. */
 static bool machine_id_is_valid(const char *text, size_t size) {
         size_t n = strspn(text, "0123456789abcdef");
         return n == MACHINE_ID_DIGITS && (size == n || (size == n + 1 && text[n] == '\n')) &&

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The machine id of a volume, machine-id(5): what %m stands for. */
+/* The machine ID of a volume, machine-id(5): the value of %m. */
 
 #include "tree/walk.h"
 
 #define MACHINE_ID_PATH "/etc/machine-id"
 
-/* Reads it, arming the way to it first. *RET: 32 hex digits, or NULL: what is there is no machine id, or
- * nothing is (missing, `uninitialized`, a directory, too long). Else negative errno: could not look. */
+/* Reads it, arming its path first. *RET: 32 hex digits, or NULL: there is none, or no valid one (missing,
+ * `uninitialized`, a directory, too long). Negative errno: could not be read. */
 int machine_id_read(const Walk *walk, char **ret);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Finds the manifest of a volume and decides whether it may be believed: only root can have put it there. The
- * first place where anything is at all decides, be it a symbolic link that leads nowhere; a bad one is never
- * passed over for another, or whoever can break the administrator's could bring back the vendor's. Everything
- * is checked on the descriptor that is then read, so nothing can be swapped in between. */
+/* Finds the manifest of a volume and decides whether to honour it: only if nobody but root can have put it
+ * there. The first place where there is anything at all counts, even a dangling symbolic link; a bad one is
+ * never passed over for another, or anybody able to break the administrator's could bring back the vendor's.
+ * Everything is checked on the descriptor that is then read, so nothing can be swapped in between. */
 
 #include <bootkeep.h>
 #include <fcntl.h>
@@ -19,12 +19,12 @@ static const char *const sites[] = {
         BOOTKEEP_MANIFEST_VENDOR,
 };
 
-/* One place where a manifest can be, and the way to it. */
+/* One place where a manifest can be, and the way there. */
 typedef struct Site {
         const Walk *walk;
         const char *path;
         char **links;      /* passed on the way, strv */
-        char *broken_link; /* the one of them by which the way ends, "LINK is a symbolic link to TARGET"; or
+        char *broken_link; /* the one of them that the way ends at, "LINK is a symbolic link to TARGET"; or
                               NULL */
         char **reterr;
 } Site;
@@ -46,13 +46,13 @@ static int site_note_link(const WalkEntry *entry, void *userdata) {
         return strv_extend(&s->links, entry->path);
 }
 
-/* The way could not be gone, by R. -ENOENT: nothing is there, and nothing is wrong with that. */
+/* The path could not be followed, because of R. -ENOENT: nothing is there, and nothing is wrong with that. */
 static int site_unreachable(const Site *s, int r) {
         bool nothing = r == -ENOENT || r == -ENOTDIR;
         const char *problem = nothing ? "nothing is there" : refusal_of_way(r);
         if (s->broken_link && problem)
                 return site_refuse(s, "%s: %s", s->broken_link, problem);
-        /* a separate /usr lies over the vendor's place */
+        /* a separate /usr covers the vendor's place */
         if (nothing || (r == -EXDEV && streq(s->path, BOOTKEEP_MANIFEST_VENDOR)))
                 return -ENOENT;
         return problem ? site_refuse(s, "%s", problem) : r;
@@ -83,7 +83,7 @@ static int site_check_folder(const Site *s, const char *path) {
         int r = contain_open_nolinks(s->walk->root, path, O_PATH | O_DIRECTORY, 0, &fd);
         if (r >= 0)
                 r = stat_is_roots(fd, &good);
-        if (r >= 0 && !good) { /* so that its mending is seen */
+        if (r >= 0 && !good) { /* so that a correction is noticed */
                 r = place_arm(s->walk->arm, fd, ARM_NODE);
                 if (r >= 0)
                         r = stat_is_roots(fd, &good);
@@ -93,7 +93,7 @@ static int site_check_folder(const Site *s, const char *path) {
         return good ? 0 : site_refuse(s, "%s is writable by users other than root", path);
 }
 
-/* Whoever may change a folder can put any file of root's into it. */
+/* Anybody who can change a folder can put any file that belongs to root into it. */
 static int site_check_folders_of(const Site *s, const char *path) {
         int r = site_check_folder(s, "/");
         for (const char *slash = path; r >= 0 && (slash = strchr(slash + 1, '/'));) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Whatever the table does not name is refused, and the message says what it does name. */
+/* Anything that the table does not name is refused, and the message lists what it does name. */
 
 #include "manifest/manifest-node.h"
 
@@ -87,7 +87,7 @@ static int node_read_child(const Reader *reader, const xmlNode *child, const Nod
         return node_refuse_child(reader, child, shape);
 }
 
-/* Is it there for people alone: a comment, or the white space between elements? */
+/* Is it only for people: a comment, or white space between elements? */
 static bool is_for_people(const xmlNode *node) {
         return node->type == XML_COMMENT_NODE || node->type == XML_PI_NODE || xmlIsBlankNode(node);
 }

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Reads one element of a manifest by a table of its attributes and of the elements that it may hold. */
+/* Reads one element of a manifest according to a table of its attributes and of the elements that it may
+ * contain. */
 
 #include <libxml/tree.h>
 
 #include "manifest/manifest.h"
 #include "manifest/refusal.h"
 
-/* What every step of the reading needs. */
+/* What every step of reading needs. */
 typedef struct Reader {
         Manifest *manifest;
         char **reterr;
@@ -17,7 +18,7 @@ typedef struct Reader {
 #define reader_refuse(reader, line, ...)                                                                     \
         refusal((reader)->reterr, (reader)->manifest->path, (line), __VA_ARGS__)
 
-/* PARSE is one of manifest-value.h; OFFSET is where it takes the value, in the object of the element. */
+/* PARSE is one of manifest-value.h; OFFSET is where it stores the value in the object of the element. */
 typedef struct NodeAttribute {
         const char *name;
         bool required;
@@ -25,7 +26,7 @@ typedef struct NodeAttribute {
         int (*parse)(const char *value, void *field, const char **rewhy);
 } NodeAttribute;
 
-/* PARENT is the object of the element that NODE is in. */
+/* PARENT is the object of the element that contains NODE. */
 typedef struct NodeChild {
         const char *name;
         int (*read)(const Reader *reader, const xmlNode *node, void *parent);
@@ -41,5 +42,6 @@ typedef struct NodeShape {
 unsigned node_line(const xmlNode *node);
 const char *node_name(const xmlNode *node);
 
-/* Reads the attributes of NODE into OBJECT, then its children. -EBADMSG: refused, and said why; -ENOMEM. */
+/* Reads the attributes of NODE into OBJECT, then its children. -EBADMSG: refused, with the reason;
+ * -ENOMEM. */
 int node_read(const Reader *reader, const xmlNode *node, const NodeShape *shape, void *object);

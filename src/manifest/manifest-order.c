@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The order among the caches as far as templates tell it: with one each=, equal templates are equal paths.
- * What different patterns match together is seen only on the volume (plan-order.c). */
+/* The order among the caches as far as templates determine it: with the same each=, equal templates are equal
+ * paths. What different patterns have in common is only known on the volume (plan-order.c). */
 
 #include "manifest/manifest-order.h"
 

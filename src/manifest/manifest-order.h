@@ -3,6 +3,6 @@
 
 #include "manifest/manifest.h"
 
-/* Refuses what can be told of the order of caches without looking at the volume: a circle, and two caches
- * with one output. 0; -EBADMSG: refused (*RETERR); -ENOMEM. */
+/* Refuses what is wrong with the order of caches regardless of the volume: a dependency cycle, and two caches
+ * with the same output. 0; -EBADMSG: refused (*RETERR); -ENOMEM. */
 int manifest_check_order(const Manifest *m, char **reterr);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Reads the tree of a manifest into plain structures by tables of elements and attributes. The schema would
- * refuse the same documents, but its texts do not say what was expected; so the tables look first, and the
+ * refuse the same documents, but its messages do not say what was expected; so the tables come first, and the
  * schema, the published contract, has the last word. It refuses to know the volume: whether a path exists,
- * what a pattern matches and whether a builder is defined is for plan-make.c. */
+ * what a pattern matches and whether a builder is defined is up to plan-make.c. */
 
 #include "base/error.h"
 #include "manifest/manifest-node.h"
@@ -46,14 +46,14 @@ static int output_read(const Reader *reader, const xmlNode *node, void *parent) 
         return 0;
 }
 
-/* An attribute or element whose path may hold %i. */
+/* An attribute or element whose path may contain %i. */
 typedef struct InstancePath {
         const char *what; /* for the message */
         const char *path;
-        bool written; /* for each instance: then it must differ between them */
+        bool written; /* one per instance, so it must differ between them */
 } InstancePath;
 
-/* %i means something only with each=. */
+/* %i is only meaningful with each=. */
 static int check_instance(const Reader *reader, unsigned line, const char *each, const InstancePath *p) {
         bool uses = template_uses(p->path, 'i');
         if (uses && !each)
@@ -112,7 +112,7 @@ static int copy_check(const Reader *reader, const ManifestCopy *c) {
                 r = check_instance(reader, c->line, c->each, &(InstancePath){"to", c->to, true});
         if (r < 0)
                 return r;
-        /* an XBOOTLDR's copies may come to the ESP, and FAT does not know case */
+        /* copies for an XBOOTLDR may end up on the ESP, and FAT ignores case */
         for (const ManifestCopy *other = reader->manifest->copies; other < c; other++)
                 if (streq_ptr(other->each, c->each) && strcasecmp(other->to, c->to) == 0)
                         return reader_refuse(reader, c->line,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What each kind of attribute accepts. It refuses to know which attribute of which element asks. */
+/* What each kind of attribute accepts. It refuses to know which attribute of which element it is. */
 
 #include "manifest/manifest-value.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The values that attributes of a manifest have. Each parser takes VALUE into FIELD (of the type noted), or
- * returns -EINVAL and says in *REWHY (static text) what is wrong with it; -ENOMEM. */
+/* The values of attributes in a manifest. Each parser stores VALUE in FIELD (of the type noted), or returns
+ * -EINVAL and says in *REWHY (static text) what is wrong with it; -ENOMEM. */
 
 #include "base/util.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Stands between a stranger's bytes and libxml2, and refuses everything that a manifest does not need before
- * libxml2 can act on it: big files, elements of many attributes (its check for duplicates is quadratic),
- * other encodings than UTF-8, and any DOCTYPE, so that there are no entities at all. Whatever libxml2 itself
- * has to say, be it only a warning, is a refusal too, and never reaches stderr. */
+/* The guard between a stranger's bytes and libxml2: refuses everything that a manifest does not need before
+ * libxml2 can act on it: big files, elements with many attributes (its check for duplicates is quadratic),
+ * encodings other than UTF-8, and any DOCTYPE, so that there are no entities at all. Anything that libxml2
+ * itself complains about, even a warning, is a refusal, too, and never reaches stderr. */
 
 #include "manifest/manifest-xml.h"
 
@@ -18,7 +18,7 @@
 
 #define ATTRIBUTES_MAX 16U
 
-/* The first complaint of libxml2. Later ones are mostly its echo. */
+/* The first complaint of libxml2. Later ones are mostly consequences of it. */
 typedef struct Complaint {
         const char *path;
         char *text;
@@ -28,7 +28,7 @@ typedef struct Complaint {
 static void complaint_note(Complaint *c, int line, const char *text) {
         if (c->text || c->oom)
                 return;
-        int n = (int) strcspn(text, "\n"); /* libxml2 ends its texts with one */
+        int n = (int) strcspn(text, "\n"); /* libxml2 ends its messages with one */
         c->oom = refusal(&c->text, c->path, line > 0 ? (unsigned) line : 0, "%.*s", n, text) == -ENOMEM;
 }
 
@@ -55,8 +55,8 @@ static int complaint_result(Complaint *c, char **reterr) {
         return error_origin(-EBADMSG);
 }
 
-/* Does the XML declaration name another encoding than UTF-8? The parser is told UTF-8 whatever it says; this
- * is for telling whoever wrote it. */
+/* Does the XML declaration name an encoding other than UTF-8? The parser uses UTF-8 whatever it says; this is
+ * for the message to the author. */
 static bool names_other_encoding(const char *text) {
         const char *s = startswith(text, "\xef\xbb\xbf");
         s = startswith(s ? s : text, "<?xml");
@@ -70,7 +70,7 @@ static bool names_other_encoding(const char *text) {
 }
 
 /* The tag, comment or the like that begins at S: where it ends, and how many = are outside of its quotes.
- * What is no XML is misunderstood here, but libxml2 stops at the same place. */
+ * Anything that is not XML is misread here, but libxml2 stops at the same place. */
 static const char *skip_markup(const char *s, unsigned *ret_equals) {
         static const struct {
                 const char *begin, *end;
@@ -149,7 +149,7 @@ int manifest_xml_parse(const char *path, const char *text, size_t size, xmlDoc *
         return 0;
 }
 
-/* The schema is compiled in and known to be good (a test sees to it), so only memory can fail here. */
+/* The schema is compiled in and known to be valid (a test checks that), so only memory can run out here. */
 static xmlRelaxNG *schema_new(void) {
         xmlRelaxNGParserCtxt *parser =
                 xmlRelaxNGNewMemParserCtxt((const char *) bootcaches_rng, sizeof(bootcaches_rng) - 1);

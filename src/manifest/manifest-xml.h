@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The manifest as XML: bytes to a document tree, and the tree against the schema. */
+/* The manifest as XML: parses bytes into a document tree, and validates the tree against the schema. */
 
 #include <libxml/tree.h>
 
@@ -12,6 +12,6 @@ static inline void xml_doc_freep(xmlDoc **doc) {
                 xmlFreeDoc(*doc);
 }
 
-/* PATH is the name for messages. 0; -EBADMSG: refused, *RETERR "PATH[:LINE]: …"; -ENOMEM. */
+/* PATH is the name used in messages. 0; -EBADMSG: refused, *RETERR "PATH[:LINE]: …"; -ENOMEM. */
 int manifest_xml_parse(const char *path, const char *text, size_t size, xmlDoc **ret, char **reterr);
 int manifest_xml_validate(const char *path, xmlDoc *doc, char **reterr);

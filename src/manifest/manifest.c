@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What a manifest is made of, and the names of roles and helpers. How it is read is manifest-parse.c, whether
- * it may be believed manifest-load.c. */
+/* What a manifest consists of, and the names of roles and helpers. manifest-parse.c reads one,
+ * manifest-load.c decides whether it may be honoured. */
 
 #include "manifest/manifest.h"
 

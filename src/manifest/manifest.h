@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The manifest as it was written: parsed, checked against the schema and for all that can be told without
- * looking at the volume. bootcaches.xml(5) is the contract. What it means on a given volume is plan.h.
+/* The manifest as written: parsed, validated against the schema and checked for everything that does not
+ * depend on the volume. bootcaches.xml(5) is the contract. What it means on a given volume is plan.h.
  *
  * A refusal is an outcome, not an error: -EBADMSG with a reason "FILE:LINE: what was expected" for people. */
 
@@ -37,7 +37,7 @@ CopyRole copy_role_from_string(const char *s);
 const char *helper_type_to_string(HelperType type); /* "esp", "xbootldr" */
 HelperType helper_type_from_string(const char *s);
 
-/* Paths here are templates: they may hold %i, %m, %%. */
+/* Paths here are templates: they may contain %i, %m, %%. */
 typedef struct ManifestSource {
         char *path;
         bool optional;
@@ -74,12 +74,12 @@ typedef struct Manifest {
 Manifest *manifest_free(Manifest *m); /* returns NULL */
 DEFINE_CLEANUP(Manifest *, manifest_free);
 
-/* Parses SIZE bytes of TEXT. PATH is the name for messages. 0; -EBADMSG: refused, *RETERR says why; -ENOMEM.
- */
+/* Parses SIZE bytes of TEXT. PATH is the name used in messages. 0; -EBADMSG: refused, *RETERR says why;
+ * -ENOMEM. */
 int manifest_parse(const char *path, const char *text, size_t size, Manifest **ret, char **reterr);
 
-/* Finds, trusts and parses the manifest of the volume WALK: the administrator's place, else the vendor's.
- * Both places are armed first, also where nothing is there yet. 0; -ENOENT: there is none;
- * -EBADMSG: refused (*RETERR), also for what is there but is no regular file, not root's, writable by others,
- * too big; other errno: could not look. */
+/* Finds, checks and parses the manifest of the volume WALK: the administrator's, else the vendor's. Both
+ * places are armed first, even if there is nothing yet. 0; -ENOENT: there is none; -EBADMSG: refused
+ * (*RETERR), also if it is not a regular file, not owned by root, writable by others or too big; other errno:
+ * could not be read. */
 int manifest_load(const Walk *walk, Manifest **ret, char **reterr);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* A graph of items and places. A place is a declared path: a source's place has edges to the items that read
- * it, an output's place has edges from the item that writes it. Thousand outputs below one directory that
- * thousand items read are so two thousand edges, not a million: a hostile manifest cannot make it explode. It
- * refuses to know what a path leads to; links may alias what looks different here. */
+ * it, an output's place has edges from the item that writes it. A thousand outputs below one directory that a
+ * thousand items read are thus two thousand edges, not a million: a hostile manifest cannot make it explode.
+ * It refuses to know what a path leads to; links may make different paths mean the same. */
 
 #include "manifest/order.h"
 
@@ -34,7 +34,7 @@ struct Order {
         size_t n_items;
         size_t n_vertices;             /* items first, then places */
         Place *places[2];              /* by OrderKind */
-        bool depths[2][DEPTH_MAX + 1]; /* at which a place exists: others need no look */
+        bool depths[2][DEPTH_MAX + 1]; /* at which a place exists: others need not be looked up */
         Edge *edges;
         size_t n_edges;
 };
@@ -78,13 +78,13 @@ static Place *order_find_place(const Order *o, OrderKind kind, XXH128_hash_t key
         return p;
 }
 
-/* Goes down a path part by part, with the hash of all that it has passed: each part is hashed with the hash
- * of what comes before as its seed. */
+/* Walks down a path part by part, with the hash of everything passed: each part is hashed with the hash of
+ * what precedes it as its seed. */
 typedef struct Descent {
         XXH128_hash_t key, scope; /* of no scope: 0 */
         const char *rest;
         size_t depth;
-        bool scoped; /* a %i was passed */
+        bool scoped; /* passed a %i */
 } Descent;
 
 static void descent_init(Descent *d, const Order *o, const OrderPath *path) {
@@ -93,7 +93,7 @@ static void descent_init(Descent *d, const Order *o, const OrderPath *path) {
                 d->scope = XXH3_128bits(path->scope, strlen(path->scope));
 }
 
-/* Takes the next part. False: there is none. */
+/* Proceeds to the next part. False: there is none. */
 static bool descent_next(Descent *d) {
         if (!*d->rest)
                 return false;
@@ -120,7 +120,7 @@ static int order_add_place(Order *o, OrderKind kind, const Descent *d, size_t it
                 return error_origin(-ENOMEM);
         *p = (Place){.key = descent_key(d), .vertex = o->n_vertices, .item = item};
         HASH_ADD(hh, o->places[kind], key, sizeof(p->key), p);
-        if (!p->hh.tbl) { /* the only sign that memory ran out */
+        if (!p->hh.tbl) { /* the only indication that memory ran out */
                 free(p);
                 return error_origin(-ENOMEM);
         }
@@ -182,7 +182,7 @@ static int adjacency_init(Adjacency *a, const Order *o) {
         a->targets = calloc(o->n_edges + 1, sizeof(size_t));
         if (!a->first || !a->targets)
                 return error_origin(-ENOMEM);
-        /* counted two places further on: filling moves each start to where it belongs */
+        /* counted two places further: filling moves each start to where it belongs */
         for (size_t i = 0; i < o->n_edges; i++)
                 a->first[o->edges[i].from + 2]++;
         for (size_t v = 0; v < o->n_vertices; v++)
@@ -192,8 +192,9 @@ static int adjacency_init(Adjacency *a, const Order *o) {
         return 0;
 }
 
-/* Sets LEVELS to the longest way to each vertex and takes those done off PENDING (edges to come); what is
- * left pending lies in or after a circle. QUEUE is room for all vertices. Returns how many were done. */
+/* Sets LEVELS to the longest path to each vertex and removes those done from PENDING (remaining edges);
+ * whatever is left pending is in or after a cycle. QUEUE has room for all vertices. Returns how many were
+ * done. */
 static size_t order_find_levels(const Order *o, const Adjacency *a, size_t *pending, size_t *levels,
                                 size_t *queue) {
         size_t head = 0, tail = 0;
@@ -214,7 +215,7 @@ static size_t order_find_levels(const Order *o, const Adjacency *a, size_t *pend
         return tail;
 }
 
-/* Every pending vertex has a pending one before it: going back must end in a circle. */
+/* Every pending vertex has a pending one before it: going back must end in a cycle. */
 static size_t order_find_circle(const Order *o, const size_t *pending, size_t *before, size_t *members) {
         size_t v = SIZE_MAX, n = 0, lowest = 0;
         for (size_t i = 0; i < o->n_edges; i++)
@@ -222,7 +223,7 @@ static size_t order_find_circle(const Order *o, const size_t *pending, size_t *b
                         before[o->edges[i].to] = o->edges[i].from;
                         v = o->edges[i].to;
                 }
-        for (size_t i = 0; i < o->n_vertices; i++) /* so many steps back, we are in it */
+        for (size_t i = 0; i < o->n_vertices; i++) /* after this many steps back, we are in it */
                 v = before[v];
         for (size_t w = before[v];; w = before[w]) {
                 if (w < o->n_items)
@@ -237,7 +238,7 @@ static size_t order_find_circle(const Order *o, const size_t *pending, size_t *b
         }
         for (size_t i = 0; i < n; i++)
                 lowest = members[i] < members[lowest] ? i : lowest;
-        for (size_t i = 0; i < lowest; i++) { /* begin with the lowest: a message that does not vary */
+        for (size_t i = 0; i < lowest; i++) { /* start with the lowest, so that the message does not vary */
                 size_t first = members[0];
                 memmove(members, members + 1, (n - 1) * sizeof(*members));
                 members[n - 1] = first;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Which of many items must come before which, told by the paths that they read (sources) and write (outputs).
- * An item depends on another if one of its sources is, lies above or lies below one of the other's outputs.
+/* Which of many items must come before which, according to the paths that they read (sources) and write
+ * (outputs). An item depends on another if one of its sources is equal to, above or below one of the other's
+ * outputs.
  *
- * Knows nothing of caches: the manifest asks with templates, the plan with expanded paths. Paths are kept as
- * 128-bit hashes and dependencies as edges through the path that makes them, so time and memory grow with the
- * number of paths, not with its square. Use: declare all paths, connect all paths again, sort. */
+ * Knows nothing about caches: the manifest uses it with templates, the plan with expanded paths. Paths are
+ * kept as 128-bit hashes and dependencies as edges through the path that makes them, so time and memory grow
+ * with the number of paths, not with its square. Use: declare all paths, connect all paths again, sort. */
 
 #include "base/util.h"
 
@@ -21,19 +22,19 @@ int order_new(size_t n_items, Order **ret);
 Order *order_free(Order *o);
 DEFINE_CLEANUP(Order *, order_free);
 
-/* What an item reads or writes. PATH is absolute; SCOPE (may be NULL) tells apart paths that hold `%i` but
- * mean other instances by it. */
+/* What an item reads or writes. PATH is absolute; SCOPE (may be NULL) tells apart paths that contain `%i` but
+ * refer to different instances. */
 typedef struct OrderPath {
         OrderKind kind;
         const char *scope;
         const char *path;
 } OrderPath;
 
-/* order_declare: -EEXIST: an output that *RET_OTHER has declared. Both: -ENOMEM. */
+/* order_declare: -EEXIST: an output that *RET_OTHER has already declared. Both: -ENOMEM. */
 int order_declare(Order *o, size_t item, const OrderPath *path, size_t *ret_other);
 int order_connect(Order *o, size_t item, const OrderPath *path);
 
-/* 0: *RET holds all items, each after those it depends on, otherwise lower ones first.
- * -ELOOP: there is a circle; *RET holds the *RET_N members of one, each depending on the one before it, the
- * first on the last. -ENOMEM. */
+/* 0: *RET contains all items, each after those it depends on, otherwise lower ones first. -ELOOP: there is a
+ * cycle; *RET contains the *RET_N members of one, each depending on the one before it, the first on the last.
+ * -ENOMEM. */
 int order_sort(const Order *o, size_t **ret, size_t *ret_n);

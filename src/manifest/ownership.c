@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Whoever can change a file, or a folder on the way to it, decides what root will run. It refuses to open
- * anything: where root alone may change all of the way, what was looked at is what will be opened. */
+/* Anybody who can change a file, or a folder in its path, decides what root will run. It refuses to open
+ * anything: if only root can change the whole path, what was checked is what will be opened. */
 
 #include "manifest/ownership.h"
 
@@ -27,15 +27,15 @@ bool ownership_is_roots_folder(const struct stat *st) {
         return st->st_uid == 0 && !others;
 }
 
-/* Everybody can write to it, but nobody remove or replace what is another's. */
+/* Everybody can write to it, but nobody can remove or replace what belongs to others. */
 static bool is_roots_sticky_folder(const struct stat *st) {
         return st->st_uid == 0 && st->st_mode & S_ISVTX;
 }
 
-/* The way to a file of the host, name by name. */
+/* The path to a file of the host, name by name. */
 typedef struct HostWay {
-        char *path;   /* each link that was passed is replaced by where it points */
-        size_t begin; /* of the name that is looked at */
+        char *path;   /* each link that was passed is replaced by its target */
+        size_t begin; /* of the current name */
         size_t end;   /* of the same */
         unsigned n_links;
         bool at_end;
@@ -54,7 +54,7 @@ static int host_way_start(HostWay *w, char *path) {
         return path ? 0 : error_origin(-ENOMEM);
 }
 
-/* False: there is no further name. */
+/* False: there are no further names. */
 static bool host_way_next(HostWay *w) {
         w->begin = w->end + strspn(w->path + w->end, "/");
         w->end = w->begin + strcspn(w->path + w->begin, "/");
@@ -65,7 +65,7 @@ static bool host_way_is_last(const HostWay *w) {
         return w->path[w->end + strspn(w->path + w->end, "/")] == 0;
 }
 
-/* Does the folder hold the file itself, and not only another folder? */
+/* Does the folder contain the file itself, rather than another folder? */
 static bool host_way_is_next_to_last(const HostWay *w) {
         HostWay next = *w;
         return host_way_next(&next) && host_way_is_last(&next);
@@ -77,7 +77,7 @@ static int host_way_check_folder(HostWay *w, const char *folder, const struct st
         return good ? 0 : strprintf(&w->problem, "%s is writable by users other than root", folder);
 }
 
-/* Replaces LINK, which is w->path up to w->end, by where it points. */
+/* Replaces LINK, which is w->path up to w->end, by its target. */
 static int host_way_follow_link(HostWay *w, const char *link, const struct stat *st) {
         char target[TARGET_ROOM], *path = NULL;
         if (st->st_uid != 0)
@@ -110,7 +110,7 @@ static int host_way_check_name(HostWay *w) {
         return problem ? strprintf(&w->problem, "%s", problem) : 0;
 }
 
-/* Where the way begins has no name of its own. */
+/* The start of the path has no name of its own. */
 static int host_way_check_start(HostWay *w) {
         const char *start = w->path[0] == '/' ? "/" : ".";
         struct stat st;

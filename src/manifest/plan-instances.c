@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Finds what each= matches on the volume: it lists the directory of the pattern, armed first, and refuses to
- * look at what the names in it are of. */
+ * examine what the names in it refer to. */
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -12,10 +12,10 @@
 #include "manifest/planner.h"
 #include "tree/contain.h"
 
-#define NAME_STEPS 64U /* what it takes to look at a name, beside the bytes to be matched */
+#define NAME_STEPS 64U /* the cost of reading a name, besides that of the bytes to match */
 #define MATCH_STEPS_MAX 4000000U
 
-/* An each= while it is matched. */
+/* An each= while it is being matched. */
 typedef struct Pattern {
         const char *each;
         unsigned line;
@@ -24,12 +24,12 @@ typedef struct Pattern {
         size_t n_left_out;
 } Pattern;
 
-/* What every directory lists; a pattern may begin with "." too. */
+/* In every directory; a pattern may begin with ".", too. */
 static bool name_is_dots(const char *name) {
         return streq(name, ".") || streq(name, "..");
 }
 
-/* A name that a builder could take for an option, or that would disturb a terminal. */
+/* A name that a builder could mistake for an option, or that would disturb a terminal. */
 static bool name_is_acceptable(const char *name) {
         if (name[0] == '-')
                 return false;
@@ -53,7 +53,7 @@ static int planner_add_instance(Planner *p, unsigned line, const char *name) {
         return 0;
 }
 
-/* A name costs its bytes for each byte of the pattern at most. */
+/* A name costs at most its bytes for each byte of the pattern. */
 static int planner_count_steps(Planner *p, const Pattern *pattern, const char *name) {
         p->match_steps += NAME_STEPS + strlen(name) * pattern->size;
         if (p->match_steps > MATCH_STEPS_MAX)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Expands a manifest on the volume that it lies on. It looks at three things only: the directories in which
- * each= is matched, the machine id, and nothing of what the paths lead to. What only the volume can tell is
- * refused here: patterns that overlap, circles between instances, too many of them. */
+/* Expands a manifest on the volume that it is on. It reads only two things: the directories in which each= is
+ * matched, and the machine ID; nothing that the paths lead to. It refuses what only shows on the volume:
+ * patterns that overlap, cycles between instances, too many of them. */
 
 #include "base/error.h"
 #include "manifest/machineid.h"
@@ -30,7 +30,7 @@ static bool copy_uses(const ManifestCopy *c, char which) {
                template_uses(c->to, which);
 }
 
-/* The line of the first that uses %m, 0: none does. */
+/* The line of the first that uses %m; 0: none does. */
 static unsigned manifest_machine_id_line(const Manifest *m) {
         for (size_t i = 0; i < m->n_caches; i++)
                 if (cache_uses(&m->caches[i], 'm'))
@@ -53,7 +53,7 @@ static int planner_read_machine_id(Planner *p) {
         return 0;
 }
 
-/* Is there room for the instances M, each of whose paths cost COST? */
+/* Is there room for the instances M, whose paths cost COST each? */
 static int planner_check_room(Planner *p, unsigned line, const Matches *m, TemplateCost cost) {
         if (p->plan->n_caches + p->plan->n_copies + m->n > MANIFEST_INSTANCES_MAX)
                 return planner_refuse(p, line, "more than %u instances in total", MANIFEST_INSTANCES_MAX);

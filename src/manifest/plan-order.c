@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The order among the caches of a plan, and what may not be in it. Told by expanded paths: what templates
- * alone tell is manifest-order.c. */
+/* The order among the caches of a plan, and what must not be in it. Uses expanded paths; manifest-order.c
+ * uses templates. */
 
 #include <ctype.h>
 
@@ -9,7 +9,7 @@
 #include "manifest/order.h"
 #include "manifest/planner.h"
 
-/* Walks leave it out: a copy of it would silently be empty, a source never change. */
+/* Walks skip it: a copy of it would silently be empty, and a source would never change. */
 static int planner_check_own(Planner *p, unsigned line, const char *path) {
         if (!place_is_own_state(path))
                 return 0;
@@ -117,7 +117,7 @@ static int planner_check_copy(Planner *p, Order *o, size_t item) {
                 r = planner_expand(p, &use, c->copy->to, path);
         if (r < 0)
                 return r;
-        /* FAT takes names that differ only in case for one */
+        /* on FAT, names that differ only in case are the same */
         for (char *s = path; *s; s++)
                 *s = (char) tolower((unsigned char) *s);
         r = order_declare(o, item, &(OrderPath){.kind = ORDER_OUTPUT, .path = path}, &other);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A plan, once it is made (plan-make.c): what it says of paths and helpers. */
+/* A complete plan (see plan-make.c): what it says about paths and helpers. */
 
 #include "manifest/plan.h"
 

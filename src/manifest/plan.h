@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What a manifest means on the volume that it lies on: every cache and copy once for each instance, caches in
+/* What a manifest means on the volume that it is on: every cache and copy once for each instance, caches in
  * an order in which every cache comes after those whose outputs are its sources.
  *
- * Paths stay templates and are expanded when asked for, so 4,096 instances of long paths cost no memory. */
+ * Paths stay templates and are expanded on demand, so 4,096 instances of long paths cost no memory. */
 
 #include "manifest/definition.h"
 #include "manifest/manifest.h"
@@ -27,18 +27,18 @@ typedef struct Plan {
         PlanCopy *copies; /* by role, then document order, then instance */
         size_t n_copies;
         char *machine_id; /* 32 hex digits, or NULL: the volume has none */
-        char **instances; /* strv, what `instance` points into */
+        char **instances; /* strv that `instance` points into */
 } Plan;
 
 Plan *plan_free(Plan *p);
 DEFINE_CLEANUP(Plan *, plan_free);
 
 /* Expands MANIFEST on the volume WALK; the directories in which `each` is matched are armed first (a missing
- * one matches nothing, its appearance is armed). Matches that begin with "-" or hold control characters are
- * left out with a warning in the log. /etc/machine-id is read (and armed) only if %m is used. 0; -EBADMSG:
- * refused (*RETERR "FILE:LINE: …": unknown builder, circle with its members, over a limit, two instances with
- * one output or one `to` (compared without case: FAT), %m without a machine id); other errno: could not look
- * (*RETERR may say where). */
+ * one matches nothing, its appearance is armed). Matches that begin with "-" or contain control characters
+ * are ignored with a warning in the log. /etc/machine-id is read (and armed) only if %m is used. 0; -EBADMSG:
+ * refused (*RETERR "FILE:LINE: …": unknown builder, dependency cycle with its members, over a limit, two
+ * instances with the same output or `to` (compared without case: FAT), %m without a machine ID); other errno:
+ * failed (*RETERR may say where). */
 int plan_new(const Walk *walk, const Manifest *manifest, const DefinitionSet *definitions, Plan **ret,
              char **reterr);
 
@@ -46,6 +46,6 @@ int plan_new(const Walk *walk, const Manifest *manifest, const DefinitionSet *de
  * -ENOMEM. */
 int plan_path(const Plan *plan, const char *template, const char *instance, char **ret);
 
-/* Which copies a helper of TYPE carries: its own type's, and an ESP those of `xbootldr` too where its disk
- * has none. */
+/* Which copies a helper of TYPE carries: those of its own type, and an ESP also those of `xbootldr` if its
+ * disk has none. */
 bool plan_copy_is_for(const PlanCopy *copy, HelperType type, bool disk_has_xbootldr);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What every part of the making of a plan does with a path: expand it, and say that it cannot be looked at.
- */
+/* What every part of making a plan does with a path: expand it, and report that it cannot be read. */
 
 #include "manifest/planner.h"
 

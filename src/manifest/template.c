@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Expands into the caller's buffer: a plan asks for hundreds of thousands of paths and keeps none of them. */
+/* Expands into the caller's buffer: a plan needs hundreds of thousands of paths and keeps none of them. */
 
 #include "manifest/template.h"
 
