@@ -25,6 +25,10 @@
         "<bootcaches version=\"1\"><cache name=\"a\" builder=\"unknown\"><source path=\"/x\"/>"              \
         "<output path=\"/y\"/></cache></bootcaches>"
 
+#define CIRCLE                                                                                               \
+        "<bootcaches version=\"1\"><cache name=\"a\" builder=\"b\"><source path=\"/x\"/>"                    \
+        "<output path=\"/x\"/></cache></bootcaches>"
+
 typedef struct World {
         const Scratch *s;
         char *dirs[2];
@@ -52,9 +56,16 @@ static int parse_refused(void *userdata) {
         return r == -EBADMSG ? 0 : r;
 }
 
+static int parse_circle(void *userdata) {
+        int r = parse(CIRCLE);
+        assert_true(r < 0);
+        return r == -EBADMSG ? 0 : r;
+}
+
 static void manifest_is_parsed_or_the_error_is_told(void **state) {
         allocations_fail_in_turn(parse_good, NULL);
         allocations_fail_in_turn(parse_refused, NULL);
+        allocations_fail_in_turn(parse_circle, NULL);
 }
 
 static int load(void *userdata) {
@@ -64,6 +75,13 @@ static int load(void *userdata) {
         int r = manifest_load(&(Walk){.root = w->s->fd}, &m, &why);
         free(why);
         return OUTCOME(r, m, manifest_free);
+}
+
+/* Refused for a link that leads nowhere. */
+static int load_refused(void *userdata) {
+        int r = load(userdata);
+        assert_true(r < 0);
+        return r == -EBADMSG ? 0 : r;
 }
 
 static int define(void *userdata) {
@@ -128,6 +146,10 @@ static void everything_of_a_volume_fails_whole(void **state) {
         scratch_write(s, "usr/lib/modules/6.1.0/x", "");
         scratch_write(s, "usr/lib/modules/6.2.0/x", "");
         allocations_fail_in_turn(load, &w);
+        assert_int_equal(renameat(s->fd, "etc/bootkeep", s->fd, "kept"), 0);
+        make_link(s, "etc/bootkeep", "other");
+        make_link(s, "etc/other", "nowhere");
+        allocations_fail_in_turn(load_refused, &w);
         allocations_fail_in_turn(define, &w);
         assert_int_equal(definition_set_load(w.dirs, &w.definitions, NULL), 0);
         allocations_fail_in_turn(command, &w);

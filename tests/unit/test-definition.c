@@ -265,6 +265,26 @@ static void a_file_that_is_no_definition_at_all_is_one_problem(void **state) {
         assert_null(strstr(log, "Failed to read"));
 }
 
+static void a_file_that_cannot_be_read_is_one_problem(void **state) {
+        const Scratch *s = *state;
+        _cleanup_free_ char *path = outer_path(s, "gone.conf");
+        Definition d = {.name = (char *) 0x1};
+        unsigned problems = 3;
+        Capture c = capture_begin();
+        int r = definition_read(path, &d, &problems);
+        _cleanup_free_ char *log = capture_end(&c);
+        assert_int_equal(r, 0);
+        assert_int_equal(problems, 4);
+        assert_ptr_equal(d.name, (char *) 0x1);
+        assert_non_null(strstr(log, "gone.conf"));
+        scratch_write(s, "gone.conf", "[Builder]\nExec=/bin/true\n");
+        assert_int_equal(definition_read(path, &d, &problems), 1);
+        assert_int_equal(problems, 4);
+        assert_string_equal(d.name, "gone");
+        definition_done(&d);
+        assert_true(!d.name && !d.exec && !d.file);
+}
+
 /* The definitions that are installed, as root's: those of the source tree may be anybody's. */
 static void our_own_definitions_are_good(void **state) {
         const Scratch *s = *state;
@@ -288,6 +308,7 @@ static void our_own_definitions_are_good(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                scratch_test(a_file_that_cannot_be_read_is_one_problem),
                 scratch_test(a_file_that_is_no_definition_at_all_is_one_problem),
                 scratch_test(a_definition_is_read_in_full),
                 scratch_test(what_is_not_said_has_defaults),

@@ -277,6 +277,7 @@ static void content_is_read_from_its_start(void **state) {
         int x = openat(s->fd, "a", O_RDONLY | O_CLOEXEC), y = openat(s->fd, "b", O_RDONLY | O_CLOEXEC);
         int z = openat(s->fd, "c", O_RDONLY | O_CLOEXEC);
         assert_int_equal(lseek(x, 17, SEEK_SET), 17);
+        errno = EINTR; /* of long ago */
         assert_int_equal(fingerprint_content(x, NULL, NULL, &a, &size), 0);
         assert_int_equal(size, 3000000);
         assert_int_equal(fingerprint_content(y, NULL, NULL, &b, NULL), 0);

@@ -248,6 +248,25 @@ static void no_watch_left_is_an_error_not_a_refusal(void **state) {
         }
 }
 
+/* The first of two caches needs what the second makes, in a folder that it writes. */
+static void the_first_may_need_the_second(void **state) {
+        const Scratch *s = *state;
+        _cleanup_case_ Case c = {};
+        plans(s, CACHE("a", "", "/d/x", "/y") CACHE("b", "", "/s", "/d"), &c);
+        has_caches(&c, "b, a");
+}
+
+static void a_pattern_has_a_limit_when_expanded(void **state) {
+        const Scratch *s = *state;
+        _cleanup_free_ char *text = NULL;
+        char deep[4081] = "";
+        scratch_write(s, "etc/machine-id", ID "\n");
+        for (size_t i = 0; i + 2 < sizeof(deep); i += 2)
+                memcpy(deep + i, "/d", 3);
+        assert_int_equal(strprintf(&text, CACHE("a", "each='/%%m%s/*'", "/s", "/o%%i"), deep), 0);
+        refuses(s, text, ":2: cannot read ");
+}
+
 /* Nothing in a pattern takes away the meaning of what comes after it. */
 static void a_backslash_is_a_name_as_any_other(void **state) {
         const Scratch *s = *state;
@@ -405,6 +424,9 @@ static void too_many_instances_are_refused(void **state) {
                 "more than 4096 instances");
         assert_int_equal(mknodat(s->fd, "m/one-more", S_IFREG | 0644, 0), 0);
         refuses(s, CACHE("a", "each='/m/*'", "/s", "/o%i"), "more than 4096 instances");
+        _cleanup_case_ Case of_one = {};
+        assert_int_equal(plan(s, CACHE("a", "each='/m/*'", "/s", "/o%i"), NULL, &of_one), -EBADMSG);
+        assert_string_equal(of_one.why, PLACE ":2: more than 4096 instances");
 }
 
 /* Makes N matches of /m with names of SIZE bytes. */
@@ -472,6 +494,10 @@ static void long_names_have_room(void **state) {
         assert_int_equal(c.plan->n_caches, MANIFEST_INSTANCES_MAX);
         refuses(s, CACHE("a", "each='/m/*'", "/s/%i/%i", "/o/%i"), ":2: more than 3 MiB");
         refuses(s, COPY("misc", "each='/m/*'", "/f", "/%i/%i/%i"), ":2: more than 3 MiB");
+        refuses(s,
+                "<cache name='a' builder='b' each='/m/*'><source path='/s/%i'/><output path='/o/%i'/>"
+                "<output path='/p/%i'/></cache>",
+                ":2: more than 3 MiB");
 }
 
 static void looking_for_matches_is_limited(void **state) {
@@ -483,6 +509,9 @@ static void looking_for_matches_is_limited(void **state) {
         _cleanup_free_ char *bracket = NULL;
         assert_true(asprintf(&bracket, CACHE("a", "each='/m/*[%02000u]x'", "/s", "/o%%i"), 0) >= 0);
         refuses(s, bracket, ":2: matching names");
+        shell("cd %s/m && seq -f 'b%%0199.0f' 3100 | xargs touch", s->path);
+        refuses(s, CACHE("a", "each='/m/*****'", "/s", "/o%i"),
+                ":2: matching names"); /* though each matches */
 }
 
 typedef struct Counts {
@@ -548,6 +577,8 @@ static void xbootldr_falls_back_to_the_esp(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                scratch_test(the_first_may_need_the_second),
+                scratch_test(a_pattern_has_a_limit_when_expanded),
                 scratch_test(every_use_of_the_machine_id_is_seen),
                 scratch_test(a_machine_id_is_given_or_none),
                 scratch_test(no_watch_left_is_an_error_not_a_refusal),

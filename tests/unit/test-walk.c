@@ -46,6 +46,7 @@ ssize_t getdents64(int fd, void *buffer, size_t size) {
 static struct {
         const char *path;
         int error;
+        unsigned skip; /* so many of them first */
         unsigned n;
 } opening;
 
@@ -59,7 +60,8 @@ long syscall(long number, ...) {
         if (number == SYS_openat2) {
                 const struct open_how *how = (const struct open_how *) a[2];
                 opening.n++;
-                if (opening.path && streq((const char *) a[1], opening.path) && how->flags & O_DIRECTORY) {
+                if (opening.path && streq((const char *) a[1], opening.path) && how->flags & O_DIRECTORY &&
+                    (opening.skip == 0 || opening.skip-- == 0)) {
                         errno = opening.error;
                         return -1;
                 }
@@ -597,6 +599,7 @@ static void want_of_descriptors_ends_the_walk(void **state) {
         Seen seen;
         static const int errors[] = {EMFILE, ENFILE, ENOMEM};
         assert_int_equal(mkdirat(s->fd, "empty", 0755), 0);
+        scratch_write(s, "t/z", "");
         scratch_write(s, "t/b/c", "");
         for (size_t i = 0; i < ELEMENTSOF(errors); i++) {
                 opening.error = errors[i];
@@ -605,6 +608,17 @@ static void want_of_descriptors_ends_the_walk(void **state) {
                 opening.path = "."; /* the root, to begin at */
                 assert_int_equal(walk(s, "/t", &seen, NULL), -errors[i]);
         }
+        opening.path = ".";
+        opening.skip = 1; /* the root */
+        opening.error = EMFILE;
+        assert_int_equal(walk(s, "/t", &seen, NULL), -EMFILE);
+        opening.skip = 1;
+        assert_int_equal(walk(s, "/empty", &seen, &armed), -EMFILE); /* is it empty? */
+        opening.skip = 0;
+        opening.path = "t";
+        opening.error = EIO;
+        assert_int_equal(walk(s, "/t", &seen, NULL), -EIO); /* back in it, after b */
+        opening.path = ".";
         opening.error = EACCES; /* it was there a moment ago */
         assert_int_equal(walk(s, "/t", &seen, &armed), -EAGAIN);
         opening.path = "b";
@@ -661,6 +675,31 @@ static void steps_keep_their_promises(void **state) {
         opening.error = EIO;
         assert_int_equal(listing_is_empty(s->fd), -EIO);
         opening.path = NULL;
+}
+
+/* A link can lead deeper than a path can say. */
+static void a_way_has_4095_bytes_too(void **state) {
+        const Scratch *s = *state;
+        char name[256], deep[4096] = "", path[300];
+        Seen seen;
+        memset(name, 'n', sizeof(name));
+        name[255] = 0;
+        int fd = dup(s->fd);
+        for (unsigned i = 0; i < 15; i++) {
+                (void) snprintf(deep + strlen(deep), sizeof(deep) - strlen(deep), "/%s", name);
+                assert_int_equal(mkdirat(fd, name, 0755), 0);
+                int next = openat(fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+                close(fd);
+                fd = next;
+        }
+        assert_int_equal(mkdirat(fd, name, 0755), 0);
+        assert_int_equal(mkdirat(fd, name + 1, 0755), 0);
+        close(fd);
+        assert_int_equal(symlinkat(deep, s->fd, "link"), 0);
+        (void) snprintf(path, sizeof(path), "/link/%s", name + 1);
+        assert_int_equal(walk(s, path, &seen, NULL), 0);
+        (void) snprintf(path, sizeof(path), "/link/%s", name);
+        assert_int_equal(walk(s, path, &seen, NULL), -ENAMETOOLONG);
 }
 
 static void a_directory_comes_in_pieces(void **state) {
@@ -875,6 +914,7 @@ static void our_own_state_is_never_given(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                walk_test(a_way_has_4095_bytes_too),
                 walk_test(want_of_descriptors_ends_the_walk),
                 walk_test(what_nobody_watches_is_gone_to_once),
                 walk_test(an_empty_root_has_nothing_above),
