@@ -6,8 +6,8 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "bootkeep.h"
+#include "daemon/answer.h"
 #include "daemon/locks.h"
-#include "daemon/pending.h"
 #include "daemon/shown.h"
 
 /* How long until a bus that went away, or was not there, is asked again. */
@@ -67,41 +67,37 @@ static int manager(void *userdata, BusManager *ret) {
 
 static void trust(Daemon *d, Record *r, bool trusted, BusCall *call) {
         if (!trusted && r->volume.trusted && isempty(r->device.uuid)) {
-                bus_reply_error(call, SD_BUS_ERROR_INVALID_ARGS, "%s is trusted by RunningSystem=", r->name);
+                answer(call, OUTCOME_TRUSTED_ALWAYS, r->name, NULL);
                 return;
         }
         int e = daemon_trust(d, r, trusted);
         if (e == -EINVAL)
-                bus_reply_error(call, SD_BUS_ERROR_INVALID_ARGS,
-                                "%s has no file-system UUID that udev knows, so it cannot be enrolled",
-                                r->name);
+                answer(call, OUTCOME_NO_UUID, r->name, NULL);
         else if (e == -ENOENT)
-                bus_reply_error(call, SD_BUS_ERROR_INVALID_ARGS, "%s is not enrolled%s", r->name,
-                                r->volume.trusted ? ", it is trusted by RunningSystem=" : "");
+                answer(call, OUTCOME_NOT_ENROLLED, r->name,
+                       r->volume.trusted ? ", it is trusted by RunningSystem=" : "");
         else if (e < 0)
-                bus_reply_error(call, SD_BUS_ERROR_FAILED, "Failed to save the enrolment of %s: %s", r->name,
-                                strerror(-e));
+                answer(call, OUTCOME_NOT_SAVED, r->name, strerror(-e));
         else
-                bus_reply(call);
+                answer_done(call);
 }
 
 static void rebuild(Commands *c, Record *r, uint32_t flags, BusCall *call) {
-        if (flags & ~BOOTKEEP_REBUILD_FORCE)
-                bus_reply_error(call, SD_BUS_ERROR_INVALID_ARGS, "Unknown flags 0x%x", flags);
-        else if (locks_reboot_is_locked(c->locks))
-                locks_refuse_for_reboot(call);
+        if (answer_refuses_flags(call, flags, BOOTKEEP_REBUILD_FORCE))
+                return;
+        if (locks_reboot_is_locked(c->locks))
+                answer(call, OUTCOME_REBOOT_SOON, NULL, NULL);
         else if (r->unread)
-                pending_refuse_unread(r, call);
+                answer(call, OUTCOME_UNREAD, NULL, r->unread);
         else
                 daemon_request(c->daemon, r, BUS_REBUILD, flags & BOOTKEEP_REBUILD_FORCE, call);
 }
 
 static void prepare_unmount(const Commands *c, Record *r, BusCall *call) {
         if (locks_is_locked(r) && !r->volume.build_runs) /* our own build holds it: that will end */
-                bus_reply_error(call, BOOTKEEP_ERROR_BUSY, "%s is locked by %s", r->name,
-                                locks_holder_name(c->locks, r));
+                answer(call, OUTCOME_LOCKED, r->name, locks_holder_name(c->locks, r));
         else if (r->volume.state == VOLUME_HUNG || r->volume.state == VOLUME_GIVEN_UP)
-                bus_reply(call); /* never busy: nothing is to be done for it */
+                answer_done(call); /* never busy: nothing is to be done for it */
         else
                 daemon_request(c->daemon, r, BUS_PREPARE_UNMOUNT, false, call);
 }
@@ -142,10 +138,9 @@ static void of_volume(Commands *c, Record *r, BusVerb verb, const BusArguments *
 static void reload(Daemon *d, BusCall *call) {
         int e = commands_reload(d);
         if (e < 0)
-                bus_reply_error(call, SD_BUS_ERROR_FAILED, "Failed to read the configuration: %s",
-                                strerror(-e));
+                answer(call, OUTCOME_NOT_RELOADED, NULL, strerror(-e));
         else
-                bus_reply(call);
+                answer_done(call);
 }
 
 /* Who mounts and calls at once is not to be told that there is no such volume. Anybody may ask for what is
@@ -183,7 +178,7 @@ static void command(void *userdata, BusVerb verb, const BusArguments *a, BusCall
                 if (r)
                         of_volume(c, r, verb, a, peer, call);
                 else
-                        bus_reply_error(call, BOOTKEEP_ERROR_NO_SUCH_VOLUME, "No such volume: %s", a->volume);
+                        answer(call, OUTCOME_NO_SUCH_VOLUME, a->volume, NULL);
         }
 }
 

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "bootkeep.h"
+#include "daemon/answer.h"
 #include "daemon/orphans.h"
 #include "daemon/overview.h"
 #include "daemon/pending.h"
@@ -238,11 +239,11 @@ void daemon_set_lock(Daemon *d, Record *record, VolumeLock lock) {
 
 void daemon_request(Daemon *d, Record *record, BusVerb verb, bool force, BusCall *call) {
         if (record->volume.state == VOLUME_HUNG) {
-                bus_reply_error(call, BOOTKEEP_ERROR_NOT_READY, "%s is not responding", record->name);
+                answer(call, OUTCOME_HUNG, record->name, NULL);
                 return;
         }
         if (pending_add(record, verb, call) < 0) {
-                bus_reply_error(call, SD_BUS_ERROR_NO_MEMORY, "Out of memory");
+                answer(call, OUTCOME_NO_MEMORY, NULL, NULL);
                 return;
         }
         bool scan = verb == BUS_SCAN || (verb == BUS_PREPARE_UNMOUNT && !record->volume.trusted);

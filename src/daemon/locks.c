@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "bootkeep.h"
+#include "daemon/answer.h"
 #include "daemon/core/verdict.h"
 #include "daemon/news.h"
 
@@ -38,6 +39,12 @@ static void wait_free(Wait *w) {
         free(w);
 }
 
+/* One that is in no line any more. */
+static void wait_answer(Wait *w, Outcome outcome, const char *subject, const char *detail) {
+        answer_waiting(&w->call, outcome, subject, detail);
+        wait_free(w);
+}
+
 static Wait *wait_of(LockRequest *request) {
         return (Wait *) request;
 }
@@ -58,10 +65,6 @@ static Wait *wait_new(BusCall *call, bool patient) {
         if (w)
                 *w = (Wait){.call = sd_bus_message_ref(call), .patient = patient};
         return w;
-}
-
-void locks_refuse_for_reboot(BusCall *call) {
-        bus_reply_error(call, BOOTKEEP_ERROR_REBOOT_IN_PROGRESS, "The system is about to go down");
 }
 
 bool locks_reboot_is_locked(const Locks *l) {
@@ -99,15 +102,12 @@ static void grant_next(Locks *l, Record *r) {
         follow(l, r); /* before the answer: whoever has that finds the rest in place */
         if (!next)
                 return;
-        bus_reply(wait_of(next)->call);
-        wait_free(wait_of(next));
+        wait_answer(wait_of(next), OUTCOME_DONE, NULL, NULL);
 }
 
 void locks_lock_volume(Locks *l, Record *r, uint32_t flags, const Peer *peer, BusCall *call) {
-        if (flags & ~BOOTKEEP_LOCK_WAIT) {
-                bus_reply_error(call, SD_BUS_ERROR_INVALID_ARGS, "Unknown flags 0x%x", flags);
+        if (answer_refuses_flags(call, flags, BOOTKEEP_LOCK_WAIT))
                 return;
-        }
         Wait *w = flags & BOOTKEEP_LOCK_WAIT ? wait_new(call, true) : NULL;
         int a = flags & BOOTKEEP_LOCK_WAIT && !w
                         ? -ENOMEM
@@ -115,17 +115,15 @@ void locks_lock_volume(Locks *l, Record *r, uint32_t flags, const Peer *peer, Bu
         if (a == LOCK_GRANTED || a == LOCK_WAITS)
                 follow(l, r);
         if (a == LOCK_GRANTED)
-                bus_reply(call);
+                answer_done(call);
         else if (a == LOCK_ALREADY)
-                bus_reply_error(call, BOOTKEEP_ERROR_ALREADY_LOCKED,
-                                "You already hold the lock of %s, or are waiting for it", r->name);
+                answer(call, OUTCOME_ALREADY_LOCKED, r->name, NULL);
         else if (a == LOCK_REBOOT_IN_PROGRESS)
-                locks_refuse_for_reboot(call);
+                answer(call, OUTCOME_REBOOT_SOON, NULL, NULL);
         else if (a == LOCK_BUSY)
-                bus_reply_error(call, BOOTKEEP_ERROR_BUSY, "%s is locked by %s", r->name,
-                                locks_holder_name(l, r));
+                answer(call, OUTCOME_LOCKED, r->name, locks_holder_name(l, r));
         else if (a < 0)
-                bus_reply_error(call, SD_BUS_ERROR_NO_MEMORY, "Out of memory");
+                answer(call, OUTCOME_NO_MEMORY, NULL, NULL);
         if (w && a != LOCK_WAITS)
                 wait_free(w);
 }
@@ -145,18 +143,17 @@ void locks_unlock_volume(Locks *l, Record *r, int status, const Peer *peer, BusC
         LogFields fields = news_fields(r, NULL);
         switch (lock_give_back(&r->lock, peer->id)) {
         case LOCK_FREED:
-                bus_reply(call);
+                answer_done(call);
                 if (how == VOLUME_UNLOCKED_FAILURE && !r->volume.build_runs) /* which tells how it ended */
                         log_send(LOG_WARNING, &fields, "%s released its lock with status %i", peer->name,
                                  status);
                 released(l, r, how);
                 return;
         case LOCK_NOT_LOCKED:
-                bus_reply_error(call, BOOTKEEP_ERROR_NOT_LOCKED, "%s is not locked", r->name);
+                answer(call, OUTCOME_NOT_LOCKED, r->name, NULL);
                 return;
         case LOCK_NOT_HOLDER:
-                bus_reply_error(call, BOOTKEEP_ERROR_NOT_HOLDER, "%s is locked by %s, not by you", r->name,
-                                locks_holder_name(l, r));
+                answer(call, OUTCOME_NOT_HOLDER, r->name, locks_holder_name(l, r));
                 return;
         case LOCK_GRANTED:
         case LOCK_WAITS:
@@ -204,14 +201,13 @@ static void turn_away(Locks *l) {
                 Wait *w = wait_of(r);
                 if (w->patient)
                         continue;
+                lock_leave(&l->reboot, r);
                 if (busy)
-                        bus_reply_error(w->call, BOOTKEEP_ERROR_BUSY, "%s is %s", busy->name,
-                                        locks_is_locked(busy) ? "locked"
-                                                              : volume_state_to_string(busy->volume.state));
+                        wait_answer(w, OUTCOME_REBOOT_BUSY, busy->name,
+                                    locks_is_locked(busy) ? "locked"
+                                                          : volume_state_to_string(busy->volume.state));
                 else
-                        bus_reply_error(w->call, BOOTKEEP_ERROR_BUSY, "%s holds the reboot lock",
-                                        strempty(l->reboot_holder));
-                drop(&l->reboot, r);
+                        wait_answer(w, OUTCOME_REBOOT_LOCKED, l->reboot_holder, NULL);
                 left = true;
         }
         if (left)
@@ -223,8 +219,8 @@ static void turn_away_from_volumes(Locks *l) {
         LockRequest *first;
         for (Record *r = daemon_next(l->daemon, NULL); r; r = daemon_next(l->daemon, r)) {
                 while ((first = lock_first(&r->lock))) {
-                        locks_refuse_for_reboot(wait_of(first)->call);
-                        drop(&r->lock, first);
+                        lock_leave(&r->lock, first);
+                        wait_answer(wait_of(first), OUTCOME_REBOOT_SOON, NULL, NULL);
                 }
                 follow(l, r);
         }
@@ -241,15 +237,12 @@ static void grant_reboot(Locks *l) {
         turn_away_from_volumes(l);
         tell_reboot(l);
         log_notice("Reboot lock granted to %s: nothing is owed", strempty(l->reboot_holder));
-        bus_reply(wait_of(first)->call);
-        wait_free(wait_of(first));
+        wait_answer(wait_of(first), OUTCOME_DONE, NULL, NULL);
 }
 
 void locks_lock_reboot(Locks *l, uint32_t flags, const Peer *peer, BusCall *call) {
-        if (flags & ~BOOTKEEP_LOCK_WAIT) {
-                bus_reply_error(call, SD_BUS_ERROR_INVALID_ARGS, "Unknown flags 0x%x", flags);
+        if (answer_refuses_flags(call, flags, BOOTKEEP_LOCK_WAIT))
                 return;
-        }
         Wait *w = wait_new(call, flags & BOOTKEEP_LOCK_WAIT);
         int a = w ? lock_wait(&l->reboot, peer->id, &w->request) : error_origin(-ENOMEM);
         if (a == LOCK_WAITS) {
@@ -260,11 +253,7 @@ void locks_lock_reboot(Locks *l, uint32_t flags, const Peer *peer, BusCall *call
                 tell_reboot(l);
                 return;
         }
-        if (a == LOCK_ALREADY)
-                bus_reply_error(call, BOOTKEEP_ERROR_ALREADY_LOCKED,
-                                "You already hold the reboot lock, or are waiting for it");
-        else
-                bus_reply_error(call, SD_BUS_ERROR_NO_MEMORY, "Out of memory");
+        answer(call, a == LOCK_ALREADY ? OUTCOME_ALREADY_REBOOT : OUTCOME_NO_MEMORY, NULL, NULL);
         if (w)
                 wait_free(w);
 }
@@ -291,7 +280,7 @@ static void flushing_free(Flushing *f) {
 static void flushing_answer(Flushing *f) {
         _cleanup_strv_free_ char **busy = NULL;
         if (daemon_busy(f->locks->daemon, &busy) < 0)
-                bus_reply_error(f->call, SD_BUS_ERROR_NO_MEMORY, "Out of memory");
+                answer_waiting(&f->call, OUTCOME_NO_MEMORY, NULL, NULL);
         else
                 bus_reply_strings(f->call, busy);
         flushing_free(f);
@@ -311,7 +300,7 @@ void locks_flush(Locks *l, uint64_t timeout, const Peer *peer, BusCall *call) {
                   : error_origin(-ENOMEM);
         if (r < 0) {
                 free(f);
-                bus_reply_error(call, SD_BUS_ERROR_FAILED, "Failed to wait: %s", strerror(-r));
+                answer(call, OUTCOME_CANNOT_WAIT, NULL, strerror(-r));
                 return;
         }
         f->locks = l;
@@ -348,8 +337,8 @@ static void on_added(void *userdata, Record *r) {
 static void on_removed(void *userdata, Record *r) {
         LockRequest *first;
         while ((first = lock_first(&r->lock))) {
-                bus_reply_error(wait_of(first)->call, BOOTKEEP_ERROR_NO_SUCH_VOLUME, "%s is gone", r->name);
-                drop(&r->lock, first);
+                lock_leave(&r->lock, first);
+                wait_answer(wait_of(first), OUTCOME_GONE, r->name, NULL);
         }
 }
 

@@ -28,8 +28,6 @@ bool locks_is_locked(const Record *r);
 
 /* Is the system about to go down, so that no build starts? */
 bool locks_reboot_is_locked(const Locks *l);
-/* The answer to who asks for what does not start then. */
-void locks_refuse_for_reboot(BusCall *call);
 
 /* A client has vanished: loses what it held, leaves every line. */
 void locks_peer_gone(Locks *l, const Peer *peer);

@@ -2,7 +2,7 @@
 #include "daemon/pending.h"
 
 #include "base/error.h"
-#include "bootkeep.h"
+#include "daemon/answer.h"
 
 /* So long a volume is not held again after it was prepared for its unmount. */
 #define UNPINNED_USEC (10 * USEC_PER_SEC)
@@ -43,11 +43,11 @@ void pending_answer_scans(Record *r, const char *verdict) {
 
 static void answer_prepare(Record *r, BusCall *call) {
         if (volume_busy(&r->volume))
-                bus_reply_error(call, BOOTKEEP_ERROR_BUSY, "Work is owed on %s: %s", r->name,
-                                isempty(r->reason) ? volume_state_to_string(r->volume.state) : r->reason);
+                answer(call, OUTCOME_OWED, r->name,
+                       isempty(r->reason) ? volume_state_to_string(r->volume.state) : r->reason);
         else {
                 r->unpinned_until = now_usec() + UNPINNED_USEC;
-                bus_reply(call);
+                answer_done(call);
         }
 }
 
@@ -60,14 +60,13 @@ static bool answered_prepare(Record *r, const Pending *p, const void *how) {
 static void answer_rebuild(Record *r, BusCall *call, bool built_well) {
         switch (r->volume.state) {
         case VOLUME_PLAIN:
-                bus_reply_error(call, BOOTKEEP_ERROR_BUILD_FAILED, "%s has no manifest", r->name);
+                answer(call, OUTCOME_NO_MANIFEST, r->name, NULL);
                 return;
         case VOLUME_REFUSED:
-                bus_reply_error(call, BOOTKEEP_ERROR_BUILD_FAILED, "The manifest of %s was refused: %s",
-                                r->name, strempty(r->problem));
+                answer(call, OUTCOME_REFUSED, r->name, r->problem);
                 return;
         case VOLUME_UNTRUSTED:
-                bus_reply_error(call, BOOTKEEP_ERROR_NOT_READY, "%s is not trusted", r->name);
+                answer(call, OUTCOME_UNTRUSTED, r->name, NULL);
                 return;
         case VOLUME_NEW:
         case VOLUME_FRESH:
@@ -82,10 +81,9 @@ static void answer_rebuild(Record *r, BusCall *call, bool built_well) {
                 break;
         }
         if (built_well)
-                bus_reply(call);
+                answer_done(call);
         else
-                bus_reply_error(call, BOOTKEEP_ERROR_BUILD_FAILED, "Building %s failed: %s", r->name,
-                                strempty(r->problem));
+                answer(call, OUTCOME_BUILD_FAILED, r->name, r->problem);
 }
 
 typedef struct Built {
@@ -109,13 +107,8 @@ void pending_answer_rebuilds(Record *r, uint64_t build, bool well) {
 }
 
 static bool answered_hung(Record *r, const Pending *p, const void *how) {
-        bus_reply_error(p->call, BOOTKEEP_ERROR_NOT_READY, "%s is not responding", r->name);
+        answer(p->call, OUTCOME_HUNG, r->name, NULL);
         return true;
-}
-
-void pending_refuse_unread(const Record *r, BusCall *call) {
-        bus_reply_error(call, BOOTKEEP_ERROR_NOT_READY, "Nothing is built until this is mended: %s",
-                        strempty(r->unread));
 }
 
 /* What waits for a build that nobody may start. */
@@ -123,7 +116,7 @@ static bool answered_unread(Record *r, const Pending *p, const void *how) {
         if (p->verb == BUS_PREPARE_UNMOUNT)
                 answer_prepare(r, p->call);
         else
-                pending_refuse_unread(r, p->call);
+                answer(p->call, OUTCOME_UNREAD, NULL, r->unread);
         return true;
 }
 
@@ -158,7 +151,7 @@ void pending_answer_resting(Record *r) {
 }
 
 static bool answered_gone(Record *r, const Pending *p, const void *how) {
-        bus_reply_error(p->call, BOOTKEEP_ERROR_NO_SUCH_VOLUME, "%s is gone", r->name);
+        answer(p->call, OUTCOME_GONE, r->name, NULL);
         return true;
 }
 

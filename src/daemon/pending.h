@@ -18,6 +18,3 @@ void pending_answer_rebuilds(Record *r, uint64_t build, bool well);
 void pending_answer_resting(Record *r);
 /* The volume is gone. */
 void pending_answer_gone(Record *r);
-
-/* The answer to whoever asks for a build while the configuration cannot be read whole. */
-void pending_refuse_unread(const Record *r, BusCall *call);

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The answers to the calls of D-Bus clients, at once or after a wait: each outcome has its error and its
+ * words in one place. */
+
+#include "daemon/world/busreply.h"
+
+typedef enum Outcome {
+        OUTCOME_DONE,
+        /* what was asked for cannot be */
+        OUTCOME_UNKNOWN_FLAGS,  /* DETAIL: which */
+        OUTCOME_NO_SUCH_VOLUME, /* SUBJECT: the argument; in all that follow: the name of the volume */
+        OUTCOME_NO_UUID,        /* it cannot be enrolled */
+        OUTCOME_NOT_ENROLLED,   /* DETAIL: why it is trusted all the same, or "" */
+        OUTCOME_TRUSTED_ALWAYS, /* it cannot be distrusted */
+        OUTCOME_NOT_SAVED,      /* DETAIL: why, as in all that follow */
+        OUTCOME_NOT_RELOADED,   /* no SUBJECT */
+        OUTCOME_CANNOT_WAIT,    /* likewise */
+        OUTCOME_NO_MEMORY,      /* neither SUBJECT nor DETAIL */
+        /* locks */
+        OUTCOME_LOCKED,         /* DETAIL: by which client */
+        OUTCOME_ALREADY_LOCKED, /* by the caller */
+        OUTCOME_NOT_LOCKED,
+        OUTCOME_NOT_HOLDER,     /* DETAIL: which client is */
+        OUTCOME_ALREADY_REBOOT, /* the caller has or wants the reboot lock; neither SUBJECT nor DETAIL */
+        OUTCOME_REBOOT_LOCKED,  /* SUBJECT: the client that holds it */
+        OUTCOME_REBOOT_BUSY,    /* DETAIL: in what state the volume is */
+        OUTCOME_REBOOT_SOON,    /* neither */
+        /* what is waited for does not come */
+        OUTCOME_GONE,
+        OUTCOME_HUNG,
+        OUTCOME_OWED,
+        OUTCOME_NO_MANIFEST,
+        OUTCOME_REFUSED,
+        OUTCOME_UNTRUSTED,
+        OUTCOME_BUILD_FAILED,
+        OUTCOME_UNREAD, /* no SUBJECT: nothing is built at all */
+        _OUTCOME_MAX,
+} Outcome;
+
+/* SUBJECT and DETAIL may be NULL where the outcome has none. */
+void answer(BusCall *call, Outcome outcome, const char *subject, const char *detail);
+/* The same for a call that waited, of which a reference was kept: drops it. */
+void answer_waiting(BusCall **call, Outcome outcome, const char *subject, const char *detail);
+
+static inline void answer_done(BusCall *call) {
+        answer(call, OUTCOME_DONE, NULL, NULL);
+}
+
+/* FLAGS are those that the caller gave, KNOWN those that there are. Returns true: there are others, and it
+ * was told so. */
+bool answer_refuses_flags(BusCall *call, uint32_t flags, uint32_t known);
