@@ -8,6 +8,7 @@
 #include <libxml/parser.h>
 #include <libxml/relaxng.h>
 #include <malloc.h>
+#include <search.h>
 #include <xxhash.h>
 
 /* One that our code has and has not released. */
@@ -104,6 +105,8 @@ WRAP(FILE *, fdopen, (int fd, const char *mode), (fd, mode), false);
 WRAP(FILE *, open_memstream, (char **text, size_t *size), (text, size), false);
 WRAP(DIR *, opendir, (const char *path), (path), false);
 WRAP(DIR *, fdopendir, (int fd), (fd), false);
+WRAP(void *, tsearch, (const void *key, void **root, __compar_fn_t compare), (key, root, compare), false);
+WRAP(char *, realpath, (const char *path, char *resolved), (path, resolved), !resolved);
 WRAP(XXH3_state_t *, XXH3_createState, (void), (), false);
 WRAP(struct libmnt_iter *, mnt_new_iter, (int direction), (direction), false);
 WRAP(struct libmnt_table *, mnt_new_table, (void), (), false);
