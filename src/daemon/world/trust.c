@@ -90,17 +90,24 @@ static int read_enrolments(TrustStore *t) {
         if (!d)
                 return error_origin(-errno);
         (void) TAKE_FD(fd);
-        struct dirent *e;
-        while ((e = readdir(d))) {
+        for (;;) {
+                errno = 0;
+                const struct dirent *e = readdir(d);
+                if (!e && errno != 0)
+                        log_warning("Cannot list all enrolments, those that are missing are not trusted: %s",
+                                    strerror(errno));
+                if (!e)
+                        return 0;
                 if (!uuid_is_valid(e->d_name))
                         continue; /* ".", "..", a temporary */
                 int r = read_enrolment(t, e->d_name);
                 if (r == -ENOMEM)
                         return r;
                 if (r < 0)
-                        log_warning_errno(r, "Cannot read the enrolment of %s, ignoring", e->d_name);
+                        log_warning_errno(r,
+                                          "Cannot read the enrolment of %s, which is not trusted therefore",
+                                          e->d_name);
         }
-        return 0;
 }
 
 /* mkdir -p: the state directory may be the first thing below /var/lib. */
