@@ -28,8 +28,8 @@ void mount_entry_done(MountEntry *e) {
 /* The kernel's name of the block device DEVNO. 1, or 0: there is none. */
 static int kernel_name(dev_t devno, char **ret) {
         char path[64], link[PATH_MAX];
-        (void) snprintf(path, sizeof path, "/sys/dev/block/%u:%u", major(devno), minor(devno));
-        ssize_t n = readlink(path, link, sizeof link - 1);
+        (void) snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(devno), minor(devno));
+        ssize_t n = readlink(path, link, sizeof(link) - 1);
         if (n < 0)
                 return 0;
         link[n] = 0;
@@ -84,7 +84,7 @@ static uint64_t find_diskseq(dev_t devno) {
         for (size_t i = 0; i < ELEMENTSOF(places); i++) {
                 char path[64];
                 uint64_t seq;
-                (void) snprintf(path, sizeof path, "/sys/dev/block/%u:%u%s/diskseq", major(devno),
+                (void) snprintf(path, sizeof(path), "/sys/dev/block/%u:%u%s/diskseq", major(devno),
                                 minor(devno), places[i]);
                 if (parse_file_u64(path, &seq) >= 0)
                         return seq;

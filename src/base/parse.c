@@ -9,7 +9,7 @@ int parse_digit(char c, unsigned base) {
         unsigned value = UINT_MAX;
         if (c >= '0' && c <= '9')
                 value = (unsigned) (c - '0');
-        else if (c >= 'a' && c <= 'f')
+        else if (c >= 'a')
                 value = (unsigned) (c - 'a') + 10;
         return value < base ? (int) value : -EINVAL;
 }
@@ -32,13 +32,13 @@ int parse_digits(const char **s, unsigned base, uint64_t *ret) {
 int parse_u64_max(const char *s, uint64_t max, uint64_t *ret) {
         assert(s && ret);
         uint64_t value;
-        if (s[0] == 0 || s[strspn(s, "0123456789")] != 0)
+        if (s[strspn(s, "0123456789")] != 0)
                 return -EINVAL;
         int r = parse_digits(&s, 10, &value);
-        if (r >= 0 && value > max)
-                r = -ERANGE;
         if (r < 0)
                 return r;
+        if (value > max)
+                return -ERANGE;
         *ret = value;
         return 0;
 }

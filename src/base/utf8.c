@@ -41,7 +41,7 @@ size_t utf8_encode(uint32_t c, char buffer[static UTF8_CHARACTER_MAX]) {
         size_t n = UTF8_CHARACTER_MAX;
         if (!is_character(c))
                 return 0;
-        while (n > 1 && c < forms[n - 1].first)
+        while (c < forms[n - 1].first)
                 n--;
         buffer[0] = (char) (forms[n - 1].lead | c >> (6 * (n - 1)));
         for (size_t i = 1; i < n; i++)

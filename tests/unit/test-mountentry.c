@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/mountentry.h"
 
+#include <sys/sysmacros.h>
+
+#include "base/parse.h"
 #include "disk.h"
 
 static uint64_t mount_id(const char *path) {
@@ -94,11 +97,147 @@ static void what_is_not_on_a_disk_is_none(void **state) {
         assert_null(e.device);
 }
 
+/* What becomes of facts of a mount on D. */
+static int from_facts(const Disk *d, MountFacts facts, MountEntry *ret) {
+        if (facts.devno == 0)
+                facts.devno = disk_devno(d->node);
+        if (!facts.fstype)
+                facts.fstype = "ext4";
+        if (!facts.root)
+                facts.root = "/";
+        facts.id = 7;
+        facts.target = "/mnt";
+        return mount_entry_from_facts(&facts, ret);
+}
+
+static void facts_become_an_entry(void **state) {
+        Scratch *s = *state;
+        MountEntry e = MOUNT_ENTRY_NULL, renamed = MOUNT_ENTRY_NULL, copy = MOUNT_ENTRY_NULL,
+                   gone = MOUNT_ENTRY_NULL;
+        char file[128], node[64], name[64];
+        uint64_t diskseq = 0;
+        Disk d;
+        scratch_unshare(s);
+        disk_attach(&d, s, "20M", NULL, false);
+        dev_t devno = disk_devno(d.node);
+        (void) snprintf(node, sizeof(node), "%s", d.node);
+        (void) snprintf(name, sizeof(name), "%s", d.name);
+        int r = from_facts(&d, (MountFacts){.source = d.node, .root = "/@", .read_only = true}, &e);
+        int r2 = from_facts(&d, (MountFacts){.source = "/dev/root"}, &renamed);
+        /* a device of another is none of its source's */
+        int none = from_facts(&d, (MountFacts){.source = d.node, .devno = makedev(7, 0xffff)}, &gone);
+        int anonymous = from_facts(&d, (MountFacts){.source = "none", .devno = makedev(0, 40)}, &gone);
+        (void) snprintf(file, sizeof(file), "/sys/block/%s/diskseq", d.name);
+        (void) parse_file_u64(file, &diskseq);
+        disk_detach(&d);
+        assert_int_equal(r, 1);
+        assert_int_equal(r2, 1);
+        assert_int_equal(none, 0);
+        assert_int_equal(anonymous, 0);
+        assert_null(gone.device);
+        assert_int_equal(mount_entry_copy(&e, &copy), 0);
+        mount_entry_done(&e);
+        assert_null(e.device);
+        assert_int_equal(copy.id, 7);
+        assert_true(copy.devno == devno && copy.read_only && !copy.inside_subvolume);
+        assert_true(copy.diskseq == diskseq);
+        assert_string_equal(copy.device, name);
+        assert_string_equal(copy.node, node);
+        assert_string_equal(copy.root, "/@");
+        assert_string_equal(copy.target, "/mnt");
+        assert_string_equal(copy.fstype, "ext4");
+        assert_string_equal(renamed.node, node);
+        assert_false(renamed.read_only);
+        mount_entry_done(&copy);
+        mount_entry_done(&renamed);
+}
+
+static void some_types_are_on_no_disk_whatever_they_say(void **state) {
+        static const char *const types[] = {"",      "fuse", "fuseblk", "fuse.sshfs", "overlay", "swap",
+                                            "tmpfs", "proc", "nfs",     "nfs4",       "cifs"};
+        Scratch *s = *state;
+        MountEntry e = MOUNT_ENTRY_NULL;
+        int r[ELEMENTSOF(types)];
+        Disk d;
+        scratch_unshare(s);
+        disk_attach(&d, s, "20M", NULL, false);
+        for (size_t i = 0; i < ELEMENTSOF(types); i++)
+                r[i] = from_facts(&d, (MountFacts){.source = d.node, .fstype = types[i]}, &e);
+        disk_detach(&d);
+        for (size_t i = 0; i < ELEMENTSOF(types); i++)
+                assert_int_equal(r[i], 0);
+        assert_null(e.device);
+}
+
+static void a_folder_in_a_subvolume_is_no_subvolume(void **state) {
+        static const struct {
+                const char *fstype, *root, *options;
+                bool inside;
+        } cases[] = {
+                {"btrfs", "/@", "rw,subvolid=256,subvol=/@", false},
+                {"btrfs", "/@/etc", "rw,subvolid=256,subvol=/@", true},
+                {"btrfs", "/", "rw,subvol=/@", true},
+                {"btrfs", "/@/etc", "rw", false},
+                {"btrfs", "/@/etc", NULL, false},
+                {"ext4", "/@/etc", "rw,subvol=/@", false},
+                {"btrfs", "/a b", "rw,subvol=/a\\040b", false},
+                {"btrfs", "/a b/c", "rw,subvol=/a\\040b", true},
+                {"btrfs", "/a b", "rw,subvol=/a\\040b/c", true},
+                {"btrfs", "/a\tb\\c", "rw,subvol=/a\\011b\\134c", false},
+                {"btrfs", "/\377", "rw,subvol=/\\377", false},
+                {"btrfs", "/\\400", "rw,subvol=/\\400", false},
+                {"btrfs", "/\\18", "rw,subvol=/\\18", false},
+                {"btrfs", "/\\181", "rw,subvol=/\\181", false},
+                {"btrfs", "/\\118", "rw,subvol=/\\118", false},
+                {"btrfs", "/ ", "rw,subvol=/\\041", true},
+                {"btrfs", "/x07", "rw,subvol=/\\170\\060\\067", false},
+                {"btrfs", "/@x", "rw,subvol=/@", true},
+                {"btrfs", "/@", "rw,subvol=/@x", true},
+                {"btrfs", "/@y", "rw,subvol=/@x", true},
+        };
+        Scratch *s = *state;
+        bool inside[ELEMENTSOF(cases)];
+        Disk d;
+        scratch_unshare(s);
+        disk_attach(&d, s, "20M", NULL, false);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                MountEntry e = MOUNT_ENTRY_NULL;
+                (void) from_facts(&d,
+                                  (MountFacts){.source = d.node,
+                                               .fstype = cases[i].fstype,
+                                               .root = cases[i].root,
+                                               .options = cases[i].options},
+                                  &e);
+                inside[i] = e.inside_subvolume;
+                mount_entry_done(&e);
+        }
+        disk_detach(&d);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                if (inside[i] != cases[i].inside)
+                        fail_msg("%s in %s", cases[i].root, cases[i].options);
+}
+
+static void the_name_of_a_volume_has_its_root(void **state) {
+        static const struct {
+                const char *root, *name;
+        } cases[] = {{NULL, "sda2"}, {"", "sda2"}, {"/", "sda2"}, {"/@", "sda2[/@]"}, {"/%s", "sda2[/%s]"}};
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                const MountEntry e = {.device = (char *) "sda2", .root = (char *) cases[i].root};
+                _cleanup_free_ char *name = NULL;
+                assert_int_equal(mount_entry_volume_name(&e, &name), 0);
+                assert_string_equal(name, cases[i].name);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(subvolume_is_its_own_volume),
                 scratch_test(read_only_mounts_are_told),
                 scratch_test(what_is_not_on_a_disk_is_none),
+                scratch_test(facts_become_an_entry),
+                scratch_test(some_types_are_on_no_disk_whatever_they_say),
+                scratch_test(a_folder_in_a_subvolume_is_no_subvolume),
+                cmocka_unit_test(the_name_of_a_volume_has_its_root),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

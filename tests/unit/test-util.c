@@ -92,6 +92,9 @@ static void texts_are_formatted_into_memory_of_their_own(void **state) {
         assert_int_equal(strprintf(&s, "%s-%i", "a", 5), 0);
         assert_string_equal(s, "a-5");
         free(s);
+        assert_int_equal(strprintf(&s, "%s", ""), 0);
+        assert_string_equal(s, "");
+        free(s);
 }
 
 static void strings_are_compared_with_nothing_too(void **state) {
@@ -149,6 +152,9 @@ static void all_is_written_though_the_reader_takes_little(void **state) {
         int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
         assert_int_equal(write_all(full, "x", 1), -ENOSPC);
         close(full);
+        int read_only = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        assert_int_equal(write_all(read_only, "x", 1), -EBADF);
+        close(read_only);
 }
 
 static void the_clock_counts_microseconds_since_boot(void **state) {
@@ -157,6 +163,10 @@ static void the_clock_counts_microseconds_since_boot(void **state) {
         assert_int_equal(clock_gettime(CLOCK_BOOTTIME, &ts), 0);
         uint64_t now = (uint64_t) ts.tv_sec * USEC_PER_SEC + (uint64_t) ts.tv_nsec / 1000, after = now_usec();
         assert_true(before <= now && now <= after);
+        before = realtime_usec();
+        assert_int_equal(clock_gettime(CLOCK_REALTIME, &ts), 0);
+        now = (uint64_t) ts.tv_sec * USEC_PER_SEC + (uint64_t) ts.tv_nsec / 1000;
+        assert_true(before <= now && now <= realtime_usec());
 }
 
 int main(void) {
