@@ -56,7 +56,7 @@ int parse_unsigned(const char *s, unsigned *ret) {
         return r;
 }
 
-/* Takes "8:1" off the beginning of *S. */
+/* Removes "8:1" from the beginning of *S. */
 static int parse_take_devno(const char **s, unsigned base, dev_t *ret) {
         uint64_t number[2] = {};
         const char *p = *s;

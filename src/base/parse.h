@@ -15,16 +15,16 @@ int parse_u64_max(const char *s, uint64_t max, uint64_t *ret);
 int parse_u64(const char *s, uint64_t *ret);
 int parse_unsigned(const char *s, unsigned *ret);
 
-/* Takes the digits off the beginning of *S, in BASE 8, 10 or 16, and moves *S to what follows.
- * -EINVAL: there are none; -ERANGE: more than 64 bits. *S is moved on success only. */
+/* Removes the digits from the beginning of *S, in BASE 8, 10 or 16, and moves *S to what follows. -EINVAL:
+ * there are none; -ERANGE: more than 64 bits. *S is moved on success only. */
 int parse_digits(const char **s, unsigned base, uint64_t *ret);
-/* The value of one digit in BASE, beyond 9 a small letter; -EINVAL if C is none. */
+/* The value of one digit in BASE, above 9 a lower-case letter; -EINVAL if C is not one. */
 int parse_digit(char c, unsigned base);
 
 /* A device number as sysfs writes it: "8:1". -EINVAL or -ERANGE. */
 int parse_devno(const char *s, dev_t *ret);
 
-/* A file as /proc/locks names it: "fd:01:5678", the device in hexadecimal, the inode in decimal numbers.
+/* A file as /proc/locks names it: "fd:01:5678", with the device in hexadecimal and the inode in decimal.
  * -EINVAL or -ERANGE. */
 int parse_locked_file(const char *s, dev_t *ret_devno, uint64_t *ret_inode);
 

@@ -3,8 +3,8 @@
 
 #include "base/util.h"
 
-/* How often we say that we live while there is nothing to tell: what says nothing for long is taken to hang.
- */
+/* How often to give a sign of life while there is nothing to report: a build that is silent for long counts
+ * as hung. */
 #define PROGRESS_BEAT_USEC USEC_PER_SEC
 
 /* Bytes copied out of those to copy, as PROGRESS records a few times a second. */
@@ -15,8 +15,8 @@ typedef struct Progress {
 } Progress;
 
 void progress_expect(Progress *p, uint64_t bytes);
-/* Nothing new, but we live: told at once, … */
+/* A sign of life without news: given at once, … */
 void progress_repeat(Progress *p);
-/* … or only if nothing was told for PROGRESS_BEAT_USEC. For loops that may be long. */
+/* … or only if nothing was reported for PROGRESS_BEAT_USEC. For loops that may be long. */
 void progress_beat(Progress *p);
 void progress_add(Progress *p, uint64_t bytes);

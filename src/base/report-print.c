@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The writers' end of report.h: one record, one line, whatever is in it. */
+/* The writing half of report.h: one record is one line, whatever it contains. */
 
 #include <inttypes.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What the stamp knows is sorted by path, and each file that is there now is looked up in it. No hash table:
- * whoever wrote the stamp could choose paths that fall on each other. */
+/* The files of the stamp are sorted by path, and each present file is looked up in them. No hash table: the
+ * author of the stamp could choose paths that collide. */
 
 #include "freshness/explain.h"
 
@@ -12,9 +12,9 @@
 #include "freshness/survey.h"
 #include "tree/contain.h"
 
-/* A file as the stamp knows it. */
+/* A file as recorded in the stamp. */
 typedef struct KnownFile {
-        char **words; /* path, description and maybe target */
+        char **words; /* path, description and possibly target */
         bool seen;
 } KnownFile;
 
@@ -39,7 +39,7 @@ static int compare_known_files(const void *a, const void *b) {
         return strcmp(((const KnownFile *) a)->words[0], ((const KnownFile *) b)->words[0]);
 }
 
-/* VALUE of a line `file`. A damaged one is left out: its file will count as new. */
+/* VALUE of a line `file`. A damaged one is ignored: its file will count as new. */
 static int search_learn_line(Search *s, const char *value) {
         _cleanup_strv_free_ char **words = NULL;
         int r = split_words(value, &words);
@@ -78,7 +78,7 @@ static KnownFile *search_find_known(const Search *s, const char *path) {
         return low < s->n_known && streq(s->known[low].words[0], path) ? &s->known[low] : NULL;
 }
 
-/* CHANGES are of Change. STX is of what is there, NULL where nothing is. */
+/* CHANGES is a set of Change. STX is that of the present file, NULL if there is none. */
 static int search_note(Search *s, Difference difference, const char *path, unsigned changes,
                        const struct statx *stx) {
         if (s->first.difference != DIFFERENCE_NONE && strcmp(s->first.path, path) <= 0)
@@ -111,7 +111,7 @@ static bool is_repeated(const Search *s, size_t i) {
         return i > 0 && streq(s->known[i - 1].words[0], s->known[i].words[0]);
 }
 
-/* They are in byte order, so the first that was not seen is the first that is gone. */
+/* They are in byte order, so the first one not seen is the first one gone. */
 static int search_note_gone(Search *s) {
         for (size_t i = 0; i < s->n_known; i++)
                 if (!s->known[i].seen && !is_repeated(s, i))
@@ -119,7 +119,7 @@ static int search_note_gone(Search *s) {
         return 0;
 }
 
-/* The first difference is of a file that was not looked at. If it is there all the same, it is only no longer
+/* The first difference is about a file that was not examined. If it does exist, it is just no longer
  * named. */
 static int search_explain_gone(const Search *s, Freshness *f) {
         int root = s->subject->context->root->fd;
@@ -131,7 +131,7 @@ static int search_explain_gone(const Search *s, Freshness *f) {
         return r < 0 ? r : finding_note(f, DIFFERENCE_GONE, s->first.path, detail);
 }
 
-/* The first difference, with since when it is so: where ctime is not to be trusted nothing tells that. */
+/* The first difference, and since when: if ctime is not trusted, nothing tells that. */
 static int search_explain(const Search *s, Freshness *f) {
         _cleanup_free_ char *detail = NULL;
         if (s->first.difference == DIFFERENCE_NONE)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The one answer to "is it fresh?". It is given in two steps: the fingerprint alone, which is all that most
- * scans need, and only if that differs the files of the stamp one by one, to say what is different. */
+/* The only answer to "is it fresh?". It is determined in two steps: from the fingerprint alone, which is all
+ * that most scans need, and only if that differs from the files of the stamp one by one, to say what
+ * differs. */
 
 #include "freshness/freshness.h"
 
@@ -18,14 +19,14 @@ static bool stamp_has_fingerprint(const Stamp *stamp, const Fingerprint *now) {
         return hex && fingerprint_from_hex(hex, &before) >= 0 && fingerprint_equal(&before, now);
 }
 
-/* 1: the same builder made what HEAD speaks of. */
+/* 1: the stamp HEAD is of the same builder. */
 static int stamp_has_builder(const Stamp *head, const Subject *subject) {
         _cleanup_free_ char *builder = NULL;
         int r = subject_describe_builder(subject, &builder);
         return r < 0 ? r : streq_ptr(stamp_get(head, "builder"), builder);
 }
 
-/* Compares with the stamp HEAD (NULL: none) what is there now, which F has the fingerprint of. */
+/* Compares the present state, whose fingerprint is in F, with the stamp HEAD (NULL: none). */
 static int compare_with_head(const Subject *subject, const Stamp *head, Freshness *f) {
         const Helper *helper = subject->helper;
         if (!head && !subject_needs_stamp(subject))
@@ -79,7 +80,7 @@ int freshness_of_helper(const FreshnessContext *c, const Helper *helper, Freshne
         return freshness_of(&(Subject){.context = c, .helper = helper}, ret);
 }
 
-/* A survey that becomes a stamp. */
+/* A survey that fills a stamp. */
 typedef struct Stamping {
         Survey survey;
         Stamp *stamp;
@@ -165,7 +166,7 @@ static bool is_written_by_a_cache(const Manifest *manifest, const char *template
         return false;
 }
 
-/* Every path is put to the fingerprint with what is there, or that nothing is. */
+/* Every path is added to the fingerprint, with what is there or the fact that nothing is. */
 static int survey_unwritten(Survey *s, const Manifest *manifest, const char *template, const char *instance) {
         if (is_written_by_a_cache(manifest, template))
                 return 0;

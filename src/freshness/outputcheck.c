@@ -6,7 +6,7 @@
 
 #define NO_TIME " -" /* a directory has none of its own */
 
-/* An output as it is now. */
+/* The present state of an output. */
 typedef struct SeenOutput {
         Hasher *hasher;
         bool seen, directory, trust_ctime;
@@ -23,7 +23,7 @@ static void seen_output_done(SeenOutput *o) {
 
 static int see_output_entry(const WalkEntry *entry, void *userdata) {
         SeenOutput *o = userdata;
-        if (!o->seen && !entry->target) { /* the links on the way came before */
+        if (!o->seen && !entry->target) { /* the links in the path came before */
                 o->seen = true;
                 o->directory = S_ISDIR(entry->stx->stx_mode);
                 o->size = entry->stx->stx_size;
@@ -55,7 +55,7 @@ static int see_output(const FreshnessContext *c, const char *path, SeenOutput *o
         return r < 0 ? r : seen_output_describe(o, path);
 }
 
-/* In what the lines BEFORE and NOW of one output differ, of Change; 0: in what is in a directory. */
+/* How the lines BEFORE and NOW of one output differ, as a set of Change; 0: in the content of a directory. */
 static unsigned output_changes(const char *before, const char *now) {
         const char *a = strrchr(before, ' '), *b = strrchr(now, ' ');
         assert(a && b); /* both begin with the word of the path and a space */
@@ -65,7 +65,7 @@ static unsigned output_changes(const char *before, const char *now) {
         return (size ? CHANGE_SIZE : 0) | (streq(a, b) ? 0 : CHANGE_MTIME);
 }
 
-/* The ctime of a directory says nothing of what is in it. */
+/* The ctime of a directory says nothing about its content. */
 static const struct statx_timestamp *seen_output_since(const SeenOutput *o) {
         return o->trust_ctime && !o->directory ? &o->ctime : NULL;
 }

@@ -22,7 +22,7 @@ int since_absence(int root, const char *path, struct statx_timestamp *ret) {
                         continue;
                 if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_MTIME, &stx) < 0 ||
                     !S_ISDIR(stx.stx_mode))
-                        return error_origin(-ENOENT); /* a file stands where the directory was */
+                        return error_origin(-ENOENT); /* there is a file where the directory was */
                 *ret = stx.stx_mtime;
                 return 0;
         }

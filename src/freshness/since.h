@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Since when something is other than it was, as far as the file system tells. */
+/* Since when something has been different, as far as the file system records it. */
 
 #include <sys/stat.h>
 
 #include "base/util.h"
 
-/* When PATH, which is missing below ROOT, was gone at the latest: the mtime of the nearest directory above it
- * that is there. -ENOENT where that cannot be had. */
+/* The time by which PATH, which is missing below ROOT, was gone: the mtime of the nearest existing directory
+ * above it. -ENOENT if that cannot be determined. */
 int since_absence(int root, const char *path, struct statx_timestamp *ret);

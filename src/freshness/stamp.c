@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Stamps. The file lies on the volume, so anybody who may write there may have written it: a stamp is never
- * trusted to be anything but a hint what to compare with, and a bad one only costs a build. */
+/* Stamps. The file is on the volume, so anybody who can write there may have written it: a stamp is never
+ * more than a hint what to compare with, and a bad one only costs a build. */
 
 #include "freshness/stamp.h"
 
@@ -31,7 +31,7 @@ Stamp *stamp_free(Stamp *s) {
         if (!s)
                 return NULL;
         for (size_t i = 0; i < s->n_lines; i++)
-                free(s->lines[i].key); /* its value lies in the same memory */
+                free(s->lines[i].key); /* its value is in the same memory */
         free(s->lines);
         free(s);
         return NULL;
@@ -42,7 +42,7 @@ static size_t line_size(const StampLine *line) {
         return strlen(line->key) + strlen(line->value) + 2;
 }
 
-/* Takes LINE, "key value": the space becomes the NUL between them. */
+/* Takes over LINE, "key value": the space becomes the NUL between them. */
 static int stamp_take_line(Stamp *s, char *line) {
         _cleanup_free_ char *owned = line;
         size_t n = strcspn(owned, " ");
@@ -108,10 +108,10 @@ static bool key_is_valid(const char *line) {
         return n > 0 && line[n] == ' ';
 }
 
-/* What is read of a stamp. */
+/* How much of a stamp is read. */
 typedef struct StampReader {
         FILE *file;
-        bool head;    /* only what comes before the files */
+        bool head;    /* only what precedes the files */
         size_t *room; /* see stamp_read() */
         char line[STAMP_LINE_MAX];
 } StampReader;
@@ -124,7 +124,7 @@ static StampReader *stamp_reader_free(StampReader *r) {
 }
 DEFINE_CLEANUP(StampReader *, stamp_reader_free);
 
-/* One line without its newline. 0 at the end; -EBADMSG: cut short, too long, or with a NUL in it. */
+/* One line without its newline. 0 at the end; -EBADMSG: truncated, too long, or containing a NUL. */
 static int stamp_read_line(StampReader *reader) {
         if (!fgets(reader->line, sizeof(reader->line), reader->file))
                 return feof(reader->file) ? 0 : error_origin(-EIO);
@@ -259,7 +259,7 @@ static void print_stamp(FILE *f, const Stamp *s, const FileLines *files) {
         }
 }
 
-/* Errors of the stream stay with it until it is flushed. */
+/* Errors of the stream are kept until it is flushed. */
 static int write_temporary(int dirfd, const Stamp *s, const FileLines *files) {
         _cleanup_close_ int fd =
                 openat(dirfd, STAMP_TEMPORARY, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
@@ -272,7 +272,7 @@ static int write_temporary(int dirfd, const Stamp *s, const FileLines *files) {
         print_stamp(f, s, files);
         if (fflush(f) < 0 || fsync(fileno(f)) < 0)
                 return error_origin(-errno);
-        return ferror(f) ? error_origin(-EIO) : 0; /* one that a later write hid */
+        return ferror(f) ? error_origin(-EIO) : 0; /* one that a later write concealed */
 }
 
 int stamp_write(int dirfd, const char *name, const Stamp *s) {
@@ -281,7 +281,7 @@ int stamp_write(int dirfd, const char *name, const Stamp *s) {
         int r = stamp_fit(s, &files);
         if (r < 0)
                 return r;
-        /* one of an interrupted run: builds of one volume exclude each other, so it is nobody's */
+        /* left by an interrupted run: builds of one volume exclude each other, so it is not in use */
         if (unlinkat(dirfd, STAMP_TEMPORARY, 0) < 0 && errno != ENOENT)
                 return error_origin(-errno);
         r = write_temporary(dirfd, s, &files);
@@ -300,7 +300,7 @@ int stamp_name(const char *name, const char *instance, char **ret) {
                 return error_origin(-ENOMEM);
         for (char *p = escaped; *p; p++)
                 if (*p == '/')
-                        *p = '\\'; /* never in the name of a file; here to be one name whatever comes */
+                        *p = '\\'; /* never in the name of a file; here so that it is one name in any case */
         int r = strprintf(&whole, "%s%s%s", name, instance ? "@" : "", escaped);
         if (r < 0)
                 return r;

@@ -16,7 +16,7 @@ static bool is_one(const Subject *s) {
 static int subject_open_stamps(const Subject *s, int *ret_fd) {
         int state = s->context->root->state_fd;
         if (state < 0)
-                return -ENOENT; /* an everyday outcome, or told as root_state_problem() */
+                return -ENOENT; /* a normal outcome, or reported by root_state_problem() */
         return contain_open_nolinks(state, s->cache ? "/caches" : "/helpers", O_RDONLY | O_DIRECTORY, 0,
                                     ret_fd);
 }

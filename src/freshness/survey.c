@@ -25,7 +25,7 @@ static int hash_visited_entry(const WalkEntry *entry, void *userdata) {
         return 0;
 }
 
-/* PATH could not be looked at, by R. */
+/* PATH could not be examined, because of R. */
 static int survey_note_error(Survey *s, int r, const char *path) {
         if (s->error == 0)
                 s->error = r;

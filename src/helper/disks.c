@@ -7,7 +7,7 @@
 #include "base/path.h"
 #include "helper/sysfs.h"
 
-#define STACK_MAX 16U /* devices on top of each other */
+#define STACK_MAX 16U /* devices stacked on each other */
 
 void disk_list_done(DiskList *l) {
         strv_free(l->directories);
@@ -21,7 +21,7 @@ static int add_once(char ***v, const char *s) {
 
 static int disk_list_collect(DiskList *l, const char *directory, unsigned depth);
 
-/* The member NAME, to which the link DIRECTORY/NAME leads. */
+/* The member NAME, which the link DIRECTORY/NAME points to. */
 static int disk_list_collect_member(DiskList *l, const char *directory, const char *name, unsigned depth) {
         _cleanup_free_ char *member = NULL;
         dev_t devno;
@@ -33,7 +33,7 @@ static int disk_list_collect_member(DiskList *l, const char *directory, const ch
         return sysfs_is_gone(r) ? add_once(&l->gone, path_last(name)) : r;
 }
 
-/* The disks below the device of DIRECTORY: its own, and those of what it is made of. */
+/* The disks below the device of DIRECTORY: its own, and those of the devices that it is made of. */
 static int disk_list_collect(DiskList *l, const char *directory, unsigned depth) {
         _cleanup_strv_free_ char **slaves = NULL;
         _cleanup_free_ char *whole = strdup(directory), *below = NULL;
@@ -47,8 +47,9 @@ static int disk_list_collect(DiskList *l, const char *directory, unsigned depth)
         int r = sysfs_list(whole, "slaves", &slaves);
         if (r < 0)
                 return sysfs_is_gone(r) ? add_once(&l->gone, path_last(directory)) : r;
-        /* What is made of others has a table of its own only if the volume is a partition of it. And what
-         * others are made of as a whole, has none: the table that is seen there is theirs. */
+        /* A device made of others has a table of its own only if the volume is a partition of it. And a
+         * device that is as a whole a member of another has none: the table seen there is that of the
+         * other. */
         if (partition || (!slaves && depth == 0))
                 r = add_once(&l->directories, whole);
         if (r >= 0)
@@ -58,7 +59,7 @@ static int disk_list_collect(DiskList *l, const char *directory, unsigned depth)
         return r;
 }
 
-/* The members of the btrfs that DEVICE (the name of its folder) belongs to; just DEVICE if it belongs to
+/* The members of the btrfs that DEVICE (the name of its folder) belongs to; only DEVICE if it belongs to
  * none. */
 static int list_btrfs_members(const char *sysfs, const char *device, char ***ret) {
         _cleanup_strv_free_ char **filesystems = NULL;

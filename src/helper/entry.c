@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Knows nothing of the syntax of any boot loader: a file is named by its path standing as a whole word. That
- * is true of Boot Loader Specification entries and of GRUB's and extlinux' own, and needs no parser that
+/* Knows nothing about the syntax of any boot loader: a file is named by its path, as a whole word. This holds
+ * for entries of the Boot Loader Specification and for those of GRUB and extlinux, and needs no parser that
  * could disagree with the one that runs at boot. */
 
 #include "helper/entry.h"

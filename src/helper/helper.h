@@ -14,7 +14,7 @@ typedef struct Helper {
         char *disk; /* `sda`; of an array that of its first member, as is PARTUUID */
         HelperType type;
         char *partuuid; /* lower case */
-        char *fs_uuid;  /* of the file system on it now, as blkid writes it; NULL: none or unreadable */
+        char *fs_uuid;  /* of the present file system on it, as written by blkid; NULL: none or unreadable */
         char *fs_type;  /* `vfat`; NULL likewise */
         bool disk_has_xbootldr;
 } Helper;
@@ -25,6 +25,6 @@ void helper_done(Helper *h);
 /* Opens the device node NODE for reading, if it is still DEVNO (-ENODEV). */
 int helper_open_device(const char *node, dev_t devno, int *ret_fd);
 
-/* Sets fs_type and fs_uuid by what is on the device now. None, several or one that is not known leave them
- * NULL: the build will say so. -ENOMEM, or errors of opening the device. */
+/* Sets fs_type and fs_uuid according to the present content of the device. With no, several or an unknown
+ * file system they stay NULL: the build will report it. -ENOMEM, or errors of opening the device. */
 int helper_probe_filesystem(Helper *h);

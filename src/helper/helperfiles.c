@@ -36,7 +36,7 @@ void seen_file_done(SeenFile *f) {
         *f = (SeenFile){};
 }
 
-/* What is the same for every kind of set. */
+/* What all kinds of sets have in common. */
 #define DEFINE_SET(Set, File, set, file)                                                                     \
         void set##_done(Set *s) {                                                                            \
                 for (size_t i = 0; i < s->n; i++)                                                            \

@@ -1,44 +1,45 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The files of a helper: those that it is to carry, those that its record says it carries or keeps, and those
- * that were seen there. One type for each, so that no field means two things. */
+/* The files of a helper: those that it should carry, those that its record says it carries or keeps, and
+ * those that were found there. One type for each, so that no field means two things. */
 
 #include "helper/namemap.h"
 #include "manifest/manifest.h"
 #include "tree/hasher.h"
 
-/* What the helper is to carry. Without PATH as it was gathered on the volume; with it, named. */
+/* What the helper should carry. Without PATH: as gathered on the volume; with PATH: named. */
 typedef struct WantedFile {
         CopyRole role;
-        char *to;            /* as the manifest says */
+        char *to;            /* as in the manifest */
         char *source;        /* on the volume, links resolved */
-        char *description;   /* of the source, see fingerprint_describe, when the content was taken */
-        Fingerprint content; /* of an entry: of TEXT, once it is named */
+        char *description;   /* of the source, see fingerprint_describe, when the content was read */
+        Fingerprint content; /* for an entry: of TEXT, once it is named */
         uint64_t size;
-        char *text; /* of an entry, SIZE bytes: as on the volume; named: as it is to stand on the helper */
-        char *path; /* the name on the helper: TO, or `TO-XXXXXXXX` of its content */
+        char *text; /* of an entry, SIZE bytes: as on the volume; once named: as it should be on the helper */
+        char *path; /* the name on the helper: TO, or `TO-XXXXXXXX` from its content */
 } WantedFile;
 
-/* What the last build left on the helper, as its record says. */
+/* What the last build left on the helper, according to its record. */
 typedef struct CarriedFile {
         CopyRole role;
         char *path; /* on the helper */
         Fingerprint content;
         uint64_t size;
-        char *boot;                      /* id of the boot during which this content came to stand there */
+        char *boot;                      /* ID of the boot during which this content was put there */
         char *to, *source, *description; /* of the WantedFile that it was */
-        bool adopted; /* somebody else wrote it: it was found to be what is wanted, and is never removed */
+        bool adopted; /* somebody else wrote it: it was found to have the wanted content, and is never removed
+                       */
 } CarriedFile;
 
-/* What stays for the boot that is running, beside what is carried. */
+/* What is kept for the running boot, in addition to what is carried. */
 typedef struct KeptFile {
         CopyRole role;
         char *path;
-        Fingerprint content; /* all zero: not known, but the name says it */
+        Fingerprint content; /* all zero: not known, except from the name */
         uint64_t size;
         char *boot; /* for which boot */
-        char *text; /* an entry that is still to be written, SIZE bytes; NULL: it stands there */
+        char *text; /* an entry yet to be written, SIZE bytes; NULL: it is there */
 } KeptFile;
 
 /* What was found on the helper. */
@@ -46,7 +47,7 @@ typedef struct SeenFile {
         char *path;
         uint64_t size;
         char *text; /* of an entry, SIZE bytes; else NULL */
-        char *boot; /* of an entry that is carried: as in its CarriedFile; else NULL */
+        char *boot; /* of a carried entry: as in its CarriedFile; else NULL */
 } SeenFile;
 
 typedef struct WantedSet {
@@ -55,7 +56,7 @@ typedef struct WantedSet {
 } WantedSet;
 
 typedef struct CarriedSet {
-        CarriedFile *items; /* in the order of the WantedSet that it was */
+        CarriedFile *items; /* in the order of the WantedSet that it was made from */
         size_t n;
 } CarriedSet;
 
@@ -79,7 +80,7 @@ void carried_set_done(CarriedSet *s);
 void kept_set_done(KeptSet *s);
 void seen_set_done(SeenSet *s);
 
-/* These take what FILE holds, also on failure, and leave it empty. -ENOMEM. */
+/* These take over the contents of FILE, even on failure, and leave it empty. -ENOMEM. */
 int wanted_set_add(WantedSet *s, WantedFile *file);
 int carried_set_add(CarriedSet *s, CarriedFile *file);
 int kept_set_add(KeptSet *s, KeptFile *file);
@@ -91,11 +92,11 @@ int carried_set_map(const CarriedSet *s, NameMap *m);
 int kept_set_map(const KeptSet *s, NameMap *m);
 int seen_set_map(const SeenSet *s, NameMap *m);
 
-/* Has every file its name on the helper, and every entry its text? */
+/* Does every file have its name on the helper, and every entry its text? */
 bool wanted_set_is_named(const WantedSet *s);
 
-/* Is the name on the helper one of the content, so that nobody else can have written what stands there, and
- * another content is another name? */
+/* Is the name on the helper derived from the content, so that nobody else can have written what is there, and
+ * different content has a different name? */
 bool wanted_file_is_named_by_content(const WantedFile *f);
 bool carried_file_is_named_by_content(const CarriedFile *f);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Helpers are found, never guessed: on each disk below the volume by its partition table, and a partition is
- * one only if the kernel agrees with the table on where it starts. */
+/* Helpers are found, never guessed: on each disk below the volume, from its partition table, and a partition
+ * counts only if the kernel agrees with the table about where it starts. */
 
 #include "helper/helperlist.h"
 
@@ -22,7 +22,7 @@ static const struct {
         {HELPER_XBOOTLDR, "bc13c2ff-59e6-4262-a352-b275fd6f7172"},
 };
 
-/* A disk whose table is read. */
+/* A disk whose table is being read. */
 typedef struct TableDisk {
         const char *directory; /* in sysfs */
         char *name, *node;
@@ -44,7 +44,7 @@ HelperList *helper_list_free(HelperList *l) {
         return NULL;
 }
 
-/* Notes that DEVICE was left out by the error R. */
+/* Notes that DEVICE was left out because of the error R. */
 static int helper_list_note_error(HelperList *l, const char *device, const char *what, int r) {
         assert(r < 0);
         return strv_extendf(&l->notes, "%s: %s: %s", device, what, strerror(-r));
@@ -67,8 +67,8 @@ static int find_partition(const char *disk, uint64_t number, uint64_t start, cha
         return r < 0 ? r : -ENOENT;
 }
 
-/* The folder in sysfs of what stands on a partition: its own, or that of the array that it is a member of.
- * -EBUSY: something else has it. */
+/* The folder in sysfs of what is on a partition: its own, or that of the array that it is a member of.
+ * -EBUSY: something else uses it. */
 static int find_top(const char *directory, char **ret) {
         _cleanup_strv_free_ char **holders = NULL;
         _cleanup_free_ char *name = NULL, *top = NULL, *array = NULL;
@@ -92,8 +92,8 @@ static int find_top(const char *directory, char **ret) {
         return 0;
 }
 
-/* DIRECTORY is that of the partition or array. An unreadable file system is noted, and a helper all the same.
- */
+/* DIRECTORY is that of the partition or array. An unreadable file system is noted; it is a helper
+ * nevertheless. */
 static int fill_helper(HelperList *l, Helper *h, const char *directory, const char *partuuid) {
         int r = sysfs_read_devno(directory, &h->devno);
         if (r >= 0)
@@ -124,7 +124,7 @@ static int note_unknown_partition(HelperList *l, const TableDisk *disk, int numb
                             disk->name, number, disk->node);
 }
 
-/* Adds the partition if it is a helper that may be used; instead of a member of an array the array. */
+/* Adds the partition if it is a helper that may be used; for a member of an array, adds the array. */
 static int add_partition(HelperList *l, const TableDisk *disk, HelperType type, blkid_partition partition) {
         _cleanup_(helper_done) Helper h = {.type = type};
         _cleanup_free_ char *directory = NULL, *top = NULL;
@@ -180,7 +180,7 @@ static int add_partitions(HelperList *l, const TableDisk *disk, blkid_partlist l
         return r;
 }
 
-/* Adds the helpers of the disk that FD is open of, if it has a GPT. */
+/* Adds the helpers of the disk that FD refers to, if it has a GPT. */
 static int add_from_table(HelperList *l, const TableDisk *disk, int fd) {
         _cleanup_(blkid_free_probep) blkid_probe probe = blkid_new_probe();
         if (!probe)
@@ -217,7 +217,7 @@ static void note_xbootldr(HelperList *l) {
                                 l->items[i].disk_has_xbootldr = true;
 }
 
-/* An array stands on the disk of each of its members, but is one helper. */
+/* An array is on the disk of each of its members, but is one helper. */
 static void drop_repeated(HelperList *l) {
         size_t n = 0;
         for (size_t i = 0; i < l->n; i++) {
@@ -246,7 +246,7 @@ int helper_list_new(const char *sysfs, dev_t volume, HelperList **ret) {
                 r = add_disk_helpers(l, disks.directories[i]);
         if (r < 0)
                 return r;
-        note_xbootldr(l); /* of all, also of what is dropped below */
+        note_xbootldr(l); /* of all, including those dropped below */
         drop_repeated(l);
         *ret = TAKE_PTR(l);
         return 0;

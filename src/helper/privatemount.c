@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The device is the helper, not the directory where somebody mounted it: an automounted /boot may be gone,
- * and something else may be mounted there. A superblock that is in use already is shared, so its options and
- * its read-only state count, not ours. Never held longer than the build: it keeps the device busy. */
+/* The helper is the device, not the directory where somebody mounted it: an automounted /boot may be gone,
+ * and something else may be mounted there. A superblock already in use is shared, so its options and its
+ * read-only state count, not ours. Never held longer than the build: it keeps the device busy. */
 
 #include "helper/privatemount.h"
 
@@ -24,7 +24,7 @@ void privatemount_done(PrivateMount *p) {
         *p = PRIVATE_MOUNT_NULL;
 }
 
-/* 0 and a context whose superblock is there. -ENODEV: no such kind of file system. */
+/* 0 and a context that has its superblock. -ENODEV: no such type of file system. */
 static int make_superblock(const Helper *helper, bool read_only, int *ret) {
         _cleanup_close_ int context = fsopen(helper->fs_type, FSOPEN_CLOEXEC);
 
@@ -47,7 +47,7 @@ static int explain(const Helper *helper, int r, char **reterr) {
                 return failure(reterr, r, "read-only");
         if (r == -EACCES)
                 return failure(reterr, r, "the disk is write-protected");
-        /* in use without being writable: then it can be had read-only */
+        /* in use and not writable: then it can be mounted read-only */
         if (r == -EBUSY && make_superblock(helper, true, &context) >= 0)
                 return failure(reterr, -EROFS, "mounted read-only");
         return failure_errno(reterr, r, "cannot be mounted");
@@ -58,7 +58,7 @@ static int check_device(const Helper *helper, int root, char **reterr) {
 
         if (fstat(root, &st) < 0)
                 return error_origin(-errno);
-        /* file systems of several devices carry a number of their own */
+        /* file systems on several devices have a device number of their own */
         if (major(st.st_dev) != 0 && st.st_dev != helper->devno)
                 return failure(reterr, -ESTALE, "is now a different device");
         return 0;

@@ -11,12 +11,12 @@
 
 #define ATTRIBUTE_ROOM 64U
 
-/* ENODEV is what an attribute reads whose device went while it was open. */
+/* Reading an attribute whose device went away while it was open gives ENODEV. */
 bool sysfs_is_gone(int r) {
         return r == -ENOENT || r == -ENOTDIR || r == -ENODEV || r == -ENXIO;
 }
 
-/* The first line of DIRECTORY/NAME. Wants no memory: where there is none a disk would look as if it had fewer
+/* The first line of DIRECTORY/NAME. Allocates nothing: without memory a disk would look as if it had fewer
  * partitions. */
 static int sysfs_read(const char *directory, const char *name, char buffer[static ATTRIBUTE_ROOM]) {
         char path[PATH_MAX];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Block devices as sysfs shows them. A device is told by its own folder there, links resolved. It may go at
- * any moment: then what is read of it is one of the errors that sysfs_is_gone() knows. */
+/* Block devices as sysfs shows them. A device is given by its own folder there, with links resolved. It may
+ * go away at any moment: reading it then gives one of the errors that sysfs_is_gone() knows. */
 
 #include <sys/types.h>
 
@@ -16,7 +16,7 @@ int sysfs_read_devno(const char *directory, dev_t *ret);
 /* The names in DIRECTORY/NAME as a strv, sorted; none if it is missing. */
 int sysfs_list(const char *directory, const char *name, char ***ret);
 
-/* The folder that the link DIRECTORY/NAME leads to; NAME may have several parts. */
+/* The folder that the link DIRECTORY/NAME points to; NAME may have several parts. */
 int sysfs_follow(const char *directory, const char *name, char **ret);
 
 /* The kernel's name of the device of DIRECTORY, `sda1`, `cciss/c0d0`. */

@@ -21,7 +21,7 @@ static uint64_t watches_max(void) {
         return n;
 }
 
-/* Each watch that could not be had is one more than the limit. */
+/* Each watch that could not be added is one more than the limit. */
 static int describe_missing_watches(const Watcher *w, char **ret) {
         uint64_t max = watches_max();
         assert(w->n_armed < w->n_watches);
@@ -32,7 +32,7 @@ static int describe_missing_watches(const Watcher *w, char **ret) {
                 w->n_watches - w->n_armed, w->n_watches, max, max + w->n_watches - w->n_armed);
 }
 
-/* Says so if not everything could be armed. */
+/* Reports it if not everything could be armed. */
 static int print_unwatched(const Watcher *w) {
         static const char covered[] = "a mount covers a place that should be watched";
         _cleanup_free_ char *text = NULL;
@@ -43,7 +43,7 @@ static int print_unwatched(const Watcher *w) {
         return r < 0 ? r : report_print(stdout, "UNWATCHED", text, NULL);
 }
 
-/* Where the scan failed, that a record cannot be written changes nothing. */
+/* If the scan failed, it makes no difference that a record cannot be written. */
 int ending_say(const Ending *e, int status, const char *reason) {
         const LogFields fields = {.volume = e->volume};
         char watches[3 * sizeof(unsigned) + 1];

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A Landlock ruleset without a rule: what it handles is forbidden everywhere. Reading is not handled, so it
- * stays as it was, also in mounts that no path leads to. The device right of ioctl(2) is not handled either:
- * libblkid asks block devices for their size; syscalls.c says by which calls.
+/* A Landlock ruleset without rules: everything it handles is forbidden everywhere. Reading is not handled, so
+ * it is unaffected, even in mounts that no path leads to. ioctl(2) on devices is not handled either: libblkid
+ * queries the size of block devices; syscalls.c says with which calls.
  *
- * The rights by their numbers, because the kernel's header of the machine that builds may be older than the
- * kernel that runs. landlock(7). */
+ * The rights are given by number, because the kernel headers of the build machine may be older than the
+ * running kernel. landlock(7). */
 
 #include "scan/landlock.h"
 
@@ -15,7 +15,7 @@
 #include "base/error.h"
 #include "base/util.h"
 
-/* as the kernel has it since version 6; older ones take the beginning of it */
+/* as in the kernel since version 6; older ones accept the beginning of it */
 typedef struct Ruleset {
         uint64_t handled_fs, handled_net, scoped;
 } Ruleset;
@@ -37,7 +37,7 @@ static const struct {
         {6, {.scoped = BIT(0) | BIT(1)}},                       /* abstract Unix sockets, signals to others */
 };
 
-/* 0: this kernel has no Landlock, or it is switched off. */
+/* 0: this kernel has no Landlock, or it is disabled. */
 static int supported_version(void) {
         long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
         return version < 0 ? 0 : (int) version;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* On the volume nothing leads out of its root. On the host a path may cross mounts (a separate /var): what it
- * leads into is opened with the rights of root, and from there on it is walked as a volume is, so that the
- * whole way in that mount is watched.
+/* On the volume nothing leads out of its root. On the host a path may cross mounts (a separate /var): the
+ * mount it leads into is opened as root, and from there on it is walked like a volume, so that the whole path
+ * in that mount is watched.
  *
- * That a file is replaced or goes matters, not what is in it: dpkg's is written and closed all the time. */
+ * Only replacing or removing a file matters, not its content: dpkg's is written and closed all the time. */
 
 #include "scan/lockfiles.h"
 
@@ -27,7 +27,7 @@ void lock_files_done(LockFiles *l) {
         *l = LOCK_FILES_NULL;
 }
 
-/* Is the program itself in trouble, and not just this path? */
+/* Is it a problem of the program itself, not just of this path? */
 static bool is_trouble(int r) {
         return r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -ENOSPC || r == -E2BIG;
 }
@@ -39,13 +39,13 @@ static int open_host_directory(const char *path, int *ret_fd) {
         };
         long fd = syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
         if (fd < 0)
-                return -errno; /* one that is missing is nothing to be told */
+                return -errno; /* a missing one need not be reported */
         *ret_fd = (int) fd;
         return 0;
 }
 
-/* Opens the nearest directory above PATH (absolute) that is there; *RET_REST points to what comes after it,
- * without a slash in front. */
+/* Opens the nearest existing directory above PATH (absolute); *RET_REST points to what follows it, without a
+ * leading slash. */
 static int open_host_above(const char *path, int *ret_fd, const char **ret_rest) {
         _cleanup_free_ char *above = strdup(path);
         if (!above)
@@ -66,7 +66,7 @@ static int open_host_above(const char *path, int *ret_fd, const char **ret_rest)
         return error_origin(-ENOENT);
 }
 
-/* Goes up from the directory *FD to the root of its mount, or to the root of a chroot. */
+/* Moves up from the directory *FD to the root of its mount, or to the root of a chroot. */
 static int climb_to_mount(int *fd) {
         for (;;) {
                 struct statx here, above;
@@ -97,7 +97,7 @@ static int read_path(int fd, char buffer[static PATH_MAX]) {
         return 0;
 }
 
-/* The way from the root of the mount MOUNT to REST in the directory FD of the same mount. */
+/* The path from the root of the mount MOUNT to REST in the directory FD of the same mount. */
 static int describe_way(int mount, int fd, const char *rest, char **ret) {
         char top[PATH_MAX], directory[PATH_MAX];
         int r = read_path(mount, top);
@@ -142,15 +142,15 @@ int lock_files_add(LockFiles *l, char *const *paths, bool exists) {
         return 0;
 }
 
-/* The arming hand on the way to a lock file. */
+/* Arms the places in the path to a lock file. */
 static int arm_presence(int fd, ArmKind kind, void *userdata) {
         const Arm *arm = userdata;
-        if (kind == ARM_COVERED) /* what is covered is nobody's lock file */
+        if (kind == ARM_COVERED) /* a covered file is nobody's lock file */
                 return 0;
         return place_arm(arm, fd, kind == ARM_NODE ? ARM_PRESENCE : kind);
 }
 
-/* When the machine was booted, by the clock that files are dated with. */
+/* When the machine was booted, by the clock that file times use. */
 static int64_t boot_time(void) {
         struct timespec now, up;
         if (clock_gettime(CLOCK_REALTIME, &now) < 0 || clock_gettime(CLOCK_BOOTTIME, &up) < 0)
@@ -165,7 +165,7 @@ static bool is_older_than_boot(const struct statx *stx) {
         return dated < boot_time();
 }
 
-/* What was printed already, so that one file is told once, however many paths lead to it. */
+/* What was already printed, so that each file is reported once, however many paths lead to it. */
 typedef struct Printed {
         ReportHold *items; /* without their paths */
         size_t n;
@@ -207,7 +207,7 @@ static int print_file(FILE *f, Printed *printed, const LockFile *file, const str
                                                        : report_print_hold(f, &hold);
 }
 
-/* Looks for FILE by the path PATH below the directory that WALK is about. */
+/* Looks up FILE by PATH below the directory of WALK. */
 static int report_at(FILE *f, Printed *printed, const LockFile *file, const Walk *walk, const char *path) {
         _cleanup_close_ int fd = -EBADF;
         _cleanup_free_ char *resolved = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* bootkeep-scan: reads the manifest of one volume, arms what it names and says what is stale. Here is its
+/* bootkeep-scan: reads the manifest of one volume, arms what it names and reports what is stale. This is its
  * command line. */
 
 #include <bootkeep.h>
@@ -74,7 +74,7 @@ static int parse_scan_options(int argc, char **argv, Options *o) {
         return r;
 }
 
-/* For `bootkeepd --check-config`, which knows nothing of builder definitions. */
+/* For `bootkeepd --check-config`, which knows nothing about builder definitions. */
 static int check_builders(const Options *o) {
         _cleanup_(definition_set_freep) DefinitionSet *definitions = NULL;
         unsigned problems = 0;

@@ -12,7 +12,7 @@ typedef struct PlaceList {
         StrvBuilder paths;
 } PlaceList;
 
-/* What cannot be resolved may be by what is mounted on the way: it is taken as it is written. */
+/* If it cannot be resolved, something mounted in the path may be the reason: it is used as written. */
 static int place_list_resolve(const PlaceList *l, char **path) {
         _cleanup_close_ int fd = -EBADF;
         char *resolved = NULL;
@@ -54,7 +54,8 @@ static bool is_within_one(char *const *places, const char *path) {
         return false;
 }
 
-/* Those of PATHS that lie within no other, or all there is. Sorted, a path comes after those above it. */
+/* Those of PATHS that are not below another one, or everything. When sorted, a path comes after those above
+ * it. */
 static int reduce_places(char **paths, size_t max, char ***ret) {
         _cleanup_strv_free_ char **places = NULL;
         size_t n = 0;

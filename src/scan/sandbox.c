@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What a parser of foreign files may hold. Steps are independent and in a table, so that one more is one more
- * line; each can only take away. */
+/* The privileges that a parser of foreign files may have. The steps are independent and in a table, so that
+ * another one is another line; each can only take privileges away. */
 
 #include "scan/sandbox.h"
 
@@ -46,8 +46,8 @@ static int forbid_inspection(void) {
         return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? error_origin(-errno) : 0;
 }
 
-/* Needs CAP_SETPCAP; who does not hold that holds no capability to lose either, or loses it by what follows.
- */
+/* Requires CAP_SETPCAP; a process without it has no capability to lose either, or loses it in the following
+ * steps. */
 static int clear_bounding_set(void) {
         for (cap_value_t c = 0; c < cap_max_bits(); c++)
                 if (c != CAP_DAC_READ_SEARCH && cap_drop_bound(c) < 0 && errno != EPERM)
@@ -65,8 +65,8 @@ static bool holds(cap_value_t capability) {
         return held && cap_get_flag(held, capability, CAP_EFFECTIVE, &value) == 0 && value == CAP_SET;
 }
 
-/* Root owns what is to be read, and an owner may write: so the right to read is taken along, the name is not.
- * Where there is nobody (a user namespace without it), all the rest has to do. */
+/* Root owns the files to read, and an owner may write: so the capability to read is kept, the user ID is not.
+ * If there is no user nobody (in a user namespace without it), the other steps must suffice. */
 static int become_nobody(void) {
         if (!holds(CAP_SETUID) || !holds(CAP_SETGID))
                 return 0;
@@ -119,7 +119,7 @@ static bool is_file(int fd) {
         return fstat(fd, &st) >= 0 && S_ISREG(st.st_mode);
 }
 
-/* Not a byte into any file - but what is printed, where a person sends that into one. */
+/* Not a byte into any file, except for the output, if somebody redirects that to one. */
 static int limit_files(void) {
         return is_file(STDOUT_FILENO) || is_file(STDERR_FILENO) ? 0 : limit(RLIMIT_FSIZE, 0);
 }
@@ -129,7 +129,7 @@ static int limit_syscalls(void) {
 }
 
 int sandbox_enter(void) {
-        /* system calls last: all the others make some */
+        /* system calls last, since all the other steps make some */
         static int (*const steps[])(void) = {
                 forbid_new_privileges, clear_bounding_set, clear_ambient_set, become_nobody,
                 drop_capabilities,     forbid_inspection,  limit_memory,      limit_time,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What needs the rights of root comes first: opening the volume and the ways to lock files. Nothing that a
- * volume says is read before those rights are gone. */
+/* What requires root comes first: opening the volume and the paths to lock files. No content of the volume is
+ * read before those privileges are gone. */
 
 #include "scan/scan.h"
 
@@ -85,7 +85,7 @@ static int scan_caches(Scan *s, const FreshnessContext *c) {
         return r;
 }
 
-#define HELPER_NOTES_MAX 128U /* of two notes or so */
+#define HELPER_NOTES_MAX 128U /* of about two notes */
 static_assert(HELPER_NOTES_MAX + REPORT_HOLDS_MAX <= REPORT_NOTES_MAX,
               "a report takes all of a scan's notes");
 
@@ -126,7 +126,7 @@ static int scan_print_places(const Scan *s) {
         return r < 0 ? r : places_print(stdout, places);
 }
 
-/* Lock files last: what a package manager changed that was seen above, it had locked before. */
+/* Lock files last: whatever a package manager changed that was seen above, it had locked before. */
 static int scan_compare(Scan *s, const Arm *arm) {
         const Ending ending = scan_ending(s);
         const FreshnessContext context = {
@@ -153,8 +153,8 @@ static int scan_compare(Scan *s, const Arm *arm) {
         return ending_say(&ending, s->stale ? BOOTKEEP_SCAN_STALE : BOOTKEEP_SCAN_FRESH, NULL);
 }
 
-/* That a key of a builder is unknown is told by each build and by --check-config, not by every scan of the
- * daemon's. */
+/* Unknown keys of builders are reported by each build and by --check-config, not by every scan that the
+ * daemon runs. */
 static int scan_load_definitions(Scan *s) {
         int level = s->options->quiet ? log_set_max_level(MIN(log_max_level(), LOG_ERR)) : log_max_level();
         int r = definition_set_load(s->options->builders, &s->definitions, NULL);
@@ -195,7 +195,7 @@ static const char *describe_open_error(int r) {
         return NULL;
 }
 
-/* Opens what can only be opened by root. */
+/* Opens what only root can open. */
 static int scan_open(Scan *s) {
         const ScanOptions *o = s->options;
         int r = root_open(o->mountpoint, o->mount_id, &s->root);
@@ -219,7 +219,7 @@ int scan_run(const ScanOptions *o) {
         if (status != 0)
                 return status;
         log_stay_on_stderr();
-        tzset(); /* the time zone is a file too */
+        tzset(); /* the time zone is a file, too */
         int r = sandbox_enter();
         const Ending ending = scan_ending(&scan);
         return r < 0 ? ending_say_error(&ending, "Failed to drop privileges: %s", strerror(-r))

@@ -2,19 +2,20 @@
 #pragma once
 
 /* One scan of one volume, from the open mount point to the last record. It changes nothing, remembers nothing
- * and decides nothing: the records on stdout and the exit status are all that comes of it. */
+ * and decides nothing: its only results are the records on stdout and the exit status. */
 
 #include "base/util.h"
 
 typedef struct ScanOptions {
         const char *mountpoint;
         uint64_t mount_id; /* it must be this mount; 0: any */
-        int inotify_fd;    /* what is looked at is armed on it; negative: nothing is */
-        char **builders;   /* where builder definitions are, strv; NULL: in their usual places */
+        int inotify_fd;    /* what is examined is armed on it; negative: nothing is */
+        char **builders;   /* where builder definitions are, strv; NULL: in the standard places */
         char **hold_locked, **hold_exists; /* lock files of package managers, strv */
         bool trust_ctime;
         bool quiet; /* stderr does not repeat what the records say */
 } ScanOptions;
 
-/* Returns the exit status, of BOOTKEEP_SCAN_*. The process has no rights left afterwards (sandbox.h). */
+/* Returns the exit status, one of BOOTKEEP_SCAN_*. The process has no privileges left afterwards
+ * (sandbox.h). */
 int scan_run(const ScanOptions *o);

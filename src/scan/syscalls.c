@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The system calls of a scan, as tables. A call that a library makes without need (a newer libc, say) must
- * not end a scan, so what is in no table fails with EPERM. What no library would make while files are looked
- * at, but whoever has taken over the parser would, ends the process before it can try the next thing.
+/* The system calls of a scan, as tables. A call that a library makes without needing it (a newer libc, say)
+ * must not end a scan, so calls in no table fail with EPERM. Calls that no library would make while examining
+ * files, but somebody who has taken over the parser would, kill the process before it can try the next thing.
  *
- * openat2(2) takes its flags in memory, where no filter sees them: that it opens nothing for writing is kept
- * by landlock.c and by being nobody. */
+ * openat2(2) takes its flags in memory, where no filter sees them: landlock.c and being nobody ensure that it
+ * opens nothing for writing. */
 
 #include "scan/syscalls.h"
 
@@ -56,7 +56,7 @@ static const int allowed[] = {
         SCMP_SYS(madvise),
         SCMP_SYS(mremap),
         SCMP_SYS(munmap),
-        /* what a libc does by itself */
+        /* made by a libc on its own */
         SCMP_SYS(clock_getres),
         SCMP_SYS(clock_gettime),
         SCMP_SYS(clock_nanosleep),
@@ -86,7 +86,7 @@ static const int allowed[] = {
         SCMP_SYS(sysinfo),
         SCMP_SYS(time),
         SCMP_SYS(uname),
-        /* the same where a word has 32 bits */
+        /* the same on 32-bit architectures */
         SCMP_SYS(_llseek),
         SCMP_SYS(clock_getres_time64),
         SCMP_SYS(clock_gettime64),
@@ -107,16 +107,16 @@ static const int allowed[] = {
         SCMP_SYS(ugetrlimit),
 };
 
-/* Allowed if one argument is so: (argument & MASK) == VALUE. */
+/* Allowed if for one argument (argument & MASK) == VALUE. */
 static const struct {
         int call;
         unsigned argument;
         uint64_t mask, value;
 } conditions[] = {
-        /* nothing is opened for writing, made or cut */
+        /* nothing is opened for writing, created or truncated */
         {SCMP_SYS(open), 1, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY},
         {SCMP_SYS(openat), 2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY},
-        /* no memory becomes a program */
+        /* no memory becomes executable */
         {SCMP_SYS(mmap), 2, PROT_EXEC, 0},
         {SCMP_SYS(mmap2), 2, PROT_EXEC, 0},
         {SCMP_SYS(mprotect), 2, PROT_EXEC, 0},
@@ -134,7 +134,7 @@ static const struct {
         {SCMP_SYS(fcntl64), 1, UINT32_MAX, F_SETFD},
         {SCMP_SYS(fcntl), 1, UINT32_MAX, F_GETFL},
         {SCMP_SYS(fcntl64), 1, UINT32_MAX, F_GETFL},
-        /* what device is it (libblkid) */
+        /* properties of devices (libblkid) */
         {SCMP_SYS(ioctl), 1, UINT32_MAX, BLKGETSIZE64},
         {SCMP_SYS(ioctl), 1, UINT32_MAX, BLKSSZGET},
         {SCMP_SYS(ioctl), 1, UINT32_MAX, BLKPBSZGET},
@@ -145,13 +145,13 @@ static const struct {
         {SCMP_SYS(ioctl), 1, UINT32_MAX, CDROM_GET_CAPABILITY},
         {SCMP_SYS(ioctl), 1, UINT32_MAX, CDROM_LAST_WRITTEN},
         {SCMP_SYS(ioctl), 1, UINT32_MAX, FDGETFDCSTAT},
-        /* limits are asked for, not set */
+        /* limits are read, not set */
         {SCMP_SYS(prlimit64), 2, UINT64_MAX, 0},
 };
 
 static const struct {
         int call;
-        bool sanitizer; /* the leak sanitizer makes it */
+        bool sanitizer; /* made by the leak sanitizer */
 } deadly[] = {
         /* another program, another process */
         {SCMP_SYS(execve)},
@@ -192,7 +192,7 @@ static const struct {
         {SCMP_SYS(chroot)},
         {SCMP_SYS(unshare)},
         {SCMP_SYS(setns)},
-        /* the way around every path, which CAP_DAC_READ_SEARCH opens */
+        /* the way around every path, which CAP_DAC_READ_SEARCH permits */
         {SCMP_SYS(open_by_handle_at)},
         /* other users, other rights */
         {SCMP_SYS(setuid)},
@@ -230,7 +230,7 @@ static void filter_freep(scmp_filter_ctx *filter) {
                 seccomp_release(*filter);
 }
 
-/* A call that this architecture does not have needs no rule. */
+/* A call that does not exist on this architecture needs no rule. */
 static int add_rule(scmp_filter_ctx filter, uint32_t action, int call, const struct scmp_arg_cmp *condition) {
         int r = seccomp_rule_add_array(filter, action, call, condition ? 1 : 0, condition);
         return r == -EDOM ? 0 : r;

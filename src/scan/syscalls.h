@@ -3,8 +3,8 @@
 
 #include <stdbool.h>
 
-/* Leaves this process the system calls that looking at files needs, for good: another fails with EPERM, and
- * one that only somebody who has taken it over would make kills it (SIGSYS). Printing is left on stdout and
- * stderr alone. With LENIENT the first becomes "is let through", and what a leak sanitizer does at the end of
- * a program is. Wants no_new_privs set. A kernel without seccomp is no error. Negative errno. */
+/* Restricts this process, irrevocably, to the system calls needed to examine files: others fail with EPERM,
+ * and those that only somebody who has taken it over would make kill it (SIGSYS). Writing remains possible to
+ * stdout and stderr only. With LENIENT the others are permitted, as is what a leak sanitizer does when a
+ * program exits. Requires no_new_privs. A kernel without seccomp is not an error. Negative errno. */
 int syscalls_limit(bool lenient);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The arming hand of a scan. It never reads an event and never removes a watch: who owns the instance asks
- * only whether anything came. Masks are chosen so that nothing that a scan does itself (open, list, read a
- * link) is an event.
+/* Arms the watches of a scan. It never reads an event and never removes a watch: the owner of the instance
+ * only checks whether there was any. The masks are chosen so that nothing that a scan does itself (open,
+ * list, read a link) is an event.
  *
- * Where the kernel gives no more watches it goes on counting: only so can it say how many are needed. */
+ * When the kernel has no more watches it keeps counting: only then can it say how many are needed. */
 
 #include "scan/watcher.h"
 
@@ -38,7 +38,8 @@ static const uint32_t masks[] = {
         [ARM_MISSING] =
                 MASK_SELF | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM, /* it may get empty */
         [ARM_NODE] = MASK_SELF | IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE,
-        [ARM_PRESENCE] = MASK_SELF | IN_ATTRIB, /* the last is how an open file tells that its name went */
+        [ARM_PRESENCE] =
+                MASK_SELF | IN_ATTRIB, /* the last one reports that the name of an open file was removed */
         [ARM_TREE] = MASK_SELF | IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE | IN_CREATE | IN_DELETE |
                      IN_MOVED_FROM | IN_MOVED_TO,
         [ARM_ABOVE] = MASK_SELF | IN_DELETE,
@@ -61,7 +62,7 @@ static WatchKey key_of(const struct statx *stx) {
         return (WatchKey){makedev(stx->stx_dev_major, stx->stx_dev_minor), stx->stx_ino};
 }
 
-/* The one of the place that FD names: it counts once, however many ways lead to it. */
+/* The one for the place that FD refers to: it counts once, however many paths lead to it. */
 static int watcher_get(Watcher *w, int fd, bool directory, Watch **ret) {
         struct statx stx = {};
         Watch *watch = NULL;
@@ -101,7 +102,8 @@ int watcher_arm(int fd, ArmKind kind, void *userdata) {
         int r = watcher_get(w, fd, kind != ARM_NODE && kind != ARM_PRESENCE, &watch);
         if (r < 0 || w->inotify_fd < 0)
                 return r;
-        /* inotify_add_watch(2) takes no descriptor; this names the very inode, a symbolic link too */
+        /* inotify_add_watch(2) takes no descriptor; this names the inode itself, even that of a symbolic link
+         */
         (void) snprintf(path, sizeof path, "/proc/self/fd/%i", fd);
         if (inotify_add_watch(w->inotify_fd, path, masks[kind] | IN_MASK_ADD) < 0)
                 return errno == ENOSPC ? 0 : error_origin(-errno);
