@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* tests: helper/helperfiles.c */
+
 #include "helperworld.h"
 
 /* What the record says of a name: a set of these. */

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* tests: builder/transaction/draft.c builder/transaction/helperplan.c */
+
 #include "helperworld.h"
 
 static void the_first_set_is_written_in_order_of_roles(void **state) {

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* tests: builder/transaction/draft.c */
+
 #include "helperworld.h"
 
 static size_t index_in(char **v, const char *s) {

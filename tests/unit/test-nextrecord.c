@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* tests: helper/helperfiles.c helper/helperrecord.c */
+
 #include "helperworld.h"
 
 static int next_final(World *w, const bool *failed, HelperRecord *ret) {

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* tests: builder/transaction/draft.c helper/helperfiles.c */
+
 #include "helperworld.h"
 
 /* TO is wanted, and what the record says of PATH is in its way. */

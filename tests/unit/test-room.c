@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* tests: builder/transaction/draft.c */
+
 #include "helperworld.h"
 
 static void too_little_room_is_said_in_numbers(void **state) {

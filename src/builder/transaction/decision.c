@@ -6,26 +6,26 @@
 #include "builder/transaction/decision.h"
 
 #include "base/error.h"
+#include "builder/transaction/draft.h"
 #include "builder/transaction/guard.h"
 #include "builder/transaction/keep.h"
 #include "builder/transaction/obstacles.h"
-#include "builder/transaction/planner.h"
 #include "builder/transaction/removal.h"
 #include "builder/transaction/room.h"
 #include "builder/transaction/steps.h"
 
-static int make_parts(Planner *p, char **reterr) {
-        int r = guard_helper(p->in, reterr);
-        if (r >= 0 && p->in->running)
-                r = keep_booted_set(p);
+static int make_parts(Draft *d, char **reterr) {
+        int r = guard_helper(d->in, reterr);
+        if (r >= 0 && d->in->running)
+                r = keep_booted_set(d);
         if (r >= 0)
-                r = obstacles_drop(p, reterr);
+                r = obstacles_drop(d, reterr);
         if (r >= 0)
-                r = steps_plan(p);
+                r = steps_plan(d);
         if (r >= 0)
-                r = room_make(p, reterr);
+                r = room_make(d, reterr);
         if (r >= 0)
-                r = removal_plan(p);
+                r = removal_plan(d);
         return r;
 }
 
@@ -40,14 +40,14 @@ static void assert_input(const HelperPlanInput *in) {
 int decision_make(const HelperPlanInput *in, HelperPlan **ret, char **reterr) {
         assert_input(in);
         _cleanup_(helper_plan_freep) HelperPlan *plan = calloc(1, sizeof(*plan));
-        _cleanup_(planner_done) Planner p = {};
-        if (!plan || planner_init(&p, in, plan) < 0)
+        _cleanup_(draft_done) Draft d = {};
+        if (!plan || draft_init(&d, in, plan) < 0)
                 return error_origin(-ENOMEM);
-        int r = make_parts(&p, reterr);
+        int r = make_parts(&d, reterr);
         if (r >= 0)
-                r = strv_builder_finish(&p.drop, &plan->drop);
+                r = strv_builder_finish(&d.drop, &plan->drop);
         if (r >= 0)
-                r = strv_builder_finish(&p.remove, &plan->remove);
+                r = strv_builder_finish(&d.remove, &plan->remove);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(plan);

@@ -12,15 +12,15 @@
 #include "helper/entry.h"
 
 /* Takes FILE. */
-static int keep_file(Planner *p, KeptFile *file) {
-        file->boot = strdup(p->in->boot_id);
+static int keep_file(Draft *d, KeptFile *file) {
+        file->boot = strdup(d->in->boot_id);
         if (!file->path || !file->boot) {
                 kept_file_done(file);
                 return error_origin(-ENOMEM);
         }
         const char *name = file->path;
-        int r = kept_set_add(&p->plan->kept, file);
-        return r >= 0 && name_map_put(&p->kept, name, name) < 0 ? error_origin(-ENOMEM) : r;
+        int r = kept_set_add(&d->plan->kept, file);
+        return r >= 0 && name_map_put(&d->kept, name, name) < 0 ? error_origin(-ENOMEM) : r;
 }
 
 /* Is F in the command line that the boot loader gave the kernel? Its name is of its content, so it tells
@@ -36,22 +36,22 @@ static bool was_started(const HelperPlanInput *in, const KeptFile *f) {
 
 /* Who found that the new set does not boot has chosen the kept one, and must not lose it for one newer still.
  */
-static bool kept_set_was_booted(const Planner *p) {
-        const KeptSet *old = &p->in->record->kept;
+static bool kept_set_was_booted(const Draft *d) {
+        const KeptSet *old = &d->in->record->kept;
         for (size_t i = 0; i < old->n; i++)
-                if (old->items[i].role == ROLE_REQUIRED && !planner_wants(p, old->items[i].path) &&
-                    was_started(p->in, &old->items[i]))
+                if (old->items[i].role == ROLE_REQUIRED && !draft_wants(d, old->items[i].path) &&
+                    was_started(d->in, &old->items[i]))
                         return true;
         return false;
 }
 
 /* Kept in this boot already, or booted from again. */
-static int keep_what_is_kept(Planner *p) {
-        const KeptSet *old = &p->in->record->kept;
-        bool booted = kept_set_was_booted(p);
+static int keep_what_is_kept(Draft *d) {
+        const KeptSet *old = &d->in->record->kept;
+        bool booted = kept_set_was_booted(d);
         for (size_t i = 0; i < old->n; i++) {
                 const KeptFile *f = &old->items[i];
-                if ((!booted && !streq(f->boot, p->in->boot_id)) || planner_wants(p, f->path))
+                if ((!booted && !streq(f->boot, d->in->boot_id)) || draft_wants(d, f->path))
                         continue;
                 KeptFile copy = {
                         .role = f->role,
@@ -59,7 +59,7 @@ static int keep_what_is_kept(Planner *p) {
                         .content = f->content,
                         .size = f->size,
                 };
-                int r = keep_file(p, &copy);
+                int r = keep_file(d, &copy);
                 if (r < 0)
                         return r;
         }
@@ -67,29 +67,29 @@ static int keep_what_is_kept(Planner *p) {
 }
 
 /* FILE, whose PATH is borrowed, if ENTRY names it. */
-static int keep_if_named(Planner *p, const SeenFile *entry, KeptFile file) {
-        if (planner_wants(p, file.path) || planner_keeps(p, file.path) ||
+static int keep_if_named(Draft *d, const SeenFile *entry, KeptFile file) {
+        if (draft_wants(d, file.path) || draft_keeps(d, file.path) ||
             !entry_has_word(entry->text, entry->size, file.path))
                 return 0;
         file.path = strdup(file.path);
-        return keep_file(p, &file);
+        return keep_file(d, &file);
 }
 
 /* The files of its own that ENTRY names. They are left, not carried, where a build wrote the entry that was
  * interrupted then. */
-static int keep_named(Planner *p, const SeenFile *entry) {
-        const CarriedSet *carried = &p->in->record->carried;
-        const SeenSet *left = p->in->left;
+static int keep_named(Draft *d, const SeenFile *entry) {
+        const CarriedSet *carried = &d->in->record->carried;
+        const SeenSet *left = d->in->left;
         int r = 0;
         for (size_t i = 0; r >= 0 && i < carried->n; i++) {
                 const CarriedFile *f = &carried->items[i];
                 KeptFile file = {.role = f->role, .path = f->path, .content = f->content, .size = f->size};
-                r = carried_file_is_named_by_content(f) ? keep_if_named(p, entry, file) : 0;
+                r = carried_file_is_named_by_content(f) ? keep_if_named(d, entry, file) : 0;
         }
         for (size_t i = 0; r >= 0 && i < left->n; i++) {
                 const SeenFile *f = &left->items[i];
                 KeptFile file = {.role = ROLE_REQUIRED, .path = f->path, .size = f->size};
-                r = claim_carried(p->in->claim, f->path) ? 0 : keep_if_named(p, entry, file);
+                r = claim_carried(d->in->claim, f->path) ? 0 : keep_if_named(d, entry, file);
         }
         return r;
 }
@@ -112,50 +112,50 @@ static int make_sibling(const SeenFile *entry, KeptFile *ret) {
         return 0;
 }
 
-static int keep_entry(Planner *p, const SeenFile *entry) {
+static int keep_entry(Draft *d, const SeenFile *entry) {
         _cleanup_(kept_file_done) KeptFile sibling = {};
         int r = make_sibling(entry, &sibling);
-        if (r < 0 || planner_wants(p, sibling.path) || planner_keeps(p, sibling.path))
+        if (r < 0 || draft_wants(d, sibling.path) || draft_keeps(d, sibling.path))
                 return r;
-        r = keep_file(p, &sibling);
-        return r < 0 ? r : keep_named(p, entry);
+        r = keep_file(d, &sibling);
+        return r < 0 ? r : keep_named(d, entry);
 }
 
-static bool is_left_as_it_is(const Planner *p, const SeenFile *entry) {
-        const WantedFile *w = name_map_get(&p->wanted, entry->path);
+static bool is_left_as_it_is(const Draft *d, const SeenFile *entry) {
+        const WantedFile *w = name_map_get(&d->wanted, entry->path);
         return w && w->text && w->size == entry->size && memcmp(w->text, entry->text, w->size) == 0;
 }
 
 /* An entry that stood there when this boot began, and is about to change or go. */
-static int keep_what_was_booted(Planner *p) {
-        const SeenSet *entries = p->in->entries;
+static int keep_what_was_booted(Draft *d) {
+        const SeenSet *entries = d->in->entries;
         for (size_t i = 0; i < entries->n; i++) {
                 const SeenFile *entry = &entries->items[i];
                 assert(entry->text && entry->boot);
-                int r = streq(entry->boot, p->in->boot_id) || is_left_as_it_is(p, entry)
+                int r = streq(entry->boot, d->in->boot_id) || is_left_as_it_is(d, entry)
                                 ? 0
-                                : keep_entry(p, entry);
+                                : keep_entry(d, entry);
                 if (r < 0)
                         return r;
         }
         return 0;
 }
 
-int keep_booted_set(Planner *p) {
-        int r = keep_what_is_kept(p);
-        return r < 0 ? r : keep_what_was_booted(p);
+int keep_booted_set(Draft *d) {
+        int r = keep_what_is_kept(d);
+        return r < 0 ? r : keep_what_was_booted(d);
 }
 
 /* New entries stay: what they name is carried. */
-int keep_forget_dropped(Planner *p) {
-        KeptSet *s = &p->plan->kept;
+int keep_forget_dropped(Draft *d) {
+        KeptSet *s = &d->plan->kept;
         size_t n = 0;
-        name_map_done(&p->kept);
+        name_map_done(&d->kept);
         for (size_t i = 0; i < s->n; i++)
-                if (!s->items[i].text && planner_drops(p, s->items[i].path))
+                if (!s->items[i].text && draft_drops(d, s->items[i].path))
                         kept_file_done(&s->items[i]);
                 else
                         s->items[n++] = s->items[i];
         s->n = n;
-        return kept_set_map(s, &p->kept);
+        return kept_set_map(s, &d->kept);
 }

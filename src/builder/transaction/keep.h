@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "builder/transaction/planner.h"
+#include "builder/transaction/draft.h"
 
 /* The files of the old set that stay for the boot that is running, and entries that name them. -ENOMEM. */
-int keep_booted_set(Planner *p);
+int keep_booted_set(Draft *d);
 /* What was dropped is no longer kept. -ENOMEM. */
-int keep_forget_dropped(Planner *p);
+int keep_forget_dropped(Draft *d);

@@ -14,7 +14,7 @@
 #define PATH_SIZE 4096U
 
 typedef struct Obstacles {
-        Planner *planner;
+        Draft *draft;
         bool *cleared; /* for each that is wanted */
         char **reterr;
 } Obstacles;
@@ -33,10 +33,10 @@ static const void *find_above(const NameMap *m, const char *path) {
 }
 
 /* What boots now may be PATH, if it is of the old set or of one that an interrupted build has switched to. */
-static bool may_be_needed(const Planner *p, const char *path) {
-        const CarriedFile *carried = claim_carried(p->in->claim, path);
-        return (carried && carried->role != ROLE_MISC) || seen_set_names(p->in->entries, path) ||
-               seen_set_names(p->in->left, path);
+static bool may_be_needed(const Draft *d, const char *path) {
+        const CarriedFile *carried = claim_carried(d->in->claim, path);
+        return (carried && carried->role != ROLE_MISC) || seen_set_names(d->in->entries, path) ||
+               seen_set_names(d->in->left, path);
 }
 
 static int refuse_blocked(const Obstacles *o, const WantedFile *wanted) {
@@ -48,29 +48,29 @@ static int refuse_blocked(const Obstacles *o, const WantedFile *wanted) {
 
 /* PATH goes, so that WANTED can come. */
 static int clear_for(Obstacles *o, const char *path, const WantedFile *wanted) {
-        Planner *p = o->planner;
-        size_t i = (size_t) (wanted - p->in->wanted->items);
-        if (!p->in->views[i].blocked)
+        Draft *d = o->draft;
+        size_t i = (size_t) (wanted - d->in->wanted->items);
+        if (!d->in->views[i].blocked)
                 return 0;
-        if (!claim_covers(p->in->claim, path, NULL))
+        if (!claim_covers(d->in->claim, path, NULL))
                 return wanted->role == ROLE_MISC ? 0 : refuse_blocked(o, wanted);
-        if (!p->in->force && may_be_needed(p, path))
+        if (!d->in->force && may_be_needed(d, path))
                 return failure(o->reterr, -EPERM,
                                "%s is in the way of %s and would have to be removed first (use --force if "
                                "this is intended)",
                                path, wanted->path);
         o->cleared[i] = true;
-        return planner_drops(p, path) ? 0 : planner_drop(p, path);
+        return draft_drops(d, path) ? 0 : draft_drop(d, path);
 }
 
 /* PATH may lie below a wanted file. */
 static int clear_below(Obstacles *o, const char *path) {
-        const WantedFile *wanted = find_above(&o->planner->wanted, path);
+        const WantedFile *wanted = find_above(&o->draft->wanted, path);
         return wanted ? clear_for(o, path, wanted) : 0;
 }
 
 static int clear_all_below(Obstacles *o) {
-        const HelperPlanInput *in = o->planner->in;
+        const HelperPlanInput *in = o->draft->in;
         int r = 0;
         for (size_t i = 0; r >= 0 && i < in->record->carried.n; i++)
                 r = clear_below(o, in->record->carried.items[i].path);
@@ -81,7 +81,7 @@ static int clear_all_below(Obstacles *o) {
 
 /* WANTED may lie below what is carried or left. */
 static int clear_above(Obstacles *o, const WantedFile *wanted, const NameMap *left) {
-        const CarriedFile *carried = find_above(&o->planner->in->claim->carried, wanted->path);
+        const CarriedFile *carried = find_above(&o->draft->in->claim->carried, wanted->path);
         int r = carried ? clear_for(o, carried->path, wanted) : 0;
         if (r < 0)
                 return r;
@@ -91,15 +91,15 @@ static int clear_above(Obstacles *o, const WantedFile *wanted, const NameMap *le
 
 static int clear_all_above(Obstacles *o) {
         _cleanup_(name_map_done) NameMap left = NAME_MAP_NULL;
-        const WantedSet *wanted = o->planner->in->wanted;
-        int r = seen_set_map(o->planner->in->left, &left);
+        const WantedSet *wanted = o->draft->in->wanted;
+        int r = seen_set_map(o->draft->in->left, &left);
         for (size_t i = 0; r >= 0 && i < wanted->n; i++)
                 r = clear_above(o, &wanted->items[i], &left);
         return r;
 }
 
 static int refuse_the_rest(const Obstacles *o) {
-        const HelperPlanInput *in = o->planner->in;
+        const HelperPlanInput *in = o->draft->in;
         for (size_t i = 0; i < in->wanted->n; i++)
                 if (in->views[i].blocked && !o->cleared[i] && in->wanted->items[i].role != ROLE_MISC)
                         return refuse_blocked(o, &in->wanted->items[i]);
@@ -113,13 +113,13 @@ static bool any_is_blocked(const HelperPlanInput *in) {
         return false;
 }
 
-int obstacles_drop(Planner *p, char **reterr) {
-        if (!any_is_blocked(p->in))
+int obstacles_drop(Draft *d, char **reterr) {
+        if (!any_is_blocked(d->in))
                 return 0;
-        _cleanup_free_ bool *cleared = calloc(p->in->wanted->n, sizeof(*cleared));
+        _cleanup_free_ bool *cleared = calloc(d->in->wanted->n, sizeof(*cleared));
         if (!cleared)
                 return error_origin(-ENOMEM);
-        Obstacles o = {.planner = p, .cleared = cleared, .reterr = reterr};
+        Obstacles o = {.draft = d, .cleared = cleared, .reterr = reterr};
         int r = clear_all_below(&o);
         if (r >= 0)
                 r = clear_all_above(&o);

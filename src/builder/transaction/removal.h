@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "builder/transaction/planner.h"
+#include "builder/transaction/draft.h"
 
 /* What goes last. -ENOMEM. */
-int removal_plan(Planner *p);
+int removal_plan(Draft *d);

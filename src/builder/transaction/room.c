@@ -11,8 +11,8 @@
 #include "builder/transaction/keep.h"
 #include "builder/transaction/steps.h"
 
-static uint64_t in_blocks(const Planner *p, uint64_t size) {
-        uint64_t block = p->in->block_size;
+static uint64_t in_blocks(const Draft *d, uint64_t size) {
+        uint64_t block = d->in->block_size;
         return (size + block - 1) / block * block;
 }
 
@@ -31,57 +31,57 @@ static unsigned count_copies(const HelperStep *s) {
         return 0;
 }
 
-static void add_up(Planner *p) {
-        HelperPlan *plan = p->plan;
+static void add_up(Draft *d) {
+        HelperPlan *plan = d->plan;
         plan->bytes = 0;
-        plan->needed = p->in->n_directories * in_blocks(p, 1);
+        plan->needed = d->in->n_directories * in_blocks(d, 1);
         for (size_t i = 0; i < plan->n_steps; i++) {
                 const HelperStep *s = &plan->steps[i];
-                plan->needed += count_copies(s) * in_blocks(p, s->size);
+                plan->needed += count_copies(s) * in_blocks(d, s->size);
                 plan->bytes += count_copies(s) * s->size;
         }
 }
 
 /* What is carried now stays complete, and so does what an interrupted build has switched to. */
-static bool is_in_use(const Planner *p, const char *path) {
-        const CarriedFile *carried = claim_carried(p->in->claim, path);
-        return planner_wants(p, path) || (carried && !carried_file_is_named_by_content(carried)) ||
-               seen_set_names(p->in->entries, path) || seen_set_names(p->in->left, path);
+static bool is_in_use(const Draft *d, const char *path) {
+        const CarriedFile *carried = claim_carried(d->in->claim, path);
+        return draft_wants(d, path) || (carried && !carried_file_is_named_by_content(carried)) ||
+               seen_set_names(d->in->entries, path) || seen_set_names(d->in->left, path);
 }
 
-static int drop_unless_in_use(Planner *p, const char *path, uint64_t size, uint64_t *available) {
-        if (planner_drops(p, path) || !claim_covers(p->in->claim, path, NULL) || is_in_use(p, path))
+static int drop_unless_in_use(Draft *d, const char *path, uint64_t size, uint64_t *available) {
+        if (draft_drops(d, path) || !claim_covers(d->in->claim, path, NULL) || is_in_use(d, path))
                 return 0;
-        *available += in_blocks(p, size);
-        return planner_drop(p, path);
+        *available += in_blocks(d, size);
+        return draft_drop(d, path);
 }
 
 /* What an interrupted build wrote, or could not remove, would else keep the next one from ever having room.
  */
-static int drop_unused(Planner *p, uint64_t *available) {
-        const SeenSet *left = p->in->left;
-        const CarriedSet *carried = &p->in->record->carried;
+static int drop_unused(Draft *d, uint64_t *available) {
+        const SeenSet *left = d->in->left;
+        const CarriedSet *carried = &d->in->record->carried;
         int r = 0;
         for (size_t i = left->n; r >= 0 && i > 0; i--) {
                 const SeenFile *f = &left->items[i - 1];
-                r = planner_keeps(p, f->path) ? 0 : drop_unless_in_use(p, f->path, f->size, available);
+                r = draft_keeps(d, f->path) ? 0 : drop_unless_in_use(d, f->path, f->size, available);
         }
         for (size_t i = 0; r >= 0 && i < carried->n; i++) {
                 const CarriedFile *f = &carried->items[i];
-                r = planner_keeps(p, f->path) ? 0 : drop_unless_in_use(p, f->path, f->size, available);
+                r = draft_keeps(d, f->path) ? 0 : drop_unless_in_use(d, f->path, f->size, available);
         }
         return r;
 }
 
 /* Its entries first. */
-static int drop_kept(Planner *p, uint64_t *available) {
-        const KeptSet *kept = &p->in->record->kept;
+static int drop_kept(Draft *d, uint64_t *available) {
+        const KeptSet *kept = &d->in->record->kept;
         int r = 0;
         for (unsigned pass = 0; pass < 2; pass++)
                 for (size_t i = 0; r >= 0 && i < kept->n; i++) {
                         const KeptFile *f = &kept->items[i];
                         if ((f->role == ROLE_ENTRY) == (pass == 0))
-                                r = drop_unless_in_use(p, f->path, f->size, available);
+                                r = drop_unless_in_use(d, f->path, f->size, available);
                 }
         return r;
 }
@@ -95,33 +95,33 @@ static void leave_out_misc(HelperPlan *plan) {
 }
 
 /* The steps anew: some of the old ones point into what was kept. */
-static int plan_anew(Planner *p) {
-        int r = keep_forget_dropped(p);
-        helper_plan_clear_steps(p->plan);
+static int plan_anew(Draft *d) {
+        int r = keep_forget_dropped(d);
+        helper_plan_clear_steps(d->plan);
         if (r >= 0)
-                r = steps_plan(p);
-        add_up(p);
+                r = steps_plan(d);
+        add_up(d);
         return r;
 }
 
-int room_make(Planner *p, char **reterr) {
-        HelperPlan *plan = p->plan;
-        uint64_t available = p->in->available;
+int room_make(Draft *d, char **reterr) {
+        HelperPlan *plan = d->plan;
+        uint64_t available = d->in->available;
         char needed[BYTES_TEXT_MAX], free_text[BYTES_TEXT_MAX];
-        add_up(p);
+        add_up(d);
         if (plan->needed <= available)
                 return 0;
-        int r = drop_unused(p, &available);
+        int r = drop_unused(d, &available);
         if (r >= 0 && plan->needed > available)
-                r = drop_kept(p, &available);
+                r = drop_kept(d, &available);
         if (r >= 0)
-                r = plan_anew(p);
+                r = plan_anew(d);
         if (r < 0)
                 return r;
         uint64_t whole = plan->needed;
         if (whole > available) {
                 leave_out_misc(plan);
-                add_up(p);
+                add_up(d);
         }
         if (plan->needed > available)
                 return failure(reterr, -ENOSPC, "%s needed, %s free", bytes_to_text(whole, needed),

@@ -33,7 +33,7 @@ static int name_beside(const WantedFile *f, char **ret) {
         return entry_sibling(f->path, suffix, ret);
 }
 
-static int plan_file(Planner *p, const WantedFile *f, const HelperView *view) {
+static int plan_file(Draft *d, const WantedFile *f, const HelperView *view) {
         if (view->standing == STANDING_SAME)
                 return 0;
         HelperStep step = {
@@ -46,17 +46,17 @@ static int plan_file(Planner *p, const WantedFile *f, const HelperView *view) {
                 .source = f->source,
                 .wanted = f,
                 .foreign = view->standing == STANDING_OTHER && !view->blocked &&
-                           !claim_covers(p->in->claim, f->path, NULL),
+                           !claim_covers(d->in->claim, f->path, NULL),
         };
         if (step.kind == STEP_BESIDE && name_beside(f, &step.beside) < 0)
                 return error_origin(-ENOMEM);
-        return add_step(p->plan, &step);
+        return add_step(d->plan, &step);
 }
 
-static int plan_role(Planner *p, CopyRole role) {
-        const WantedSet *wanted = p->in->wanted;
+static int plan_role(Draft *d, CopyRole role) {
+        const WantedSet *wanted = d->in->wanted;
         for (size_t i = 0; i < wanted->n; i++) {
-                int r = wanted->items[i].role == role ? plan_file(p, &wanted->items[i], &p->in->views[i]) : 0;
+                int r = wanted->items[i].role == role ? plan_file(d, &wanted->items[i], &d->in->views[i]) : 0;
                 if (r < 0)
                         return r;
         }
@@ -64,9 +64,9 @@ static int plan_role(Planner *p, CopyRole role) {
 }
 
 /* The old entries under their second name, while their files are still there. */
-static int plan_kept_entries(Planner *p) {
-        for (size_t i = 0; i < p->plan->kept.n; i++) {
-                const KeptFile *f = &p->plan->kept.items[i];
+static int plan_kept_entries(Draft *d) {
+        for (size_t i = 0; i < d->plan->kept.n; i++) {
+                const KeptFile *f = &d->plan->kept.items[i];
                 HelperStep step = {
                         .kind = STEP_RENAME,
                         .role = f->role,
@@ -75,21 +75,21 @@ static int plan_kept_entries(Planner *p) {
                         .size = f->size,
                         .text = f->text,
                 };
-                int r = f->text ? add_step(p->plan, &step) : 0;
+                int r = f->text ? add_step(d->plan, &step) : 0;
                 if (r < 0)
                         return r;
         }
         return 0;
 }
 
-int steps_plan(Planner *p) {
-        assert(p->plan->n_steps == 0);
-        int r = plan_role(p, ROLE_REQUIRED);
+int steps_plan(Draft *d) {
+        assert(d->plan->n_steps == 0);
+        int r = plan_role(d, ROLE_REQUIRED);
         if (r >= 0)
-                r = plan_kept_entries(p);
+                r = plan_kept_entries(d);
         if (r >= 0)
-                r = plan_role(p, ROLE_ENTRY);
+                r = plan_role(d, ROLE_ENTRY);
         if (r >= 0)
-                r = plan_role(p, ROLE_BOOTER);
-        return r < 0 ? r : plan_role(p, ROLE_MISC);
+                r = plan_role(d, ROLE_BOOTER);
+        return r < 0 ? r : plan_role(d, ROLE_MISC);
 }

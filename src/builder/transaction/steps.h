@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "builder/transaction/planner.h"
+#include "builder/transaction/draft.h"
 
 /* The steps, from the wanted set and the kept one, in the order of the switch. -ENOMEM. */
-int steps_plan(Planner *p);
+int steps_plan(Draft *d);

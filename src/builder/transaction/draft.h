@@ -5,7 +5,7 @@
 
 #include "builder/transaction/helperplan.h"
 
-typedef struct Planner {
+typedef struct Draft {
         const HelperPlanInput *in;
         NameMap wanted;     /* WantedFile by name on the helper */
         NameMap kept;       /* names of `plan->kept` */
@@ -13,15 +13,15 @@ typedef struct Planner {
         StrvBuilder drop;   /* becomes `plan->drop` */
         StrvBuilder remove; /* becomes `plan->remove` */
         HelperPlan *plan;
-} Planner;
+} Draft;
 
-int planner_init(Planner *p, const HelperPlanInput *in, HelperPlan *plan); /* borrows both; -ENOMEM */
-void planner_done(Planner *p);
+int draft_init(Draft *d, const HelperPlanInput *in, HelperPlan *plan); /* borrows both; -ENOMEM */
+void draft_done(Draft *d);
 
 /* Is there a file of this name in the wanted set, in the kept one, among those that go first? */
-bool planner_wants(const Planner *p, const char *path);
-bool planner_keeps(const Planner *p, const char *path);
-bool planner_drops(const Planner *p, const char *path);
+bool draft_wants(const Draft *d, const char *path);
+bool draft_keeps(const Draft *d, const char *path);
+bool draft_drops(const Draft *d, const char *path);
 
 /* PATH, which stands there, goes before anything is written. -ENOMEM. */
-int planner_drop(Planner *p, const char *path);
+int draft_drop(Draft *d, const char *path);
