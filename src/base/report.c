@@ -300,8 +300,8 @@ static int parse_reason(Report *report, char *const *w) {
 }
 
 static int parse_result(Report *report, char *const *w) {
-        static const char *const results[] = {"fresh", "stale",   "none",   "refused",
-                                              "error", "success", "failed", "not-now"};
+        static const char *const results[] = {"fresh",   "stale",  "none",    "refused",           "error",
+                                              "success", "failed", "not-now", REPORT_RESULT_LOCKED};
         for (size_t i = 0; i < ELEMENTSOF(results); i++)
                 if (streq(w[0], results[i]))
                         return replace_words(&report->result, w);

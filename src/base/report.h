@@ -19,11 +19,14 @@
  *   UPDATED DEVICE TYPE PARTUUID ok|failed BYTES [REASON]          build
  *   PROGRESS DONE OF                                               build, bytes
  *   REASON TEXT                                                    why refused, error, failed
- *   RESULT fresh|stale|none|refused|error|success|failed|not-now */
+ *   RESULT fresh|stale|none|refused|error|success|failed|not-now|locked */
 
 #include <sys/types.h>
 
 #include "base/util.h"
+
+/* RESULT of a build that was not to wait for who holds the lock of the volume. */
+#define REPORT_RESULT_LOCKED "locked"
 
 #define REPORT_LINE_MAX (64U * 1024U)
 #define REPORT_RECORDS_MAX 16384U

@@ -58,7 +58,7 @@ static const char *volume_name(const Run *run) {
 
 /* The first reason is what the whole is said to have failed of; that something is not to be now is none for
  * that. */
-static void note(Run *run, bool is_failure, const char *what, const char *reason) {
+static void note_reason(Run *run, bool is_failure, const char *what, const char *reason) {
         if (run->reason && (run->reason_is_failure || !is_failure))
                 return;
         run->reason_is_failure = is_failure;
@@ -72,7 +72,7 @@ static bool is_running_root(const Root *root) {
                a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-static int read_line(const char *path, char **ret) {
+static int read_line_of_file(const char *path, char **ret) {
         _cleanup_fclose_ FILE *f = fopen(path, "re");
         char line[4096] = "";
         if (!f)
@@ -90,7 +90,7 @@ static void cache_label(const PlanCache *pc, char **ret) {
         (void) failure(ret, 0, "%s%s%s", pc->cache->name, pc->instance ? " " : "", strempty(pc->instance));
 }
 
-static int spoil(Run *run, const PlanCache *pc, bool failed) {
+static int spoil_outputs(Run *run, const PlanCache *pc, bool failed) {
         for (size_t i = 0; i < pc->cache->n_outputs; i++) {
                 char *path = NULL;
                 if (grow(run->spoiled, run->n_spoiled) < 0)
@@ -104,7 +104,7 @@ static int spoil(Run *run, const PlanCache *pc, bool failed) {
 }
 
 /* What is wrong with a source of PC, or NULL. */
-static int find_spoiled(const Run *run, const PlanCache *pc, const Spoiled **ret) {
+static int find_spoiled_source(const Run *run, const PlanCache *pc, const Spoiled **ret) {
         for (size_t i = 0; run->n_spoiled > 0 && i < pc->cache->n_sources; i++) {
                 _cleanup_free_ char *path = NULL;
                 int r = plan_path(run->b->context->plan, pc->cache->sources[i].path, pc->instance, &path);
@@ -132,8 +132,8 @@ static const struct {
         [CACHE_INTERRUPTED] = {"not-now", LOG_NOTICE, BOOTKEEP_MESSAGE_BUILD_FAILED},
 };
 
-static void tell_cache(Run *run, const PlanCache *pc, CacheOutcome outcome, uint64_t usec,
-                       const char *reason) {
+static void report_cache(Run *run, const PlanCache *pc, CacheOutcome outcome, uint64_t usec,
+                         const char *reason) {
         LogFields fields = {
                 .message_id = outcomes[outcome].message_id,
                 .volume = volume_name(run),
@@ -156,7 +156,7 @@ static void tell_cache(Run *run, const PlanCache *pc, CacheOutcome outcome, uint
                 return;
         }
         log_send(outcomes[outcome].level, &fields, "%s: %s", strempty(label), strempty(reason));
-        note(run, outcome == CACHE_FAILED, strempty(label), strempty(reason));
+        note_reason(run, outcome == CACHE_FAILED, strempty(label), strempty(reason));
 }
 
 static int count_outcome(Run *run, const PlanCache *pc, CacheOutcome outcome) {
@@ -166,10 +166,10 @@ static int count_outcome(Run *run, const PlanCache *pc, CacheOutcome outcome) {
                 return 0;
         case CACHE_FAILED:
                 run->failed = true;
-                return spoil(run, pc, true);
+                return spoil_outputs(run, pc, true);
         case CACHE_NOT_NOW:
                 run->not_now = true;
-                return spoil(run, pc, false);
+                return spoil_outputs(run, pc, false);
         case CACHE_INTERRUPTED:
                 run->interrupted = true;
                 return 0;
@@ -183,7 +183,7 @@ static int skip_cache(Run *run, const PlanCache *pc, const Spoiled *s) {
 
         cache_label(s->cache, &label);
         (void) failure(&reason, 0, "skipped: %s %s", strempty(label), s->failed ? "failed" : "was deferred");
-        tell_cache(run, pc, outcome, 0, strempty(reason));
+        report_cache(run, pc, outcome, 0, strempty(reason));
         return count_outcome(run, pc, outcome);
 }
 
@@ -199,7 +199,7 @@ static int build_cache(Run *run, const PlanCache *pc) {
         const Spoiled *s;
         CacheOutcome outcome;
         uint64_t start = now_usec();
-        int r = find_spoiled(run, pc, &s);
+        int r = find_spoiled_source(run, pc, &s);
 
         if (r < 0)
                 return r;
@@ -208,11 +208,11 @@ static int build_cache(Run *run, const PlanCache *pc) {
         r = cachebuild_run(&cb, pc, &outcome, &reason);
         if (r < 0)
                 return r;
-        tell_cache(run, pc, outcome, now_usec() - start, reason);
+        report_cache(run, pc, outcome, now_usec() - start, reason);
         return count_outcome(run, pc, outcome);
 }
 
-static bool check_interrupt(Run *run) {
+static bool note_interrupt(Run *run) {
         if (!run->interrupted && interrupt_check(run->b->interrupt)) {
                 run->interrupted = true;
                 log_send(LOG_NOTICE, &(LogFields){.volume = volume_name(run)}, "Interrupted");
@@ -223,7 +223,7 @@ static bool check_interrupt(Run *run) {
 static int build_caches(Run *run) {
         const Plan *plan = run->b->context->plan;
 
-        for (size_t i = 0; i < plan->n_caches && !check_interrupt(run); i++) {
+        for (size_t i = 0; i < plan->n_caches && !note_interrupt(run); i++) {
                 int r = build_cache(run, &plan->caches[i]);
                 if (r < 0)
                         return r;
@@ -255,10 +255,10 @@ static void log_helper_failed(Run *run, const Helper *h, int r, const char *reas
         };
 
         log_send(r == -EINTR || r == -EAGAIN ? LOG_NOTICE : LOG_ERR, &fields, "%s: %s", h->device, reason);
-        note(run, r != -EINTR && r != -EAGAIN, h->device, reason);
+        note_reason(run, r != -EINTR && r != -EAGAIN, h->device, reason);
 }
 
-static void tell_helper(Run *run, const Helper *h, int r, const UpdateResult *u, const char *reason) {
+static void report_helper(Run *run, const Helper *h, int r, const UpdateResult *u, const char *reason) {
         char bytes[24];
 
         if (r >= 0 && u->fresh)
@@ -273,7 +273,7 @@ static void tell_helper(Run *run, const Helper *h, int r, const UpdateResult *u,
                 log_helper_failed(run, h, r, reason);
 }
 
-static int update_one(Run *run, const Helper *h) {
+static int update_and_report(Run *run, const Helper *h) {
         Updater updater = {
                 .context = run->b->context,
                 .interrupt = run->b->interrupt,
@@ -295,7 +295,7 @@ static int update_one(Run *run, const Helper *h) {
                 run->not_now = true;
         else if (r < 0)
                 run->failed = true;
-        tell_helper(run, h, r, &result, r == -EINTR ? "interrupted" : reason ? reason : strerror(-r));
+        report_helper(run, h, r, &result, r == -EINTR ? "interrupted" : reason ? reason : strerror(-r));
         return 0;
 }
 
@@ -308,8 +308,8 @@ static int update_helpers(Run *run) {
                                  "Helpers are left as they are until all caches are built");
                 return 0;
         }
-        for (size_t i = 0; i < l->n && !check_interrupt(run); i++) {
-                int r = update_one(run, &l->items[i]);
+        for (size_t i = 0; i < l->n && !note_interrupt(run); i++) {
+                int r = update_and_report(run, &l->items[i]);
                 if (r < 0)
                         return r;
         }
@@ -328,10 +328,10 @@ int build_run(const Build *b, BuildResult *ret, char **ret_reason) {
                 .running = is_running_root(b->context->root),
                 .progress = {.f = b->report},
         };
-        int r = read_line(BOOT_ID_FILE, &run.boot_id);
+        int r = read_line_of_file(BOOT_ID_FILE, &run.boot_id);
 
         if (r >= 0)
-                r = read_line(CMDLINE_FILE, &run.cmdline);
+                r = read_line_of_file(CMDLINE_FILE, &run.cmdline);
         if (r >= 0 && !b->helpers_only)
                 r = build_caches(&run);
         if (r >= 0 && !b->caches_only)

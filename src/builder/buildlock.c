@@ -25,7 +25,6 @@ int buildlock_open(int state, int *ret_fd) {
         _cleanup_close_ int place = -EBADF;
         struct stat st;
         int r = contain_open_nolinks(state, LOCK_FILE, O_RDONLY | O_CREAT | O_EXCL, 0600, ret_fd);
-
         if (r != -EEXIST)
                 return r;
         r = contain_open_nolinks(state, LOCK_FILE, O_PATH, 0, &place);
@@ -39,7 +38,6 @@ int buildlock_open(int state, int *ret_fd) {
 static pid_t fork_waiter(int fd) {
         pid_t parent = getpid(), pid = fork();
         int r;
-
         if (pid != 0)
                 return pid;
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -51,47 +49,45 @@ static pid_t fork_waiter(int fd) {
         _exit(r < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
-/* True: the child ended by itself. */
-static bool wait_for(int pidfd, Interrupt *interrupt, void (*waiting)(void *userdata), void *userdata) {
+/* True: the waiter ended by itself. */
+static bool await_waiter(int pidfd, const Patience *patience) {
         struct pollfd p[] = {
                 {.fd = pidfd, .events = POLLIN},
-                {.fd = interrupt_get_fd(interrupt), .events = POLLIN},
+                {.fd = interrupt_get_fd(patience->interrupt), .events = POLLIN},
         };
-
         for (;;) {
-                waiting(userdata);
+                patience->beat(patience->userdata);
                 if (poll(p, ELEMENTSOF(p), (int) (PROGRESS_BEAT_USEC / USEC_PER_MSEC)) < 0 && errno != EINTR)
                         return false;
                 if (p[0].revents)
                         return true;
-                if (interrupt_check(interrupt))
+                if (interrupt_check(patience->interrupt))
                         return false;
         }
 }
 
-static int wait_in_child(int fd, Interrupt *interrupt, void (*waiting)(void *userdata), void *userdata) {
+static int wait_in_child(int fd, const Patience *patience) {
         _cleanup_close_ int pidfd = -EBADF;
         pid_t pid = fork_waiter(fd);
         int status = 0;
-        bool ended;
-
         if (pid < 0)
                 return error_origin(-errno);
         pidfd = pidfd_open(pid, 0);
-        ended = pidfd >= 0 && wait_for(pidfd, interrupt, waiting, userdata);
+        bool ended = pidfd >= 0 && await_waiter(pidfd, patience);
         if (!ended)
                 (void) kill(pid, SIGKILL);
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
                 ;
         if (!ended)
-                return interrupt_check(interrupt) ? error_origin(-EINTR) : error_origin(-EIO);
+                return interrupt_check(patience->interrupt) ? error_origin(-EINTR) : error_origin(-EIO);
         return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS ? 0 : error_origin(-ENOLCK);
 }
 
-int buildlock_take(int fd, Interrupt *interrupt, void (*waiting)(void *userdata), void *userdata) {
+int buildlock_take(int fd, const Patience *patience) {
+        assert(fd >= 0 && patience && patience->beat);
         if (flock(fd, LOCK_EX | LOCK_NB) >= 0)
                 return 0;
         if (errno != EWOULDBLOCK)
                 return error_origin(-errno);
-        return wait_in_child(fd, interrupt, waiting, userdata);
+        return wait_in_child(fd, patience);
 }

@@ -13,7 +13,7 @@
 #include "base/progress.h"
 #include "bootkeep.h"
 
-/* Who is in line for longer than this is told so. */
+/* Those in line for longer than this are told so. */
 #define PATIENCE_USEC (200 * USEC_PER_MSEC)
 /* A bus that does not even let us in by then is none. */
 #define GREETING_USEC (5 * USEC_PER_SEC)
@@ -29,46 +29,44 @@ struct BusLock {
 };
 
 /* The one call for the lock. */
-typedef struct Request {
+typedef struct LockCall {
         sd_bus *bus;
+        const Patience *patience;
         sd_bus_slot *slot;
         sd_bus_message *answer;
-} Request;
+} LockCall;
 
-static void request_done(Request *q) {
-        sd_bus_slot_unref(q->slot);
-        sd_bus_message_unref(q->answer);
+static void lock_call_done(LockCall *call) {
+        sd_bus_slot_unref(call->slot);
+        sd_bus_message_unref(call->answer);
 }
 
-BusLock *buslock_free(BusLock *l) {
-        if (!l)
+BusLock *buslock_free(BusLock *lock) {
+        if (!lock)
                 return NULL;
-        sd_bus_close_unref(l->bus);
-        free(l->volume);
-        free(l);
+        sd_bus_close_unref(lock->bus);
+        free(lock->volume);
+        free(lock);
         return NULL;
 }
 
 static int connect_to_bus(const char *volume, BusLock **ret) {
-        _cleanup_(buslock_freep) BusLock *l = calloc(1, sizeof(*l));
-        int r;
-
-        if (!l)
+        _cleanup_(buslock_freep) BusLock *lock = calloc(1, sizeof(*lock));
+        if (!lock)
                 return error_origin(-ENOMEM);
-        l->volume = strdup(volume);
-        if (!l->volume)
+        lock->volume = strdup(volume);
+        if (!lock->volume)
                 return error_origin(-ENOMEM);
-        r = sd_bus_open_system(&l->bus);
+        int r = sd_bus_open_system(&lock->bus);
         if (r >= 0)
-                *ret = TAKE_PTR(l);
+                *ret = TAKE_PTR(lock);
         return r;
 }
 
-static int new_call(const BusLock *l, const char *method, sd_bus_message **ret) {
+static int new_call(const BusLock *lock, const char *method, sd_bus_message **ret) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        int r = sd_bus_message_new_method_call(l->bus, &m, BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH,
+        int r = sd_bus_message_new_method_call(lock->bus, &m, BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH,
                                                BOOTKEEP_MANAGER_INTERFACE, method);
-
         if (r >= 0)
                 r = sd_bus_message_set_auto_start(m, false);
         if (r >= 0)
@@ -76,31 +74,31 @@ static int new_call(const BusLock *l, const char *method, sd_bus_message **ret) 
         return r;
 }
 
-static int on_answer(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        Request *q = userdata;
-        q->answer = sd_bus_message_ref(m);
+static int on_lock_answer(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        LockCall *call = userdata;
+        call->answer = sd_bus_message_ref(m);
         return 0;
 }
 
-static int ask(const BusLock *l, Request *q) {
+static int send_lock_call(const BusLock *lock, bool no_wait, LockCall *call) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        int r = new_call(l, "LockVolume", &m);
-
+        uint32_t flags = no_wait ? 0 : BOOTKEEP_LOCK_WAIT;
+        int r = new_call(lock, "LockVolume", &m);
         if (r >= 0)
-                r = sd_bus_message_append(m, "su", l->volume, BOOTKEEP_LOCK_WAIT);
-        return r < 0 ? r : sd_bus_call_async(l->bus, &q->slot, m, on_answer, q, UINT64_MAX);
+                r = sd_bus_message_append(m, "su", lock->volume, flags);
+        return r < 0 ? r : sd_bus_call_async(lock->bus, &call->slot, m, on_lock_answer, call, UINT64_MAX);
 }
 
 /* Until there is something to read, or DEADLINE_USEC, or sd-bus may have deadlines of its own to look after.
  * -EINTR. */
-static int poll_bus(sd_bus *bus, Interrupt *interrupt, uint64_t deadline_usec) {
+static int poll_bus(const LockCall *call, uint64_t deadline_usec) {
+        Interrupt *interrupt = call->patience->interrupt;
         uint64_t now = now_usec(), rest = deadline_usec > now ? deadline_usec - now : 0;
         struct pollfd p[] = {
-                {.fd = sd_bus_get_fd(bus)},
+                {.fd = sd_bus_get_fd(call->bus)},
                 {.fd = interrupt_get_fd(interrupt), .events = POLLIN},
         };
-        int r = sd_bus_get_events(bus);
-
+        int r = sd_bus_get_events(call->bus);
         if (r < 0)
                 return r;
         p[0].events = (short) r;
@@ -109,89 +107,90 @@ static int poll_bus(sd_bus *bus, Interrupt *interrupt, uint64_t deadline_usec) {
         return interrupt_check(interrupt) ? error_origin(-EINTR) : 0;
 }
 
-static int wait_for_answer(Request *q, Interrupt *interrupt, void (*waiting)(void *userdata),
-                           void *userdata) {
+static int await_lock(LockCall *call) {
         uint64_t patience = now_usec() + PATIENCE_USEC, greeting = now_usec() + GREETING_USEC;
-
-        while (!q->answer) {
-                int r = sd_bus_process(q->bus, NULL);
-                bool outside = sd_bus_is_ready(q->bus) <= 0;
+        while (!call->answer) {
+                int r = sd_bus_process(call->bus, NULL);
+                bool outside = sd_bus_is_ready(call->bus) <= 0;
                 if (r == 0)
-                        r = poll_bus(q->bus, interrupt, outside ? MIN(patience, greeting) : patience);
+                        r = poll_bus(call, outside ? MIN(patience, greeting) : patience);
                 if (r >= 0 && outside && now_usec() >= greeting)
                         r = -ETIMEDOUT;
                 if (r < 0)
                         return r;
-                if (!q->answer && now_usec() >= patience) {
+                if (!call->answer && now_usec() >= patience) {
                         patience = now_usec() + PROGRESS_BEAT_USEC;
-                        waiting(userdata);
+                        call->patience->beat(call->patience->userdata);
                 }
         }
         return 0;
 }
 
 /* Errors with which nobody is there, or it is nobody's business, and nothing is to be said about that. */
-static bool is_nobody(const sd_bus_error *e) {
+static bool is_nobody(const sd_bus_error *error) {
         static const char *const names[] = {
                 BOOTKEEP_ERROR_NO_SUCH_VOLUME, SD_BUS_ERROR_SERVICE_UNKNOWN, SD_BUS_ERROR_NAME_HAS_NO_OWNER,
                 SD_BUS_ERROR_UNKNOWN_METHOD,   SD_BUS_ERROR_UNKNOWN_OBJECT,
         };
-
         for (size_t i = 0; i < ELEMENTSOF(names); i++)
-                if (sd_bus_error_has_name(e, names[i]))
+                if (sd_bus_error_has_name(error, names[i]))
                         return true;
         return false;
 }
 
-static BusLockResult judge(const sd_bus_error *e, const char *volume) {
-        if (!e)
+static BusLockResult result_of_answer(const sd_bus_error *error, const char *volume) {
+        if (!error)
                 return BUSLOCK_TAKEN;
-        if (sd_bus_error_has_name(e, BOOTKEEP_ERROR_REBOOT_IN_PROGRESS))
+        if (sd_bus_error_has_name(error, BOOTKEEP_ERROR_REBOOT_IN_PROGRESS))
                 return BUSLOCK_REBOOT;
-        log_send(is_nobody(e) ? LOG_DEBUG : LOG_WARNING, &(LogFields){.volume = volume},
-                 "No lock from bootkeepd, building without it: %s", strempty(e->message));
+        if (sd_bus_error_has_name(error, BOOTKEEP_ERROR_BUSY))
+                return BUSLOCK_BUSY;
+        log_send(is_nobody(error) ? LOG_DEBUG : LOG_WARNING, &(LogFields){.volume = volume},
+                 "No lock from bootkeepd, building without it: %s", strempty(error->message));
         return BUSLOCK_NOBODY;
 }
 
-int buslock_take(const char *volume, Interrupt *interrupt, void (*waiting)(void *userdata), void *userdata,
-                 BusLock **ret, BusLockResult *ret_result) {
-        _cleanup_(buslock_freep) BusLock *l = NULL;
-        _cleanup_(request_done) Request q = {};
-        int r = connect_to_bus(volume, &l);
-
+int buslock_take(const BusLockRequest *request, BusLock **ret, BusLockResult *ret_result, char **ret_holder) {
+        assert(request->volume && request->patience.beat);
+        assert(ret && ret_result && ret_holder);
+        _cleanup_(buslock_freep) BusLock *lock = NULL;
+        _cleanup_(lock_call_done) LockCall call = {.patience = &request->patience};
+        int r = connect_to_bus(request->volume, &lock);
         if (r >= 0) {
-                q.bus = l->bus;
-                r = ask(l, &q);
+                call.bus = lock->bus;
+                r = send_lock_call(lock, request->no_wait, &call);
         }
         if (r >= 0)
-                r = wait_for_answer(&q, interrupt, waiting, userdata);
-        if (r == -EINTR)
+                r = await_lock(&call);
+        if (r == -EINTR || r == -ENOMEM)
                 return r;
         if (r < 0) {
                 log_debug("No lock from bootkeepd, building without it: %s", strerror(-r));
                 *ret_result = BUSLOCK_NOBODY;
                 return 0;
         }
-        *ret_result = judge(sd_bus_message_get_error(q.answer), volume);
-        if (*ret_result == BUSLOCK_TAKEN)
-                *ret = TAKE_PTR(l);
+        const sd_bus_error *error = sd_bus_message_get_error(call.answer);
+        BusLockResult result = result_of_answer(error, request->volume);
+        if (result == BUSLOCK_BUSY && free_and_strdup(ret_holder, strempty(error->message)) < 0)
+                return error_origin(-ENOMEM);
+        if (result == BUSLOCK_TAKEN)
+                *ret = TAKE_PTR(lock);
+        *ret_result = result;
         return 0;
 }
 
-BusLock *buslock_release(BusLock *l, int exit_status) {
+BusLock *buslock_release(BusLock *lock, int exit_status) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        int r;
-
-        if (!l)
+        if (!lock)
                 return NULL;
-        r = new_call(l, "UnlockVolume", &m);
+        int r = new_call(lock, "UnlockVolume", &m);
         if (r >= 0)
-                r = sd_bus_message_append(m, "si", l->volume, (int32_t) exit_status);
+                r = sd_bus_message_append(m, "si", lock->volume, (int32_t) exit_status);
         if (r >= 0)
-                r = sd_bus_call(l->bus, m, RELEASE_USEC, &error, NULL);
+                r = sd_bus_call(lock->bus, m, RELEASE_USEC, &error, NULL);
         if (r < 0) /* the daemon or the volume is gone, and the lock with it */
                 log_debug("Failed to release the lock: %s",
                           isempty(error.message) ? strerror(-r) : error.message);
-        return buslock_free(l);
+        return buslock_free(lock);
 }

@@ -22,7 +22,7 @@ typedef struct Run {
         LogFields fields;
 } Run;
 
-static void log_line(const char *line, void *userdata) {
+static void log_builder_line(const char *line, void *userdata) {
         const Run *run = userdata;
         const char *instance = run->cache->instance;
 
@@ -35,30 +35,30 @@ static void repeat_progress(void *userdata) {
         progress_repeat(run->b->progress);
 }
 
-static int add_seen(const Run *run, const char *path, char ***paths) {
+static int add_as_seen(const Run *run, const char *path, char ***paths) {
         return strv_extendf(paths, "%s%s", run->prefix, path);
 }
 
-static int add_sources(const Run *run, char ***ret) {
+static int add_source_arguments(const Run *run, char ***ret) {
         const ManifestCache *m = run->cache->cache;
 
         for (size_t i = 0; i < m->n_sources; i++) {
                 _cleanup_free_ char *path = NULL;
                 int r = plan_path(run->b->context->plan, m->sources[i].path, run->cache->instance, &path);
                 if (r >= 0)
-                        r = add_seen(run, path, ret);
+                        r = add_as_seen(run, path, ret);
                 if (r < 0)
                         return r;
         }
         return 0;
 }
 
-static int make_command(const Run *run, const Outputs *outputs, char ***ret) {
+static int make_builder_command(const Run *run, const Outputs *outputs, char ***ret) {
         _cleanup_strv_free_ char **sources = NULL, **written = NULL;
-        int r = add_sources(run, &sources);
+        int r = add_source_arguments(run, &sources);
 
         for (size_t i = 0; r >= 0 && outputs->paths[i]; i++)
-                r = add_seen(run, outputs->paths[i], &written);
+                r = add_as_seen(run, outputs->paths[i], &written);
         if (r < 0)
                 return r;
         DefinitionArguments arguments = {
@@ -70,7 +70,7 @@ static int make_command(const Run *run, const Outputs *outputs, char ***ret) {
         return definition_command(run->cache->definition, &arguments, ret);
 }
 
-static int make_environment(const Run *run, char ***ret) {
+static int add_cache_environment(const Run *run, char ***ret) {
         int r = strv_extendf(ret, "BOOTKEEP_VOLUME=%s", run->b->context->root->name);
 
         if (r >= 0)
@@ -87,10 +87,10 @@ static bool wants_chroot(const Run *run) {
 static int run_builder(const Run *run, const Outputs *outputs, RunnerOutcome *ret, char **ret_reason) {
         _cleanup_strv_free_ char **argv = NULL, **environment = NULL;
         const Definition *definition = run->cache->definition;
-        int r = make_command(run, outputs, &argv);
+        int r = make_builder_command(run, outputs, &argv);
 
         if (r >= 0)
-                r = make_environment(run, &environment);
+                r = add_cache_environment(run, &environment);
         if (r < 0)
                 return r;
         RunnerJob job = {
@@ -99,7 +99,7 @@ static int run_builder(const Run *run, const Outputs *outputs, RunnerOutcome *re
                 .environ = environment,
                 .root = wants_chroot(run) ? run->b->context->root->fd : -EBADF,
                 .timeout_usec = definition->timeout_usec,
-                .line = log_line,
+                .line = log_builder_line,
                 .runs = repeat_progress,
                 .userdata = (void *) run,
                 .interrupt = run->b->interrupt,
@@ -107,7 +107,7 @@ static int run_builder(const Run *run, const Outputs *outputs, RunnerOutcome *re
         return runner_run(&job, ret, ret_reason);
 }
 
-static int write_stamp(const Run *run, Stamp *stamp, char **reterr) {
+static int write_cache_stamp(const Run *run, Stamp *stamp, char **reterr) {
         const FreshnessContext *c = run->b->context;
         _cleanup_close_ int stamps = -EBADF;
         _cleanup_free_ char *name = NULL, *missing = NULL;
@@ -136,7 +136,7 @@ static int take_stamp(const Run *run, Stamp **ret, char **reterr) {
 }
 
 /* 0: built; -ECANCELED: the builder did not, *RET says how. */
-static int build(const Run *run, RunnerOutcome *ret, char **reterr) {
+static int build_and_settle(const Run *run, RunnerOutcome *ret, char **reterr) {
         _cleanup_(stamp_freep) Stamp *stamp = NULL;
         _cleanup_(outputs_done) Outputs outputs = OUTPUTS_NULL;
         int r = take_stamp(run, &stamp, reterr);
@@ -149,10 +149,10 @@ static int build(const Run *run, RunnerOutcome *ret, char **reterr) {
                 return error_origin(-ECANCELED);
         if (r >= 0)
                 r = outputs_settle(run->b->context, &outputs, reterr);
-        return r < 0 ? r : write_stamp(run, stamp, reterr);
+        return r < 0 ? r : write_cache_stamp(run, stamp, reterr);
 }
 
-static CacheOutcome outcome_of(int r, RunnerOutcome ran) {
+static CacheOutcome outcome_of_run(int r, RunnerOutcome ran) {
         if (r >= 0)
                 return CACHE_BUILT;
         if (r != -ECANCELED)
@@ -169,7 +169,7 @@ static CacheOutcome outcome_of(int r, RunnerOutcome ran) {
         return CACHE_FAILED;
 }
 
-static void log_start(const Run *run, const Freshness *f) {
+static void log_build_start(const Run *run, const Freshness *f) {
         _cleanup_free_ char *why = freshness_describe(f);
 
         log_send(LOG_INFO, &run->fields, "Building %s%s%s: %s", run->cache->cache->name,
@@ -200,11 +200,11 @@ int cachebuild_run(const CacheBuild *b, const PlanCache *cache, CacheOutcome *re
                 *ret = CACHE_FRESH;
                 return 0;
         }
-        log_start(&run, &f);
-        r = build(&run, &ran, ret_reason);
+        log_build_start(&run, &f);
+        r = build_and_settle(&run, &ran, ret_reason);
         if (r == -ENOMEM)
                 return r;
-        *ret = outcome_of(r, ran);
+        *ret = outcome_of_run(r, ran);
         if (*ret == CACHE_FAILED && !*ret_reason)
                 (void) failure(ret_reason, r, "%s", strerror(-r));
         return 0;

@@ -143,15 +143,21 @@ static int on_build_exit(sd_event_source *s, int fd, uint32_t revents, void *use
         char *problem = NULL;
         int status = running_conclude(&record->build, "bootkeep-build", &problem);
         bool well = status == BOOTKEEP_BUILD_SUCCESS;
+        bool locked_out = streq_ptr(record->build.report->result, REPORT_RESULT_LOCKED);
+        VolumeEvent verdict = verdict_of_build(status, locked_out);
         replace_problem(record, problem, !well);
         running_done(&record->build);
         if (d->stopping && !well) /* we stopped it ourselves */
                 d->moved(d->userdata);
         else {
                 note_build_ended(d, record, status);
-                driver_feed(d, record, verdict_of_build(status));
+                driver_feed(d, record, verdict);
         }
-        pending_answer_rebuilds(record, record->builds, well);
+        if (verdict == VOLUME_BUILD_LOCKED) { /* what was asked for is still to be done */
+                if (record->build_forced)
+                        driver_feed(d, record, VOLUME_FORCE_WANTED);
+        } else
+                pending_answer_rebuilds(record, record->builds, well);
         return 0;
 }
 
@@ -161,6 +167,7 @@ static int start_build(const Driver *d, Record *record, bool force) {
         Job *job = NULL;
         assert(m && !record->scan.job && !record->build.job);
         record->builds++;
+        record->build_forced = force;
         record->last_build_start = realtime_usec();
         (void) free_and_strdup(&record->built_from, record->report ? record->report->sources : NULL);
         news_tell_properties(&d->news, record, properties);

@@ -46,6 +46,8 @@ int launch_build(const LaunchOptions *o, const char *mount_point, uint64_t mount
         int r = strv_extendf(&argv, "%s/bootkeep-build", o->libexec);
         if (r >= 0 && force)
                 r = strv_extend(&argv, "--force");
+        if (r >= 0)
+                r = strv_extend(&argv, "--no-wait"); /* others need its slot meanwhile */
         return r < 0 ? r : start(o, &argv, mount_point, mount_id, -EBADF, ret);
 }
 

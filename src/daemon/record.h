@@ -50,6 +50,7 @@ typedef struct Record {
         uint64_t left_alone_until;         /* it was just mounted: its first scan waits, unless asked for */
         uint64_t look_target;              /* the scan that whoever wants to reboot or flush waits for */
         uint64_t builds;                   /* begun so far */
+        bool build_forced;                 /* likewise */
         pid_t build_pid;                   /* of the one begun last: its lock is ours */
         uint64_t scan_due_since, stale_since;      /* 0: it is not */
         uint64_t last_build_start, last_build_end; /* CLOCK_REALTIME usec */

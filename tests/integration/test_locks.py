@@ -9,6 +9,7 @@ import errno
 import os
 import queue
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -247,6 +248,34 @@ def a_locked_volume_is_scanned_but_not_built(world):
 
 
 @test
+def a_build_that_a_client_forestalls_gives_its_slot_back(world):
+    """The client takes the lock after the build has its slot, and before it has the lock."""
+    volume, daemon, view = ready(world)
+    other = world.volume(name="other")
+    other_view = daemon.trusted(other)
+    gate = Gate(world)
+    client = Client(world)
+    with child_replaced(world, "bootkeep-build", f"case $last in {volume.root}) {gate.script};; esac"):
+        runs, builds, mark = volume.runs(), len(view.builds), daemon.mark()
+        volume.write("/etc/initramfs.conf", "compress=zstd\n")
+        gate.await_builder()
+        client.lock(volume.name)
+        gate.open()
+        view.wait("stale, held", lambda p: p.get("State") == "stale" and "lock" in p["StateReason"])
+    assert view.wait_build(builds)[0] == 75
+    daemon.wait_for(f"{re.escape(volume.name)} is locked by {client.bus.name}", mark)
+    other.write("/etc/initramfs.conf", "compress=zstd\n")
+    other_view.wait("built", lambda p: p.get("State") == "fresh" and other.read("/boot/initrd-6.1.0") == other.packed())
+    assert volume.runs() == runs + 1, "runs of both count"
+    assert view["Failures"] == 0
+    before = time.monotonic()
+    client.unlock(volume.name)
+    view.wait_state("fresh")
+    assert time.monotonic() - before < 25, "it waited for RetrySec="
+    assert volume.runs() == runs + 2
+
+
+@test
 def the_exit_status_counts(world):
     """The next client in line keeps the volume stale, so that no build clears the count."""
     volume, daemon, view = ready(world)
@@ -446,17 +475,21 @@ def a_mount_that_was_never_seen_is_looked_at_before_the_reboot(world):
 
 
 @contextlib.contextmanager
-def scan_replaced(world, script):
-    """Runs SCRIPT before each scan; $last is what is scanned."""
-    scan = world.path("libexec/bootkeep-scan")
-    real = os.readlink(scan)
-    with open(scan + ".new", "w", encoding="ascii") as f:
+def child_replaced(world, name, script):
+    """Runs SCRIPT before each run of the program NAME; $last is the mount point."""
+    child = world.path("libexec/" + name)
+    real = os.readlink(child)
+    with open(child + ".new", "w", encoding="ascii") as f:
         f.write(f'#!/bin/sh\nfor last; do :; done\n{script}\nexec {real} "$@"\n')
-    os.chmod(scan + ".new", 0o755)
-    os.rename(scan + ".new", scan)
+    os.chmod(child + ".new", 0o755)
+    os.rename(child + ".new", child)
     yield
-    os.symlink(real, scan + ".new")
-    os.rename(scan + ".new", scan)
+    os.symlink(real, child + ".new")
+    os.rename(child + ".new", child)
+
+
+def scan_replaced(world, script):
+    return child_replaced(world, "bootkeep-scan", script)
 
 
 def another_that_changed(world, daemon):

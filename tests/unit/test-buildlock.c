@@ -78,7 +78,7 @@ static void a_free_lock_is_taken_without_waiting(void **state) {
         Holder none = {.release = -EBADF};
         int fd = open_lock(s);
 
-        assert_int_equal(buildlock_take(fd, NULL, let_go, &none), 0);
+        assert_int_equal(buildlock_take(fd, &(Patience){NULL, let_go, &none}), 0);
         assert_int_equal(none.n_waits, 0);
         assert_true(is_locked(s));
         close(fd);
@@ -90,7 +90,7 @@ static void a_lock_that_is_waited_for_is_ours_in_the_end(void **state) {
         Holder h = start_holder(s);
         int fd = open_lock(s);
 
-        assert_int_equal(buildlock_take(fd, NULL, let_go, &h), 0);
+        assert_int_equal(buildlock_take(fd, &(Patience){NULL, let_go, &h}), 0);
         assert_int_equal(h.n_waits, 1);
         end_holder(&h);
         assert_true(is_locked(s)); /* by us, whose child that waited is gone */
@@ -104,7 +104,7 @@ static void who_waits_is_heard_of_again(void **state) {
         Holder h = start_holder(s);
         int fd = open_lock(s);
 
-        assert_int_equal(buildlock_take(fd, NULL, let_go_at_the_second_time, &h), 0);
+        assert_int_equal(buildlock_take(fd, &(Patience){NULL, let_go_at_the_second_time, &h}), 0);
         assert_int_equal(h.n_waits, 2);
         end_holder(&h);
         close(fd);
@@ -117,7 +117,7 @@ static void sigterm_ends_the_wait(void **state) {
         int fd = open_lock(s);
 
         assert_int_equal(interrupt_new(&interrupt), 0);
-        assert_int_equal(buildlock_take(fd, interrupt, ask_to_end, &h), -EINTR);
+        assert_int_equal(buildlock_take(fd, &(Patience){interrupt, ask_to_end, &h}), -EINTR);
         close(fd);
         end_holder(&h);
         assert_false(is_locked(s));

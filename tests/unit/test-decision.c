@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* tests: builder/transaction/draft.c builder/transaction/helperplan.c */
+/* tests: builder/transaction/plandraft.c builder/transaction/helperplan.c */
 
 #include "helperworld.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* tests: builder/transaction/draft.c */
+/* tests: builder/transaction/plandraft.c */
 
 #include "helperworld.h"
 

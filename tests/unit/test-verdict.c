@@ -25,12 +25,15 @@ static void each_status_of_a_scan_is_its_event(void **state) {
 
 static void seventy_five_is_nobodys_fault(void **state) {
         static const int failures[] = {1, 2, 3, 74, 76, 137, 255, -EIO};
-        assert_int_equal(verdict_of_build(0), VOLUME_BUILD_SUCCESS);
+        assert_int_equal(verdict_of_build(0, false), VOLUME_BUILD_SUCCESS);
         assert_int_equal(verdict_of_unlock(0), VOLUME_UNLOCKED_SUCCESS);
-        assert_int_equal(verdict_of_build(75), VOLUME_BUILD_NOT_NOW);
+        assert_int_equal(verdict_of_build(75, false), VOLUME_BUILD_NOT_NOW);
+        assert_int_equal(verdict_of_build(75, true), VOLUME_BUILD_LOCKED);
+        assert_int_equal(verdict_of_build(0, true), VOLUME_BUILD_SUCCESS);
+        assert_int_equal(verdict_of_build(1, true), VOLUME_BUILD_FAILURE);
         assert_int_equal(verdict_of_unlock(75), VOLUME_UNLOCKED);
         for (size_t i = 0; i < ELEMENTSOF(failures); i++) {
-                assert_int_equal(verdict_of_build(failures[i]), VOLUME_BUILD_FAILURE);
+                assert_int_equal(verdict_of_build(failures[i], false), VOLUME_BUILD_FAILURE);
                 assert_int_equal(verdict_of_unlock(failures[i]), VOLUME_UNLOCKED_FAILURE);
         }
 }

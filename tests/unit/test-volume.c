@@ -226,6 +226,26 @@ static void not_now_is_no_failure_and_is_tried_again(void **state) {
         assert_true(volume_wants_build(&v));
 }
 
+static void a_build_that_was_locked_out_is_no_attempt_and_waits_for_the_lock_alone(void **state) {
+        Volume v = fresh_volume();
+        at(&v, VOLUME_CHANGED, 100);
+        uint64_t now = settle_to_scan(&v, 100);
+        at(&v, VOLUME_SCAN_STALE, now);
+        unsigned attempts = v.attempts;
+        assert_int_equal(at(&v, VOLUME_BUILD_SLOT, now), VOLUME_ACT_BUILD);
+        volume_set_lock(&v, VOLUME_LOCK_CLIENT);
+        at(&v, VOLUME_BUILD_LOCKED, now);
+        assert_int_equal(v.attempts, attempts);
+        assert_int_equal(v.failures, 0);
+        assert_false(volume_holds_build_slot(&v));
+        at(&v, VOLUME_SCAN_STALE_AGAIN, now);
+        assert_int_equal(v.state, VOLUME_STALE);
+        assert_int_equal(v.holds, VOLUME_HOLD_LOCK);
+        assert_false(volume_wants_build(&v));
+        volume_set_lock(&v, VOLUME_LOCK_NONE);
+        assert_true(volume_wants_build(&v));
+}
+
 static void an_untrusted_volume_is_never_built(void **state) {
         Volume v = volume_init(false);
         at(&v, VOLUME_APPEARED, 1);
@@ -438,6 +458,7 @@ int main(void) {
                 cmocka_unit_test(builds_that_something_undoes_each_time_end_given_up),
                 cmocka_unit_test(scans_that_fail_wait_longer_each_time_and_end),
                 cmocka_unit_test(not_now_is_no_failure_and_is_tried_again),
+                cmocka_unit_test(a_build_that_was_locked_out_is_no_attempt_and_waits_for_the_lock_alone),
                 cmocka_unit_test(an_untrusted_volume_is_never_built),
                 cmocka_unit_test(a_scan_that_does_not_answer_hangs_the_volume_until_it_does),
                 cmocka_unit_test(a_build_without_a_sign_of_life_hangs_the_volume_until_there_is_one),

@@ -19,19 +19,19 @@ void outputs_done(Outputs *o) {
         *o = OUTPUTS_NULL;
 }
 
-static int hash_entry(const WalkEntry *e, void *userdata) {
+static int hash_output_entry(const WalkEntry *e, void *userdata) {
         fingerprint_add(userdata, e, true);
         return 0;
 }
 
 /* How the output at PATH stands. *RET is all zero before, and stays so if there is none. */
-static int look(int root, const char *path, Fingerprint *ret) {
+static int fingerprint_output(int root, const char *path, Fingerprint *ret) {
         _cleanup_(hasher_freep) Hasher *h = hasher_new();
         int r;
 
         if (!h)
                 return error_origin(-ENOMEM);
-        r = walk_source(&(Walk){.root = root}, path, &(Visitor){hash_entry, h});
+        r = walk_source(&(Walk){.root = root}, path, &(Visitor){hash_output_entry, h});
         if (r == -ENOENT)
                 return 0;
         if (r < 0)
@@ -41,7 +41,7 @@ static int look(int root, const char *path, Fingerprint *ret) {
 }
 
 /* The first directory on the way to PATH that is a link, for the message. */
-static char *find_link(int root, const char *path) {
+static char *find_link_on_way(int root, const char *path) {
         _cleanup_free_ char *copy = strdup(path);
 
         for (char *slash = copy ? strchr(copy + 1, '/') : NULL; slash; slash = strchr(slash + 1, '/')) {
@@ -57,7 +57,7 @@ static char *find_link(int root, const char *path) {
         return NULL;
 }
 
-static int explain_parent(int root, const char *path, int r, char **reterr) {
+static int explain_output_parent(int root, const char *path, int r, char **reterr) {
         _cleanup_free_ char *link = NULL;
 
         if (r == -EXDEV)
@@ -65,19 +65,19 @@ static int explain_parent(int root, const char *path, int r, char **reterr) {
                                path);
         if (r != -ELOOP)
                 return failure_errno(reterr, r, "cannot open the directory of %s", path);
-        link = find_link(root, path);
+        link = find_link_on_way(root, path);
         return failure(reterr, r, "%s is a symbolic link; outputs are not written through links",
                        link ? link : path);
 }
 
-static int check_place(int root, const char *path, char **reterr) {
+static int check_output_place(int root, const char *path, char **reterr) {
         _cleanup_close_ int dirfd = -EBADF;
         _cleanup_free_ char *name = NULL;
         struct stat st;
         int r = contain_make_parent(root, path, 0755, &dirfd, &name);
 
         if (r < 0)
-                return explain_parent(root, path, r, reterr);
+                return explain_output_parent(root, path, r, reterr);
         if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return errno == ENOENT ? 0 : failure_errno(reterr, -errno, "%s", path);
         if (S_ISLNK(st.st_mode))
@@ -88,7 +88,7 @@ static int check_place(int root, const char *path, char **reterr) {
         return 0;
 }
 
-static int expand(const FreshnessContext *c, const PlanCache *cache, char ***ret) {
+static int expand_outputs(const FreshnessContext *c, const PlanCache *cache, char ***ret) {
         for (size_t i = 0; i < cache->cache->n_outputs; i++) {
                 char *path = NULL;
                 int r = plan_path(c->plan, cache->cache->outputs[i], cache->instance, &path);
@@ -102,7 +102,7 @@ static int expand(const FreshnessContext *c, const PlanCache *cache, char ***ret
 
 int outputs_prepare(const FreshnessContext *c, const PlanCache *cache, Outputs *ret, char **reterr) {
         _cleanup_(outputs_done) Outputs o = OUTPUTS_NULL;
-        int r = expand(c, cache, &o.paths);
+        int r = expand_outputs(c, cache, &o.paths);
 
         if (r < 0)
                 return r;
@@ -110,10 +110,10 @@ int outputs_prepare(const FreshnessContext *c, const PlanCache *cache, Outputs *
         if (!o.before)
                 return error_origin(-ENOMEM);
         for (size_t i = 0; i < cache->cache->n_outputs; i++) {
-                r = check_place(c->root->fd, o.paths[i], reterr);
+                r = check_output_place(c->root->fd, o.paths[i], reterr);
                 if (r < 0)
                         return r;
-                r = look(c->root->fd, o.paths[i], &o.before[i]);
+                r = fingerprint_output(c->root->fd, o.paths[i], &o.before[i]);
                 if (r < 0)
                         return failure_errno(reterr, r, "%s", o.paths[i]);
         }
@@ -135,15 +135,15 @@ static int make_durable(int dirfd, const char *name) {
         return 0;
 }
 
-static int settle_one(int root, const char *path, const Fingerprint *before, char **reterr) {
+static int settle_output(int root, const char *path, const Fingerprint *before, char **reterr) {
         _cleanup_close_ int dirfd = -EBADF;
         _cleanup_free_ char *name = NULL;
         Fingerprint now = {};
-        int r = check_place(root, path, reterr);
+        int r = check_output_place(root, path, reterr);
 
         if (r < 0)
                 return r;
-        r = look(root, path, &now);
+        r = fingerprint_output(root, path, &now);
         if (r < 0)
                 return failure_errno(reterr, r, "%s", path);
         if (fingerprint_equal(&now, &(Fingerprint){}))
@@ -158,7 +158,7 @@ static int settle_one(int root, const char *path, const Fingerprint *before, cha
 
 int outputs_settle(const FreshnessContext *c, const Outputs *o, char **reterr) {
         for (size_t i = 0; o->paths && o->paths[i]; i++) {
-                int r = settle_one(c->root->fd, o->paths[i], &o->before[i], reterr);
+                int r = settle_output(c->root->fd, o->paths[i], &o->before[i], reterr);
                 if (r < 0)
                         return r;
         }

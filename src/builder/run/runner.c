@@ -45,7 +45,7 @@ static void kill_group(const Runner *r, int sig) {
         (void) kill(r->spawn.pid, sig); /* it may not have its session yet */
 }
 
-static void advance(Runner *r) {
+static void advance_phase(Runner *r) {
         static const int signals[] = {[PHASE_RUNNING] = SIGTERM,
                                       [PHASE_TERMINATING] = SIGKILL,
                                       [PHASE_KILLING] = 0,
@@ -90,23 +90,23 @@ static int poll_timeout(uint64_t deadline) {
         return msec > INT32_MAX ? INT32_MAX : (int) msec;
 }
 
-static void check_interrupt(Runner *r) {
+static void heed_interrupt(Runner *r) {
         if (!interrupt_check(r->job->interrupt))
                 return;
         r->interrupted = true;
         if (r->phase == PHASE_RUNNING)
-                advance(r);
+                advance_phase(r);
 }
 
-static void check_deadline(Runner *r) {
+static void heed_deadline(Runner *r) {
         if (now_usec() < r->deadline)
                 return;
         if (r->phase == PHASE_RUNNING)
                 r->timed_out = true;
-        advance(r);
+        advance_phase(r);
 }
 
-static void check_beat(Runner *r) {
+static void give_beat(Runner *r) {
         if (!r->job->runs || now_usec() < r->beat)
                 return;
         r->beat = now_usec() + PROGRESS_BEAT_USEC;
@@ -131,13 +131,13 @@ static int wait_until_end(Runner *r) {
                 if (end)
                         p[OUTPUT].fd = -EBADF;
                 if (p[INTERRUPT].revents) {
-                        check_interrupt(r);
+                        heed_interrupt(r);
                         p[INTERRUPT].fd = r->interrupted ? -EBADF : p[INTERRUPT].fd;
                 }
                 if (p[END].revents)
                         return 0;
-                check_deadline(r);
-                check_beat(r);
+                heed_deadline(r);
+                give_beat(r);
         }
         return 0;
 }
@@ -161,7 +161,7 @@ static RunnerOutcome judge_exit(const RunnerJob *job, int status, char **ret_rea
         return RUNNER_FAILED;
 }
 
-static RunnerOutcome judge(const Runner *r, const siginfo_t *info, char **ret_reason) {
+static RunnerOutcome judge_end(const Runner *r, const siginfo_t *info, char **ret_reason) {
         const RunnerJob *job = r->job;
 
         if (r->interrupted) {
@@ -181,7 +181,7 @@ static RunnerOutcome judge(const Runner *r, const siginfo_t *info, char **ret_re
         return RUNNER_FAILED;
 }
 
-static int follow(Runner *r, RunnerOutcome *ret, char **ret_reason) {
+static int follow_to_end(Runner *r, RunnerOutcome *ret, char **ret_reason) {
         siginfo_t info = {};
         int e = wait_until_end(r);
 
@@ -193,7 +193,7 @@ static int follow(Runner *r, RunnerOutcome *ret, char **ret_reason) {
         drain_output(r);
         if (e < 0)
                 return e;
-        *ret = judge(r, &info, ret_reason);
+        *ret = judge_end(r, &info, ret_reason);
         return 0;
 }
 
@@ -220,5 +220,5 @@ int runner_run(const RunnerJob *job, RunnerOutcome *ret, char **ret_reason) {
                         job->timeout_usec == USEC_INFINITY ? USEC_INFINITY : now_usec() + job->timeout_usec,
                 .beat = job->runs ? now_usec() + PROGRESS_BEAT_USEC : USEC_INFINITY,
         };
-        return follow(r, ret, ret_reason);
+        return follow_to_end(r, ret, ret_reason);
 }

@@ -45,7 +45,7 @@ void spawn_done(Spawn *s) {
  * those that close all there could be take long, and select(2) fails. */
 #define NOFILE_SOFT 1024
 
-static void be_modest(void) {
+static void lower_priority(void) {
         struct rlimit files;
         int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
@@ -80,7 +80,7 @@ static int arrange_descriptors(int output, int error) {
         return 0;
 }
 
-static int make_environment(char *const *more, char ***ret) {
+static int make_builder_environment(char *const *more, char ***ret) {
         static const char *const always[] = {
                 "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                 "LANG=C.UTF-8",
@@ -105,7 +105,7 @@ static int take_null_as_input(void) {
 }
 
 /* Returns only on failure. */
-static int become(const RunnerJob *job, pid_t parent, int output, int error, const char **ret_what) {
+static int become_builder(const RunnerJob *job, pid_t parent, int output, int error, const char **ret_what) {
         char **environment = NULL;
         int r;
 
@@ -114,10 +114,10 @@ static int become(const RunnerJob *job, pid_t parent, int output, int error, con
         if (getppid() != parent)
                 return error_origin(-ESRCH);
         (void) umask(0022);
-        r = make_environment(job->environ, &environment);
+        r = make_builder_environment(job->environ, &environment);
         if (r < 0)
                 return r;
-        be_modest();
+        lower_priority();
         r = take_null_as_input();
         if (r < 0)
                 return r;
@@ -137,7 +137,7 @@ static int become(const RunnerJob *job, pid_t parent, int output, int error, con
         return error_origin(-errno);
 }
 
-__attribute__((__noreturn__)) static void give_up(int error, int r, const char *what) {
+__attribute__((__noreturn__)) static void report_and_exit(int error, int r, const char *what) {
         SpawnError message = {.error = r};
 
         (void) strncpy(message.what, strempty(what), sizeof(message.what) - 1);
@@ -147,11 +147,11 @@ __attribute__((__noreturn__)) static void give_up(int error, int r, const char *
         _exit(127);
 }
 
-static void run_child(const RunnerJob *job, pid_t parent, int output, int error) {
+static void run_builder_child(const RunnerJob *job, pid_t parent, int output, int error) {
         const char *what = NULL;
-        int r = become(job, parent, output, error, &what);
+        int r = become_builder(job, parent, output, error, &what);
 
-        give_up(error, r, what);
+        report_and_exit(error, r, what);
 }
 
 /* As the builder ended, so ends the nanny. */
@@ -184,7 +184,7 @@ static bool has_ended(pid_t builder, int *ret_status) {
 }
 
 /* Who asks the builder to end asks our process group, which it may have left: timeout(1) does. */
-static void pass_on(pid_t builder) {
+static void pass_on_sigterm(pid_t builder) {
         pid_t group = getpgid(builder);
 
         if (group > 0 && group != getpgrp())
@@ -198,7 +198,7 @@ __attribute__((__noreturn__)) static void watch_over(pid_t builder, pid_t parent
                 if (has_ended(builder, &status))
                         end_like(status);
                 if (sigwaitinfo(signals, NULL) == SIGTERM && getppid() == parent)
-                        pass_on(builder);
+                        pass_on_sigterm(builder);
         }
         (void) descendants_kill(now_usec() + NANNY_STOP_USEC);
         _exit(EXIT_FAILURE);
@@ -216,9 +216,9 @@ static void run_nanny(const RunnerJob *job, pid_t parent, int output, int error)
         (void) prctl(PR_SET_PDEATHSIG, SIGTERM); /* one that watch_over waits for */
         builder = fork();
         if (builder < 0)
-                give_up(error, -errno, "cannot be set up");
+                report_and_exit(error, -errno, "cannot be set up");
         if (builder == 0)
-                run_child(job, nanny, output, error);
+                run_builder_child(job, nanny, output, error);
         (void) close(output);
         (void) close(error);
         watch_over(builder, parent, &signals);

@@ -6,15 +6,15 @@
 #include "builder/transaction/decision.h"
 
 #include "base/error.h"
-#include "builder/transaction/draft.h"
 #include "builder/transaction/guard.h"
 #include "builder/transaction/keep.h"
 #include "builder/transaction/obstacles.h"
+#include "builder/transaction/plandraft.h"
 #include "builder/transaction/removal.h"
 #include "builder/transaction/room.h"
 #include "builder/transaction/steps.h"
 
-static int make_parts(Draft *d, char **reterr) {
+static int make_parts(PlanDraft *d, char **reterr) {
         int r = guard_helper(d->in, reterr);
         if (r >= 0 && d->in->running)
                 r = keep_booted_set(d);
@@ -40,8 +40,8 @@ static void assert_input(const HelperPlanInput *in) {
 int decision_make(const HelperPlanInput *in, HelperPlan **ret, char **reterr) {
         assert_input(in);
         _cleanup_(helper_plan_freep) HelperPlan *plan = calloc(1, sizeof(*plan));
-        _cleanup_(draft_done) Draft d = {};
-        if (!plan || draft_init(&d, in, plan) < 0)
+        _cleanup_(plandraft_done) PlanDraft d = {};
+        if (!plan || plandraft_init(&d, in, plan) < 0)
                 return error_origin(-ENOMEM);
         int r = make_parts(&d, reterr);
         if (r >= 0)

@@ -12,7 +12,7 @@
 #include "helper/entry.h"
 
 /* Takes FILE. */
-static int keep_file(Draft *d, KeptFile *file) {
+static int keep_file(PlanDraft *d, KeptFile *file) {
         file->boot = strdup(d->in->boot_id);
         if (!file->path || !file->boot) {
                 kept_file_done(file);
@@ -36,22 +36,22 @@ static bool was_started(const HelperPlanInput *in, const KeptFile *f) {
 
 /* Who found that the new set does not boot has chosen the kept one, and must not lose it for one newer still.
  */
-static bool kept_set_was_booted(const Draft *d) {
+static bool kept_set_was_booted(const PlanDraft *d) {
         const KeptSet *old = &d->in->record->kept;
         for (size_t i = 0; i < old->n; i++)
-                if (old->items[i].role == ROLE_REQUIRED && !draft_wants(d, old->items[i].path) &&
+                if (old->items[i].role == ROLE_REQUIRED && !plandraft_wants(d, old->items[i].path) &&
                     was_started(d->in, &old->items[i]))
                         return true;
         return false;
 }
 
 /* Kept in this boot already, or booted from again. */
-static int keep_what_is_kept(Draft *d) {
+static int keep_what_is_kept(PlanDraft *d) {
         const KeptSet *old = &d->in->record->kept;
         bool booted = kept_set_was_booted(d);
         for (size_t i = 0; i < old->n; i++) {
                 const KeptFile *f = &old->items[i];
-                if ((!booted && !streq(f->boot, d->in->boot_id)) || draft_wants(d, f->path))
+                if ((!booted && !streq(f->boot, d->in->boot_id)) || plandraft_wants(d, f->path))
                         continue;
                 KeptFile copy = {
                         .role = f->role,
@@ -67,8 +67,8 @@ static int keep_what_is_kept(Draft *d) {
 }
 
 /* FILE, whose PATH is borrowed, if ENTRY names it. */
-static int keep_if_named(Draft *d, const SeenFile *entry, KeptFile file) {
-        if (draft_wants(d, file.path) || draft_keeps(d, file.path) ||
+static int keep_if_named(PlanDraft *d, const SeenFile *entry, KeptFile file) {
+        if (plandraft_wants(d, file.path) || plandraft_keeps(d, file.path) ||
             !entry_has_word(entry->text, entry->size, file.path))
                 return 0;
         file.path = strdup(file.path);
@@ -77,7 +77,7 @@ static int keep_if_named(Draft *d, const SeenFile *entry, KeptFile file) {
 
 /* The files of its own that ENTRY names. They are left, not carried, where a build wrote the entry that was
  * interrupted then. */
-static int keep_named(Draft *d, const SeenFile *entry) {
+static int keep_named(PlanDraft *d, const SeenFile *entry) {
         const CarriedSet *carried = &d->in->record->carried;
         const SeenSet *left = d->in->left;
         int r = 0;
@@ -112,22 +112,22 @@ static int make_sibling(const SeenFile *entry, KeptFile *ret) {
         return 0;
 }
 
-static int keep_entry(Draft *d, const SeenFile *entry) {
+static int keep_entry(PlanDraft *d, const SeenFile *entry) {
         _cleanup_(kept_file_done) KeptFile sibling = {};
         int r = make_sibling(entry, &sibling);
-        if (r < 0 || draft_wants(d, sibling.path) || draft_keeps(d, sibling.path))
+        if (r < 0 || plandraft_wants(d, sibling.path) || plandraft_keeps(d, sibling.path))
                 return r;
         r = keep_file(d, &sibling);
         return r < 0 ? r : keep_named(d, entry);
 }
 
-static bool is_left_as_it_is(const Draft *d, const SeenFile *entry) {
+static bool is_left_as_it_is(const PlanDraft *d, const SeenFile *entry) {
         const WantedFile *w = name_map_get(&d->wanted, entry->path);
         return w && w->text && w->size == entry->size && memcmp(w->text, entry->text, w->size) == 0;
 }
 
 /* An entry that stood there when this boot began, and is about to change or go. */
-static int keep_what_was_booted(Draft *d) {
+static int keep_what_was_booted(PlanDraft *d) {
         const SeenSet *entries = d->in->entries;
         for (size_t i = 0; i < entries->n; i++) {
                 const SeenFile *entry = &entries->items[i];
@@ -141,18 +141,18 @@ static int keep_what_was_booted(Draft *d) {
         return 0;
 }
 
-int keep_booted_set(Draft *d) {
+int keep_booted_set(PlanDraft *d) {
         int r = keep_what_is_kept(d);
         return r < 0 ? r : keep_what_was_booted(d);
 }
 
 /* New entries stay: what they name is carried. */
-int keep_forget_dropped(Draft *d) {
+int keep_forget_dropped(PlanDraft *d) {
         KeptSet *s = &d->plan->kept;
         size_t n = 0;
         name_map_done(&d->kept);
         for (size_t i = 0; i < s->n; i++)
-                if (!s->items[i].text && draft_drops(d, s->items[i].path))
+                if (!s->items[i].text && plandraft_drops(d, s->items[i].path))
                         kept_file_done(&s->items[i]);
                 else
                         s->items[n++] = s->items[i];

@@ -14,7 +14,7 @@
 #define PATH_SIZE 4096U
 
 typedef struct Obstacles {
-        Draft *draft;
+        PlanDraft *draft;
         bool *cleared; /* for each that is wanted */
         char **reterr;
 } Obstacles;
@@ -33,7 +33,7 @@ static const void *find_above(const NameMap *m, const char *path) {
 }
 
 /* What boots now may be PATH, if it is of the old set or of one that an interrupted build has switched to. */
-static bool may_be_needed(const Draft *d, const char *path) {
+static bool may_be_needed(const PlanDraft *d, const char *path) {
         const CarriedFile *carried = claim_carried(d->in->claim, path);
         return (carried && carried->role != ROLE_MISC) || seen_set_names(d->in->entries, path) ||
                seen_set_names(d->in->left, path);
@@ -48,7 +48,7 @@ static int refuse_blocked(const Obstacles *o, const WantedFile *wanted) {
 
 /* PATH goes, so that WANTED can come. */
 static int clear_for(Obstacles *o, const char *path, const WantedFile *wanted) {
-        Draft *d = o->draft;
+        PlanDraft *d = o->draft;
         size_t i = (size_t) (wanted - d->in->wanted->items);
         if (!d->in->views[i].blocked)
                 return 0;
@@ -60,7 +60,7 @@ static int clear_for(Obstacles *o, const char *path, const WantedFile *wanted) {
                                "this is intended)",
                                path, wanted->path);
         o->cleared[i] = true;
-        return draft_drops(d, path) ? 0 : draft_drop(d, path);
+        return plandraft_drops(d, path) ? 0 : plandraft_drop(d, path);
 }
 
 /* PATH may lie below a wanted file. */
@@ -113,7 +113,7 @@ static bool any_is_blocked(const HelperPlanInput *in) {
         return false;
 }
 
-int obstacles_drop(Draft *d, char **reterr) {
+int obstacles_drop(PlanDraft *d, char **reterr) {
         if (!any_is_blocked(d->in))
                 return 0;
         _cleanup_free_ bool *cleared = calloc(d->in->wanted->n, sizeof(*cleared));

@@ -63,18 +63,18 @@ static int read_previous(Reader *reader, char **words) {
         return kept_set_add(&reader->record.kept, &f);
 }
 
-static int read_path(StrvBuilder *paths, char **words) {
+static int read_record_path(StrvBuilder *paths, char **words) {
         if (strv_length(words) != 1 || !contain_path_is_valid(words[0]))
                 return error_origin(-EBADMSG);
         return strv_builder_push(paths, TAKE_PTR(words[0]));
 }
 
 static int read_ours(Reader *reader, char **words) {
-        return read_path(&reader->ours, words);
+        return read_record_path(&reader->ours, words);
 }
 
 static int read_made(Reader *reader, char **words) {
-        return read_path(&reader->made, words);
+        return read_record_path(&reader->made, words);
 }
 
 static int read_state(Reader *reader, char **words) {

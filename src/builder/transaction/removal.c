@@ -6,14 +6,14 @@
 
 #include "base/error.h"
 
-static int remove_unless_needed(Draft *d, const char *path) {
-        if (draft_wants(d, path) || draft_keeps(d, path) || draft_drops(d, path) ||
+static int remove_unless_needed(PlanDraft *d, const char *path) {
+        if (plandraft_wants(d, path) || plandraft_keeps(d, path) || plandraft_drops(d, path) ||
             !claim_covers(d->in->claim, path, NULL))
                 return 0;
         return strv_builder_extend(&d->remove, path) < 0 ? error_origin(-ENOMEM) : 0;
 }
 
-static int remove_carried(Draft *d, bool entries) {
+static int remove_carried(PlanDraft *d, bool entries) {
         const CarriedSet *s = &d->in->record->carried;
         int r = 0;
         for (size_t i = 0; r >= 0 && i < s->n; i++)
@@ -22,7 +22,7 @@ static int remove_carried(Draft *d, bool entries) {
         return r;
 }
 
-static int remove_kept(Draft *d, bool entries) {
+static int remove_kept(PlanDraft *d, bool entries) {
         const KeptSet *s = &d->in->record->kept;
         int r = 0;
         for (size_t i = 0; r >= 0 && i < s->n; i++)
@@ -32,7 +32,7 @@ static int remove_kept(Draft *d, bool entries) {
 }
 
 /* What an interrupted build may have left, in the order of its steps: so the last goes first. */
-static int remove_ours(Draft *d) {
+static int remove_ours(PlanDraft *d) {
         char *const *ours = d->in->record->ours;
         int r = 0;
         for (size_t i = strv_length(ours); r >= 0 && i > 0; i--)
@@ -40,7 +40,7 @@ static int remove_ours(Draft *d) {
         return r;
 }
 
-int removal_plan(Draft *d) {
+int removal_plan(PlanDraft *d) {
         int r = remove_carried(d, true);
         if (r >= 0)
                 r = remove_kept(d, true);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "builder/transaction/draft.h"
+#include "builder/transaction/plandraft.h"
 
 /* What goes last. -ENOMEM. */
-int removal_plan(Draft *d);
+int removal_plan(PlanDraft *d);

@@ -11,7 +11,7 @@
 #include "builder/transaction/keep.h"
 #include "builder/transaction/steps.h"
 
-static uint64_t in_blocks(const Draft *d, uint64_t size) {
+static uint64_t in_blocks(const PlanDraft *d, uint64_t size) {
         uint64_t block = d->in->block_size;
         return (size + block - 1) / block * block;
 }
@@ -31,7 +31,7 @@ static unsigned count_copies(const HelperStep *s) {
         return 0;
 }
 
-static void add_up(Draft *d) {
+static void add_up(PlanDraft *d) {
         HelperPlan *plan = d->plan;
         plan->bytes = 0;
         plan->needed = d->in->n_directories * in_blocks(d, 1);
@@ -43,38 +43,38 @@ static void add_up(Draft *d) {
 }
 
 /* What is carried now stays complete, and so does what an interrupted build has switched to. */
-static bool is_in_use(const Draft *d, const char *path) {
+static bool is_in_use(const PlanDraft *d, const char *path) {
         const CarriedFile *carried = claim_carried(d->in->claim, path);
-        return draft_wants(d, path) || (carried && !carried_file_is_named_by_content(carried)) ||
+        return plandraft_wants(d, path) || (carried && !carried_file_is_named_by_content(carried)) ||
                seen_set_names(d->in->entries, path) || seen_set_names(d->in->left, path);
 }
 
-static int drop_unless_in_use(Draft *d, const char *path, uint64_t size, uint64_t *available) {
-        if (draft_drops(d, path) || !claim_covers(d->in->claim, path, NULL) || is_in_use(d, path))
+static int drop_unless_in_use(PlanDraft *d, const char *path, uint64_t size, uint64_t *available) {
+        if (plandraft_drops(d, path) || !claim_covers(d->in->claim, path, NULL) || is_in_use(d, path))
                 return 0;
         *available += in_blocks(d, size);
-        return draft_drop(d, path);
+        return plandraft_drop(d, path);
 }
 
 /* What an interrupted build wrote, or could not remove, would else keep the next one from ever having room.
  */
-static int drop_unused(Draft *d, uint64_t *available) {
+static int drop_unused(PlanDraft *d, uint64_t *available) {
         const SeenSet *left = d->in->left;
         const CarriedSet *carried = &d->in->record->carried;
         int r = 0;
         for (size_t i = left->n; r >= 0 && i > 0; i--) {
                 const SeenFile *f = &left->items[i - 1];
-                r = draft_keeps(d, f->path) ? 0 : drop_unless_in_use(d, f->path, f->size, available);
+                r = plandraft_keeps(d, f->path) ? 0 : drop_unless_in_use(d, f->path, f->size, available);
         }
         for (size_t i = 0; r >= 0 && i < carried->n; i++) {
                 const CarriedFile *f = &carried->items[i];
-                r = draft_keeps(d, f->path) ? 0 : drop_unless_in_use(d, f->path, f->size, available);
+                r = plandraft_keeps(d, f->path) ? 0 : drop_unless_in_use(d, f->path, f->size, available);
         }
         return r;
 }
 
 /* Its entries first. */
-static int drop_kept(Draft *d, uint64_t *available) {
+static int drop_kept(PlanDraft *d, uint64_t *available) {
         const KeptSet *kept = &d->in->record->kept;
         int r = 0;
         for (unsigned pass = 0; pass < 2; pass++)
@@ -95,7 +95,7 @@ static void leave_out_misc(HelperPlan *plan) {
 }
 
 /* The steps anew: some of the old ones point into what was kept. */
-static int plan_anew(Draft *d) {
+static int plan_anew(PlanDraft *d) {
         int r = keep_forget_dropped(d);
         helper_plan_clear_steps(d->plan);
         if (r >= 0)
@@ -104,7 +104,7 @@ static int plan_anew(Draft *d) {
         return r;
 }
 
-int room_make(Draft *d, char **reterr) {
+int room_make(PlanDraft *d, char **reterr) {
         HelperPlan *plan = d->plan;
         uint64_t available = d->in->available;
         char needed[BYTES_TEXT_MAX], free_text[BYTES_TEXT_MAX];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "builder/transaction/draft.h"
+#include "builder/transaction/plandraft.h"
 
 /* How much the steps need; where there is not so much, what is given up for it, and the steps anew. -ENOSPC:
  * *RETERR says how much is needed. -ENOMEM. */
-int room_make(Draft *d, char **reterr);
+int room_make(PlanDraft *d, char **reterr);

@@ -33,7 +33,7 @@ static int name_beside(const WantedFile *f, char **ret) {
         return entry_sibling(f->path, suffix, ret);
 }
 
-static int plan_file(Draft *d, const WantedFile *f, const HelperView *view) {
+static int plan_file(PlanDraft *d, const WantedFile *f, const HelperView *view) {
         if (view->standing == STANDING_SAME)
                 return 0;
         HelperStep step = {
@@ -53,7 +53,7 @@ static int plan_file(Draft *d, const WantedFile *f, const HelperView *view) {
         return add_step(d->plan, &step);
 }
 
-static int plan_role(Draft *d, CopyRole role) {
+static int plan_role(PlanDraft *d, CopyRole role) {
         const WantedSet *wanted = d->in->wanted;
         for (size_t i = 0; i < wanted->n; i++) {
                 int r = wanted->items[i].role == role ? plan_file(d, &wanted->items[i], &d->in->views[i]) : 0;
@@ -64,7 +64,7 @@ static int plan_role(Draft *d, CopyRole role) {
 }
 
 /* The old entries under their second name, while their files are still there. */
-static int plan_kept_entries(Draft *d) {
+static int plan_kept_entries(PlanDraft *d) {
         for (size_t i = 0; i < d->plan->kept.n; i++) {
                 const KeptFile *f = &d->plan->kept.items[i];
                 HelperStep step = {
@@ -82,7 +82,7 @@ static int plan_kept_entries(Draft *d) {
         return 0;
 }
 
-int steps_plan(Draft *d) {
+int steps_plan(PlanDraft *d) {
         assert(d->plan->n_steps == 0);
         int r = plan_role(d, ROLE_REQUIRED);
         if (r >= 0)

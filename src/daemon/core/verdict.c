@@ -17,10 +17,11 @@ VolumeEvent verdict_of_scan(int status, bool unchanged) {
         return VOLUME_SCAN_ERROR;
 }
 
-VolumeEvent verdict_of_build(int status) {
+VolumeEvent verdict_of_build(int status, bool locked_out) {
         return status == BOOTKEEP_BUILD_SUCCESS    ? VOLUME_BUILD_SUCCESS
-               : status == BOOTKEEP_BUILD_TEMPFAIL ? VOLUME_BUILD_NOT_NOW
-                                                   : VOLUME_BUILD_FAILURE;
+               : status != BOOTKEEP_BUILD_TEMPFAIL ? VOLUME_BUILD_FAILURE
+               : locked_out                        ? VOLUME_BUILD_LOCKED
+                                                   : VOLUME_BUILD_NOT_NOW;
 }
 
 VolumeEvent verdict_of_unlock(int status) {

@@ -8,7 +8,8 @@
 /* A scan ended with STATUS (of bootkeep.h, 128 + signal, or negative errno). UNCHANGED: where something is
  * stale, the sources are what they were when the last build began. */
 VolumeEvent verdict_of_scan(int status, bool unchanged);
-VolumeEvent verdict_of_build(int status);
+/* A build likewise. LOCKED_OUT: it says that it did not begin, as a client holds the lock. */
+VolumeEvent verdict_of_build(int status, bool locked_out);
 /* A client gave its lock back with STATUS. */
 VolumeEvent verdict_of_unlock(int status);
 

@@ -317,7 +317,10 @@ static void end_build(Volume *v, const VolumeConfig *c, VolumeEvent how, uint64_
                 v->failures = 0;
         else if (how == VOLUME_BUILD_FAILURE)
                 count_failure(v, c, now);
-        else {
+        else if (how == VOLUME_BUILD_LOCKED) {
+                assert(v->attempts > 0);
+                v->attempts--; /* it gives its slot back, and is built as soon as the lock is free */
+        } else {
                 v->holds |= VOLUME_HOLD_RETRY;
                 v->retry_at = time_after(now, c->retry);
         }
@@ -450,6 +453,7 @@ static unsigned take_event(Volume *v, const VolumeConfig *c, VolumeEvent event, 
                 return 0;
         case VOLUME_BUILD_SUCCESS:
         case VOLUME_BUILD_NOT_NOW:
+        case VOLUME_BUILD_LOCKED:
         case VOLUME_BUILD_FAILURE:
                 end_build(v, c, event, now);
                 return 0;

@@ -44,6 +44,7 @@ typedef enum VolumeEvent {
         VOLUME_BUILD_ALIVE,      /* the running build gave a sign of life */
         VOLUME_BUILD_SUCCESS,    /* the running build ended: */
         VOLUME_BUILD_NOT_NOW,    /*   EX_TEMPFAIL: nobody's fault */
+        VOLUME_BUILD_LOCKED,     /*   a client took the lock before it: it did not begin */
         VOLUME_BUILD_FAILURE,    /*   anything else */
         VOLUME_UNLOCKED,         /* a client gave back its lock, neither well nor badly: */
         VOLUME_UNLOCKED_SUCCESS, /*   it did what it wanted */

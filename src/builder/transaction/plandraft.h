@@ -5,7 +5,7 @@
 
 #include "builder/transaction/helperplan.h"
 
-typedef struct Draft {
+typedef struct PlanDraft {
         const HelperPlanInput *in;
         NameMap wanted;     /* WantedFile by name on the helper */
         NameMap kept;       /* names of `plan->kept` */
@@ -13,15 +13,15 @@ typedef struct Draft {
         StrvBuilder drop;   /* becomes `plan->drop` */
         StrvBuilder remove; /* becomes `plan->remove` */
         HelperPlan *plan;
-} Draft;
+} PlanDraft;
 
-int draft_init(Draft *d, const HelperPlanInput *in, HelperPlan *plan); /* borrows both; -ENOMEM */
-void draft_done(Draft *d);
+int plandraft_init(PlanDraft *d, const HelperPlanInput *in, HelperPlan *plan); /* borrows both; -ENOMEM */
+void plandraft_done(PlanDraft *d);
 
 /* Is there a file of this name in the wanted set, in the kept one, among those that go first? */
-bool draft_wants(const Draft *d, const char *path);
-bool draft_keeps(const Draft *d, const char *path);
-bool draft_drops(const Draft *d, const char *path);
+bool plandraft_wants(const PlanDraft *d, const char *path);
+bool plandraft_keeps(const PlanDraft *d, const char *path);
+bool plandraft_drops(const PlanDraft *d, const char *path);
 
 /* PATH, which stands there, goes before anything is written. -ENOMEM. */
-int draft_drop(Draft *d, const char *path);
+int plandraft_drop(PlanDraft *d, const char *path);

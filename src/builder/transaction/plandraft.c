@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "builder/transaction/draft.h"
+#include "builder/transaction/plandraft.h"
 
 #include "base/error.h"
 
-int draft_init(Draft *d, const HelperPlanInput *in, HelperPlan *plan) {
-        *d = (Draft){.in = in, .plan = plan};
+int plandraft_init(PlanDraft *d, const HelperPlanInput *in, HelperPlan *plan) {
+        *d = (PlanDraft){.in = in, .plan = plan};
         return wanted_set_map(in->wanted, &d->wanted);
 }
 
-void draft_done(Draft *d) {
+void plandraft_done(PlanDraft *d) {
         name_map_done(&d->wanted);
         name_map_done(&d->kept);
         name_map_done(&d->dropped);
@@ -16,19 +16,19 @@ void draft_done(Draft *d) {
         strv_builder_done(&d->remove);
 }
 
-bool draft_wants(const Draft *d, const char *path) {
+bool plandraft_wants(const PlanDraft *d, const char *path) {
         return name_map_get(&d->wanted, path);
 }
 
-bool draft_keeps(const Draft *d, const char *path) {
+bool plandraft_keeps(const PlanDraft *d, const char *path) {
         return name_map_get(&d->kept, path);
 }
 
-bool draft_drops(const Draft *d, const char *path) {
+bool plandraft_drops(const PlanDraft *d, const char *path) {
         return name_map_get(&d->dropped, path);
 }
 
-int draft_drop(Draft *d, const char *path) {
+int plandraft_drop(PlanDraft *d, const char *path) {
         if (strv_builder_extend(&d->drop, path) < 0)
                 return error_origin(-ENOMEM);
         const char *name = d->drop.items[d->drop.n - 1];

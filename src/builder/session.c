@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* No earlier scan is trusted: the manifest is read and everything compared anew, under the lock that keeps
+ * two builds of a volume apart. Whether the volume may be built at all is for the caller to know. */
+
+#include "builder/session.h"
+
+#include <bootkeep.h>
+
+#include "base/failure.h"
+#include "base/log.h"
+#include "base/report.h"
+#include "builder/build.h"
+#include "builder/buildlock.h"
+#include "builder/buslock.h"
+
+typedef struct Session {
+        const SessionOptions *options;
+        Interrupt *interrupt;
+        Root *root;
+        BusLock *bus_lock;
+        int lock_fd;
+        const char *waits_for; /* as was said last; NULL: nothing yet */
+        Manifest *manifest;
+        DefinitionSet *definitions;
+        Plan *plan;
+        HelperList *helpers;
+        int status; /* as soon as it has ended */
+} Session;
+
+/* The file lock goes before that of the bus, so that the next in line finds it free. */
+static void session_done(Session *s) {
+        (void) helper_list_free(s->helpers);
+        (void) plan_free(s->plan);
+        (void) definition_set_free(s->definitions);
+        (void) manifest_free(s->manifest);
+        (void) root_free(s->root);
+        closep(&s->lock_fd);
+        (void) buslock_release(s->bus_lock, s->status);
+}
+
+/* ---- how it ends ---- */
+
+/* Negative: the session has ended, S->status says how. */
+#define ENDED (-1)
+
+/* That nobody reads the records any more changes nothing about the build. */
+static int end_with(Session *s, int status, const char *result, const char *reason) {
+        if (status != BOOTKEEP_BUILD_SUCCESS)
+                (void) report_print(stdout, "REASON", isempty(reason) ? "out of memory" : reason, NULL);
+        (void) report_print(stdout, "RESULT", result, NULL);
+        assert(status >= 0 && s->status < 0);
+        s->status = status;
+        return ENDED;
+}
+
+/* Logs the reason, too. */
+_printf_(4, 5) static int end_because(Session *s, int status, const char *result, const char *format, ...) {
+        _cleanup_free_ char *reason = NULL;
+        va_list ap;
+        va_start(ap, format);
+        (void) vstrprintf(&reason, format, ap);
+        va_end(ap);
+        log_send(status == BOOTKEEP_BUILD_TEMPFAIL ? LOG_NOTICE : LOG_ERR,
+                 &(LogFields){.volume = s->root ? s->root->name : NULL}, "%s",
+                 reason ? reason : "Out of memory");
+        return end_with(s, status, result, reason);
+}
+
+#define end_error(s, ...) end_because((s), BOOTKEEP_BUILD_FAILED, "error", __VA_ARGS__)
+#define end_not_now(s, ...) end_because((s), BOOTKEEP_BUILD_TEMPFAIL, "not-now", __VA_ARGS__)
+
+/* ---- the steps: 0, or ENDED ---- */
+
+static int open_volume(Session *s) {
+        const char *mount_point = s->options->mount_point;
+        int r = root_open(mount_point, s->options->mount_id, &s->root);
+        if (r == -EINVAL)
+                return end_error(s, "%s is not a mount point", mount_point);
+        if (r == -ENOTBLK)
+                return end_error(s, "%s is not on a block device", mount_point);
+        if (r == -ESTALE)
+                return end_error(s, "%s is a different mount now", mount_point);
+        if (r < 0)
+                return end_error(s, "%s: %s", mount_point, strerror(-r));
+        r = root_make_state(s->root);
+        const char *problem = root_state_problem(r);
+        if (problem)
+                return end_error(s, BOOTKEEP_VOLUME_STATE ": %s", problem);
+        return r < 0 ? end_error(s, BOOTKEEP_VOLUME_STATE " cannot be made: %s", strerror(-r)) : 0;
+}
+
+/* Again and again: what is waited for may take long, and to wait for it is not to hang. */
+static void say_waiting(Session *s, const char *why) {
+        if (!streq_ptr(s->waits_for, why))
+                log_send(LOG_NOTICE, &(LogFields){.volume = s->root->name}, "%s", why);
+        s->waits_for = why;
+        (void) report_print(stdout, "PROGRESS", "0", "0", NULL);
+}
+
+static void on_waiting_in_line(void *userdata) {
+        say_waiting(userdata, "The volume is locked: waiting in line");
+}
+
+static void on_waiting_for_build(void *userdata) {
+        say_waiting(userdata, "Another build of this volume is running: waiting");
+}
+
+/* Among all that change the volume's caches, not builds alone. */
+static int take_turn(Session *s) {
+        const BusLockRequest request = {
+                .volume = s->root->name,
+                .no_wait = s->options->no_wait,
+                .patience = {s->interrupt, on_waiting_in_line, s},
+        };
+        _cleanup_free_ char *holder = NULL;
+        BusLockResult result = BUSLOCK_NOBODY;
+        int r = buslock_take(&request, &s->bus_lock, &result, &holder);
+        if (r == -EINTR)
+                return end_not_now(s, "interrupted");
+        if (r < 0)
+                return end_error(s, "Failed to lock the volume: %s", strerror(-r));
+        switch (result) {
+        case BUSLOCK_REBOOT:
+                return end_not_now(s, "The system is about to go down");
+        case BUSLOCK_BUSY:
+                return end_because(s, BOOTKEEP_BUILD_TEMPFAIL, REPORT_RESULT_LOCKED, "%s", holder);
+        case BUSLOCK_TAKEN:
+        case BUSLOCK_NOBODY:
+                break;
+        }
+        return 0;
+}
+
+static int lock_volume(Session *s) {
+        int r = buildlock_open(s->root->state_fd, &s->lock_fd);
+        if (r >= 0)
+                r = buildlock_take(s->lock_fd, &(Patience){s->interrupt, on_waiting_for_build, s});
+        if (r == -EINTR)
+                return end_not_now(s, "interrupted");
+        return r < 0 ? end_error(s, "Failed to lock the volume: %s", strerror(-r)) : 0;
+}
+
+static int read_manifest(Session *s) {
+        const Walk walk = {.root = s->root->fd};
+        _cleanup_free_ char *reason = NULL;
+        int r = manifest_load(&walk, &s->manifest, &reason);
+        if (r == -ENOENT)
+                return end_because(s, BOOTKEEP_BUILD_REFUSED, "none", "There is no manifest on %s",
+                                   s->options->mount_point);
+        if (r >= 0) {
+                r = definition_set_load(s->options->builders, &s->definitions, NULL);
+                if (r < 0)
+                        return end_error(s, "Failed to read the builder definitions: %s", strerror(-r));
+                r = plan_new(&walk, s->manifest, s->definitions, &s->plan, &reason);
+        }
+        if (r == -EBADMSG)
+                return end_because(s, BOOTKEEP_BUILD_REFUSED, "refused", "%s",
+                                   reason ? reason : "Failed to parse the manifest");
+        if (r < 0 && reason)
+                return end_error(s, "%s", reason);
+        return r < 0 ? end_error(s, "Failed to read the manifest: %s", strerror(-r)) : 0;
+}
+
+static int find_helpers(Session *s) {
+        int r = helper_list_new("/sys", s->root->mount.devno, &s->helpers);
+        if (r < 0)
+                return end_error(s, "Failed to find the helpers: %s", strerror(-r));
+        for (char **note = s->helpers->notes; note && *note; note++)
+                log_send(LOG_WARNING, &(LogFields){.volume = s->root->name}, "%s", *note);
+        return 0;
+}
+
+static int build_all(Session *s) {
+        static const struct {
+                int status;
+                const char *result;
+        } ends[] = {
+                [BUILD_SUCCESS] = {BOOTKEEP_BUILD_SUCCESS, "success"},
+                [BUILD_FAILED] = {BOOTKEEP_BUILD_FAILED, "failed"},
+                [BUILD_NOT_NOW] = {BOOTKEEP_BUILD_TEMPFAIL, "not-now"},
+        };
+        const FreshnessContext context = {
+                .root = s->root,
+                .plan = s->plan,
+                .room = &STAMP_ROOM_FULL,
+                .trust_ctime = s->options->trust_ctime,
+        };
+        const Build build = {
+                .context = &context,
+                .helpers = s->helpers,
+                .interrupt = s->interrupt,
+                .report = stdout,
+                .force = s->options->force,
+                .caches_only = s->options->caches_only,
+                .helpers_only = s->options->helpers_only,
+        };
+        _cleanup_free_ char *reason = NULL;
+        BuildResult result;
+        int r = build_run(&build, &result, &reason);
+        if (r < 0)
+                return end_error(s, "The build was aborted: %s", strerror(-r));
+        return end_with(s, ends[result].status, ends[result].result, reason);
+}
+
+int session_run(const SessionOptions *options, Interrupt *interrupt) {
+        static int (*const steps[])(Session *) = {
+                open_volume, take_turn, lock_volume, read_manifest, find_helpers, build_all,
+        };
+        assert(options->mount_point && interrupt);
+        _cleanup_(session_done) Session s = {
+                .options = options,
+                .interrupt = interrupt,
+                .lock_fd = -EBADF,
+                .status = -1,
+        };
+        for (size_t i = 0; i < ELEMENTSOF(steps) && s.status < 0; i++) {
+                _unused_ int r = steps[i](&s);
+                assert((r == ENDED) == (s.status >= 0));
+        }
+        assert(s.status >= 0); /* the last step always ends it */
+        return s.status;
+}

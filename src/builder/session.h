@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "base/interrupt.h"
+
+/* One build of one volume, from its mount point to the exit status. */
+typedef struct SessionOptions {
+        const char *mount_point;
+        uint64_t mount_id; /* fail if this is not the mount's; 0: any */
+        char **builders;   /* strv: where the builder definitions are */
+        bool force, caches_only, helpers_only;
+        bool trust_ctime;
+        bool no_wait; /* not for the lock of the volume while a client of the daemon holds it */
+} SessionOptions;
+
+/* Returns the exit status (BOOTKEEP_BUILD_*). What went wrong is logged, and printed as REASON; RESULT always
+ * comes last. */
+int session_run(const SessionOptions *options, Interrupt *interrupt);
