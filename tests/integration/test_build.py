@@ -614,6 +614,25 @@ def an_output_that_is_a_link_is_refused(world):
 
 
 @test
+def a_hostile_stamp_of_a_helper_costs_little_whatever_it_says(world):
+    volume = world.volume(esps=1, volume_mib=192)
+    world.programs.build(volume).expect(0)
+    helper = volume.disk.esp[0]
+    name = f"/var/lib/bootkeep/helpers/{helper.partuuid}.stamp"
+    uuid = next(line for line in volume.read(name).decode().splitlines() if line.startswith("filesystem "))
+    head = f"bootkeep-stamp 1\nfingerprint {'0' * 32}\n{uuid}\n"
+    for what, lines in (("as many as are read", 65000), ("too many", 200_000), ("far too many", 1_000_000)):
+        for kind in ("ours /x/%x/y", "made /x%x", f"previous required /%x {'0' * 32} 1 b"):
+            volume.write(name, head + "".join(f"{kind % i}\n" for i in range(lines)))
+            start = time.monotonic()
+            world.programs.build(volume).expect(0)
+            took = time.monotonic() - start
+            world.note(f"{lines} lines ({what}) of {kind.split()[0]}: {took:.1f} s")
+            assert took < 20, f"{lines} lines of {kind}: {took} s"
+            assert_carries(volume, helper)
+
+
+@test
 def the_stamps_folder_as_a_link_out_of_the_volume_is_refused(world):
     for path in ("/var", "/var/lib", "/var/lib/bootkeep"):
         volume = world.volume(name=path.replace("/", "-"))
