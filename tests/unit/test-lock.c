@@ -41,6 +41,22 @@ static void nobody_overtakes_the_line(void **state) {
         assert_ptr_equal(lock_next(&l, &reboot), &second);
 }
 
+static void nobody_asks_twice(void **state) {
+        Lock l = {}, reboot = {};
+        LockRequest second = {}, again = {};
+        assert_int_equal(lock_ask(&l, &reboot, 1, NULL), LOCK_GRANTED);
+        assert_int_equal(lock_wait(&l, 1, &again), LOCK_ALREADY); /* as holder */
+        assert_int_equal(lock_ask(&l, &reboot, 1, &again), LOCK_ALREADY);
+        assert_int_equal(lock_wait(&l, 2, &second), LOCK_WAITS);
+        assert_int_equal(lock_wait(&l, 2, &again), LOCK_ALREADY); /* as one in line, */
+        assert_int_equal(lock_ask(&l, &reboot, 2, &again), LOCK_ALREADY);
+        assert_int_equal(lock_ask(&l, &reboot, 2, NULL), LOCK_ALREADY); /* whether it would wait or not */
+        assert_int_equal(lock_waiters(&l), 1);
+        assert_ptr_equal(lock_find(&l, 2), &second);
+        assert_null(lock_find(&l, 1));
+        lock_leave(&l, &second);
+}
+
 static void the_reboot_lock_stops_the_others(void **state) {
         Lock l = {}, reboot = {};
         LockRequest second = {};
@@ -252,6 +268,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(one_holder_the_others_wait_in_order),
                 cmocka_unit_test(nobody_overtakes_the_line),
+                cmocka_unit_test(nobody_asks_twice),
                 cmocka_unit_test(the_reboot_lock_stops_the_others),
                 cmocka_unit_test(the_invariants_hold_whatever_three_clients_do),
         };

@@ -453,6 +453,8 @@ static void who_asks_for_a_build_does_not_wait_for_quiet(void **state) {
                 assert_int_equal(at(&v, VOLUME_SCAN_STALE, 103), 0);
                 assert_true(volume_wants_build(&v));
                 assert_false(volume_listens(&v)); /* the change is known, and a scan follows the build */
+                (void) at(&v, VOLUME_BUILD_SLOT, 104);
+                assert_true(volume_listens(&v)); /* what changes now is new */
         }
 }
 
@@ -508,6 +510,44 @@ static void endless_change_ends_at_the_moment_that_is_set(void **state) {
                 at(&v, VOLUME_SCAN_STALE, now);
                 assert_int_equal(v.state, late ? VOLUME_STALE : VOLUME_SETTLING);
         }
+}
+
+/* A scan that was merely asked for has no change that it could be late for. */
+static void what_changes_during_a_look_settles(void **state) {
+        Volume v = fresh_volume();
+        at(&v, VOLUME_SCAN_WANTED, 1000);
+        at(&v, VOLUME_CHANGED, 1001);
+        at(&v, VOLUME_SCAN_STALE, 1002);
+        assert_int_equal(v.state, VOLUME_SETTLING);
+        assert_int_equal(settle_to_scan(&v, 1002), 1010);
+}
+
+static void what_is_tried_once_more_is_owed_again(void **state) {
+        Volume v = given_up_volume();
+        at(&v, VOLUME_CHANGED, 2000);
+        assert_false(volume_busy(&v));
+        at(&v, VOLUME_SCAN_STALE, settle_to_scan(&v, 2000));
+        assert_true(volume_wants_build(&v));
+        at(&v, VOLUME_CHANGED, 2010);
+        assert_int_equal(v.state, VOLUME_SETTLING);
+        assert_true(volume_busy(&v));
+}
+
+static void a_change_after_a_success_is_no_failure(void **state) {
+        Volume v = stale_volume();
+        at(&v, VOLUME_BUILD_SLOT, 110);
+        at(&v, VOLUME_BUILD_SUCCESS, 120);
+        at(&v, VOLUME_SCAN_STALE, 121);
+        assert_int_equal(v.failures, 0);
+        assert_true(volume_wants_build(&v));
+}
+
+static void settling_is_looked_at_four_times_and_a_bit(void **state) {
+        VolumeConfig c = config;
+        c.settle = 16;
+        Volume v = fresh_volume();
+        (void) event_at(&v, &c, VOLUME_CHANGED, 100);
+        assert_int_equal(v.timer, 105);
 }
 
 static void what_is_not_stale_rests_before_it_settles_again(void **state) {
@@ -621,6 +661,10 @@ int main(void) {
                 cmocka_unit_test(packages_hold_back_all_but_a_person),
                 cmocka_unit_test(a_hurry_asks_what_nobody_trusts_for_a_look_alone),
                 cmocka_unit_test(endless_change_ends_at_the_moment_that_is_set),
+                cmocka_unit_test(what_changes_during_a_look_settles),
+                cmocka_unit_test(what_is_tried_once_more_is_owed_again),
+                cmocka_unit_test(a_change_after_a_success_is_no_failure),
+                cmocka_unit_test(settling_is_looked_at_four_times_and_a_bit),
                 cmocka_unit_test(what_is_not_stale_rests_before_it_settles_again),
                 cmocka_unit_test(a_scan_waits_for_its_slot),
                 cmocka_unit_test(what_comes_before_the_slot_is_covered_by_the_scan),

@@ -2,12 +2,14 @@
 #include "daemon/core/lock.h"
 
 LockRequest *lock_find(const Lock *l, LockClient client) {
-        LockRequest *r;
-        HASH_FIND(hh, l->line, &client, sizeof(client), r);
-        return r;
+        LockRequest *request;
+        assert(client != 0);
+        HASH_FIND(hh, l->line, &client, sizeof(client), request);
+        return request;
 }
 
 int lock_wait(Lock *l, LockClient client, LockRequest *request) {
+        assert(client != 0 && request);
         if (l->holder == client || lock_find(l, client))
                 return LOCK_ALREADY;
         /* uthash keeps the order of arrival: the head of the table is the head of the line */
@@ -17,6 +19,8 @@ int lock_wait(Lock *l, LockClient client, LockRequest *request) {
 }
 
 int lock_ask(Lock *l, const Lock *reboot, LockClient client, LockRequest *wait) {
+        assert(client != 0);
+        assert(reboot != l);
         if (reboot && reboot->holder != 0)
                 return LOCK_REBOOT_IN_PROGRESS;
         if (l->holder == client || lock_find(l, client))
@@ -29,6 +33,7 @@ int lock_ask(Lock *l, const Lock *reboot, LockClient client, LockRequest *wait) 
 }
 
 LockAnswer lock_give_back(Lock *l, LockClient client) {
+        assert(client != 0);
         if (l->holder == 0)
                 return LOCK_NOT_LOCKED;
         if (l->holder != client)
@@ -42,6 +47,7 @@ LockRequest *lock_next(Lock *l, const Lock *reboot) {
         if (!first || l->holder != 0 || (reboot && reboot->holder != 0))
                 return NULL;
         lock_leave(l, first);
+        assert(!lock_find(l, first->client)); /* whoever holds it does not wait */
         l->holder = first->client;
         return first;
 }
@@ -51,6 +57,7 @@ LockRequest *lock_first(const Lock *l) {
 }
 
 void lock_leave(Lock *l, LockRequest *request) {
+        assert(lock_find(l, request->client) == request);
         HASH_DEL(l->line, request);
 }
 

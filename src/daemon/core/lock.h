@@ -8,6 +8,8 @@
  * The rule between the two kinds is kept here too: while the reboot lock is held no volume lock is granted,
  * not even to one who waits. */
 
+#include <assert.h>
+
 #include "base/util.h"
 
 #define HASH_NONFATAL_OOM 1
@@ -38,7 +40,7 @@ typedef enum LockAnswer {
 } LockAnswer;
 
 /* CLIENT asks for L. REBOOT is the reboot lock, or NULL where L is that. WAIT is its request, or NULL: it
- * would not wait. Where nobody holds L but others are in line, CLIENT comes behind them. -ENOMEM or a
+ * would not wait. Where nobody holds L but others are in line, CLIENT comes after them. -ENOMEM or a
  * LockAnswer. */
 int lock_ask(Lock *l, const Lock *reboot, LockClient client, LockRequest *wait);
 
