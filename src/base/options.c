@@ -81,8 +81,8 @@ static int spelling_length(const Option *o) {
 /* The texts begin in one column: after the letter ("-f "), WIDTH and two spaces. */
 static void print_option(const Option *o, int width) {
         char spelling[64];
-        int n = print_spelling(o, spelling, sizeof(spelling));
-        assert(n >= 0 && n < (int) sizeof(spelling));
+        assert(spelling_length(o) < (int) sizeof(spelling));
+        (void) print_spelling(o, spelling, sizeof(spelling));
         if (!o->name)
                 (void) printf("  %-*s  %s\n", width + 3, spelling, o->text);
         else if (o->letter)

@@ -84,7 +84,7 @@ static void command_take_signals(Command *c) {
                 (void) sigaddset(&signals, forwarded[i]);
         (void) sigaddset(&signals, SIGCHLD);
         (void) sigprocmask(SIG_BLOCK, &signals, &c->before);
-        (void) signal(SIGCHLD, SIG_DFL); /* who ignores it has no exit status of a child */
+        (void) signal(SIGCHLD, SIG_DFL); /* while it is ignored, a child leaves no exit status */
 }
 
 static int command_prepare(Command *c) {

@@ -96,8 +96,8 @@ size_t format_width(const char *text, size_t size) {
         return width;
 }
 
-/* The length of the first line of TEXT: to behind a space if that fills half of it, else to behind a slash,
- * else as much as fits. */
+/* The length of the first line of TEXT: it ends after a space if that fills at least half of it, else after a
+ * slash, else where no more fits. */
 static size_t first_line(const char *text, size_t width) {
         size_t n = 0, used = 0, columns, space = 0, slash = 0;
         while (text[n]) {

@@ -32,5 +32,5 @@ char *format_moment(uint64_t usec, char buffer[static FORMAT_TIME_MAX]);
 /* How many columns of a terminal SIZE bytes of TEXT take. */
 size_t format_width(const char *text, size_t size);
 /* TEXT with LINE_END put in such that no line is wider than WIDTH where that can be: between words, else
- * behind a slash. NULL: out of memory. */
+ * after a slash. NULL: out of memory. */
 char *format_wrap(const char *text, size_t width, char line_end);

@@ -117,8 +117,8 @@ static const char *option_out_of_place(const Ctl *ctl, const Verb *verb) {
         return NULL;
 }
 
-/* Options of a command must not be taken for ours, so what is behind "--" alone is a command. MARKED: there
- * is something behind it, or it is missing. */
+/* Options of a command must not be taken for ours, so only what follows "--" is a command. MARKED: there was
+ * such a mark. */
 static bool arguments_are_good(const Ctl *ctl, const Verb *verb, char *const *arguments, bool marked) {
         const char *option = option_out_of_place(ctl, verb);
         size_t n = strv_length(arguments);
@@ -135,7 +135,7 @@ static bool arguments_are_good(const Ctl *ctl, const Verb *verb, char *const *ar
         return false;
 }
 
-/* What could not be written was not said: a full disk behind a redirection must not look like success. */
+/* What could not be written was not said: a full disk must not look like success. */
 static int flush_output(int status) {
         if (fflush(stdout) == 0 && !ferror(stdout))
                 return status;

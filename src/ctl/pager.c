@@ -18,7 +18,7 @@ static const char *pager_command(void) {
 }
 
 /* In the child: never returns. A pager that cannot be run must not swallow the text, so cat is the last
- * resort; also behind a shell, which says so by 126 or 127. */
+ * resort; also where a shell runs it, which reports that by 126 or 127. */
 __attribute__((__noreturn__)) static void pager_exec(const char *command, int input, pid_t parent) {
         const char *options = getenv("SYSTEMD_LESS");
         char *script = NULL; /* the program that follows frees it */

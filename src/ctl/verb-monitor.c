@@ -61,12 +61,12 @@ static Seen *monitor_find(Monitor *m, const char *object) {
         return NULL;
 }
 
-/* Ends with STATUS, behind what was printed so far. */
+/* Ends with STATUS, after what was printed so far. */
 static int monitor_end(Monitor *m, int status) {
         return sd_event_exit(m->event, status);
 }
 
-/* Behind each event: does anybody still read? That nobody does is how a pipe ends. */
+/* After each event: does anybody still read? That nobody does is how a pipe ends. */
 static int monitor_check_output(Monitor *m) {
         struct pollfd p = {.fd = STDOUT_FILENO};
         if (!ferror(stdout))

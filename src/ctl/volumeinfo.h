@@ -21,7 +21,7 @@ typedef struct VolumeInfoHelper {
 
 typedef struct VolumeInfo {
         char *object;
-        /* never NULL behind volume_info_read */
+        /* never NULL */
         char *name, *device, *mount_point, *fs_type, *uuid, *manifest, *state, *reason, *lock_holder;
         bool busy, trusted;
         uint32_t lock_holder_pid, lock_waiters, failures, attempts;

@@ -8,7 +8,7 @@
 #include "freshness/finding.h"
 #include "tree/contain.h"
 
-static bool is_one(const Subject *s) {
+static _unused_ bool is_one(const Subject *s) {
         return s->context && !s->cache != !s->helper;
 }
 
