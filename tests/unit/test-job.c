@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 
 #include "base/report.h"
@@ -133,6 +134,37 @@ static void output_of_megabytes_comes_whole_and_in_turns(void **state) {
         assert_int_equal(h.n, 500000);
         assert_int_equal(h.bytes, 500000 * 16);
         assert_true(most <= 16 * REPORT_LINE_MAX); /* everybody else has a turn in between */
+}
+
+static int queued(const Job *j) {
+        int n = -1;
+        assert_int_equal(ioctl(job_get_output_fd(j), FIONREAD, &n), 0);
+        return n;
+}
+
+/* Sixteen times as much as a line may be; that this was the end is told by the next turn. */
+static void one_turn_reads_so_much_and_no_more(void **state) {
+        static const int all = 16 * (int) REPORT_LINE_MAX;
+        _cleanup_(heard_done) Heard h = {};
+        _cleanup_(job_freep) Job *j = sh("sleep 0.1; yes 0123456789abcde | head -c 1048576", -EBADF);
+        assert_true(fcntl(job_get_output_fd(j), F_SETPIPE_SZ, all) >= 0);
+        assert_int_equal(status_of(j), 0);
+        assert_int_equal(queued(j), all);
+        assert_int_equal(job_read(j, hear, &h), 0);
+        assert_int_equal(queued(j), 0);
+        assert_int_equal(h.bytes, all / 16 * 15);
+        assert_int_equal(job_read(j, hear, &h), 1);
+}
+
+static void pipe_that_cannot_be_read_is_an_error(void **state) {
+        _cleanup_(heard_done) Heard h = {};
+        _cleanup_(job_freep) Job *j = sh("exit 0", -EBADF);
+        int other = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_true(other >= 0);
+        assert_int_equal(status_of(j), 0);
+        assert_true(dup3(other, job_get_output_fd(j), O_CLOEXEC) >= 0);
+        close(other);
+        assert_int_equal(job_read(j, hear, &h), -EISDIR);
 }
 
 static void bytes_of_any_kind_do_no_harm(void **state) {
@@ -367,6 +399,8 @@ int main(void) {
                 cmocka_unit_test(line_that_was_cut_off_is_no_line),
                 cmocka_unit_test(longest_line_is_taken_and_a_longer_one_dropped),
                 cmocka_unit_test(output_of_megabytes_comes_whole_and_in_turns),
+                cmocka_unit_test(one_turn_reads_so_much_and_no_more),
+                cmocka_unit_test(pipe_that_cannot_be_read_is_an_error),
                 cmocka_unit_test(bytes_of_any_kind_do_no_harm),
                 cmocka_unit_test(exit_status_and_signal_are_told_apart),
                 cmocka_unit_test(running_child_cannot_be_reaped_yet),

@@ -100,6 +100,29 @@ static void what_cannot_be_is_told(void **state) {
         assert_true(mount_tree_reaches(t, 31));
 }
 
+static int count_until(const MountPlace *place, void *userdata) {
+        unsigned *left = userdata;
+        assert_true(place->id == 20 || place->id == 30 || place->id == 31);
+        assert_string_equal(place->target, place->id == 20 ? "/" : place->id == 30 ? "/a" : "/a:b");
+        assert_int_equal(place->parent, place->id == 20 ? 1 : place->id == 30 ? 20 : 30);
+        return --*left == 0 ? 7 : 0;
+}
+
+static void each_is_visited_until_one_is_enough(void **state) {
+        static const Mount mounts[] = {{20, 1, "/"}, {30, 20, "/a"}, {31, 30, "/a:b"}};
+        _cleanup_(mount_tree_freep) MountTree *t = tree_of(mounts, ELEMENTSOF(mounts));
+        unsigned left = 10;
+        assert_int_equal(mount_tree_visit(t, count_until, &left), 0);
+        assert_int_equal(left, 7);
+        left = 2;
+        assert_int_equal(mount_tree_visit(t, count_until, &left), 7);
+        assert_int_equal(left, 0);
+        mount_tree_remove(t, 31);
+        left = 10;
+        assert_int_equal(mount_tree_visit(t, count_until, &left), 0);
+        assert_int_equal(left, 8);
+}
+
 static void a_circle_ends(void **state) {
         static const Mount mounts[] = {{20, 30, "/a"}, {30, 20, "/b"}};
         _cleanup_(mount_tree_freep) MountTree *t = tree_of(mounts, ELEMENTSOF(mounts));
@@ -116,6 +139,7 @@ int main(void) {
                 cmocka_unit_test(what_is_removed_covers_no_longer),
                 cmocka_unit_test(whoever_lost_his_parent_is_counted),
                 cmocka_unit_test(what_cannot_be_is_told),
+                cmocka_unit_test(each_is_visited_until_one_is_enough),
                 cmocka_unit_test(a_circle_ends),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -270,7 +270,19 @@ static void device_and_inode_must_both_be_the_files(void **state) {
         assert_non_null(hold_of((ReportHold){.devno = makedev(0, 0x2b), .inode = 99}, &locked));
         assert_null(hold_of((ReportHold){.devno = makedev(8, 0x2a), .inode = 99}, &locked));
         assert_null(hold_of((ReportHold){.devno = makedev(8, 1), .inode = 77}, &locked)); /* waits */
+        assert_null(hold_of((ReportHold){.devno = 0, .inode = 0}, &locked));
+        assert_int_equal(locked.n, 3);
         assert_non_null(hold_of((ReportHold){.devno = makedev(8, 2), .inode = UINT64_MAX}, &locked));
+}
+
+static void table_that_cannot_be_read_is_an_error(void **state) {
+        const Scratch *s = *state;
+        LockedFiles untouched = {.n = 4711};
+        FILE *f = fopen(s->path, "re"); /* a directory: it can be opened */
+        assert_non_null(f);
+        assert_int_equal(locked_files_parse(f, &untouched), -EIO);
+        assert_int_equal(untouched.n, 4711);
+        (void) fclose(f);
 }
 
 static void file_that_exists_holds_without_a_lock(void **state) {
@@ -288,6 +300,7 @@ static void file_that_exists_holds_without_a_lock(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(device_and_inode_must_both_be_the_files),
+                scratch_test(table_that_cannot_be_read_is_an_error),
                 cmocka_unit_test(file_that_exists_holds_without_a_lock),
                 scratch_test(what_nobody_locked_holds_nothing),
                 scratch_test(lock_of_every_kind_is_seen_until_its_holder_goes),

@@ -162,6 +162,8 @@ static void bad_value_opens_no_door(void **state) {
                 assert_true(s.pin_busy_volumes);
                 assert_null(s.unread); /* it was read, and is wrong */
                 assert_non_null(strstr(said, "bootkeep.conf:2:"));
+                assert_non_null(strstr(said, "for RunningSystem=: expected yes or no (so: no)"));
+                assert_non_null(strstr(said, "for TrustCTime=: expected yes or no (so: yes)"));
         }
 }
 
@@ -238,6 +240,87 @@ static void what_cannot_be_read_whole_closes_the_doors(void **state) {
         }
 }
 
+/* Loads what lies in the folders one and two of S. */
+static Settings load_below(const Scratch *s, unsigned expected_problems, char **ret_said) {
+        _cleanup_strv_free_ char **dirs = NULL;
+        Settings settings = {};
+        unsigned problems = 4711;
+        assert_int_equal(strv_extendf(&dirs, "%s/one", s->path), 0);
+        assert_int_equal(strv_extendf(&dirs, "%s/two", s->path), 0);
+        Capture c = capture_begin();
+        int r = settings_load_below(dirs, &settings, &problems);
+        char *said = capture_end(&c);
+        assert_int_equal(r, 0);
+        if (problems != expected_problems)
+                print_error("# said: %s\n", said);
+        assert_int_equal(problems, expected_problems);
+        if (ret_said)
+                *ret_said = said;
+        else
+                free(said);
+        return settings;
+}
+
+static void places_are_read_in_their_order(void **state) {
+        const Scratch *s = *state;
+        _cleanup_(settings_done) Settings none = load_below(s, 0, NULL);
+        assert_true(none.running_system);
+        assert_null(none.unread);
+        scratch_write(s, "one/bootkeep.conf", "[Watch]\nSettleSec=1\nBootDelaySec=1\n");
+        scratch_write(s, "two/bootkeep.conf", "[Watch]\nScanTimeoutSec=2\n");
+        scratch_write(s, "two/bootkeep.conf.d/a.conf", "[Watch]\nBootDelaySec=2\n[Build]\nMaxBuilds=2\n");
+        scratch_write(s, "one/bootkeep.conf.d/b.conf", "[Build]\nMaxBuilds=3\n");
+        _cleanup_(settings_done) Settings all = load_below(s, 0, NULL);
+        assert_int_equal(all.settle, USEC_PER_SEC);
+        assert_int_equal(all.boot_delay, 2 * USEC_PER_SEC);
+        assert_int_equal(all.scan_timeout, 30 * USEC_PER_SEC);
+        assert_int_equal(all.max_builds, 3);
+        assert_null(all.unread);
+}
+
+/* NAME is a link to TARGET, and cannot be read; all others count. */
+static void assert_unread(const Scratch *s, const char *name, const char *target, const char *unread) {
+        _cleanup_free_ char *said = NULL;
+        make_link(s, name, target);
+        _cleanup_(settings_done) Settings settings = load_below(s, 1, &said);
+        assert_int_equal(unlinkat(s->fd, name, 0), 0);
+        if (!settings.unread || !strstr(settings.unread, unread))
+                fail_msg("%s: %s", name, strempty(settings.unread));
+        assert_false(settings.running_system);
+        assert_non_null(strstr(said, "nothing is built"));
+}
+
+static void whatever_cannot_be_looked_at_closes_the_doors(void **state) {
+        const Scratch *s = *state;
+        scratch_write(s, "two/bootkeep.conf", "[Build]\nMaxBuilds=3\n");
+        scratch_write(s, "two/bootkeep.conf.d/x.conf", "[Trust]\nRunningSystem=yes\n");
+        assert_unread(s, "one/bootkeep.conf", "nowhere", "one/bootkeep.conf cannot be read: No such file");
+        assert_unread(s, "one/bootkeep.conf", "bootkeep.conf", "one/bootkeep.conf cannot be read: Too many");
+        assert_unread(s, "one/bootkeep.conf.d/y.conf", "nowhere",
+                      "one/bootkeep.conf.d/y.conf cannot be read: No");
+        assert_unread(s, "one/bootkeep.conf.d/y.conf", "/dev", "one/bootkeep.conf.d/y.conf cannot be read");
+        assert_int_equal(unlinkat(s->fd, "one/bootkeep.conf.d", AT_REMOVEDIR), 0);
+        assert_unread(s, "one/bootkeep.conf.d", "bootkeep.conf.d", "bootkeep.conf.d cannot be read");
+        /* the first of two is named, and what follows is read */
+        scratch_write(s, "one/bootkeep.conf", "garbage\n");
+        scratch_write(s, "one/bootkeep.conf.d/a.conf", "more\n");
+        scratch_write(s, "one/bootkeep.conf.d/z.conf", "[Build]\nMaxBuilds=5\n");
+        _cleanup_(settings_done) Settings two = load_below(s, 2, NULL);
+        assert_non_null(strstr(two.unread, "one/bootkeep.conf:1 cannot be read"));
+        assert_int_equal(two.max_builds, 5);
+}
+
+static void what_is_masked_need_not_be_read(void **state) {
+        const Scratch *s = *state;
+        scratch_write(s, "two/bootkeep.conf", "garbage\n");
+        scratch_write(s, "two/bootkeep.conf.d/x.conf", "garbage\n");
+        make_link(s, "one/bootkeep.conf", "/dev/null");
+        make_link(s, "one/bootkeep.conf.d/x.conf", "/dev/null");
+        _cleanup_(settings_done) Settings settings = load_below(s, 0, NULL);
+        assert_null(settings.unread);
+        assert_true(settings.running_system);
+}
+
 static void misspelt_no_is_no_yes(void **state) {
         static const char *const texts[] = {"[Trust]\nRunningSytem=no\n", "[Trust]\nTrusted=nobody\n",
                                             "[Trust]\nRunningSystem=yes\nRunningSytem=no\n",
@@ -306,6 +389,8 @@ static void machine_takes_over_what_concerns_it(void **state) {
         assert_int_equal(c.max_failures, 5);
         assert_int_equal(c.max_attempts, 6);
         assert_int_equal(c.unwatched, c.settle_max);
+        assert_int_equal(c.scan_timeout, 3 * USEC_PER_SEC);
+        assert_int_equal(c.unlock_gap, 100 * USEC_PER_MSEC);
 }
 
 static void what_is_not_watched_is_not_scanned_without_end(void **state) {
@@ -313,6 +398,24 @@ static void what_is_not_watched_is_not_scanned_without_end(void **state) {
         VolumeConfig c = settings_volume_config(&s);
         assert_int_equal(c.settle_max, 0);
         assert_int_equal(c.unwatched, USEC_PER_SEC);
+}
+
+static uint64_t build_timeout_of(const Scratch *s, const char *scan_timeout) {
+        char text[64];
+        (void) snprintf(text, sizeof(text), "[Watch]\nScanTimeoutSec=%s\n", scan_timeout);
+        _cleanup_(settings_done) Settings settings = load(s, text, 0, NULL);
+        VolumeConfig c = settings_volume_config(&settings);
+        assert_int_equal(c.scan_timeout, settings.scan_timeout);
+        return c.build_timeout;
+}
+
+static void build_has_four_times_the_patience_of_a_scan(void **state) {
+        assert_int_equal(build_timeout_of(*state, "30"), 120 * USEC_PER_SEC);
+        assert_int_equal(build_timeout_of(*state, "3"), 12 * USEC_PER_SEC);
+        assert_int_equal(build_timeout_of(*state, "2500ms"), 10 * USEC_PER_SEC);
+        assert_int_equal(build_timeout_of(*state, "1"), 10 * USEC_PER_SEC);
+        assert_int_equal(build_timeout_of(*state, "infinity"), USEC_INFINITY / 4 * 4);
+        assert_int_equal(build_timeout_of(*state, "500000y"), USEC_INFINITY / 4 * 4);
 }
 
 int main(void) {
@@ -326,6 +429,10 @@ int main(void) {
                 scratch_test(lock_files_are_not_too_many),
                 scratch_test(bad_value_opens_no_door),
                 scratch_test(what_cannot_be_read_whole_closes_the_doors),
+                scratch_test(places_are_read_in_their_order),
+                scratch_test(whatever_cannot_be_looked_at_closes_the_doors),
+                scratch_test(what_is_masked_need_not_be_read),
+                scratch_test(build_has_four_times_the_patience_of_a_scan),
                 scratch_test(misspelt_no_is_no_yes),
                 scratch_test(comments_hide_nothing_that_follows),
                 scratch_test(what_was_read_before_stands_where_the_next_cannot_be),

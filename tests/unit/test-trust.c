@@ -184,6 +184,23 @@ static void serial_of_any_length_and_kind_is_kept(void **state) {
         trust_store_free(t);
 }
 
+/* A record is read up to 4095 bytes; a longer one is none of ours. */
+static void record_that_is_too_long_trusts_nobody(void **state) {
+        const Scratch *s = *state;
+        char serial[4095 - sizeof("serial=") + 2];
+        memset(serial, 'x', sizeof(serial));
+        for (int longer = 0; longer <= 1; longer++) {
+                serial[sizeof(serial) - 2 + (size_t) longer] = 0;
+                TrustStore *t = opened(s);
+                assert_int_equal(trust_store_add(t, EXT4, serial), 0);
+                t = reopened(s, t);
+                assert_int_equal(trust_store_has(t, EXT4, serial), !longer);
+                trust_store_free(t);
+                serial[sizeof(serial) - 2] = 'x';
+        }
+        assert_null(trust_store_free(NULL));
+}
+
 static void nothing_is_said_to_be_enrolled_that_could_not_be_written(void **state) {
         const Scratch *s = *state;
         if (geteuid() != 0)
@@ -223,6 +240,7 @@ int main(void) {
                 scratch_test(damaged_records_trust_nobody_and_do_not_stop_the_rest),
                 scratch_test(torn_record_trusts_nobody),
                 scratch_test(serial_of_any_length_and_kind_is_kept),
+                scratch_test(record_that_is_too_long_trusts_nobody),
                 scratch_test(nothing_is_said_to_be_enrolled_that_could_not_be_written),
                 scratch_test(folder_that_cannot_be_made_is_an_error),
         };

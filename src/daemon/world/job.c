@@ -93,10 +93,8 @@ int job_start(char *const *argv, int inherit, Job **ret) {
 
 Job *job_free(Job *j) {
         if (j) {
-                if (j->process_fd >= 0)
-                        close(j->process_fd);
-                if (j->output_fd >= 0)
-                        close(j->output_fd);
+                closep(&j->process_fd);
+                closep(&j->output_fd);
         }
         free(j);
         return NULL;

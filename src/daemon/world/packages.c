@@ -11,11 +11,10 @@ struct LockedFile {
         uint64_t inode;
 };
 
-/* One line: `1: POSIX  ADVISORY  WRITE 1234 fd:01:5678 0 EOF`. In the line of one that waits for the lock
- * `->` follows the number: it holds nothing yet. */
+/* One line: `1: POSIX  ADVISORY  WRITE 1234 fd:01:5678 0 EOF`. In the line of one that waits for the lock a
+ * `->` after the number comes in between, and so it is none: it holds nothing yet. */
 static bool locked_file_parse(const char *line, struct LockedFile *ret) {
-        return !strstr(line, " -> ") &&
-               sscanf(line, "%*s %*s %*s %*s %*s %x:%x:%" SCNu64, &ret->major, &ret->minor, &ret->inode) == 3;
+        return sscanf(line, "%*s %*s %*s %*s %*s %x:%x:%" SCNu64, &ret->major, &ret->minor, &ret->inode) == 3;
 }
 
 void locked_files_done(LockedFiles *l) {
@@ -28,7 +27,7 @@ int locked_files_parse(FILE *f, LockedFiles *ret) {
         char line[256];
         assert(f && ret);
         while (fgets(line, sizeof(line), f)) {
-                struct LockedFile file;
+                struct LockedFile file = {};
                 if (!locked_file_parse(line, &file))
                         continue;
                 if (grow(l.items, l.n) < 0)

@@ -123,11 +123,9 @@ static int read_settings_file(const char *file, Settings *s, unsigned *problems)
         return r == -EBADMSG || r == CONFFILE_PARTLY ? note_unread(s, file, line, -EBADMSG) : r;
 }
 
-static int read_standard_settings(Settings *s, unsigned *problems) {
-        static const char *const dirs[] = {"/etc/bootkeep", "/run/bootkeep", "/usr/local/lib/bootkeep",
-                                           "/usr/lib/bootkeep", NULL};
+static int read_settings_below(char *const *dirs, Settings *s, unsigned *problems) {
         _cleanup_strv_free_ char **files = NULL;
-        int r = conffile_list((char *const *) (const void *) dirs, "bootkeep.conf", &files);
+        int r = conffile_list(dirs, "bootkeep.conf", &files);
         if (r == -EBADMSG) {
                 (*problems)++;
                 r = note_unread(s, "bootkeep.conf.d", 0, r);
@@ -153,12 +151,14 @@ static void close_doors(Settings *s) {
                   s->unread);
 }
 
-int settings_load(const char *file, Settings *ret, unsigned *ret_problems) {
+/* Of FILE alone, or, if that is NULL, of what lies below DIRS. */
+static int load_settings(const char *file, char *const *dirs, Settings *ret, unsigned *ret_problems) {
+        assert(ret);
         _cleanup_(settings_done) Settings s = {};
         unsigned problems = 0;
         int r = set_defaults(&s);
         if (r >= 0)
-                r = file ? read_settings_file(file, &s, &problems) : read_standard_settings(&s, &problems);
+                r = file ? read_settings_file(file, &s, &problems) : read_settings_below(dirs, &s, &problems);
         if (r < 0)
                 return r;
         close_doors(&s);
@@ -173,6 +173,17 @@ int settings_load(const char *file, Settings *ret, unsigned *ret_problems) {
         if (ret_problems)
                 *ret_problems = problems;
         return 0;
+}
+
+int settings_load(const char *file, Settings *ret, unsigned *ret_problems) {
+        static const char *const dirs[] = {"/etc/bootkeep", "/run/bootkeep", "/usr/local/lib/bootkeep",
+                                           "/usr/lib/bootkeep", NULL};
+        return load_settings(file, (char *const *) (const void *) dirs, ret, ret_problems);
+}
+
+int settings_load_below(char *const *dirs, Settings *ret, unsigned *ret_problems) {
+        assert(dirs);
+        return load_settings(NULL, dirs, ret, ret_problems);
 }
 
 void settings_replace(Settings *to, Settings *after) {

@@ -31,6 +31,8 @@ void settings_done(Settings *s);
  * value guards something a bad one means the strict side, and see `unread`. -ENOMEM; -ENOENT if FILE is not
  * there. *RET is overwritten, not freed. */
 int settings_load(const char *file, Settings *ret, unsigned *ret_problems);
+/* The same of what lies below DIRS (strv, most important first) in place of the standard ones. */
+int settings_load_below(char *const *dirs, Settings *ret, unsigned *ret_problems);
 
 /* TO becomes what was read after it; if not all of that could be read, TO stands, but for `unread`. AFTER is
  * left empty. */

@@ -150,8 +150,7 @@ TrustStore *trust_store_free(TrustStore *t) {
                 Enrolled *e, *next;
                 HASH_ITER (hh, t->enrolled, e, next)
                         enrolled_forget(t, e);
-                if (t->dir >= 0)
-                        close(t->dir);
+                closep(&t->dir);
         }
         free(t);
         return NULL;
