@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What goes on when something fails: other caches are built all the same, but what depends on the failed one
- * is not; and then no helper is switched, for it is to carry a set of which every part fits the others. A
- * helper that fails keeps no other from being brought up to date. */
+/* What continues when something fails: other caches are built all the same, but those that depend on the
+ * failed one are not; and then no helper is switched, because all parts of the set that it carries must fit
+ * together. A helper that fails does not keep others from being updated. */
 
 #include "builder/build.h"
 
@@ -23,7 +23,7 @@
 #define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
 #define CMDLINE_FILE "/proc/cmdline"
 
-/* An output that is not what it should be, and of which cache. */
+/* An output that is not what it should be, and its cache. */
 typedef struct Spoiled {
         char *path;
         const PlanCache *cache;
@@ -56,8 +56,8 @@ static const char *volume_name(const Run *run) {
         return run->b->context->root->name;
 }
 
-/* The first reason is what the whole is said to have failed of; that something is not to be now is none for
- * that. */
+/* The first reason is reported as that of the whole build; that something was deferred does not count as
+ * one. */
 static void note_reason(Run *run, bool is_failure, const char *what, const char *reason) {
         if (run->reason && (run->reason_is_failure || !is_failure))
                 return;
@@ -65,7 +65,7 @@ static void note_reason(Run *run, bool is_failure, const char *what, const char 
         (void) failure(&run->reason, 0, "%s: %s", what, reason);
 }
 
-/* Is the volume the root of the system that runs, so that it needs no chroot and was booted from? */
+/* Is the volume the root of the running system, so that it needs no chroot and was booted from? */
 static bool is_running_root(const Root *root) {
         struct stat a, b;
         return streq(root->mount.target, "/") && stat("/", &a) >= 0 && fstat(root->fd, &b) >= 0 &&

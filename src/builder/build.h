@@ -10,7 +10,7 @@ typedef struct Build {
         const FreshnessContext *context; /* without watches */
         const HelperList *helpers;
         Interrupt *interrupt;
-        FILE *report; /* records BUILT, UPDATED, PROGRESS; borrowed */
+        FILE *report; /* for records BUILT, UPDATED, PROGRESS; borrowed */
         bool force, caches_only, helpers_only;
 } Build;
 
@@ -20,6 +20,6 @@ typedef enum BuildResult {
         BUILD_NOT_NOW,
 } BuildResult;
 
-/* 0, *RET says how it went, *RET_REASON (NULL on success) the first thing that went wrong. Everything is
+/* 0, *RET is the outcome, *RET_REASON (NULL on success) the first thing that went wrong. Everything is
  * logged. Negative errno: out of memory and the like, not logged. */
 int build_run(const Build *b, BuildResult *ret, char **ret_reason);

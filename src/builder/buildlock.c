@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* flock(2) has no descriptor to poll and its wait cannot be left without a race when signals are blocked. But
- * the lock belongs to the open file, not to the process: so a child does the waiting, and what it got is ours
- * when it has gone. */
+/* flock(2) has no descriptor to poll, and with signals blocked its wait cannot be interrupted without a race.
+ * But the lock belongs to the open file, not to the process: so a child does the waiting, and the lock that
+ * it got is ours when it has exited. */
 
 #include "builder/buildlock.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The file lock (buildlock.c) keeps two builds of a volume apart with or without a daemon; this one keeps a
- * build apart from everybody else. It starts no daemon: where none runs, none gives locks. */
+ * build apart from everybody else. It does not start a daemon: if none is running, nobody gives out locks. */
 
 #include "builder/buslock.h"
 
@@ -15,9 +15,9 @@
 
 /* Those in line for longer than this are told so. */
 #define PATIENCE_USEC (200 * USEC_PER_MSEC)
-/* A bus that does not even let us in by then is none. */
+/* A bus that does not even accept us by then counts as none. */
 #define GREETING_USEC (5 * USEC_PER_SEC)
-/* To give it back is to say so: a daemon that hangs must not keep us. */
+/* Releasing only takes sending the call: a daemon that hangs must not block us. */
 #define RELEASE_USEC (5 * USEC_PER_SEC)
 
 /* One turn of waiting at most. */
@@ -89,8 +89,7 @@ static int send_lock_call(const BusLock *lock, bool no_wait, LockCall *call) {
         return r < 0 ? r : sd_bus_call_async(lock->bus, &call->slot, m, on_lock_answer, call, UINT64_MAX);
 }
 
-/* Until there is something to read, or DEADLINE_USEC, or sd-bus may have deadlines of its own to look after.
- * -EINTR. */
+/* Waits until there is something to read, or DEADLINE_USEC, or a deadline of sd-bus. -EINTR. */
 static int poll_bus(const LockCall *call, uint64_t deadline_usec) {
         Interrupt *interrupt = call->patience->interrupt;
         uint64_t now = now_usec(), rest = deadline_usec > now ? deadline_usec - now : 0;
@@ -126,7 +125,7 @@ static int await_lock(LockCall *call) {
         return 0;
 }
 
-/* Errors with which nobody is there, or it is nobody's business, and nothing is to be said about that. */
+/* Errors that mean that there is no daemon, or that it does not care; not worth mentioning. */
 static bool is_nobody(const sd_bus_error *error) {
         static const char *const names[] = {
                 BOOTKEEP_ERROR_NO_SUCH_VOLUME, SD_BUS_ERROR_SERVICE_UNKNOWN, SD_BUS_ERROR_NAME_HAS_NO_OWNER,

@@ -3,15 +3,15 @@
 
 #include "builder/patience.h"
 
-/* The lock that bootkeepd gives, see org.bootkeep1(5), as any client takes it: so that a build waits its turn
- * among all who change the volume's caches. */
+/* The lock given out by bootkeepd, see org.bootkeep1(5), taken as by any client: so that a build waits its
+ * turn among all clients that change the volume's caches. */
 typedef struct BusLock BusLock;
 
 typedef enum BusLockResult {
         BUSLOCK_TAKEN,
         BUSLOCK_NOBODY, /* no bus, no daemon, or it does not watch this volume: there is nobody to ask */
         BUSLOCK_BUSY,   /* a client holds it, and it was not to be waited for */
-        BUSLOCK_REBOOT, /* the system is about to go down: nothing new is to be begun */
+        BUSLOCK_REBOOT, /* the system is about to go down: nothing new may begin */
 } BusLockResult;
 
 typedef struct BusLockRequest {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The fingerprint that is recorded is the one taken before the builder ran: what changes while it runs makes
- * the cache stale again, and is not lost. */
+/* The fingerprint recorded is the one taken before the builder ran: a change while it runs makes the cache
+ * stale again, and is not lost. */
 
 #include "builder/cachebuild.h"
 
@@ -135,7 +135,7 @@ static int take_stamp(const Run *run, Stamp **ret, char **reterr) {
                                                            : failure(reterr, r, "source %s", why);
 }
 
-/* 0: built; -ECANCELED: the builder did not, *RET says how. */
+/* 0: built; -ECANCELED: the builder did not build it, *RET says how. */
 static int build_and_settle(const Run *run, RunnerOutcome *ret, char **reterr) {
         _cleanup_(stamp_freep) Stamp *stamp = NULL;
         _cleanup_(outputs_done) Outputs outputs = OUTPUTS_NULL;

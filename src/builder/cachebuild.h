@@ -8,7 +8,7 @@
 /* Builds one cache, if it needs to be: one instance, one run of its builder. */
 
 typedef enum CacheOutcome {
-        CACHE_FRESH, /* nothing was to be done */
+        CACHE_FRESH, /* there was nothing to do */
         CACHE_BUILT,
         CACHE_FAILED,
         CACHE_NOT_NOW,
@@ -20,8 +20,9 @@ typedef struct CacheBuild {
         Interrupt *interrupt;
         Progress *progress;
         bool force;
-        bool running; /* the volume is the root that we run on: no chroot */
+        bool running; /* the volume is our own root: no chroot */
 } CacheBuild;
 
-/* 0, *RET says how it went, *RET_REASON why not (NULL for FRESH and BUILT); negative errno: out of memory. */
+/* 0, *RET is the outcome, *RET_REASON the reason (NULL for FRESH and BUILT); negative errno: out of
+ * memory. */
 int cachebuild_run(const CacheBuild *b, const PlanCache *cache, CacheOutcome *ret, char **ret_reason);

@@ -17,7 +17,7 @@ static void session_options_done(SessionOptions *o) {
         o->builders = strv_free(o->builders);
 }
 
-/* Has to be known before the first message, so it goes by the way that the logger knows. */
+/* Must be known before the first message, so it is passed the way the logger knows. */
 static int option_quiet(const char *value, void *data) {
         if (setenv("BOOTKEEP_LOG_LEVEL", "warning", true) < 0)
                 return error_origin(-errno);

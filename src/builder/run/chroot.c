@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Everything is attached by descriptor: a volume in which /proc is a link to somewhere else gets no mount
- * there, and nothing that is mounted here is seen by anyone else or outlives the builder. */
+ * there, and nothing mounted here is visible to anyone else or outlives the builder. */
 
 #include "builder/run/chroot.h"
 

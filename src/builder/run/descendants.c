@@ -28,13 +28,13 @@ static void await_death(pid_t pid, uint64_t deadline_usec) {
                             (int) MIN((deadline_usec - now) / USEC_PER_MSEC + 1, (uint64_t) INT32_MAX));
 }
 
-/* The death of one may hand us its children, so this goes on until none is left. */
+/* When one dies we may inherit its children, so this repeats until none is left. */
 unsigned descendants_kill(uint64_t deadline_usec) {
         unsigned n, most = 0;
         pid_t first = 0;
         do {
                 while (waitpid(-1, NULL, WNOHANG) > 0)
-                        ; /* what had ended by itself is no offence */
+                        ; /* one that had exited by itself is no offence */
                 n = kill_children(&first);
                 most = MAX(most, n);
                 if (n > 0)

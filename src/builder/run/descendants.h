@@ -3,7 +3,7 @@
 
 #include "base/util.h"
 
-/* Kills every child of the calling process, and then what these leave to it as their subreaper
- * (PR_SET_CHILD_SUBREAPER), until none is left or DEADLINE_USEC (of now_usec()) has come. Returns the most
- * that there were at once. */
+/* Kills all children of the calling process, and then those that it inherits as their subreaper
+ * (PR_SET_CHILD_SUBREAPER), until none is left or DEADLINE_USEC (of now_usec()) has passed. Returns the
+ * maximum number at once. */
 unsigned descendants_kill(uint64_t deadline_usec);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A builder may print without end, without newlines and in no encoding at all; the journal and the person's
- * terminal get none of that. */
+/* A builder may print without end, without newlines and in no valid encoding; neither the journal nor a
+ * terminal may get any of that. */
 
 #include "builder/run/linecutter.h"
 

@@ -6,8 +6,8 @@
 #define LINECUTTER_LINE_MAX 4096U
 #define LINECUTTER_LINES_MAX 10000U
 
-/* Cuts what a builder prints into lines for the log: printable, bounded in length and number. Empty lines are
- * left out. */
+/* Cuts the output of a builder into lines for the log: printable, limited in length and number. Empty lines
+ * are dropped. */
 typedef struct LineCutter {
         void (*line)(const char *line, void *userdata); /* borrowed for the call */
         void *userdata;
@@ -16,7 +16,7 @@ typedef struct LineCutter {
         unsigned n_lines;
 } LineCutter;
 
-/* Takes SIZE bytes; calls LINE for each line that is complete or too long. */
+/* Adds SIZE bytes; calls LINE for each line that is complete or too long. */
 void linecutter_feed(LineCutter *c, const char *data, size_t size);
-/* The end: what is left is a line, too. */
+/* The end: the rest is a line, too. */
 void linecutter_finish(LineCutter *c);

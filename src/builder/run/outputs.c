@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A builder writes by path and as root. That its paths stay on the volume is seen to here, before it runs: no
- * symbolic link on the way, none in the place. A volume whose owner races against his own builder is beyond
- * this, and is not trusted in the first place. */
+/* A builder writes by path and as root. This ensures, before it runs, that its paths stay on the volume:
+ * there is no symbolic link in the path, nor in its place. It does not help against an owner of the volume
+ * who races against the builder; such a volume is not trusted in the first place. */
 
 #include "builder/run/outputs.h"
 
@@ -24,7 +24,7 @@ static int hash_output_entry(const WalkEntry *e, void *userdata) {
         return 0;
 }
 
-/* How the output at PATH stands. *RET is all zero before, and stays so if there is none. */
+/* The state of the output at PATH. *RET is all zero before, and stays so if there is none. */
 static int fingerprint_output(int root, const char *path, Fingerprint *ret) {
         _cleanup_(hasher_freep) Hasher *h = hasher_new();
         int r;
@@ -40,7 +40,7 @@ static int fingerprint_output(int root, const char *path, Fingerprint *ret) {
         return 0;
 }
 
-/* The first directory on the way to PATH that is a link, for the message. */
+/* The first directory in PATH that is a link, for the message. */
 static char *find_link_on_way(int root, const char *path) {
         _cleanup_free_ char *copy = strdup(path);
 
@@ -129,7 +129,7 @@ static int make_durable(int dirfd, const char *name) {
 
         if (fd < 0 || fstat(fd, &st) < 0)
                 return error_origin(-errno);
-        /* a whole tree: its files one by one would cost more than all that is dirty */
+        /* a whole tree: syncing its files one by one would cost more than syncing everything */
         if ((S_ISDIR(st.st_mode) ? syncfs(fd) : fsync(fd)) < 0 || fsync(dirfd) < 0)
                 return error_origin(-errno);
         return 0;

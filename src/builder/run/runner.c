@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The parent's side: waits for output, end, timeout and interruption in one poll, and sees to it that nothing
- * stays behind. What the child does before its exec is spawn.c. Refuses to be clever about what the builder
- * does: it is root's own program. */
+/* The parent's side: waits for output, exit, timeout and interruption in one poll, and ensures that nothing
+ * is left behind. What the child does before its exec is in spawn.c. Refuses to be clever about what the
+ * builder does: it is root's own program. */
 
 #include "builder/run/runner.h"
 
@@ -58,8 +58,8 @@ static void advance_phase(Runner *r) {
         r->deadline = now_usec() + STOP_USEC;
 }
 
-/* Takes what there is, once: one that prints without end must not keep us from looking at the clock. False:
- * nothing more (now). */
+/* Reads what there is, once: a builder that prints without end must not keep us from checking the clock.
+ * False: nothing more (now). */
 static bool read_output(Runner *r, bool *ret_end) {
         char buffer[16384];
         ssize_t n = read(r->spawn.output_fd, buffer, sizeof(buffer));
@@ -70,7 +70,7 @@ static bool read_output(Runner *r, bool *ret_end) {
         return n > 0;
 }
 
-/* What is still in the pipe; a writer that cannot be killed does not hold us. */
+/* The rest in the pipe; a writer that cannot be killed does not block us. */
 static void drain_output(Runner *r) {
         bool end;
 
@@ -113,7 +113,7 @@ static void give_beat(Runner *r) {
         r->job->runs(r->job->userdata);
 }
 
-/* Until the builder's own process has ended, or cannot be ended. */
+/* Until the builder's own process has exited, or cannot be killed. */
 static int wait_until_end(Runner *r) {
         enum { END, OUTPUT, INTERRUPT };
         struct pollfd p[] = {
@@ -142,7 +142,7 @@ static int wait_until_end(Runner *r) {
         return 0;
 }
 
-/* As the subreaper we inherit whatever lost its parent. */
+/* As the subreaper we inherit all orphans. */
 static void reap_descendants(const Runner *r) {
         unsigned n = descendants_kill(now_usec() + STOP_USEC);
 

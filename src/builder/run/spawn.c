@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Between fork and exec. There are two forks: between us and the builder stands a nanny, whose only task is
- * to outlive us. If we are killed, it kills all that the builder has started, which nobody else could find
- * any more, and holds until then what it has of ours: the locks of the volume. So no build begins while
- * another still writes. If we live it ends as the builder ends.
+/* Between fork and exec. There are two forks: between us and the builder there is a nanny, whose only task is
+ * to outlive us. If we are killed, it kills everything that the builder has started, which nobody else could
+ * find any more, and until then holds what it has inherited from us: the locks of the volume. So no build
+ * begins while another still writes. If we live, it exits as the builder does.
  *
- * The builder gets a session, a directory, an environment and a priority of its own,
- * and of ours nothing but the pipe. What fails on this way is told through a second pipe that exec closes:
- * so "cannot be started" is never taken for "has failed". */
+ * The builder gets a session, a directory, an environment and a priority of its own, and inherits nothing but
+ * the pipe. Failures before exec are reported through a second pipe that exec closes: so "cannot be started"
+ * is never mistaken for "has failed". */
 
 #include "builder/run/spawn.h"
 
@@ -41,8 +41,8 @@ void spawn_done(Spawn *s) {
         *s = SPAWN_NULL;
 }
 
-/* The soft limit of descriptors that programs expect: bootkeepd raised it for itself, and with a high one
- * those that close all there could be take long, and select(2) fails. */
+/* The soft limit of descriptors that programs expect: bootkeepd raised it for itself, and with a high one,
+ * programs that close all possible descriptors take long, and select(2) fails. */
 #define NOFILE_SOFT 1024
 
 static void lower_priority(void) {
@@ -97,7 +97,7 @@ static int make_builder_environment(char *const *more, char ***ret) {
         return 0;
 }
 
-/* The host's: a volume need not have one. */
+/* That of the host: a volume need not have one. */
 static int take_null_as_input(void) {
         int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
@@ -141,7 +141,7 @@ __attribute__((__noreturn__)) static void report_and_exit(int error, int r, cons
         SpawnError message = {.error = r};
 
         (void) strncpy(message.what, strempty(what), sizeof(message.what) - 1);
-        /* the descriptor has moved if we came that far */
+        /* the descriptor has moved if we got that far */
         int fd = fcntl(error, F_GETFD) >= 0 ? error : ERROR_FD;
         (void) write_all(fd, &message, sizeof(message));
         _exit(127);
@@ -154,7 +154,7 @@ static void run_builder_child(const RunnerJob *job, pid_t parent, int output, in
         report_and_exit(error, r, what);
 }
 
-/* As the builder ended, so ends the nanny. */
+/* The nanny exits as the builder did. */
 __attribute__((__noreturn__)) static void end_like(int status) {
         int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
         sigset_t mask;
@@ -170,7 +170,7 @@ __attribute__((__noreturn__)) static void end_like(int status) {
         _exit(128 + sig);
 }
 
-/* What lost its parent is ours, too, and may end before the builder does. */
+/* Orphans are ours, too, and may exit before the builder does. */
 static bool has_ended(pid_t builder, int *ret_status) {
         int status;
         pid_t pid;
@@ -183,7 +183,7 @@ static bool has_ended(pid_t builder, int *ret_status) {
         return false;
 }
 
-/* Who asks the builder to end asks our process group, which it may have left: timeout(1) does. */
+/* A signal to stop the builder goes to our process group, which it may have left: timeout(1) does. */
 static void pass_on_sigterm(pid_t builder) {
         pid_t group = getpgid(builder);
 
@@ -211,7 +211,7 @@ static void run_nanny(const RunnerJob *job, pid_t parent, int output, int error)
         (void) setsid();
         (void) sigfillset(&signals);
         (void) sigprocmask(SIG_SETMASK, &signals, NULL);
-        (void) signal(SIGCHLD, SIG_DFL); /* who ignores it has no exit status of a child */
+        (void) signal(SIGCHLD, SIG_DFL); /* a process that ignores it gets no exit status of a child */
         (void) prctl(PR_SET_CHILD_SUBREAPER, 1);
         (void) prctl(PR_SET_PDEATHSIG, SIGTERM); /* one that watch_over waits for */
         builder = fork();
@@ -234,7 +234,7 @@ static int make_pipe(int flags, int *ret_read, int *ret_write) {
         return 0;
 }
 
-/* The child's complaint, or 0 bytes as soon as it runs its program. */
+/* The error reported by the child, or 0 bytes as soon as it executes its program. */
 static int read_complaint(const RunnerJob *job, pid_t pid, int fd, char **reterr) {
         SpawnError message = {};
         ssize_t n;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Looks at the volume, never at the helper. Content is read only where the record does not know it: the
- * description is taken before the content, so a file that changes in between is read again next time. */
+/* Reads the volume, never the helper. Content is read only if the record does not have it: the description is
+ * taken before the content, so a file that changes in between is read again next time. */
 
 #include "builder/transaction/carry.h"
 
@@ -17,7 +17,7 @@ typedef struct Gatherer {
         const Carry *carry;
         NameMap known; /* CarriedFile by source */
         WantedSet set;
-        const ManifestCopy *copy; /* the one at work */
+        const ManifestCopy *copy; /* the current one */
         const char *base, *to;    /* its `from` without links, its `to` */
         char **reterr;
 } Gatherer;
@@ -27,7 +27,7 @@ static void gatherer_done(Gatherer *g) {
         wanted_set_done(&g->set);
 }
 
-/* An entry is always read: what stands on the helper is not what stands on the volume. */
+/* An entry is always read: its text on the helper differs from that on the volume. */
 static int map_known(Gatherer *g) {
         const CarriedSet *carried = &g->carry->record->carried;
         for (size_t i = 0; i < carried->n && !g->carry->read_all; i++) {
@@ -43,7 +43,7 @@ static const CarriedFile *find_known(const Gatherer *g, const WantedFile *f) {
         return known && streq(known->description, f->description) ? known : NULL;
 }
 
-/* A regular file stood there a moment ago. */
+/* There was a regular file a moment ago. */
 static int find_source_again(int root, const char *source, int *ret_fd) {
         _cleanup_close_ int fd = -EBADF;
         struct stat st;
@@ -93,7 +93,7 @@ static int read_source(const Gatherer *g, WantedFile *f) {
                      : fingerprint_content(fd, interrupt_wished, g->carry->interrupt, &f->content, &f->size);
 }
 
-/* What cannot be carried: an error, but for misc. */
+/* A file that cannot be carried: an error, except for misc. */
 static int cannot_carry(const Gatherer *g, int r, const char *path, const char *what) {
         if (r == -ENOMEM || r == -EINTR)
                 return r;
@@ -154,7 +154,7 @@ static const char *describe_missing_source(int r) {
         return strerror(-r);
 }
 
-/* *FROM is without links from here on: the walk then gives paths that begin with it. */
+/* *FROM is without links from here on, so that the paths from the walk begin with it. */
 static int resolve_from(const Gatherer *g, char **from) {
         _cleanup_close_ int fd = -EBADF;
         char *path = NULL;
@@ -181,7 +181,7 @@ static int gather_copy(Gatherer *g, const PlanCopy *pc) {
         g->base = from;
         g->to = to;
         r = walk_source(&(Walk){.root = c->root->fd}, from, &(Visitor){on_source_entry, g});
-        /* what on_source_entry said is said already; it never returns these */
+        /* errors of on_source_entry are reported already; it never returns these */
         return r == -ENOENT || r == -ENOTDIR || r == -EXDEV
                        ? cannot_carry(g, r, from, describe_missing_source(r))
                        : r;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Everybody who wants to know whether a file on a helper is ours asks here, so that there is one rule. */
+/* All questions whether a file on a helper is ours are answered here, so that there is one rule. */
 
 #include "builder/transaction/claim.h"
 
@@ -26,7 +26,8 @@ bool claim_covers(const Claim *c, const char *path, const WantedFile *found) {
                 return !carried->adopted;
         if (name_map_get(&c->kept, path) || name_map_get(&c->ours, path))
                 return true;
-        /* without a record: nobody else gives names of the content, or writes entries that hold them */
+        /* without a record: nobody else uses names derived from the content, or writes entries that contain
+         * them */
         return found && (found->role == ROLE_ENTRY || wanted_file_is_named_by_content(found));
 }
 

@@ -3,7 +3,7 @@
 
 #include "helper/helperrecord.h"
 
-/* What of a helper is ours. Pure. Borrows from the record. */
+/* What is ours on a helper. Pure. Borrows from the record. */
 typedef struct Claim {
         NameMap carried, kept, ours; /* by name on the helper */
 } Claim;
@@ -11,9 +11,9 @@ typedef struct Claim {
 int claim_init(Claim *c, const HelperRecord *record); /* -ENOMEM */
 void claim_done(Claim *c);
 
-/* Is what stands under the name PATH ours, so that it may be replaced without a word, and removed? FOUND: the
- * wanted file of that name, where what stands there is just that, content and all; else NULL. */
+/* Is the file at PATH ours, so that it may be replaced silently, and removed? FOUND: the wanted file of that
+ * name if it is exactly what is there, including the content; else NULL. */
 bool claim_covers(const Claim *c, const char *path, const WantedFile *found);
 
-/* What the record says is carried under this name, or NULL. */
+/* The file that the record lists as carried under this name, or NULL. */
 const CarriedFile *claim_carried(const Claim *c, const char *path);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The order is the safety: what an entry names comes before the entry, what is removed comes after
- * everything, and an entry goes before what it names. */
+/* Safety is in the order: files that an entry names are written before the entry, removals come after
+ * everything, and an entry is removed before the files it names. */
 
 #include "builder/transaction/decision.h"
 

@@ -35,7 +35,7 @@ static int sweep_beside(Sweep *s, const char *path) {
         return r < 0 ? failure_errno(s->reterr, r, "%s", path) : 0;
 }
 
-/* Also where it was for files that nobody wants any more: those the record of its intent calls ours. */
+/* Also those for files that nobody wants any more, which the record of its intent lists as ours. */
 int directories_sweep(int root, const HelperRecord *record, const WantedSet *wanted, Progress *progress,
                       char **reterr) {
         _cleanup_(sweep_done) Sweep s = {

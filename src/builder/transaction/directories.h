@@ -4,19 +4,20 @@
 #include "base/progress.h"
 #include "helper/look.h"
 
-/* The directories of a helper that its files lie in: those to be made, those that we made, and what a killed
- * build had staged in them. ROOT is the helper's root; PROGRESS says that we live, or is NULL. */
+/* The directories that the files of a helper are in: those to create, those that we created, and what a
+ * killed build had staged in them. ROOT is the root of the helper; PROGRESS gives signs of life, or is
+ * NULL. */
 
-/* Removes what an interrupted build had staged beside the files of RECORD and of WANTED: it must not count as
- * used space. */
+/* Removes what an interrupted build had staged next to the files of RECORD and of WANTED: it must not count
+ * as used space. */
 int directories_sweep(int root, const HelperRecord *record, const WantedSet *wanted, Progress *progress,
                       char **reterr);
 
-/* Those that have to be made for WANTED, outer ones first. */
+/* Those that must be created for WANTED, outer ones first. */
 int directories_missing(int root, const WantedSet *wanted, const HelperView *views, char ***ret,
                         char **reterr);
 
-/* Adds those of PATHS that are there to V. */
+/* Adds those of PATHS that exist to V. */
 int directories_standing(int root, char *const *paths, StrvBuilder *v);
 
 /* Removes those of PATHS (outer ones first) that are empty. */

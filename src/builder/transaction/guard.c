@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* An `each` that suddenly matches nothing must not empty the helper. A new kernel for an old one is no loss:
- * what counts is what is lost over what is gained. */
+/* An `each` that suddenly matches nothing must not empty the helper. A new kernel in place of an old one is
+ * not a loss: what counts is the number of names lost minus those gained. */
 
 #include "builder/transaction/guard.h"
 
@@ -11,7 +11,7 @@
 /* Of the old set and of the new one. */
 typedef struct Comparison {
         size_t had[_ROLE_MAX], has[_ROLE_MAX];
-        size_t lost, gained; /* files by what the manifest calls them */
+        size_t lost, gained; /* files by their names in the manifest */
 } Comparison;
 
 static int compare_sets(const CarriedSet *old, const WantedSet *new, Comparison *ret) {

@@ -3,6 +3,6 @@
 
 #include "builder/transaction/helperplan.h"
 
-/* 0; -EPERM: what is wanted would take from the helper what nobody can have meant to be taken, *RETERR says
+/* 0; -EPERM: the wanted set would remove from the helper what nobody can have meant to remove, *RETERR says
  * what; never with `force`. Pure. */
 int guard_helper(const HelperPlanInput *in, char **reterr);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What stays for the boot that is running: the set that it was booted from, beside the new one, until a build
- * in a later boot - unless that later boot was of the kept set, as the new one did not come up. */
+/* What is kept for the running boot: the set that it was booted from, next to the new one, until a build
+ * during a later boot, unless that boot used the kept set because the new one did not come up. */
 
 #include "builder/transaction/keep.h"
 
@@ -23,8 +23,8 @@ static int keep_file(PlanDraft *d, KeptFile *file) {
         return r >= 0 && name_map_put(&d->kept, name, name) < 0 ? error_origin(-ENOMEM) : r;
 }
 
-/* Is F in the command line that the boot loader gave the kernel? Its name is of its content, so it tells
- * which set. */
+/* Is F on the command line that the boot loader passed to the kernel? Its name is derived from its content,
+ * so it identifies the set. */
 static bool was_started(const HelperPlanInput *in, const KeptFile *f) {
         const char *name = path_last(f->path), *at = in->cmdline;
         size_t n = strlen(name);
@@ -34,8 +34,8 @@ static bool was_started(const HelperPlanInput *in, const KeptFile *f) {
         return false;
 }
 
-/* Who found that the new set does not boot has chosen the kept one, and must not lose it for one newer still.
- */
+/* Somebody who found that the new set does not boot has chosen the kept one, and must not lose it to an even
+ * newer one. */
 static bool kept_set_was_booted(const PlanDraft *d) {
         const KeptSet *old = &d->in->record->kept;
         for (size_t i = 0; i < old->n; i++)
@@ -45,7 +45,7 @@ static bool kept_set_was_booted(const PlanDraft *d) {
         return false;
 }
 
-/* Kept in this boot already, or booted from again. */
+/* Already kept during this boot, or booted from again. */
 static int keep_what_is_kept(PlanDraft *d) {
         const KeptSet *old = &d->in->record->kept;
         bool booted = kept_set_was_booted(d);
@@ -75,8 +75,8 @@ static int keep_if_named(PlanDraft *d, const SeenFile *entry, KeptFile file) {
         return keep_file(d, &file);
 }
 
-/* The files of its own that ENTRY names. They are left, not carried, where a build wrote the entry that was
- * interrupted then. */
+/* The files that only ENTRY names. They are leftovers, not carried, if the build that wrote the entry was
+ * interrupted afterwards. */
 static int keep_named(PlanDraft *d, const SeenFile *entry) {
         const CarriedSet *carried = &d->in->record->carried;
         const SeenSet *left = d->in->left;
@@ -94,7 +94,7 @@ static int keep_named(PlanDraft *d, const SeenFile *entry) {
         return r;
 }
 
-/* The text of ENTRY under a name beside it. */
+/* The text of ENTRY under a name next to it. */
 static int make_sibling(const SeenFile *entry, KeptFile *ret) {
         _cleanup_(hasher_freep) Hasher *h = hasher_new();
         size_t size = entry->size;
@@ -126,7 +126,7 @@ static bool is_left_as_it_is(const PlanDraft *d, const SeenFile *entry) {
         return w && w->text && w->size == entry->size && memcmp(w->text, entry->text, w->size) == 0;
 }
 
-/* An entry that stood there when this boot began, and is about to change or go. */
+/* An entry that existed when this boot began, and is about to be changed or removed. */
 static int keep_what_was_booted(PlanDraft *d) {
         const SeenSet *entries = d->in->entries;
         for (size_t i = 0; i < entries->n; i++) {
@@ -146,7 +146,7 @@ int keep_booted_set(PlanDraft *d) {
         return r < 0 ? r : keep_what_was_booted(d);
 }
 
-/* New entries stay: what they name is carried. */
+/* New entries are kept: what they name is carried. */
 int keep_forget_dropped(PlanDraft *d) {
         KeptSet *s = &d->plan->kept;
         size_t n = 0;

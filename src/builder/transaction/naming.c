@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Why a name of the content: the new kernel is complete and durable under its own name before anything points
- * at it, beside the old one, which stays bootable until then; the switch is the one small write of the entry.
- * Pure: looks at no file. */
+/* Why names are derived from content: the new kernel is complete and durable under its own name before
+ * anything points at it, next to the old one, which stays bootable until then; the switch is the single small
+ * write of the entry. Pure: accesses no file. */
 
 #include "builder/transaction/naming.h"
 
@@ -151,7 +151,7 @@ static int name_files(Naming *n) {
         return 0;
 }
 
-/* NAME is what F is called, so far. */
+/* NAME is the name of F so far. */
 static int check_clash(const Naming *n, NameMap *m, const WantedFile *f, const char *name) {
         int r = name_map_put(m, name, f);
         if (r < 0)
@@ -163,7 +163,7 @@ static int check_clash(const Naming *n, NameMap *m, const WantedFile *f, const c
         return 0;
 }
 
-/* The file of M, but for misc, that lies where a folder of NAME must be. NAME is cut. */
+/* The file of M, except for misc, that is where a folder of NAME must be. NAME is truncated. */
 static const WantedFile *find_in_the_way(const NameMap *m, char *name) {
         const WantedFile *f = NULL;
         while (!f && path_cut_last(name))
@@ -171,7 +171,8 @@ static const WantedFile *find_in_the_way(const NameMap *m, char *name) {
         return f && f->role != ROLE_MISC ? f : NULL;
 }
 
-/* Said before anything is written: the second of them could never be switched. Misc is left out then. */
+/* Reported before anything is written: the second of them could never be switched. Misc files are left out
+ * then. */
 static int check_folders(const Naming *n, const NameMap *m) {
         for (size_t i = 0; i < n->set->n; i++) {
                 const WantedFile *f = &n->set->items[i];

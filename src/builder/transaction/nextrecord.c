@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* That no file of ours is ever taken for a stranger's, nor a stranger's for ours, whenever we are killed. */
+/* Ensures that no file of ours is ever mistaken for somebody else's, nor the reverse, whenever we are
+ * killed. */
 
 #include "builder/transaction/nextrecord.h"
 
@@ -25,7 +26,7 @@ static int copy_carried(const CarriedFile *from, CarriedSet *set) {
         return carried_set_add(set, &f);
 }
 
-/* They stand there by then, whether they have to be written yet or not. */
+/* They exist by then, whether they have yet to be written or not. */
 static int copy_kept_set(const KeptSet *from, KeptSet *set) {
         for (size_t i = 0; i < from->n; i++) {
                 const KeptFile *kept = &from->items[i];
@@ -48,7 +49,7 @@ static int add_all(StrvBuilder *b, char *const *more) {
         return 0;
 }
 
-/* Those of MORE that are not in SEEN, which takes them up. */
+/* Those of MORE that are not in SEEN, to which they are added. */
 static int add_new(StrvBuilder *b, NameMap *seen, char *const *more) {
         for (; more && *more; more++) {
                 int r = name_map_put(seen, *more, *more);
@@ -58,7 +59,7 @@ static int add_new(StrvBuilder *b, NameMap *seen, char *const *more) {
         return 0;
 }
 
-/* Directories that we made, each once and outer ones first. */
+/* Directories that we created, each once and outer ones first. */
 static int join_made(char *const *old, char *const *new, char ***ret) {
         _cleanup_(name_map_done) NameMap seen = NAME_MAP_EXACT;
         _cleanup_(strv_builder_done) StrvBuilder made = {};
@@ -67,8 +68,8 @@ static int join_made(char *const *old, char *const *new, char ***ret) {
         return strv_builder_finish(&made, ret);
 }
 
-/* What comes twice stays where it comes last: what is ours is removed from the end, and an entry comes after
- * what it names. */
+/* Of duplicates the last one is kept: what is ours is removed from the end, and an entry comes after what it
+ * names. */
 static int finish_ours(StrvBuilder *b, char ***ret) {
         _cleanup_(name_map_done) NameMap seen = NAME_MAP_EXACT;
         size_t n = b->n, kept = b->n;
@@ -92,7 +93,7 @@ static int finish_ours(StrvBuilder *b, char ***ret) {
 
 /* ---- before ---- */
 
-/* Backwards, as its entries come first. */
+/* Backwards, because its entries come first. */
 static int add_kept_names(StrvBuilder *ours, const KeptSet *kept) {
         for (size_t i = kept->n; i > 0; i--)
                 if (strv_builder_extend(ours, kept->items[i - 1].path) < 0)
@@ -130,7 +131,7 @@ int next_record_intent(const HelperRecord *old, const HelperPlan *plan, char *co
 
 /* ---- after ---- */
 
-/* The content that stands there since an earlier boot keeps that boot. */
+/* Content that was there during an earlier boot keeps that boot. */
 static const char *boot_of(const Outcome *o, const WantedFile *f) {
         const CarriedFile *before = claim_carried(o->claim, f->path);
         return before && fingerprint_equal(&before->content, &f->content) ? before->boot : o->boot_id;
@@ -152,7 +153,7 @@ static int carry_file(const Outcome *o, size_t i, CarriedSet *set) {
         return copy_carried(&carried, set);
 }
 
-/* What of it may be there is ours; a stranger's is not. */
+/* Whatever of it may be there is ours, unless somebody else wrote it. */
 static bool may_be_ours(const Outcome *o, size_t i) {
         return o->views[i].standing == STANDING_ABSENT ||
                claim_covers(o->claim, o->wanted->items[i].path, NULL);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Where a file of an earlier set stands in the way of a wanted one: a file that is to become a directory, or
- * a directory that is to become a file. Here old and new cannot stand side by side. A misc file may go first:
- * nothing boots less without it. Any other is part of what boots now, so that is for a person to decide. What
- * is not ours stays, whoever decides. */
+/* Files of an earlier set that are in the way of a wanted one: a file where a directory is needed, or the
+ * reverse. Here old and new cannot coexist. A misc file may be removed first: nothing boots less without it.
+ * Any other is part of what boots now, so a person has to decide. What is not ours is kept in any case. */
 
 #include "builder/transaction/obstacles.h"
 
@@ -15,11 +14,11 @@
 
 typedef struct Obstacles {
         PlanDraft *draft;
-        bool *cleared; /* for each that is wanted */
+        bool *cleared; /* for each wanted file */
         char **reterr;
 } Obstacles;
 
-/* The value in M of a directory on the way to PATH. */
+/* The value in M of a directory in PATH. */
 static const void *find_above(const NameMap *m, const char *path) {
         char above[PATH_SIZE];
         assert(strlen(path) < sizeof(above));
@@ -32,7 +31,8 @@ static const void *find_above(const NameMap *m, const char *path) {
         return NULL;
 }
 
-/* What boots now may be PATH, if it is of the old set or of one that an interrupted build has switched to. */
+/* PATH may be part of what boots now if it belongs to the old set or to one that an interrupted build has
+ * switched to. */
 static bool may_be_needed(const PlanDraft *d, const char *path) {
         const CarriedFile *carried = claim_carried(d->in->claim, path);
         return (carried && carried->role != ROLE_MISC) || seen_set_names(d->in->entries, path) ||
@@ -46,7 +46,7 @@ static int refuse_blocked(const Obstacles *o, const WantedFile *wanted) {
                        wanted->path);
 }
 
-/* PATH goes, so that WANTED can come. */
+/* PATH is removed to make way for WANTED. */
 static int clear_for(Obstacles *o, const char *path, const WantedFile *wanted) {
         PlanDraft *d = o->draft;
         size_t i = (size_t) (wanted - d->in->wanted->items);
@@ -63,7 +63,7 @@ static int clear_for(Obstacles *o, const char *path, const WantedFile *wanted) {
         return plandraft_drops(d, path) ? 0 : plandraft_drop(d, path);
 }
 
-/* PATH may lie below a wanted file. */
+/* PATH may be below a wanted file. */
 static int clear_below(Obstacles *o, const char *path) {
         const WantedFile *wanted = find_above(&o->draft->wanted, path);
         return wanted ? clear_for(o, path, wanted) : 0;
@@ -79,7 +79,7 @@ static int clear_all_below(Obstacles *o) {
         return r;
 }
 
-/* WANTED may lie below what is carried or left. */
+/* WANTED may be below a carried or leftover file. */
 static int clear_above(Obstacles *o, const WantedFile *wanted, const NameMap *left) {
         const CarriedFile *carried = find_above(&o->draft->in->claim->carried, wanted->path);
         int r = carried ? clear_for(o, carried->path, wanted) : 0;

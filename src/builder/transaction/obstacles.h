@@ -3,7 +3,7 @@
 
 #include "builder/transaction/plandraft.h"
 
-/* What of earlier builds has to go before anything is written, as it stands in the way. -EPERM: it may be
- * needed until the switch; -EEXIST: it is not ours; *RETERR says which. A misc file that is blocked for good
- * is passed over. -ENOMEM. */
+/* Files of earlier builds that are in the way and must be removed before anything is written. -EPERM: one may
+ * be needed until the switch; -EEXIST: one is not ours; *RETERR says which. A misc file that stays blocked is
+ * skipped. -ENOMEM. */
 int obstacles_drop(PlanDraft *d, char **reterr);

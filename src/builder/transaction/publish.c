@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The recipes, step by step. What they answer: vfat's rename writes a directory entry with no cluster and no
- * size, and the true values follow only when the renamed inode itself is written - so the textbook's write,
- * fsync, rename, fsync(directory) leaves an empty file after a power cut. Hence the second fsync of the
- * renamed file. syncfs sends no flush and is not used.
+/* The recipes, step by step. The problem that they solve: rename on vfat writes a directory entry with no
+ * cluster and no size, and the true values follow only when the renamed inode itself is written, so the
+ * textbook's write, fsync, rename, fsync(directory) leaves an empty file after a power cut. Hence the second
+ * fsync of the renamed file. syncfs does not flush the disk and is not used.
  *
- * Decides nothing: which file, in which order, is the plan's. */
+ * Decides nothing: which file, and in which order, is up to the plan. */
 
 #include "builder/transaction/publish.h"
 
@@ -32,7 +32,7 @@ static int fsync_fd(int fd) {
         return fsync(fd) < 0 ? error_origin(-errno) : 0;
 }
 
-/* A new file under a name that no one has. */
+/* A new file under an unused name. */
 static int create_temporary(int dirfd, char name[static TEMPORARY_SIZE], int *ret_fd) {
         for (unsigned i = 0; i < 16; i++) {
                 uint32_t u = 0;
@@ -50,7 +50,7 @@ static int create_temporary(int dirfd, char name[static TEMPORARY_SIZE], int *re
         return error_origin(-EEXIST);
 }
 
-/* What a new file is filled with. */
+/* The content of a new file. */
 typedef struct Filling {
         int (*fill)(int fd, void *userdata);
         void *userdata;
@@ -62,7 +62,7 @@ static int fill_and_sync(int fd, const Filling *filling) {
                 r = fsync_fd(fd);
         if (r < 0)
                 return r;
-        /* what is read back later is to come from the disk */
+        /* so that it is read back from the disk later */
         (void) posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
         return 0;
 }
@@ -150,7 +150,7 @@ int publish_stage_file(int root, const char *path, const PublishSource *source, 
         return r;
 }
 
-/* A regular file, opened so that nothing else can block or be written. */
+/* A regular file, opened so that anything else neither blocks nor is written to. */
 static int open_regular(int dirfd, const char *name, int flags, struct stat *ret_st) {
         _cleanup_close_ int fd = openat(dirfd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
         if (fd < 0)
@@ -160,9 +160,9 @@ static int open_regular(int dirfd, const char *name, int flags, struct stat *ret
         return S_ISREG(ret_st->st_mode) ? TAKE_FD(fd) : error_origin(-ESTALE);
 }
 
-/* vfat gives the clusters of a file free when nobody holds it any more, and writes that whenever it likes:
- * who has it in hand until its name is gone from the disk, or leads elsewhere, spares whoever boots in
- * between a name that leads to nothing. */
+/* vfat frees the clusters of a file when nobody holds it open any more, and writes that to disk at any time:
+ * by holding it open until its name is gone from the disk, or leads elsewhere, we spare a machine that boots
+ * in between a name that leads to nothing. */
 static int hold_file(int dirfd, const char *name, int *ret_fd) {
         int fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0 && errno != ENOENT)
@@ -171,9 +171,9 @@ static int hold_file(int dirfd, const char *name, int *ret_fd) {
         return 0;
 }
 
-/* Where a file is replaced, its name leads to the old content until the inode of the new one is written. The
- * staged name has to go before that, or two names share clusters, and fsck takes them from one of the two.
- * Where none is replaced the name would lead to an empty file so long. */
+/* If a file is replaced, its name leads to the old content until the inode of the new one is written. The
+ * staged name must be gone before that, or two names share clusters, and fsck takes them from one of the two.
+ * If none is replaced, the name would lead to an empty file until then. */
 int publish_rename(int root, const char *temporary, const char *path) {
         _cleanup_close_ int dirfd = -EBADF, fd = -EBADF, replaced = -EBADF;
         _cleanup_free_ char *name = NULL;

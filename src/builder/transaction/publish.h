@@ -3,11 +3,12 @@
 
 #include "tree/hasher.h"
 
-/* How a file comes to stand on a helper so that a power cut at any write leaves the old one or the new one:
- * the recipes that survived on FAT (docs/helpers.md). ROOT is the helper's root directory; paths are absolute
- * within it, reached without a symbolic link. Files are 0644, directories 0755. All return negative errno. */
+/* How a file is put on a helper so that a power cut at any write leaves the old one or the new one: the
+ * recipes that survived on FAT (docs/helpers.md). ROOT is the helper's root directory; paths are absolute
+ * within it, and reached without a symbolic link. Files are 0644, directories 0755. All return negative
+ * errno. */
 
-/* Told of every piece copied; nonzero ends the copy and is returned by it. */
+/* Called for every piece copied; nonzero ends the copy and is returned by it. */
 typedef struct PublishWatcher {
         int (*copied)(uint64_t bytes, void *userdata);
         void *userdata;
@@ -19,33 +20,33 @@ typedef struct PublishSource {
         const PublishWatcher *watcher; /* or NULL */
 } PublishSource;
 
-/* Stages the new content of PATH: a complete and durable file in the same directory, which is made if need
- * be. *RET_TEMPORARY is its path. On failure nothing is left. */
+/* Stages the new content of PATH: a complete and durable file in the same directory, which is created if
+ * necessary. *RET_TEMPORARY is its path. On failure nothing is left behind. */
 int publish_stage_text(int root, const char *path, const char *text, size_t size, char **ret_temporary);
 /* The same from SOURCE; *RET_CONTENT is what was written. */
 int publish_stage_file(int root, const char *path, const PublishSource *source, Fingerprint *ret_content,
                        char **ret_temporary);
 
-/* The staged file takes the name PATH, whatever had it. Durable when it returns. */
+/* The staged file takes over the name PATH, whatever had it. Durable when it returns. */
 int publish_rename(int root, const char *temporary, const char *path);
 
-/* Overwrites PATH, a regular file of exactly ENTRY_SECTOR bytes, by as many: one write to one sector.
- * -ESTALE: it is no such file. */
+/* Overwrites PATH, a regular file of exactly ENTRY_SECTOR bytes, with as many: one write to one sector.
+ * -ESTALE: it is not such a file. */
 int publish_overwrite(int root, const char *path, const char *text);
 
-/* PATH, a regular file, holds what it should; makes that durable. */
+/* PATH, a regular file, has the right content; makes that durable. */
 int publish_adopt(int root, const char *path);
 
-/* Removes the file PATH and makes that durable. One that is not there is removed already. */
+/* Removes the file PATH and makes that durable. One that does not exist counts as removed. */
 int publish_remove(int root, const char *path);
 /* Removes the directory PATH if it is empty. 1: gone; 0: not empty. */
 int publish_remove_directory(int root, const char *path);
 
-/* Adds to DIRECTORIES (strv) those above PATH that are not there, outermost first. */
+/* Adds the missing directories above PATH to DIRECTORIES (strv), outermost first. */
 int publish_missing_directories(int root, const char *path, char ***directories);
 
 /* Removes what an interrupted build staged in the directory of PATH. */
 int publish_sweep(int root, const char *path);
 
-/* Makes the disk's own cache durable: DEVICE is a descriptor of the block device. */
+/* Flushes the disk's own cache: DEVICE is a descriptor of the block device. */
 int publish_flush(int device);

@@ -22,7 +22,7 @@ int recorder_open(Recorder *recorder, int state, const Helper *helper, char **re
         return r < 0 ? failure_errno(reterr, r, "cannot open the stamps") : 0;
 }
 
-/* There is no stamp that could be meant. */
+/* There is no usable stamp. */
 static bool is_no_record(int r) {
         return r == -ENOENT || r == -EBADMSG || r == -ELOOP;
 }

@@ -17,9 +17,9 @@ void recorder_done(Recorder *recorder);
 /* STATE is the directory of all stamps of the volume. Errors have their text in *RETERR. */
 int recorder_open(Recorder *recorder, int state, const Helper *helper, char **reterr);
 
-/* What is known of HELPER. Without a stamp, or with one that is not understood or of another file system,
- * nothing on the helper is ours: that is what an empty record says. Another error is none of these. */
+/* What is known about HELPER. Without a stamp, or with one that is not understood or of another file system,
+ * nothing on the helper is ours, which an empty record says. Errors are anything else. */
 int recorder_read(const Recorder *recorder, const Helper *helper, HelperRecord *ret, char **reterr);
 
-/* Writes the stamp with what it holds already and RECORD. */
+/* Writes the stamp with its present content and RECORD. */
 int recorder_write(const Recorder *recorder, const HelperRecord *record, Stamp *stamp, char **reterr);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The stamp lies on the volume: whoever can write there could name any file of the helper as ours. A path is
- * taken only if it is one, and a file is left alone unless this record lists it; more cannot be had without
- * a place that the volume's root cannot write. */
+/* The stamp is on the volume: anybody who can write there could list any file of the helper as ours. A path
+ * is accepted only if it is valid, and a file is left alone unless this record lists it; more is impossible
+ * without a place that root on the volume cannot write to. */
 
 #include "builder/transaction/recordlines.h"
 
@@ -14,7 +14,7 @@
 
 /* ---- reading ---- */
 
-/* A record of which the lines may be any number: linear whatever they are. */
+/* A record with any number of lines, read in linear time. */
 typedef struct Reader {
         HelperRecord record;
         StrvBuilder ours, made;
@@ -26,7 +26,7 @@ static void reader_done(Reader *reader) {
         strv_builder_done(&reader->made);
 }
 
-/* ROLE PATH HEX SIZE, of which PATH is checked alone. */
+/* ROLE PATH HEX SIZE, of which only PATH is checked. */
 static bool parse_file(char *const *words, CopyRole *ret_role, Fingerprint *ret_content, uint64_t *ret_size) {
         *ret_role = copy_role_from_string(words[0]);
         return (int) *ret_role >= 0 && contain_path_is_valid(words[1]) &&

@@ -4,7 +4,7 @@
 #include "freshness/stamp.h"
 #include "helper/helperrecord.h"
 
-/* The record of a helper as lines of its stamp, those that are bootkeep-build's own:
+/* The record of a helper as lines of its stamp, used by bootkeep-build only:
  *
  *   state intent                 a build was under way: what stands there may be of either set
  *   filesystem UUID
@@ -14,10 +14,9 @@
  *   ours PATH                    may be there and is ours to remove
  *   made PATH                    a directory that we made */
 
-/* Reads what STAMP says. -EBADMSG: it is not understood, which is as good as none; *RET is untouched.
- * -ENOMEM.
- */
+/* Reads the record in STAMP. -EBADMSG: it is not understood, which amounts to none; *RET is unchanged.
+ * -ENOMEM. */
 int record_lines_read(const Stamp *stamp, HelperRecord *ret);
 
-/* Adds the lines of RECORD to STAMP. -ENOMEM; -EBADMSG: a value that would not come back as it is. */
+/* Adds the lines of RECORD to STAMP. -ENOMEM; -EBADMSG: a value that would not be read back unchanged. */
 int record_lines_add(const HelperRecord *record, Stamp *stamp);

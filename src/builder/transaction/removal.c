@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What goes last: all that is ours and that neither the new set nor the kept one has. */
+/* What is removed last: everything that is ours and neither in the new set nor in the kept one. */
 
 #include "builder/transaction/removal.h"
 
@@ -31,7 +31,7 @@ static int remove_kept(PlanDraft *d, bool entries) {
         return r;
 }
 
-/* What an interrupted build may have left, in the order of its steps: so the last goes first. */
+/* What an interrupted build may have left behind, in the order of its steps: so the last is removed first. */
 static int remove_ours(PlanDraft *d) {
         char *const *ours = d->in->record->ours;
         int r = 0;

@@ -3,5 +3,5 @@
 
 #include "builder/transaction/plandraft.h"
 
-/* What goes last. -ENOMEM. */
+/* What is removed last. -ENOMEM. */
 int removal_plan(PlanDraft *d);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Room on the helper. Short of it, what no set needs goes first, then the kept set, then the misc files stay
- * away; what is carried now is never given up. */
+/* Room on the helper. If there is not enough, files that no set needs are removed first, then the kept set,
+ * then misc files are left out; what is carried now is never given up. */
 
 #include "builder/transaction/room.h"
 
@@ -16,7 +16,7 @@ static uint64_t in_blocks(const PlanDraft *d, uint64_t size) {
         return (size + block - 1) / block * block;
 }
 
-/* How many new files of its size a step makes. */
+/* How many new files of its size a step creates. */
 static unsigned count_copies(const HelperStep *s) {
         switch (s->kind) {
         case STEP_ADOPT:
@@ -56,8 +56,8 @@ static int drop_unless_in_use(PlanDraft *d, const char *path, uint64_t size, uin
         return plandraft_drop(d, path);
 }
 
-/* What an interrupted build wrote, or could not remove, would else keep the next one from ever having room.
- */
+/* Otherwise what an interrupted build wrote, or could not remove, might leave the next one without room for
+ * ever. */
 static int drop_unused(PlanDraft *d, uint64_t *available) {
         const SeenSet *left = d->in->left;
         const CarriedSet *carried = &d->in->record->carried;
@@ -94,7 +94,7 @@ static void leave_out_misc(HelperPlan *plan) {
         plan->without_misc = true;
 }
 
-/* The steps anew: some of the old ones point into what was kept. */
+/* The steps are made again: some of the old ones point into what was kept. */
 static int plan_anew(PlanDraft *d) {
         int r = keep_forget_dropped(d);
         helper_plan_clear_steps(d->plan);

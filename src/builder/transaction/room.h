@@ -3,6 +3,6 @@
 
 #include "builder/transaction/plandraft.h"
 
-/* How much the steps need; where there is not so much, what is given up for it, and the steps anew. -ENOSPC:
- * *RETERR says how much is needed. -ENOMEM. */
+/* How much the steps need; if there is not enough, what is given up for it, and then the steps again.
+ * -ENOSPC: *RETERR says how much is needed. -ENOMEM. */
 int room_make(PlanDraft *d, char **reterr);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* How each file comes to stand on the helper, and in which order. */
+/* How each file is put on the helper, and in which order. */
 
 #include "builder/transaction/steps.h"
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Staging may fail at any file and costs nothing but its undoing; the switch is short and goes on to its end
- * also when we are asked to stop: a machine that waits for us boots either set, but the new one was wanted.
- */
+/* Staging may fail at any file and only has to be undone; the switch is short and is completed even when we
+ * are told to stop: a machine that waits for us boots either set, but the new one is wanted. */
 
 #include "builder/transaction/transfer.h"
 
@@ -90,7 +89,7 @@ static void discard_temporary(Transfer *t, char **temporary) {
         *temporary = NULL;
 }
 
-/* Of a misc file the failure is told and counts no further. */
+/* The failure of a misc file is logged and has no other effect. */
 static int forgive_misc(Transfer *t, size_t i, int r, char **reterr) {
         const HelperStep *s = &t->plan->steps[i];
         if (s->role != ROLE_MISC || r == -EINTR || r == -ENOMEM)
@@ -126,7 +125,7 @@ static int rename_staged(Transfer *t, char **temporary, const char *path) {
         return 0;
 }
 
-/* The new entry is there under both names before the old one goes. */
+/* The new entry exists under both names before the old one is removed. */
 static int switch_beside(Transfer *t, size_t i) {
         const HelperStep *s = &t->plan->steps[i];
         int r = rename_staged(t, &t->beside[i], s->beside);
@@ -160,8 +159,8 @@ static void log_foreign(const Transfer *t, const HelperStep *s) {
                  s->path);
 }
 
-/* What must keep its name is at the mercy of the disk's cache until it is flushed: not one more write before.
- */
+/* A file that must keep its name depends on the disk's cache until that is flushed: no other write before
+ * that. */
 static bool wants_flush(const HelperStep *s) {
         return s->kind == STEP_RENAME && s->wanted && !wanted_file_is_named_by_content(s->wanted) &&
                (s->role == ROLE_REQUIRED || s->role == ROLE_BOOTER);

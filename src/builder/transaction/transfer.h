@@ -25,10 +25,11 @@ typedef struct Transfer {
 int transfer_init(Transfer *t);
 void transfer_done(Transfer *t);
 
-/* All that is new is complete and durable under temporary names; nothing that is read at boot is changed.
- * -EINTR: interrupted; -EAGAIN: a source changed meanwhile; other errno. transfer_discard undoes it. */
+/* Afterwards everything new is complete and durable under temporary names; nothing that is read at boot is
+ * changed. -EINTR: interrupted; -EAGAIN: a source changed meanwhile; other errno. transfer_discard undoes
+ * it. */
 int transfer_stage(Transfer *t, char **reterr);
 /* Every step by its recipe, in order. On failure every state in between is bootable. */
 int transfer_switch(Transfer *t, char **reterr);
-/* Removes the temporaries that are left. */
+/* Removes the remaining temporary files. */
 void transfer_discard(Transfer *t);
