@@ -137,6 +137,8 @@ static void links_stay_inside(void **state) {
         free(text);
         assert_int_equal(try_open(s->fd, "/../../etc/shadow", O_RDONLY), -ENOENT);
         assert_int_equal(try_open(s->fd, "etc/passwd", O_RDONLY), -EINVAL);
+        assert_int_equal(try_open_nolinks(s->fd, "etc/passwd", O_RDONLY), -EINVAL);
+        assert_int_equal(try_open_nolinks(s->fd, "", O_RDONLY), -EINVAL);
 }
 
 static void links_are_refused_where_none_is_allowed(void **state) {

@@ -265,6 +265,14 @@ static void a_file_that_is_no_definition_at_all_is_one_problem(void **state) {
         assert_null(strstr(log, "Failed to read"));
 }
 
+/* `%%` is one thing: what comes after it is no specifier. */
+static void a_percent_sign_may_stand_before_anything(void **state) {
+        _cleanup_(definition_set_freep) DefinitionSet *set =
+                good(*state, "[Builder]\nExec=/bin/x %%x %%O- %%%i\n");
+        makes(definition_set_find(set, "x"), &(DefinitionArguments){.instance = "1"},
+              "[/bin/x][%x][%O-][%1]");
+}
+
 static void a_file_that_cannot_be_read_is_one_problem(void **state) {
         const Scratch *s = *state;
         _cleanup_free_ char *path = outer_path(s, "gone.conf");
@@ -308,6 +316,7 @@ static void our_own_definitions_are_good(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                scratch_test(a_percent_sign_may_stand_before_anything),
                 scratch_test(a_file_that_cannot_be_read_is_one_problem),
                 scratch_test(a_file_that_is_no_definition_at_all_is_one_problem),
                 scratch_test(a_definition_is_read_in_full),

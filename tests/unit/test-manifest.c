@@ -174,6 +174,7 @@ static void good_documents_are_accepted_by_both(void **state) {
         accepts(CACHE(NAMED, "<source path='/*?['/>" OUTPUT)); /* not a pattern */
         accepts(COPY("role='misc' helper='esp' from='/a&amp;&lt;&#65;' to='/b'"));
         accepts("<?xml version='1.0'?><!-- encoding='latin1' -->" DOCUMENT(""));
+        accepts(DOCUMENT("<?for people?>"));
         accepts(DOCUMENT("<copy role='misc' from='/a' to='/b'/><cache name='x' builder='y'>" SOURCE OUTPUT
                          "</cache><copy role='misc' from='/a' to='/c'/>"));
         accepts(DOCUMENT("<copy role='misc' from='/a' to='/b'> <!-- c --> </copy>"));

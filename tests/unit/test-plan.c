@@ -554,6 +554,23 @@ static void paths_have_a_limit_when_expanded(void **state) {
                 strcat(wide, "/%i");
         assert_int_equal(strprintf(&text, CACHE("a", "each='/m/*'", "%s", "/o%%i"), wide), 0);
         refuses(s, text, "is longer than 4095 bytes for nnn");
+        static const char *const elsewhere[] = {
+                CACHE("a", "each='/m/*'", "/s", "%s"),
+                COPY("misc", "each='/m/*'", "%s", "/t%%i"),
+                COPY("misc", "each='/m/*'", "/f", "%s"),
+        };
+        for (size_t i = 0; i < ELEMENTSOF(elsewhere); i++) {
+                _cleanup_free_ char *other = NULL;
+                const char *place = strstr(elsewhere[i], "%s");
+                int n = (int) (place - elsewhere[i]);
+                _cleanup_free_ char *end = NULL;
+                assert_int_equal(strprintf(&end, "%s", place + 2), 0);
+                char *twice = strstr(end, "%%i"); /* as strprintf would make of it */
+                if (twice)
+                        memmove(twice, twice + 1, strlen(twice));
+                assert_int_equal(strprintf(&other, "%.*s%s%s", n, elsewhere[i], wide, end), 0);
+                refuses(s, other, "is longer than 4095 bytes for nnn");
+        }
         char *out = NULL;
         _cleanup_case_ Case c = {};
         plans(s, CACHE("a", "each='/m/*'", "/%i", "/o%i"), &c);
