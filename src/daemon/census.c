@@ -28,7 +28,7 @@ bool census_is_volume(const MountEntry *e) {
         return !e->read_only && (streq(e->root, "/") || subvolume || streq(e->target, "/"));
 }
 
-static DeviceInfo look_up(Census *c, dev_t devno) {
+static DeviceInfo look_up_device(Census *c, dev_t devno) {
         DeviceInfo info = {};
         int r = c->devices ? device_monitor_look_up(c->devices, devno, &info) : error_origin(-ENODEV);
         if (r < 0 && r != -ENODEV)
@@ -36,12 +36,12 @@ static DeviceInfo look_up(Census *c, dev_t devno) {
         return info;
 }
 
-static int mounted(Census *c, const MountEntry *e) {
+static int note_mounted(Census *c, const MountEntry *e) {
         _cleanup_free_ char *name = NULL;
         int r = mount_entry_volume_name(e, &name);
         if (r < 0)
                 return r;
-        _cleanup_(device_info_done) DeviceInfo info = look_up(c, e->devno);
+        _cleanup_(device_info_done) DeviceInfo info = look_up_device(c, e->devno);
         return daemon_mounted(c->daemon, name, e, &info);
 }
 
@@ -51,7 +51,7 @@ static void on_mount(MountChange change, const MountEntry *e, void *userdata) {
                 daemon_unmounted(c->daemon, e->id);
                 return;
         }
-        int r = mounted(c, e);
+        int r = note_mounted(c, e);
         if (r < 0)
                 log_errno(r, "Failed to start watching %s", e->target);
 }
@@ -78,7 +78,7 @@ static int pause_after(Census *c, uint64_t cost) {
         return r;
 }
 
-static int look(Census *c) {
+static int look_at_mounts(Census *c) {
         uint64_t start = now_usec();
         int r = mounts_dispatch(c->mounts, on_mount, c);
         if (r >= 0)
@@ -91,24 +91,24 @@ static int look(Census *c) {
 
 static int on_pause_over(sd_event_source *s, uint64_t usec, void *userdata) {
         Census *c = userdata;
-        return c->failing ? look(c) : sd_event_source_set_enabled(c->mount_source, SD_EVENT_ON);
+        return c->failing ? look_at_mounts(c) : sd_event_source_set_enabled(c->mount_source, SD_EVENT_ON);
 }
 
 static int on_mount_table(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        return look(userdata);
+        return look_at_mounts(userdata);
 }
 
-static bool is_on(const Record *r, dev_t devno) {
+static bool is_on_device(const Record *r, dev_t devno) {
         const MountEntry *m = record_mount(r);
         return m && m->devno == devno;
 }
 
 /* DEVNO 0: any of them may have changed. */
-static void look_again(Census *c, dev_t devno) {
+static void look_up_devices_again(Census *c, dev_t devno) {
         for (Record *r = daemon_next(c->daemon, NULL); r; r = daemon_next(c->daemon, r)) {
-                if (devno != 0 && !is_on(r, devno))
+                if (devno != 0 && !is_on_device(r, devno))
                         continue;
-                _cleanup_(device_info_done) DeviceInfo info = look_up(c, record_mount(r)->devno);
+                _cleanup_(device_info_done) DeviceInfo info = look_up_device(c, record_mount(r)->devno);
                 daemon_device_changed(c->daemon, r, &info);
         }
 }
@@ -117,7 +117,7 @@ static void on_device(dev_t devno, const char *action, void *userdata) {
         /* A device that was pulled stays a volume while it is mounted: its loss is the mount table's to tell.
          */
         if (!streq(action, "remove"))
-                look_again(userdata, devno);
+                look_up_devices_again(userdata, devno);
 }
 
 static int on_devices(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
@@ -125,14 +125,14 @@ static int on_devices(sd_event_source *s, int fd, uint32_t revents, void *userda
         int r = device_monitor_dispatch(c->devices, on_device, c);
         if (r == -ENOBUFS) {
                 log_warning("Events from udev were lost, reading all devices again");
-                look_again(c, 0);
+                look_up_devices_again(c, 0);
         } else if (r < 0)
                 log_errno(r, "Failed to read events from udev");
         return 0;
 }
 
 void census_look(Census *c) {
-        int r = look(c);
+        int r = look_at_mounts(c);
         if (r < 0)
                 log_errno(r, "Failed to set the timer for the mount table");
 }

@@ -41,31 +41,31 @@ int commands_reload(Daemon *d) {
         return r;
 }
 
-static void *find(void *userdata, const char *name) {
+static void *find_volume(void *userdata, const char *name) {
         return daemon_find(((Commands *) userdata)->daemon, name);
 }
 
-static void *next(void *userdata, void *volume) {
+static void *next_volume(void *userdata, void *volume) {
         return daemon_next(((Commands *) userdata)->daemon, volume);
 }
 
-static void view(void *volume, BusVolume *ret) {
+static void view_volume(void *volume, BusVolume *ret) {
         const Record *record = volume;
         shown_view(record, news_holder(&record->driver->news, record), ret);
 }
 
-static const Peer *holder(void *userdata, const Record *record) {
+static const Peer *holder_of(void *userdata, const Record *record) {
         return access_find_peer(((Commands *) userdata)->access, record->lock.holder);
 }
 
-static int manager(void *userdata, BusManager *ret) {
+static int view_manager(void *userdata, BusManager *ret) {
         Daemon *d = ((Commands *) userdata)->daemon;
         *ret = (BusManager){.watching = daemon_options(d)->watch};
         locks_view(((Commands *) userdata)->locks, ret);
         return daemon_busy(d, &ret->busy);
 }
 
-static void trust(Daemon *d, Record *r, bool trusted, BusCall *call) {
+static void trust_or_distrust(Daemon *d, Record *r, bool trusted, BusCall *call) {
         if (!trusted && r->volume.trusted && isempty(r->device.uuid)) {
                 answer(call, OUTCOME_TRUSTED_ALWAYS, r->name, NULL);
                 return;
@@ -82,7 +82,7 @@ static void trust(Daemon *d, Record *r, bool trusted, BusCall *call) {
                 answer_done(call);
 }
 
-static void rebuild(Commands *c, Record *r, uint32_t flags, BusCall *call) {
+static void rebuild_volume(Commands *c, Record *r, uint32_t flags, BusCall *call) {
         if (answer_refuses_flags(call, flags, BOOTKEEP_REBUILD_FORCE))
                 return;
         if (locks_reboot_is_locked(c->locks))
@@ -93,7 +93,7 @@ static void rebuild(Commands *c, Record *r, uint32_t flags, BusCall *call) {
                 daemon_request(c->daemon, r, BUS_REBUILD, flags & BOOTKEEP_REBUILD_FORCE, call);
 }
 
-static void prepare_unmount(const Commands *c, Record *r, BusCall *call) {
+static void prepare_unmount_of(const Commands *c, Record *r, BusCall *call) {
         if (locks_is_locked(r) && !r->volume.build_runs) /* our own build holds it: that will end */
                 answer(call, OUTCOME_LOCKED, r->name, locks_holder_name(c->locks, r));
         else if (r->volume.state == VOLUME_HUNG || r->volume.state == VOLUME_GIVEN_UP)
@@ -102,19 +102,19 @@ static void prepare_unmount(const Commands *c, Record *r, BusCall *call) {
                 daemon_request(c->daemon, r, BUS_PREPARE_UNMOUNT, false, call);
 }
 
-static void of_volume(Commands *c, Record *r, BusVerb verb, const BusArguments *a, const Peer *peer,
-                      BusCall *call) {
+static void command_for_volume(Commands *c, Record *r, BusVerb verb, const BusArguments *a, const Peer *peer,
+                               BusCall *call) {
         Daemon *d = c->daemon;
         switch (verb) {
         case BUS_SCAN:
                 daemon_request(d, r, verb, false, call);
                 return;
         case BUS_REBUILD:
-                rebuild(c, r, a->flags, call);
+                rebuild_volume(c, r, a->flags, call);
                 return;
         case BUS_TRUST:
         case BUS_DISTRUST:
-                trust(d, r, verb == BUS_TRUST, call);
+                trust_or_distrust(d, r, verb == BUS_TRUST, call);
                 return;
         case BUS_GET_VOLUME:
                 bus_reply_volume(call, r->name);
@@ -126,7 +126,7 @@ static void of_volume(Commands *c, Record *r, BusVerb verb, const BusArguments *
                 locks_unlock_volume(c->locks, r, a->status, peer, call);
                 return;
         case BUS_PREPARE_UNMOUNT:
-                prepare_unmount(c, r, call);
+                prepare_unmount_of(c, r, call);
                 return;
         case BUS_RELOAD:
         case BUS_LOCK_REBOOT:
@@ -135,7 +135,7 @@ static void of_volume(Commands *c, Record *r, BusVerb verb, const BusArguments *
         }
 }
 
-static void reload(Daemon *d, BusCall *call) {
+static void reload_configuration(Daemon *d, BusCall *call) {
         int e = commands_reload(d);
         if (e < 0)
                 answer(call, OUTCOME_NOT_RELOADED, NULL, strerror(-e));
@@ -145,7 +145,7 @@ static void reload(Daemon *d, BusCall *call) {
 
 /* Who mounts and calls at once is not to be told that there is no such volume. Anybody may ask for what is
  * not there, as often as he likes: nothing is done without need for whoever may not change anything. */
-static Record *look_up(const Commands *c, const char *argument, const Peer *peer) {
+static Record *look_up_volume(const Commands *c, const char *argument, const Peer *peer) {
         Record *r = daemon_look_up(c->daemon, argument);
         if (r)
                 return r;
@@ -161,22 +161,22 @@ static void authorised(void *userdata, BusCall *call) {
         bus_authorised(((Commands *) userdata)->bus, call);
 }
 
-static void command(void *userdata, BusVerb verb, const BusArguments *a, BusCall *call) {
+static void take_command(void *userdata, BusVerb verb, const BusArguments *a, BusCall *call) {
         Commands *c = userdata;
         /* GetVolume is for everybody: its callers are none of our peers */
         const Peer *peer = verb == BUS_GET_VOLUME ? NULL : access_get_peer(c->access, call);
         if (!peer && verb != BUS_GET_VOLUME)
                 return; /* vanished: nobody is left to answer */
         if (verb == BUS_RELOAD)
-                reload(c->daemon, call);
+                reload_configuration(c->daemon, call);
         else if (verb == BUS_LOCK_REBOOT)
                 locks_lock_reboot(c->locks, a->flags, peer, call);
         else if (verb == BUS_FLUSH)
                 locks_flush(c->locks, a->timeout, peer, call);
         else {
-                Record *r = look_up(c, a->volume, peer);
+                Record *r = look_up_volume(c, a->volume, peer);
                 if (r)
-                        of_volume(c, r, verb, a, peer, call);
+                        command_for_volume(c, r, verb, a, peer, call);
                 else
                         answer(call, OUTCOME_NO_SUCH_VOLUME, a->volume, NULL);
         }
@@ -188,22 +188,22 @@ static void peer_gone(void *userdata, const Peer *peer) {
                 locks_peer_gone(c->locks, peer);
 }
 
-static void say_ready(Commands *c) {
+static void say_ready_once(Commands *c) {
         if (!c->said_ready)
                 c->ready();
         c->said_ready = true;
 }
 
-static void ready(void *userdata) {
+static void on_bus_ready(void *userdata) {
         Commands *c = userdata;
         if (c->complained)
                 log_notice("Connected to the system bus");
         c->complained = false;
         c->was_ready = true;
-        say_ready(c);
+        say_ready_once(c);
 }
 
-static void lost(void *userdata, int error);
+static void on_bus_lost(void *userdata, int error);
 
 static int on_reconnect(sd_event_source *s, uint64_t usec, void *userdata) {
         Commands *c = userdata;
@@ -211,13 +211,13 @@ static int on_reconnect(sd_event_source *s, uint64_t usec, void *userdata) {
         bus_close(c->bus);
         int r = bus_open(c->bus, daemon_event_loop(c->daemon));
         if (r < 0)
-                lost(c, r);
+                on_bus_lost(c, r);
         return 0;
 }
 
 /* Watching and building go on without a bus, which is complained of once; but never beside another bootkeepd.
  */
-static void lost(void *userdata, int error) {
+static void on_bus_lost(void *userdata, int error) {
         Commands *c = userdata;
         uint64_t when = now_usec() + RECONNECT_USEC;
         if (error == -EEXIST && !c->was_ready) {
@@ -229,7 +229,7 @@ static void lost(void *userdata, int error) {
                 (void) log_warning_errno(
                         error, "Cannot serve on the system bus, continuing without it and retrying");
         else /* whoever started us is not to wait for what may never be */
-                say_ready(c);
+                say_ready_once(c);
         c->complained = true;
         int r = sd_event_source_set_time(c->reconnect, when);
         if (r >= 0)
@@ -239,12 +239,12 @@ static void lost(void *userdata, int error) {
 }
 
 static const BusHandlers handlers = {
-        .volumes = {.find = find, .next = next, .view = view},
-        .manager = manager,
+        .volumes = {.find = find_volume, .next = next_volume, .view = view_volume},
+        .manager = view_manager,
         .authorise = authorise,
-        .command = command,
-        .ready = ready,
-        .lost = lost,
+        .command = take_command,
+        .ready = on_bus_ready,
+        .lost = on_bus_lost,
 };
 
 int commands_new(Daemon *d, void (*ready_handler)(void), Commands **ret) {
@@ -264,7 +264,7 @@ int commands_new(Daemon *d, void (*ready_handler)(void), Commands **ret) {
                                       on_reconnect, c);
         if (r < 0)
                 return r;
-        daemon_set_news(d, &(News){.bus = c->bus, .holder = holder, .userdata = c});
+        daemon_set_news(d, &(News){.bus = c->bus, .holder = holder_of, .userdata = c});
         *ret = TAKE_PTR(c);
         return 0;
 }

@@ -50,14 +50,14 @@ static Wait *wait_of(LockRequest *request) {
 }
 
 /* Leaves the line and is forgotten. */
-static void drop(Lock *lock, LockRequest *request) {
+static void drop_request(Lock *lock, LockRequest *request) {
         lock_leave(lock, request);
         wait_free(wait_of(request));
 }
 
-static void drop_all(Lock *lock) {
+static void drop_line(Lock *lock) {
         while (lock_first(lock))
-                drop(lock, lock_first(lock));
+                drop_request(lock, lock_first(lock));
 }
 
 static Wait *wait_new(BusCall *call, bool patient) {
@@ -81,7 +81,7 @@ bool locks_is_locked(const Record *r) {
 }
 
 /* Brings what is shown and what is held back in line with the locks. */
-static void follow(Locks *l, Record *r) {
+static void follow_locks(Locks *l, Record *r) {
         daemon_set_lock(l->daemon, r,
                         locks_is_locked(r)          ? VOLUME_LOCK_CLIENT
                         : locks_reboot_is_locked(l) ? VOLUME_LOCK_REBOOT
@@ -92,14 +92,14 @@ static void follow(Locks *l, Record *r) {
 static void skip_vanished(Locks *l, Lock *lock) {
         LockRequest *first;
         while ((first = lock_first(lock)) && !access_find_peer(l->access, first->client))
-                drop(lock, first);
+                drop_request(lock, first);
 }
 
 /* The next in line has the lock, if there is one and it may. */
 static void grant_next(Locks *l, Record *r) {
         skip_vanished(l, &r->lock);
         LockRequest *next = lock_next(&r->lock, &l->reboot);
-        follow(l, r); /* before the answer: whoever has that finds the rest in place */
+        follow_locks(l, r); /* before the answer: whoever has that finds the rest in place */
         if (!next)
                 return;
         wait_answer(wait_of(next), OUTCOME_DONE, NULL, NULL);
@@ -113,7 +113,7 @@ void locks_lock_volume(Locks *l, Record *r, uint32_t flags, const Peer *peer, Bu
                         ? -ENOMEM
                         : lock_ask(&r->lock, &l->reboot, peer->id, w ? &w->request : NULL);
         if (a == LOCK_GRANTED || a == LOCK_WAITS)
-                follow(l, r);
+                follow_locks(l, r);
         if (a == LOCK_GRANTED)
                 answer_done(call);
         else if (a == LOCK_ALREADY)
@@ -129,7 +129,7 @@ void locks_lock_volume(Locks *l, Record *r, uint32_t flags, const Peer *peer, Bu
 }
 
 /* The lock is free: the next in line has it, and what was done under it is looked at. */
-static void released(Locks *l, Record *r, VolumeEvent how) {
+static void note_released(Locks *l, Record *r, VolumeEvent how) {
         LogFields fields = news_fields(r, NULL);
         grant_next(l, r); /* first: somebody waits for it */
         if (how == VOLUME_UNLOCKED_SUCCESS && r->volume.failures > 0 && !r->volume.build_runs)
@@ -147,7 +147,7 @@ void locks_unlock_volume(Locks *l, Record *r, int status, const Peer *peer, BusC
                 if (how == VOLUME_UNLOCKED_FAILURE && !r->volume.build_runs) /* which tells how it ended */
                         log_send(LOG_WARNING, &fields, "%s released its lock with status %i", peer->name,
                                  status);
-                released(l, r, how);
+                note_released(l, r, how);
                 return;
         case LOCK_NOT_LOCKED:
                 answer(call, OUTCOME_NOT_LOCKED, r->name, NULL);
@@ -222,7 +222,7 @@ static void turn_away_from_volumes(Locks *l) {
                         lock_leave(&r->lock, first);
                         wait_answer(wait_of(first), OUTCOME_REBOOT_SOON, NULL, NULL);
                 }
-                follow(l, r);
+                follow_locks(l, r);
         }
 }
 
@@ -331,7 +331,7 @@ static void on_settled(void *userdata) {
 
 /* Nothing is built on it either while the system is about to go down. */
 static void on_added(void *userdata, Record *r) {
-        follow(userdata, r);
+        follow_locks(userdata, r);
 }
 
 static void on_removed(void *userdata, Record *r) {
@@ -345,7 +345,7 @@ static void on_removed(void *userdata, Record *r) {
 static void leave_line(Lock *lock, LockClient client) {
         LockRequest *request = lock_find(lock, client);
         if (request)
-                drop(lock, request);
+                drop_request(lock, request);
 }
 
 /* Our own build may have been seen to end, and counted, before the bus tells that it is gone; and another may
@@ -358,14 +358,14 @@ static void lose_volume(Locks *l, Record *r, const Peer *peer) {
         LogFields fields = news_fields(r, NULL);
         leave_line(&r->lock, peer->id);
         if (lock_give_back(&r->lock, peer->id) != LOCK_FREED) {
-                follow(l, r);
+                follow_locks(l, r);
                 return;
         }
         if (is_own_build(r, peer)) {
                 grant_next(l, r);
                 return;
         }
-        released(l, r, VOLUME_UNLOCKED_FAILURE);
+        note_released(l, r, VOLUME_UNLOCKED_FAILURE);
         log_send(LOG_WARNING, &fields, "%s vanished and lost its lock", peer->name);
 }
 
@@ -413,8 +413,8 @@ Locks *locks_free(Locks *l) {
                 while (!TAILQ_EMPTY(&l->flushing))
                         flushing_free(TAILQ_FIRST(&l->flushing));
                 for (Record *r = daemon_next(l->daemon, NULL); r; r = daemon_next(l->daemon, r))
-                        drop_all(&r->lock);
-                drop_all(&l->reboot);
+                        drop_line(&r->lock);
+                drop_line(&l->reboot);
                 free(l->reboot_holder);
         }
         free(l);

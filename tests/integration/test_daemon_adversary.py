@@ -214,6 +214,7 @@ def a_build_that_is_killed_counts_once(world):
         view.wait("failed", lambda p: not p["LockHolder"] and p["State"] == "failed")
         assert view["Failures"] == i, view.properties
     assert not daemon.logged("vanished and lost its lock")
+    assert len(daemon.logged("build failed: bootkeep-build was terminated by signal 9")) == 3
 
 
 @test

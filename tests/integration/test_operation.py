@@ -441,4 +441,18 @@ def it_waits_for_events_alone_when_all_is_fresh(world):
     assert not armed, f"timers run on: {armed}"
 
 
+@test
+def the_daemon_says_why_a_build_failed(world):
+    """What bootkeep-build and its builders log is not found by the daemon's unit if they are gone too soon."""
+    volume = world.volume(esps=0)
+    daemon = world.daemon(config={"Build": {"RetrySec": "30"}})
+    view = daemon.trusted(volume)
+    volume.builder("pack", "kill -KILL $$\n")
+    volume.write("/etc/initramfs.conf", "for a builder that is killed\n")
+    said = daemon.wait_for(f"bootkeepd: {volume.name}: build failed: ")
+    assert "killed by SIGKILL" in said, said
+    view.wait_state("failed")
+    assert said.endswith(view["StateReason"]), (said, view["StateReason"])
+
+
 main()
