@@ -127,6 +127,8 @@ static void facts_become_an_entry(void **state) {
         /* a device of another is none of its source's */
         int none = from_facts(&d, (MountFacts){.source = d.node, .devno = makedev(7, 0xffff)}, &gone);
         int anonymous = from_facts(&d, (MountFacts){.source = "none", .devno = makedev(0, 40)}, &gone);
+        int no_disk = from_facts(&d, (MountFacts){.source = "/dev/null", .devno = makedev(0, 40)}, &gone);
+        int no_source = from_facts(&d, (MountFacts){.devno = makedev(0, 40)}, &gone);
         (void) snprintf(file, sizeof(file), "/sys/block/%s/diskseq", d.name);
         (void) parse_file_u64(file, &diskseq);
         disk_detach(&d);
@@ -134,6 +136,8 @@ static void facts_become_an_entry(void **state) {
         assert_int_equal(r2, 1);
         assert_int_equal(none, 0);
         assert_int_equal(anonymous, 0);
+        assert_int_equal(no_disk, 0);
+        assert_int_equal(no_source, 0);
         assert_null(gone.device);
         assert_int_equal(mount_entry_copy(&e, &copy), 0);
         mount_entry_done(&e);
@@ -185,10 +189,17 @@ static void a_folder_in_a_subvolume_is_no_subvolume(void **state) {
                 {"btrfs", "/a b", "rw,subvol=/a\\040b/c", true},
                 {"btrfs", "/a\tb\\c", "rw,subvol=/a\\011b\\134c", false},
                 {"btrfs", "/\377", "rw,subvol=/\\377", false},
-                {"btrfs", "/\\400", "rw,subvol=/\\400", false},
-                {"btrfs", "/\\18", "rw,subvol=/\\18", false},
-                {"btrfs", "/\\181", "rw,subvol=/\\181", false},
-                {"btrfs", "/\\118", "rw,subvol=/\\118", false},
+                {"btrfs", "/ \\400", "rw,subvol=/\\040\\400", false},
+                {"btrfs", "/ \\18", "rw,subvol=/\\040\\18", false},
+                {"btrfs", "/ \\181", "rw,subvol=/\\040\\181", false},
+                {"btrfs", "/ \\118", "rw,subvol=/\\040\\118", false},
+                {"btrfs", "/ \\1/1", "rw,subvol=/\\040\\1/1", false},
+                {"btrfs", "/ \\11/", "rw,subvol=/\\040\\11/", false},
+                {"btrfs", "/ \\/11", "rw,subvol=/\\040\\/11", false},
+                {"btrfs", "/ \177", "rw,subvol=/\\040\\177", false},
+                {"btrfs", "/ \007", "rw,subvol=/\\040\\007", false},
+                {"btrfs", "/ ", "rw,subvol=/\\040x", true},
+                {"btrfs", "/ x", "rw,subvol=/\\040", true},
                 {"btrfs", "/ ", "rw,subvol=/\\041", true},
                 {"btrfs", "/x07", "rw,subvol=/\\170\\060\\067", false},
                 {"btrfs", "/@x", "rw,subvol=/@", true},
