@@ -27,7 +27,6 @@ void privatemount_done(PrivateMount *p) {
 /* 0 and a context that has its superblock. -ENODEV: no such type of file system. */
 static int make_superblock(const Helper *helper, bool read_only, int *ret) {
         _cleanup_close_ int context = fsopen(helper->fs_type, FSOPEN_CLOEXEC);
-
         if (context < 0 || fsconfig(context, FSCONFIG_SET_STRING, "source", helper->node, 0) < 0 ||
             (read_only && fsconfig(context, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0) ||
             fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
@@ -36,9 +35,8 @@ static int make_superblock(const Helper *helper, bool read_only, int *ret) {
         return 0;
 }
 
-static int explain(const Helper *helper, int r, char **reterr) {
+static int explain_mount_error(const Helper *helper, int r, char **reterr) {
         _cleanup_close_ int context = -EBADF;
-
         if (r == -ENODEV && strstr(helper->fs_type, "_member"))
                 return failure(reterr, r, "belongs to an array that is not running, or that runs without it");
         if (r == -ENODEV)
@@ -53,9 +51,8 @@ static int explain(const Helper *helper, int r, char **reterr) {
         return failure_errno(reterr, r, "cannot be mounted");
 }
 
-static int check_device(const Helper *helper, int root, char **reterr) {
+static int check_mounted_device(const Helper *helper, int root, char **reterr) {
         struct stat st;
-
         if (fstat(root, &st) < 0)
                 return error_origin(-errno);
         /* file systems on several devices have a device number of their own */
@@ -64,19 +61,18 @@ static int check_device(const Helper *helper, int root, char **reterr) {
         return 0;
 }
 
-static int open_root(const Helper *helper, int *ret, char **reterr) {
+static int open_private_root(const Helper *helper, int *ret, char **reterr) {
         _cleanup_close_ int context = -EBADF, mount = -EBADF, root = -EBADF;
         int r = make_superblock(helper, false, &context);
-
         if (r < 0)
-                return explain(helper, r, reterr);
+                return explain_mount_error(helper, r, reterr);
         mount = fsmount(context, FSMOUNT_CLOEXEC, ATTRIBUTES);
         if (mount < 0)
                 return failure_errno(reterr, -errno, "cannot be mounted");
         root = openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (root < 0)
                 return failure_errno(reterr, -errno, "cannot be opened");
-        r = check_device(helper, root, reterr);
+        r = check_mounted_device(helper, root, reterr);
         if (r < 0)
                 return r;
         *ret = TAKE_FD(root);
@@ -87,7 +83,6 @@ int privatemount_open(const Helper *helper, PrivateMount *ret, char **reterr) {
         _cleanup_(privatemount_done) PrivateMount p = PRIVATE_MOUNT_NULL;
         struct stat st;
         int r;
-
         if (!helper->fs_type)
                 return failure(reterr, -ENOMEDIUM, "has no file system");
         p.device = open(helper->node, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -95,7 +90,7 @@ int privatemount_open(const Helper *helper, PrivateMount *ret, char **reterr) {
                 return failure_errno(reterr, -errno, "cannot be opened");
         if (!S_ISBLK(st.st_mode) || st.st_rdev != helper->devno)
                 return failure(reterr, -ESTALE, "is now a different device");
-        r = open_root(helper, &p.root, reterr);
+        r = open_private_root(helper, &p.root, reterr);
         if (r < 0)
                 return r;
         *ret = p;

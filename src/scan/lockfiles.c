@@ -87,7 +87,7 @@ static int climb_to_mount(int *fd) {
         }
 }
 
-static int read_path(int fd, char buffer[static PATH_MAX]) {
+static int read_descriptor_path(int fd, char buffer[static PATH_MAX]) {
         char link[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
         (void) snprintf(link, sizeof(link), "/proc/self/fd/%i", fd);
         ssize_t n = readlink(link, buffer, PATH_MAX - 1);
@@ -100,9 +100,9 @@ static int read_path(int fd, char buffer[static PATH_MAX]) {
 /* The path from the root of the mount MOUNT to REST in the directory FD of the same mount. */
 static int describe_way(int mount, int fd, const char *rest, char **ret) {
         char top[PATH_MAX], directory[PATH_MAX];
-        int r = read_path(mount, top);
+        int r = read_descriptor_path(mount, top);
         if (r >= 0)
-                r = read_path(fd, directory);
+                r = read_descriptor_path(fd, directory);
         if (r < 0)
                 return r;
         const char *below = startswith(directory, streq(top, "/") ? "" : top);

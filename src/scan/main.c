@@ -19,7 +19,7 @@ typedef struct Options {
         bool check_builders;
 } Options;
 
-static void options_done(Options *o) {
+static void scan_options_done(Options *o) {
         strv_free(o->scan.builders);
         strv_free(o->scan.hold_locked);
         strv_free(o->scan.hold_exists);
@@ -75,7 +75,7 @@ static int parse_scan_options(int argc, char **argv, Options *o) {
 }
 
 /* For `bootkeepd --check-config`, which knows nothing about builder definitions. */
-static int check_builders(const Options *o) {
+static int check_definitions(const Options *o) {
         _cleanup_(definition_set_freep) DefinitionSet *definitions = NULL;
         unsigned problems = 0;
         int r = definition_set_load(o->scan.builders, &definitions, &problems);
@@ -87,10 +87,10 @@ static int check_builders(const Options *o) {
 }
 
 int main(int argc, char **argv) {
-        _cleanup_(options_done) Options options = {.scan = {.inotify_fd = -EBADF, .trust_ctime = true}};
+        _cleanup_(scan_options_done) Options options = {.scan = {.inotify_fd = -EBADF, .trust_ctime = true}};
         log_setup("bootkeep-scan");
         int r = parse_scan_options(argc, argv, &options);
         if (r <= 0)
                 return r < 0 ? BOOTKEEP_SCAN_ERROR : EXIT_SUCCESS;
-        return options.check_builders ? check_builders(&options) : scan_run(&options.scan);
+        return options.check_builders ? check_definitions(&options) : scan_run(&options.scan);
 }

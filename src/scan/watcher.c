@@ -51,6 +51,7 @@ void watcher_init(Watcher *w, int inotify_fd) {
 
 void watcher_done(Watcher *w) {
         Watch *watch, *next;
+        assert(HASH_COUNT(w->watches) == w->n_watches);
         HASH_ITER (hh, w->watches, watch, next) {
                 HASH_DEL(w->watches, watch);
                 free(watch);
@@ -58,18 +59,18 @@ void watcher_done(Watcher *w) {
         watcher_init(w, -EBADF);
 }
 
-static WatchKey key_of(const struct statx *stx) {
+static WatchKey watch_key(const struct statx *stx) {
         return (WatchKey){makedev(stx->stx_dev_major, stx->stx_dev_minor), stx->stx_ino};
 }
 
 /* The one for the place that FD refers to: it counts once, however many paths lead to it. */
-static int watcher_get(Watcher *w, int fd, bool directory, Watch **ret) {
+static int watcher_obtain(Watcher *w, int fd, bool directory, Watch **ret) {
         struct statx stx = {};
         Watch *watch = NULL;
         if (statx(fd, "", AT_EMPTY_PATH, STATX_INO, &stx) < 0)
                 return error_origin(-errno);
-        WatchKey key = key_of(&stx);
-        HASH_FIND(hh, w->watches, &key, sizeof key, watch);
+        WatchKey key = watch_key(&stx);
+        HASH_FIND(hh, w->watches, &key, sizeof(key), watch);
         if (watch) {
                 *ret = watch;
                 return 0;
@@ -80,7 +81,7 @@ static int watcher_get(Watcher *w, int fd, bool directory, Watch **ret) {
         if (!watch)
                 return error_origin(-ENOMEM);
         *watch = (Watch){.key = key};
-        HASH_ADD(hh, w->watches, key, sizeof key, watch);
+        HASH_ADD(hh, w->watches, key, sizeof(key), watch);
         if (!watch->hh.tbl) {
                 free(watch);
                 return error_origin(-ENOMEM);
@@ -93,21 +94,23 @@ static int watcher_get(Watcher *w, int fd, bool directory, Watch **ret) {
 
 int watcher_arm(int fd, ArmKind kind, void *userdata) {
         Watcher *w = userdata;
-        char path[sizeof "/proc/self/fd/" + 3 * sizeof(int)];
+        char path[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
         Watch *watch = NULL;
+        assert(w && fd >= 0 && kind < _ARM_KIND_MAX);
         if (kind == ARM_COVERED) {
                 w->covered = true;
                 return 0;
         }
-        int r = watcher_get(w, fd, kind != ARM_NODE && kind != ARM_PRESENCE, &watch);
+        int r = watcher_obtain(w, fd, kind != ARM_NODE && kind != ARM_PRESENCE, &watch);
         if (r < 0 || w->inotify_fd < 0)
                 return r;
         /* inotify_add_watch(2) takes no descriptor; this names the inode itself, even that of a symbolic link
          */
-        (void) snprintf(path, sizeof path, "/proc/self/fd/%i", fd);
+        (void) snprintf(path, sizeof(path), "/proc/self/fd/%i", fd);
         if (inotify_add_watch(w->inotify_fd, path, masks[kind] | IN_MASK_ADD) < 0)
                 return errno == ENOSPC ? 0 : error_origin(-errno);
         w->n_armed += !watch->armed;
         watch->armed = true;
+        assert(w->n_armed <= w->n_watches);
         return 0;
 }

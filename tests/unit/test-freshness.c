@@ -84,8 +84,8 @@ static void world_build(World *w) {
         close(fd);
 }
 
-/* Puts TIME in the place of each time in TEXT, and looks whether that is one of this test. time(2) may lie a
- * tick behind what a file system takes, and so in the second before. */
+/* Puts TIME in the place of each time in TEXT, and looks whether that is one of this test. time(2) may be a
+ * tick earlier than what a file system takes, and so in the second before. */
 static void hide_times(char *text) {
         struct timespec now;
         assert_int_equal(clock_gettime(CLOCK_REALTIME, &now), 0);
@@ -412,6 +412,8 @@ static void helper_without_a_stamp_is_stale_if_any_copy_is_for_it(void **state) 
                 w,
                 "<bootcaches version=\"1\"><copy role=\"required\" from=\"/out1\" to=\"/a\"/></bootcaches>");
         check_helper(w, "up to date");
+        w->helper.type = HELPER_ESP;
+        check_helper(w, "never brought up to date");
         world_free(w);
 }
 
