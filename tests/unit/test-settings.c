@@ -288,6 +288,7 @@ static void assert_unread(const Scratch *s, const char *name, const char *target
                 fail_msg("%s: %s", name, strempty(settings.unread));
         assert_false(settings.running_system);
         assert_non_null(strstr(said, "nothing is built"));
+        assert_true(strstr(said, "conf: ") || strstr(said, "conf.d: ")); /* in its place, too */
 }
 
 static void whatever_cannot_be_looked_at_closes_the_doors(void **state) {

@@ -2,11 +2,38 @@
 #include "daemon/world/trust.h"
 
 #include "fixture.h"
+#include "interpose.h"
 
 #define EXT4 "4f68bce3-e8cd-4db1-96e7-fbcaf984b709"
 #define FAT "12AB-34CD"
 
+/* What the store calls of libc: where something fails, and what was synced. */
+static struct {
+        int fsync_error, fsync_at; /* of the call of this number, from 1 */
+        int readdir_error;
+        Synced synced;
+} world;
+
+int fsync(int fd) {
+        synced_note(&world.synced, fd);
+        if (world.fsync_error > 0 && world.synced.n == (size_t) world.fsync_at) {
+                errno = world.fsync_error;
+                return -1;
+        }
+        return REAL(fsync)(fd);
+}
+
+struct dirent *readdir(DIR *d) {
+        struct dirent *e = REAL(readdir)(d);
+        if (world.readdir_error > 0) {
+                errno = world.readdir_error;
+                return NULL;
+        }
+        return e;
+}
+
 static TrustStore *opened(const Scratch *s) {
+        world.synced.n = 0;
         TrustStore *t = NULL;
         char *dir = outer_path(s, "state/deep/trusted");
         assert_int_equal(trust_store_new(dir, &t), 0);
@@ -201,6 +228,65 @@ static void record_that_is_too_long_trusts_nobody(void **state) {
         assert_null(trust_store_free(NULL));
 }
 
+static void enrolment_is_on_disk_when_it_is_said(void **state) {
+        const Scratch *s = *state;
+        struct stat st;
+        _cleanup_(trust_store_freep) TrustStore *t = opened(s);
+        /* of an interrupted one */
+        scratch_write(s, "state/deep/trusted/.new", "serial=a serial that is longer than the next\n");
+        (void) memset(&world, 0, sizeof(world));
+        assert_int_equal(trust_store_add(t, EXT4, "disk"), 0);
+        assert_int_equal(world.synced.n, 2);
+        assert_true(synced_has(&world.synced, s, "state/deep/trusted/" EXT4));
+        assert_true(synced_has(&world.synced, s, "state/deep/trusted"));
+        t = reopened(s, t);
+        assert_true(trust_store_has(t, EXT4, "disk"));
+        (void) memset(&world, 0, sizeof(world));
+        assert_int_equal(trust_store_remove(t, EXT4), 0);
+        assert_int_equal(world.synced.n, 1);
+        assert_true(synced_has(&world.synced, s, "state/deep/trusted"));
+        mode_t mask = umask(0);
+        assert_int_equal(trust_store_add(t, EXT4, "disk"), 0);
+        (void) umask(mask);
+        assert_int_equal(fstatat(s->fd, "state/deep/trusted/" EXT4, &st, 0), 0);
+        assert_int_equal(st.st_mode & 07777, 0600);
+}
+
+static void what_cannot_be_synced_is_an_error(void **state) {
+        const Scratch *s = *state;
+        _cleanup_(trust_store_freep) TrustStore *t = opened(s);
+        for (int at = 1; at <= 2; at++) {
+                (void) memset(&world, 0, sizeof(world));
+                world.fsync_error = EIO;
+                world.fsync_at = at;
+                assert_int_equal(trust_store_add(t, EXT4, "disk"), -EIO);
+                assert_false(trust_store_has(t, EXT4, "disk"));
+                assert_int_equal(faccessat(s->fd, "state/deep/trusted/.new", F_OK, 0), -1);
+        }
+        (void) memset(&world, 0, sizeof(world));
+        assert_int_equal(trust_store_add(t, EXT4, "disk"), 0);
+        (void) memset(&world, 0, sizeof(world));
+        world.fsync_error = EIO;
+        world.fsync_at = 1;
+        assert_int_equal(trust_store_remove(t, EXT4), -EIO);
+        (void) memset(&world, 0, sizeof(world));
+}
+
+/* Nobody is trusted for want of a look at who is. */
+static void what_cannot_be_listed_is_not_trusted_and_said(void **state) {
+        const Scratch *s = *state;
+        TrustStore *t = opened(s);
+        assert_int_equal(trust_store_add(t, EXT4, "disk"), 0);
+        world.readdir_error = EIO;
+        Capture c = capture_begin();
+        t = reopened(s, t);
+        _cleanup_free_ char *said = capture_end(&c);
+        world.readdir_error = 0;
+        assert_false(trust_store_has(t, EXT4, "disk"));
+        assert_non_null(strstr(said, "not trusted"));
+        trust_store_free(t);
+}
+
 static void nothing_is_said_to_be_enrolled_that_could_not_be_written(void **state) {
         const Scratch *s = *state;
         if (geteuid() != 0)
@@ -241,6 +327,9 @@ int main(void) {
                 scratch_test(torn_record_trusts_nobody),
                 scratch_test(serial_of_any_length_and_kind_is_kept),
                 scratch_test(record_that_is_too_long_trusts_nobody),
+                scratch_test(enrolment_is_on_disk_when_it_is_said),
+                scratch_test(what_cannot_be_synced_is_an_error),
+                scratch_test(what_cannot_be_listed_is_not_trusted_and_said),
                 scratch_test(nothing_is_said_to_be_enrolled_that_could_not_be_written),
                 scratch_test(folder_that_cannot_be_made_is_an_error),
         };
