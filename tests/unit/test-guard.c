@@ -60,6 +60,49 @@ static void one_kernel_for_another_is_no_loss(void **state) {
         assert_int_equal(strv_length(w->plan->remove), 2);
 }
 
+/* Of N_OLD misc files all but KEPT go, and N_NEW come. */
+static int change_files(unsigned n_old, unsigned kept, unsigned n_new) {
+        World *w = NULL;
+        char name[16];
+        assert_int_equal(world_setup((void **) &w), 0);
+        for (unsigned i = 0; i < n_old; i++) {
+                (void) snprintf(name, sizeof(name), "/Old%u", i);
+                (void) carry(&w->record.carried, ROLE_MISC, name, name, "x");
+        }
+        for (unsigned i = 0; i < kept + n_new; i++) {
+                (void) snprintf(name, sizeof(name), i < kept ? "/old%u" : "/new%u", i);
+                want(&w->wanted, ROLE_MISC, name, "x");
+        }
+        int r = world_plan(w);
+        assert_int_equal(world_teardown((void **) &w), 0);
+        return r;
+}
+
+static void more_than_half_of_the_files_do_not_go(void **state) {
+        static const struct {
+                unsigned n_old, kept, n_new;
+                int r;
+        } cases[] = {
+                {0, 0, 0, 0},      {1, 1, 0, 0},      {1, 0, 0, -EPERM}, {2, 1, 0, 0},
+                {3, 1, 0, -EPERM}, {3, 2, 0, 0},      {4, 2, 0, 0},      {4, 1, 0, -EPERM},
+                {4, 1, 1, 0},      {4, 0, 1, -EPERM}, {4, 0, 2, 0},      {4, 0, 9, 0},
+        };
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                if (change_files(cases[i].n_old, cases[i].kept, cases[i].n_new) != cases[i].r)
+                        fail_msg("case %zu", i);
+}
+
+static void what_was_never_there_is_not_missed(void **state) {
+        World *w = *state;
+        (void) carry(&w->record.carried, ROLE_MISC, "/a", "/a", "x");
+        want(&w->wanted, ROLE_MISC, "/a", "x");
+        assert_int_equal(world_plan(w), 0); /* neither entry nor booter, as before */
+        (void) carry(&w->record.carried, ROLE_BOOTER, "/b", "/b", "x");
+        assert_int_equal(world_decide(w), -EPERM);
+        assert_string_equal(w->reason,
+                            "would be left without anything to boot (use --force if this is intended)");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 world_test(a_helper_is_not_left_without_entry),
@@ -67,6 +110,8 @@ int main(void) {
                 world_test(most_of_a_helper_is_not_removed_at_once),
                 world_test(half_of_a_helper_may_go),
                 world_test(one_kernel_for_another_is_no_loss),
+                cmocka_unit_test(more_than_half_of_the_files_do_not_go),
+                world_test(what_was_never_there_is_not_missed),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

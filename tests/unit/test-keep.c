@@ -147,6 +147,75 @@ static void what_an_interrupted_build_brought_is_kept_once_it_was_booted(void **
         assert_true(is_kept(w, "/m/1/linux-bbbbbbbb"));
 }
 
+/* The kernel of the kept set, and what the boot loader said. */
+static void assert_started(const char *cmdline, bool started) {
+        World *w = NULL;
+        assert_int_equal(world_setup((void **) &w), 0);
+        (void) keep(&w->record.kept, ROLE_ENTRY, "/e-previous.conf", BOOT_BEFORE);
+        (void) keep(&w->record.kept, ROLE_REQUIRED, "/m/linux-aaaa", BOOT_BEFORE);
+        w->in.running = true;
+        w->in.cmdline = cmdline;
+        assert_int_equal(world_plan(w), 0);
+        if ((w->plan->kept.n == 2) != started || (w->plan->kept.n == 0) != !started)
+                fail_msg("%s", cmdline);
+        assert_int_equal(world_teardown((void **) &w), 0);
+}
+
+static void the_command_line_says_which_set_was_booted(void **state) {
+        assert_started("BOOT_IMAGE=/m/linux-aaaa", true);
+        assert_started("initrd=\\m\\linux-aaaa quiet", true);
+        assert_started("x=linux-aaaab y=linux-aaaa", true);
+        assert_started("BOOT_IMAGE=/m/linux-aaaa0", false);
+        assert_started("BOOT_IMAGE=/m/linux-aaaaz quiet", false);
+        assert_started("BOOT_IMAGE=/m/linux-aaa quiet", false);
+        assert_started("e-previous.conf", false);
+        assert_started("", false);
+}
+
+static void what_is_wanted_again_is_not_kept(void **state) {
+        World *w = *state;
+        (void) keep(&w->record.kept, ROLE_REQUIRED, "/linux", BOOT_NOW);
+        (void) keep(&w->record.kept, ROLE_REQUIRED, "/other", BOOT_NOW);
+        want(&w->wanted, ROLE_REQUIRED, "/LINUX", "x");
+        w->in.running = true;
+        w->in.cmdline = "linux";
+        assert_int_equal(world_plan(w), 0);
+        assert_int_equal(w->plan->kept.n, 1);
+        assert_string_equal(w->plan->kept.items[0].path, "/other");
+        assert_string_equal(w->plan->kept.items[0].boot, BOOT_NOW);
+        assert_null(w->plan->kept.items[0].text);
+}
+
+/* Its name beside may be somebody's already. */
+static void an_entry_is_not_kept_over_a_wanted_file(void **state) {
+        World *w = *state;
+        free(start_with_kernel(w, BOOT_BEFORE));
+        want_kernel_1(w, "B");
+        want(&w->wanted, ROLE_MISC, "/loader/entries/1-previous.conf", "mine");
+        w->in.running = true;
+        assert_int_equal(world_plan(w), 0);
+        assert_int_equal(w->plan->kept.n, 0);
+}
+
+/* All files that an entry names, and each once though two entries name it. */
+static void what_entries_name_is_kept_once(void **state) {
+        World *w = *state;
+        want(&w->wanted, ROLE_REQUIRED, "/linux", "k");
+        want(&w->wanted, ROLE_REQUIRED, "/initrd", "i");
+        want(&w->wanted, ROLE_ENTRY, "/a.conf", "linux /linux\ninitrd /initrd\n");
+        want(&w->wanted, ROLE_ENTRY, "/b.conf", "linux /linux\ninitrd /initrd\nother\n");
+        assert_int_equal(world_plan(w), 0);
+        world_carry_out(w, BOOT_BEFORE);
+        want(&w->wanted, ROLE_REQUIRED, "/linux", "k2");
+        want(&w->wanted, ROLE_REQUIRED, "/initrd", "i");
+        want(&w->wanted, ROLE_ENTRY, "/a.conf", "linux /linux\ninitrd /initrd\n");
+        w->in.running = true;
+        w->in.force = true;
+        assert_int_equal(world_plan(w), 0);
+        assert_int_equal(w->plan->kept.n, 3); /* two entries and the old kernel; the initrd is wanted */
+        assert_true(is_kept(w, "/a-previous.conf") && is_kept(w, "/b-previous.conf"));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 world_test(what_was_booted_is_kept_with_an_entry_of_its_own),
@@ -157,6 +226,10 @@ int main(void) {
                 world_test(a_kernel_that_is_removed_while_it_runs_is_kept),
                 world_test(an_entry_may_become_a_file_of_another_role),
                 world_test(what_an_interrupted_build_brought_is_kept_once_it_was_booted),
+                cmocka_unit_test(the_command_line_says_which_set_was_booted),
+                world_test(what_is_wanted_again_is_not_kept),
+                world_test(an_entry_is_not_kept_over_a_wanted_file),
+                world_test(what_entries_name_is_kept_once),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

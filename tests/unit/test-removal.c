@@ -64,12 +64,39 @@ static void leftovers_of_an_interrupted_build_go(void **state) {
         assert_string_equal(w->plan->remove[0], "/m/1/linux-deadbeef");
 }
 
+static void all_entries_go_then_what_was_left_from_its_end_then_the_files(void **state) {
+        World *w = *state;
+        (void) carry(&w->record.carried, ROLE_REQUIRED, "/c1", "/c1", "x");
+        (void) carry(&w->record.carried, ROLE_ENTRY, "/c2.conf", "/c2.conf", "x");
+        (void) carry(&w->record.carried, ROLE_MISC, "/c3", "/c3", "x");
+        (void) carry(&w->record.carried, ROLE_ENTRY, "/c4.conf", "/c4.conf", "x");
+        carry(&w->record.carried, ROLE_MISC, "/theirs", "/theirs", "x")->adopted = true;
+        (void) keep(&w->record.kept, ROLE_REQUIRED, "/k1", BOOT_BEFORE);
+        (void) keep(&w->record.kept, ROLE_ENTRY, "/k2.conf", BOOT_BEFORE);
+        (void) keep(&w->record.kept, ROLE_ENTRY, "/k3.conf", BOOT_BEFORE);
+        (void) keep(&w->record.kept, ROLE_REQUIRED, "/k4", BOOT_BEFORE);
+        assert_int_equal(strv_extend(&w->record.ours, "/o1"), 0);
+        assert_int_equal(strv_extend(&w->record.ours, "/o2"), 0);
+        w->in.force = true;
+        assert_int_equal(world_plan(w), 0);
+        assert_list(w->plan->remove, "/c2.conf", "/c4.conf", "/k2.conf", "/k3.conf", "/o2", "/o1", "/c1",
+                    "/c3", "/k1", "/k4");
+        want(&w->wanted, ROLE_MISC, "/C3", "x");
+        want(&w->wanted, ROLE_MISC, "/o1", "x");
+        w->in.running = true;
+        for (size_t i = 0; i < w->record.kept.n; i++)
+                assert_true(free_and_strdup(&w->record.kept.items[i].boot, BOOT_NOW) >= 0);
+        assert_int_equal(world_plan(w), 0);
+        assert_list(w->plan->remove, "/c2.conf", "/c4.conf", "/o2", "/c1");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 world_test(what_somebody_else_wrote_is_not_removed),
                 world_test(entries_go_before_what_they_name),
                 world_test(a_file_that_only_changed_its_case_is_not_removed),
                 world_test(leftovers_of_an_interrupted_build_go),
+                world_test(all_entries_go_then_what_was_left_from_its_end_then_the_files),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -81,6 +81,61 @@ static void what_an_interrupted_build_switched_to_stays_and_what_it_switched_fro
         free(linux_a);
 }
 
+static void needed_room_is_counted_in_blocks_of_new_files(void **state) {
+        char text[5000];
+        World *w = *state;
+        memset(text, 'x', sizeof(text) - 1);
+        text[sizeof(text) - 1] = 0;
+        want(&w->wanted, ROLE_REQUIRED, "/a", text);   /* two blocks */
+        want(&w->wanted, ROLE_ENTRY, "/e.conf", text); /* two, twice: it stands beside first */
+        want(&w->wanted, ROLE_BOOTER, "/b", "x");      /* is there */
+        want(&w->wanted, ROLE_MISC, "/m", "");         /* empty */
+        world_name(w);
+        w->views[1].standing = STANDING_OTHER;
+        w->views[2].standing = STANDING_EQUAL;
+        w->in.n_directories = 3;
+        assert_int_equal(world_decide(w), 0);
+        assert_int_equal(w->plan->needed, (2 + 2 * 2 + 3) * 4096);
+        assert_int_equal(w->plan->bytes, 3 * (sizeof(text) - 1));
+        w->in.available = w->plan->needed;
+        assert_int_equal(world_decide(w), 0);
+        assert_false(w->plan->without_misc);
+        w->in.available--;
+        assert_int_equal(world_decide(w), -ENOSPC);
+        assert_string_equal(w->reason, "36.0 KiB needed, 36.0 KiB free");
+}
+
+/* Without anything else all steps are of misc files. */
+static void misc_files_alone_may_all_stay_away(void **state) {
+        World *w = *state;
+        want(&w->wanted, ROLE_MISC, "/a", "x");
+        want(&w->wanted, ROLE_MISC, "/b", "x");
+        w->in.available = 4096;
+        assert_int_equal(world_plan(w), 0);
+        assert_int_equal(w->plan->n_steps, 0);
+        assert_true(w->plan->without_misc && !helper_plan_is_empty(w->plan));
+}
+
+/* What is named by its content and is no longer needed, but neither what has a fixed name nor a stranger's.
+ */
+static void what_is_carried_makes_room_only_where_no_entry_names_it(void **state) {
+        World *w = *state;
+        (void) carry(&w->record.carried, ROLE_REQUIRED, "/l", "/l-1", "1");
+        (void) carry(&w->record.carried, ROLE_REQUIRED, "/i", "/i-1", "1");
+        (void) carry(&w->record.carried, ROLE_REQUIRED, "/fixed", "/fixed", "1");
+        (void) carry(&w->record.carried, ROLE_MISC, "/misc", "/misc", "1");
+        carry(&w->record.carried, ROLE_REQUIRED, "/t", "/t-1", "1")->adopted = true;
+        see(&w->entries, "/e.conf", "linux /l-1\n");
+        w->entries.items[0].boot = copy(BOOT_NOW);
+        want(&w->wanted, ROLE_REQUIRED, "/new", "x");
+        w->in.force = true;
+        w->in.available = 0;
+        assert_int_equal(world_plan(w), 0);
+        assert_list(w->plan->drop, "/i-1");
+        see(&w->left, "/left.conf", "initrd /i-1\n");
+        assert_int_equal(world_decide(w), -ENOSPC);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 world_test(too_little_room_is_said_in_numbers),
@@ -88,6 +143,9 @@ int main(void) {
                 world_test(the_kept_set_makes_room_first_and_its_entry_goes_first),
                 world_test(what_nothing_needs_makes_room_before_the_kept_set),
                 world_test(what_an_interrupted_build_switched_to_stays_and_what_it_switched_from_makes_room),
+                world_test(needed_room_is_counted_in_blocks_of_new_files),
+                world_test(misc_files_alone_may_all_stay_away),
+                world_test(what_is_carried_makes_room_only_where_no_entry_names_it),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
