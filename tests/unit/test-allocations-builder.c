@@ -12,6 +12,8 @@
 
 #include "base/log.h"
 #include "builder/cachebuild.h"
+#include "builder/transaction/decision.h"
+#include "builder/transaction/nextrecord.h"
 #include "builder/transaction/recordlines.h"
 #include "builder/transaction/update.h"
 #include "helper/entry.h"
@@ -242,6 +244,91 @@ static void record_is_read_and_written_or_the_error_is_told(void **state) {
         stamp_free(stamp);
 }
 
+/* A decision for which there is no memory is none: with what is kept, in the way, left and without room. */
+typedef struct Case {
+        WantedSet wanted;
+        HelperView views[2];
+        HelperRecord record;
+        Claim claim;
+        SeenSet entries, left;
+} Case;
+
+static void case_start(Case *c) {
+        WantedFile wanted[] = {
+                {.role = ROLE_REQUIRED, .to = strdup("/d/linux"), .path = strdup("/d/linux"), .size = 4096},
+                {.role = ROLE_ENTRY,
+                 .to = strdup("/e.conf"),
+                 .path = strdup("/e.conf"),
+                 .text = strdup("new")},
+        };
+        CarriedFile carried[] = {
+                {.role = ROLE_MISC, .path = strdup("/d"), .to = strdup("/d"), .boot = strdup("1")},
+                {.role = ROLE_REQUIRED, .path = strdup("/l-1"), .to = strdup("/l"), .boot = strdup("1")},
+                {.role = ROLE_ENTRY, .path = strdup("/e.conf"), .to = strdup("/e.conf"), .boot = strdup("1")},
+        };
+        KeptFile kept[] = {
+                {.role = ROLE_REQUIRED, .path = strdup("/k"), .size = 4096, .boot = strdup("2")},
+                {.role = ROLE_ENTRY, .path = strdup("/k.conf"), .size = 4096, .boot = strdup("2")},
+        };
+        SeenFile entry = {
+                .path = strdup("/e.conf"), .text = strdup("l /l-1"), .size = 6, .boot = strdup("1")};
+        SeenFile left = {.path = strdup("/left"), .size = 4096};
+        *c = (Case){.views = {{STANDING_OTHER, .blocked = true}, {STANDING_OTHER}}};
+        for (size_t i = 0; i < ELEMENTSOF(wanted); i++)
+                assert_int_equal(wanted_set_add(&c->wanted, &wanted[i]), 0);
+        for (size_t i = 0; i < ELEMENTSOF(carried); i++)
+                assert_int_equal(carried_set_add(&c->record.carried, &carried[i]), 0);
+        for (size_t i = 0; i < ELEMENTSOF(kept); i++)
+                assert_int_equal(kept_set_add(&c->record.kept, &kept[i]), 0);
+        assert_int_equal(seen_set_add(&c->entries, &entry), 0);
+        assert_int_equal(seen_set_add(&c->left, &left), 0);
+        assert_int_equal(strv_extend(&c->record.ours, "/left"), 0);
+        assert_int_equal(claim_init(&c->claim, &c->record), 0);
+}
+
+static void case_end(Case *c) {
+        claim_done(&c->claim);
+        wanted_set_done(&c->wanted);
+        helper_record_done(&c->record);
+        seen_set_done(&c->entries);
+        seen_set_done(&c->left);
+}
+
+static int decide_case(void *userdata) {
+        const Case *c = userdata;
+        const HelperPlanInput in = {
+                .wanted = &c->wanted,
+                .views = c->views,
+                .record = &c->record,
+                .claim = &c->claim,
+                .entries = &c->entries,
+                .left = &c->left,
+                .boot_id = "2",
+                .cmdline = "",
+                .running = true,
+                .block_size = 4096,
+                .available = 4096,
+        };
+        HelperPlan *plan = UNTOUCHED;
+        int r = decision_make(&in, &plan, NULL);
+        if (r < 0) {
+                assert_ptr_equal(plan, UNTOUCHED);
+                return r;
+        }
+        HelperRecord intent = HELPER_RECORD_NULL;
+        r = next_record_intent(&c->record, plan, NULL, &intent);
+        helper_record_done(&intent);
+        helper_plan_free(plan);
+        return r;
+}
+
+static void decision_is_whole_or_none(void **state) {
+        Case c;
+        case_start(&c);
+        allocations_fail_in_turn(decide_case, &c);
+        case_end(&c);
+}
+
 /* entry */
 
 static const char *replace_kernel(const char *word, size_t size, void *userdata) {
@@ -277,6 +364,7 @@ int main(void) {
                 scratch_test(helper_is_complete_whatever_fails),
                 scratch_test(cache_is_built_or_the_error_is_told),
                 cmocka_unit_test(record_is_read_and_written_or_the_error_is_told),
+                cmocka_unit_test(decision_is_whole_or_none),
                 cmocka_unit_test(entry_is_rewritten_or_the_error_is_told),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

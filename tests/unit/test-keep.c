@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* tests: builder/transaction/plandraft.c */
+/* tests: builder/transaction/plandraft.c builder/transaction/decision.c */
 
 #include "helperworld.h"
 
@@ -216,6 +216,18 @@ static void what_entries_name_is_kept_once(void **state) {
         assert_true(is_kept(w, "/a-previous.conf") && is_kept(w, "/b-previous.conf"));
 }
 
+/* It boots as before: nothing is to be kept beside it. */
+static void an_entry_that_stays_as_it_is_is_not_kept(void **state) {
+        World *w = *state;
+        free(start_with_kernel(w, BOOT_BEFORE));
+        want_kernel_1(w, "A");
+        want(&w->wanted, ROLE_MISC, "/new", "x");
+        w->in.running = true;
+        assert_int_equal(world_plan(w), 0);
+        assert_int_equal(w->plan->kept.n, 0);
+        assert_int_equal(w->plan->n_steps, 1);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 world_test(what_was_booted_is_kept_with_an_entry_of_its_own),
@@ -230,6 +242,7 @@ int main(void) {
                 world_test(what_is_wanted_again_is_not_kept),
                 world_test(an_entry_is_not_kept_over_a_wanted_file),
                 world_test(what_entries_name_is_kept_once),
+                world_test(an_entry_that_stays_as_it_is_is_not_kept),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* tests: builder/transaction/plandraft.c helper/helperfiles.c */
+/* tests: builder/transaction/plandraft.c helper/helperfiles.c builder/transaction/decision.c */
 
 #include "helperworld.h"
 

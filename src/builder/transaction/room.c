@@ -94,14 +94,11 @@ static void leave_out_misc(HelperPlan *plan) {
         plan->without_misc = true;
 }
 
-/* The steps are made again: some of the old ones point into what was kept. */
+/* The same steps are made again: some of the old ones point into what was kept. */
 static int plan_anew(PlanDraft *d) {
         int r = keep_forget_dropped(d);
         helper_plan_clear_steps(d->plan);
-        if (r >= 0)
-                r = steps_plan(d);
-        add_up(d);
-        return r;
+        return r < 0 ? r : steps_plan(d);
 }
 
 int room_make(PlanDraft *d, char **reterr) {
