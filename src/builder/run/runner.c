@@ -40,43 +40,43 @@ typedef struct Runner {
         bool timed_out, interrupted;
 } Runner;
 
-static void kill_group(const Runner *r, int sig) {
-        (void) kill(-r->spawn.pid, sig);
-        (void) kill(r->spawn.pid, sig); /* it may not have its session yet */
+static void kill_group(const Runner *runner, int sig) {
+        (void) kill(-runner->spawn.pid, sig);
+        (void) kill(runner->spawn.pid, sig); /* it may not have its session yet */
 }
 
-static void advance_phase(Runner *r) {
+static void advance_phase(Runner *runner) {
         static const int signals[] = {[PHASE_RUNNING] = SIGTERM,
                                       [PHASE_TERMINATING] = SIGKILL,
                                       [PHASE_KILLING] = 0,
                                       [PHASE_LOST] = 0};
 
-        if (signals[r->phase] != 0)
-                kill_group(r, signals[r->phase]);
-        if (r->phase != PHASE_LOST)
-                r->phase++;
-        r->deadline = now_usec() + STOP_USEC;
+        if (signals[runner->phase] != 0)
+                kill_group(runner, signals[runner->phase]);
+        if (runner->phase != PHASE_LOST)
+                runner->phase++;
+        runner->deadline = now_usec() + STOP_USEC;
 }
 
 /* Reads what there is, once: a builder that prints without end must not keep us from checking the clock.
  * False: nothing more (now). */
-static bool read_output(Runner *r, bool *ret_end) {
+static bool read_output(Runner *runner, bool *ret_end) {
         char buffer[16384];
-        ssize_t n = read(r->spawn.output_fd, buffer, sizeof(buffer));
+        ssize_t n = read(runner->spawn.output_fd, buffer, sizeof(buffer));
 
         *ret_end = n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
         if (n > 0)
-                linecutter_feed(&r->output, buffer, (size_t) n);
+                linecutter_feed(&runner->output, buffer, (size_t) n);
         return n > 0;
 }
 
 /* The rest in the pipe; a writer that cannot be killed does not block us. */
-static void drain_output(Runner *r) {
+static void drain_output(Runner *runner) {
         bool end;
 
-        for (unsigned i = 0; i < 64 && read_output(r, &end); i++)
+        for (unsigned i = 0; i < 64 && read_output(runner, &end); i++)
                 ;
-        linecutter_finish(&r->output);
+        linecutter_finish(&runner->output);
 }
 
 static int poll_timeout(uint64_t deadline) {
@@ -90,64 +90,65 @@ static int poll_timeout(uint64_t deadline) {
         return msec > INT32_MAX ? INT32_MAX : (int) msec;
 }
 
-static void heed_interrupt(Runner *r) {
-        if (!interrupt_check(r->job->interrupt))
+static void heed_interrupt(Runner *runner) {
+        if (!interrupt_check(runner->job->interrupt))
                 return;
-        r->interrupted = true;
-        if (r->phase == PHASE_RUNNING)
-                advance_phase(r);
+        runner->interrupted = true;
+        if (runner->phase == PHASE_RUNNING)
+                advance_phase(runner);
 }
 
-static void heed_deadline(Runner *r) {
-        if (now_usec() < r->deadline)
+static void heed_deadline(Runner *runner) {
+        if (now_usec() < runner->deadline)
                 return;
-        if (r->phase == PHASE_RUNNING)
-                r->timed_out = true;
-        advance_phase(r);
+        if (runner->phase == PHASE_RUNNING)
+                runner->timed_out = true;
+        advance_phase(runner);
 }
 
-static void give_beat(Runner *r) {
-        if (!r->job->runs || now_usec() < r->beat)
+static void give_beat(Runner *runner) {
+        if (!runner->job->runs || now_usec() < runner->beat)
                 return;
-        r->beat = now_usec() + PROGRESS_BEAT_USEC;
-        r->job->runs(r->job->userdata);
+        runner->beat = now_usec() + PROGRESS_BEAT_USEC;
+        runner->job->runs(runner->job->userdata);
 }
 
 /* Until the builder's own process has exited, or cannot be killed. */
-static int wait_until_end(Runner *r) {
+static int wait_until_end(Runner *runner) {
         enum { END, OUTPUT, INTERRUPT };
         struct pollfd p[] = {
-                [END] = {.fd = r->spawn.pidfd, .events = POLLIN},
-                [OUTPUT] = {.fd = r->spawn.output_fd, .events = POLLIN},
-                [INTERRUPT] = {.fd = interrupt_get_fd(r->job->interrupt), .events = POLLIN},
+                [END] = {.fd = runner->spawn.pidfd, .events = POLLIN},
+                [OUTPUT] = {.fd = runner->spawn.output_fd, .events = POLLIN},
+                [INTERRUPT] = {.fd = interrupt_get_fd(runner->job->interrupt), .events = POLLIN},
         };
 
-        while (r->phase != PHASE_LOST) {
+        while (runner->phase != PHASE_LOST) {
                 bool end = false;
-                if (poll(p, ELEMENTSOF(p), poll_timeout(MIN(r->deadline, r->beat))) < 0 && errno != EINTR)
+                if (poll(p, ELEMENTSOF(p), poll_timeout(MIN(runner->deadline, runner->beat))) < 0 &&
+                    errno != EINTR)
                         return error_origin(-errno);
                 if (p[OUTPUT].revents)
-                        (void) read_output(r, &end);
+                        (void) read_output(runner, &end);
                 if (end)
                         p[OUTPUT].fd = -EBADF;
                 if (p[INTERRUPT].revents) {
-                        heed_interrupt(r);
-                        p[INTERRUPT].fd = r->interrupted ? -EBADF : p[INTERRUPT].fd;
+                        heed_interrupt(runner);
+                        p[INTERRUPT].fd = runner->interrupted ? -EBADF : p[INTERRUPT].fd;
                 }
                 if (p[END].revents)
                         return 0;
-                heed_deadline(r);
-                give_beat(r);
+                heed_deadline(runner);
+                give_beat(runner);
         }
         return 0;
 }
 
 /* As the subreaper we inherit all orphans. */
-static void reap_descendants(const Runner *r) {
+static void reap_descendants(const Runner *runner) {
         unsigned n = descendants_kill(now_usec() + STOP_USEC);
 
         if (n > 0)
-                log_warning("Builder %s left %u processes behind: killed", r->job->name, n);
+                log_warning("Builder %s left %u processes behind: killed", runner->job->name, n);
 }
 
 static RunnerOutcome judge_exit(const RunnerJob *job, int status, char **ret_reason) {
@@ -161,58 +162,61 @@ static RunnerOutcome judge_exit(const RunnerJob *job, int status, char **ret_rea
         return RUNNER_FAILED;
 }
 
-static RunnerOutcome judge_end(const Runner *r, const siginfo_t *info, char **ret_reason) {
-        const RunnerJob *job = r->job;
+static RunnerOutcome judge_end(const Runner *runner, const siginfo_t *info, char **ret_reason) {
+        const RunnerJob *job = runner->job;
 
-        if (r->interrupted) {
+        if (runner->interrupted) {
                 (void) failure(ret_reason, 0, "interrupted");
                 return RUNNER_INTERRUPTED;
         }
-        if (r->phase == PHASE_LOST)
+        if (runner->phase == PHASE_LOST)
                 (void) failure(ret_reason, 0, "builder %s hangs and cannot be killed", job->name);
-        else if (r->timed_out)
+        else if (runner->timed_out)
                 (void) failure(ret_reason, 0, "builder %s did not finish within %llu s and was stopped",
                                job->name, (unsigned long long) (job->timeout_usec / USEC_PER_SEC));
         else if (info->si_code == CLD_EXITED)
                 return judge_exit(job, info->si_status, ret_reason);
-        else
+        else if (sigabbrev_np(info->si_status))
                 (void) failure(ret_reason, 0, "builder %s was killed by SIG%s", job->name,
-                               strempty(sigabbrev_np(info->si_status)));
+                               sigabbrev_np(info->si_status));
+        else /* of real time */
+                (void) failure(ret_reason, 0, "builder %s was killed by signal %i", job->name,
+                               info->si_status);
         return RUNNER_FAILED;
 }
 
-static int follow_to_end(Runner *r, RunnerOutcome *ret, char **ret_reason) {
+static int follow_to_end(Runner *runner, RunnerOutcome *ret, char **ret_reason) {
         siginfo_t info = {};
-        int e = wait_until_end(r);
+        int r = wait_until_end(runner);
 
-        if (e < 0)
-                kill_group(r, SIGKILL);
-        if (r->phase != PHASE_LOST)
-                (void) waitid(P_PIDFD, (id_t) r->spawn.pidfd, &info, WEXITED);
-        reap_descendants(r);
-        drain_output(r);
-        if (e < 0)
-                return e;
-        *ret = judge_end(r, &info, ret_reason);
+        if (r < 0)
+                kill_group(runner, SIGKILL);
+        if (runner->phase != PHASE_LOST)
+                (void) waitid(P_PIDFD, (id_t) runner->spawn.pidfd, &info, WEXITED);
+        reap_descendants(runner);
+        drain_output(runner);
+        if (r < 0)
+                return r;
+        *ret = judge_end(runner, &info, ret_reason);
         return 0;
 }
 
 int runner_run(const RunnerJob *job, RunnerOutcome *ret, char **ret_reason) {
         _cleanup_(spawn_done) Spawn spawn = SPAWN_NULL;
-        _cleanup_free_ Runner *r = calloc(1, sizeof(*r));
-        int e;
+        _cleanup_free_ Runner *runner = calloc(1, sizeof(*runner));
+        int r;
 
-        if (!r)
+        if (!runner)
                 return error_origin(-ENOMEM);
         (void) prctl(PR_SET_CHILD_SUBREAPER, 1);
-        e = spawn_start(job, &spawn, ret_reason);
-        if (e == -ENOEXEC) {
+        r = spawn_start(job, &spawn, ret_reason);
+        if (r == -ENOEXEC) {
                 *ret = RUNNER_FAILED;
                 return 0;
         }
-        if (e < 0)
-                return e;
-        *r = (Runner){
+        if (r < 0)
+                return r;
+        *runner = (Runner){
                 .job = job,
                 .spawn = spawn,
                 .output = {.line = job->line, .userdata = job->userdata},
@@ -220,5 +224,5 @@ int runner_run(const RunnerJob *job, RunnerOutcome *ret, char **ret_reason) {
                         job->timeout_usec == USEC_INFINITY ? USEC_INFINITY : now_usec() + job->timeout_usec,
                 .beat = job->runs ? now_usec() + PROGRESS_BEAT_USEC : USEC_INFINITY,
         };
-        return follow_to_end(r, ret, ret_reason);
+        return follow_to_end(runner, ret, ret_reason);
 }
