@@ -126,11 +126,13 @@ static int parse_outcome(const char *s, const char *yes, const char *no, const c
         return 0;
 }
 
-/* Counts one more, with names of this many bytes, if there is room. Its *REASON may be dropped for that. */
-static int report_make_room(Report *report, size_t names, char **reason) {
-        if (report->n_caches + report->n_helpers >= REPORT_RECORDS_MAX ||
-            report->bytes + names > REPORT_BYTES_MAX)
-                return error_origin(-E2BIG);
+static bool report_has_room(const Report *report, size_t names) {
+        return report->n_caches + report->n_helpers < REPORT_RECORDS_MAX &&
+               report->bytes + names <= REPORT_BYTES_MAX;
+}
+
+/* Counts one more, with names of this many bytes. Its *REASON may be dropped for that. -ENOMEM. */
+static int report_count(Report *report, size_t names, char **reason) {
         if (report->bytes + names + strlen(*reason) > REPORT_BYTES_MAX / 2 && free_and_strdup(reason, "") < 0)
                 return error_origin(-ENOMEM);
         report->bytes += names + strlen(*reason);
@@ -138,9 +140,12 @@ static int report_make_room(Report *report, size_t names, char **reason) {
 }
 
 static int report_add_cache(Report *report, ReportCache *c) {
+        size_t names = strlen(c->name) + strlen(c->instance);
+        if (!report_has_room(report, names)) /* first: what is refused without end must not cost anything */
+                return error_origin(-E2BIG);
         if (grow(report->caches, report->n_caches) < 0)
                 return error_origin(-ENOMEM);
-        int r = report_make_room(report, strlen(c->name) + strlen(c->instance), &c->reason);
+        int r = report_count(report, names, &c->reason);
         if (r < 0)
                 return r;
         report->caches[report->n_caches++] = *c;
@@ -149,10 +154,12 @@ static int report_add_cache(Report *report, ReportCache *c) {
 }
 
 static int report_add_helper(Report *report, ReportHelper *h) {
+        size_t names = strlen(h->device) + strlen(h->type) + strlen(h->partuuid);
+        if (!report_has_room(report, names))
+                return error_origin(-E2BIG);
         if (grow(report->helpers, report->n_helpers) < 0)
                 return error_origin(-ENOMEM);
-        int r = report_make_room(report, strlen(h->device) + strlen(h->type) + strlen(h->partuuid),
-                                 &h->reason);
+        int r = report_count(report, names, &h->reason);
         if (r < 0)
                 return r;
         report->helpers[report->n_helpers++] = *h;
