@@ -122,6 +122,63 @@ static void what_a_renewed_mount_is_like_is_told_once(void **state) {
         assert_int_equal(mount_set_renew(s, 7, 1, &(MountFacts){.target = "/b", .root = "/"}), 1);
 }
 
+/* Changes one fact of the mount 7 at a time, and what is mounted on it; what is told of that, by lines. */
+static int tell_of_each_fact(dev_t devno, dev_t other, char *said) {
+        MountFacts f = ext4_of(devno, "/a"),
+                   tmpfs = {.id = 8, .root = "/", .fstype = "tmpfs", .target = "/a"};
+        _cleanup_(mount_set_freep) MountSet *s = NULL;
+        int r = mount_set_new(&s);
+        for (int fact = 0; r >= 0 && fact < 9; fact++) {
+                f.id += fact == 1;
+                f.devno = fact >= 2 ? other : devno;
+                f.root = fact >= 3 ? "/@" : "/";
+                f.fstype = fact >= 4 ? "xfs" : "ext4";
+                f.read_only = fact >= 5;
+                f.target = fact >= 6 ? "/b" : "/a";
+                tmpfs.target = fact >= 7 ? "/b" : "/elsewhere";
+                r = mount_set_begin(s);
+                if (r >= 0)
+                        r = mount_set_add(s, 7, 1, &f);
+                if (r >= 0)
+                        r = mount_set_add(s, 8, fact == 7 ? 7 : 1, &tmpfs);
+                if (fact == 8) /* on the same place as the mount: it is not sure which is on top */
+                        r = r == 1 ? 0 : -EPROTO;
+                if (r >= 0)
+                        r = mount_set_tell(s, on_change, said);
+                strcat(said, "| ");
+        }
+        return r;
+}
+
+static void each_fact_of_a_mount_counts(void **state) {
+        char said[200] = "";
+        Device d, other;
+        device_plug(&d);
+        other = d;
+        other.control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+        do
+                other.number++;
+        while (ioctl(other.control, LOOP_CTL_ADD, other.number) < 0 && errno == EEXIST);
+        struct stat st;
+        char node[32];
+        (void) snprintf(node, sizeof(node), "/dev/loop%i", other.number);
+        int there = stat(node, &st);
+        int r = tell_of_each_fact(d.devno, st.st_rdev, said);
+        device_pull(&other);
+        device_pull(&d);
+        assert_int_equal(there, 0);
+        assert_int_equal(r, 0);
+        assert_string_equal(said, "+/a | "     /* new */
+                                  "-/a +/a | " /* another id, */
+                                  "-/a +/a | " /* device, */
+                                  "-/a +/a | " /* root, */
+                                  "-/a +/a | " /* type: another mount */
+                                  "~/a | "     /* read-only */
+                                  "~/b | "     /* moved */
+                                  "-/b | "     /* covered */
+                                  "+/b | ");   /* and no longer, or not for sure */
+}
+
 static void on_cover(const MountEntry *on, const char *target, void *userdata) {
         char *said = userdata;
         size_t n = strlen(said);
@@ -183,6 +240,7 @@ int main(void) {
                 cmocka_unit_test(a_mount_stays_when_its_device_is_pulled),
                 cmocka_unit_test(another_mount_of_its_id_is_not_the_one_whose_device_was_pulled),
                 cmocka_unit_test(what_a_renewed_mount_is_like_is_told_once),
+                cmocka_unit_test(each_fact_of_a_mount_counts),
                 cmocka_unit_test(mounts_within_a_told_one_are_told),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
