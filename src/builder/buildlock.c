@@ -49,7 +49,7 @@ static pid_t fork_waiter(int fd) {
         _exit(r < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
-/* True: the waiter ended by itself. */
+/* True: the waiter exited by itself. */
 static bool await_waiter(int pidfd, const Patience *patience) {
         struct pollfd p[] = {
                 {.fd = pidfd, .events = POLLIN},

@@ -13,7 +13,7 @@
 #include "base/progress.h"
 #include "bootkeep.h"
 
-/* Those in line for longer than this are told so. */
+/* A build in line for longer than this is told so. */
 #define PATIENCE_USEC (200 * USEC_PER_MSEC)
 /* A bus that does not even accept us by then counts as none. */
 #define GREETING_USEC (5 * USEC_PER_SEC)

@@ -10,22 +10,22 @@ typedef struct BusLock BusLock;
 typedef enum BusLockResult {
         BUSLOCK_TAKEN,
         BUSLOCK_NOBODY, /* no bus, no daemon, or it does not watch this volume: there is nobody to ask */
-        BUSLOCK_BUSY,   /* a client holds it, and it was not to be waited for */
+        BUSLOCK_BUSY,   /* a client holds it, and the caller did not want to wait */
         BUSLOCK_REBOOT, /* the system is about to go down: nothing new may begin */
 } BusLockResult;
 
 typedef struct BusLockRequest {
         const char *volume; /* `sda2[/@]` */
-        bool no_wait;       /* in line while another holds it: that is BUSLOCK_BUSY */
+        bool no_wait;       /* do not wait in line while another holds it: BUSLOCK_BUSY */
         Patience patience;  /* with the daemon, and in line */
 } BusLockRequest;
 
-/* Asks for the lock. *RET is set with BUSLOCK_TAKEN alone; with BUSLOCK_BUSY *RET_HOLDER says who has it:
- * "sda2 is locked by :1.7". -EINTR: interrupted while waiting, and out of the line; -ENOMEM. Nothing else
- * fails: that there is a lock depends on a daemon, that a volume can be built must not. */
+/* Requests the lock. *RET is set only with BUSLOCK_TAKEN; with BUSLOCK_BUSY *RET_HOLDER says who has it:
+ * "sda2 is locked by :1.7". -EINTR: interrupted while waiting, and out of the line; -ENOMEM. There are no
+ * other errors: whether there is a lock depends on the daemon, but whether a volume can be built must not. */
 int buslock_take(const BusLockRequest *request, BusLock **ret, BusLockResult *ret_result, char **ret_holder);
 
-/* Gives it back, saying how the build ended (BOOTKEEP_BUILD_*). A lock that is only freed counts as a
+/* Releases it and reports how the build ended (BOOTKEEP_BUILD_*). A lock that is only freed counts as a
  * failure. Both return NULL; LOCK may be NULL. */
 BusLock *buslock_release(BusLock *lock, int exit_status);
 BusLock *buslock_free(BusLock *lock);

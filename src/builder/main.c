@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* bootkeep-build: one build of one volume, then gone. Here is its command line; session.c does the rest. */
+/* bootkeep-build: builds one volume and exits. This is its command line; session.c does the rest. */
 
 #include <bootkeep.h>
 #include <fcntl.h>

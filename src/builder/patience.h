@@ -3,9 +3,9 @@
 
 #include "base/interrupt.h"
 
-/* How somebody waits for a lock. */
+/* How to wait for a lock. */
 typedef struct Patience {
         Interrupt *interrupt;         /* ends it */
-        void (*beat)(void *userdata); /* called once a second while it lasts: to wait is not to hang */
+        void (*beat)(void *userdata); /* called once a second meanwhile: waiting is not hanging */
         void *userdata;
 } Patience;

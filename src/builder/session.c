@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* No earlier scan is trusted: the manifest is read and everything compared anew, under the lock that keeps
- * two builds of a volume apart. Whether the volume may be built at all is for the caller to know. */
+/* No earlier scan is trusted: the manifest is read and everything is compared again, under the lock that
+ * keeps two builds of a volume apart. Whether the volume may be built at all is up to the caller. */
 
 #include "builder/session.h"
 
@@ -20,7 +20,7 @@ typedef struct Session {
         Root *root;
         BusLock *bus_lock;
         int lock_fd;
-        const char *waits_for; /* as was said last; NULL: nothing yet */
+        const char *waits_for; /* as last reported; NULL: nothing yet */
         Manifest *manifest;
         DefinitionSet *definitions;
         Plan *plan;
@@ -28,7 +28,7 @@ typedef struct Session {
         int status; /* as soon as it has ended */
 } Session;
 
-/* The file lock goes before that of the bus, so that the next in line finds it free. */
+/* The file lock is released before that of the bus, so that the next in line finds it free. */
 static void session_done(Session *s) {
         (void) helper_list_free(s->helpers);
         (void) plan_free(s->plan);
@@ -41,10 +41,10 @@ static void session_done(Session *s) {
 
 /* ---- how it ends ---- */
 
-/* Negative: the session has ended, S->status says how. */
+/* Negative: the session has ended, S->status is the result. */
 #define ENDED (-1)
 
-/* That nobody reads the records any more changes nothing about the build. */
+/* It makes no difference to the build if nobody reads the records any more. */
 static int end_with(Session *s, int status, const char *result, const char *reason) {
         if (status != BOOTKEEP_BUILD_SUCCESS)
                 (void) report_print(stdout, "REASON", isempty(reason) ? "out of memory" : reason, NULL);
@@ -90,7 +90,7 @@ static int open_volume(Session *s) {
         return r < 0 ? end_error(s, BOOTKEEP_VOLUME_STATE " cannot be made: %s", strerror(-r)) : 0;
 }
 
-/* Again and again: what is waited for may take long, and to wait for it is not to hang. */
+/* Again and again: whatever is waited for may take long, and waiting is not hanging. */
 static void say_waiting(Session *s, const char *why) {
         if (!streq_ptr(s->waits_for, why))
                 log_send(LOG_NOTICE, &(LogFields){.volume = s->root->name}, "%s", why);
@@ -106,7 +106,7 @@ static void on_waiting_for_build(void *userdata) {
         say_waiting(userdata, "Another build of this volume is running: waiting");
 }
 
-/* Among all that change the volume's caches, not builds alone. */
+/* Against all clients that change the volume's caches, not only builds. */
 static int take_turn(Session *s) {
         const BusLockRequest request = {
                 .volume = s->root->name,

@@ -10,9 +10,9 @@ typedef struct SessionOptions {
         char **builders;   /* strv: where the builder definitions are */
         bool force, caches_only, helpers_only;
         bool trust_ctime;
-        bool no_wait; /* not for the lock of the volume while a client of the daemon holds it */
+        bool no_wait; /* do not wait for the lock of the volume while a client of the daemon holds it */
 } SessionOptions;
 
-/* Returns the exit status (BOOTKEEP_BUILD_*). What went wrong is logged, and printed as REASON; RESULT always
- * comes last. */
+/* Returns the exit status (BOOTKEEP_BUILD_*). Errors are logged, and printed as REASON; RESULT always comes
+ * last. */
 int session_run(const SessionOptions *options, Interrupt *interrupt);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Which client calls, and whether it may change something: joins the calls of the bus, the peers that sent
- * them, and polkit. */
+/* Which client is calling, and whether it may change something: joins the calls on the bus, the peers that
+ * sent them, and polkit. */
 
 #include "daemon/world/bus.h"
 #include "daemon/world/peer.h"
@@ -11,7 +11,7 @@ typedef struct Access Access;
 
 typedef struct AccessHandlers {
         void (*peer_gone)(void *userdata, const Peer *peer); /* one that was authorised has vanished */
-        void (*authorised)(void *userdata, BusCall *call);   /* it may, after all */
+        void (*authorised)(void *userdata, BusCall *call);   /* it may, as it turned out */
         void *userdata;
 } AccessHandlers;
 
@@ -27,5 +27,5 @@ bool access_authorise(Access *a, BusCall *call);
 
 /* The sender of a call that was authorised, or NULL. */
 const Peer *access_get_peer(Access *a, BusCall *call);
-/* The client of this id, or NULL: has vanished. */
+/* The client with this ID, or NULL: it has vanished. */
 const Peer *access_find_peer(const Access *a, uint64_t id);

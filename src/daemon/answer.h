@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The answers to the calls of D-Bus clients, at once or after a wait: each outcome has its error and its
- * words in one place. */
+/* The replies to calls of D-Bus clients, immediate or after a wait: the error and the words of each outcome
+ * are in one place. */
 
 #include "daemon/world/busreply.h"
 
 typedef enum Outcome {
         OUTCOME_DONE,
-        /* what was asked for cannot be */
+        /* the request is not possible */
         OUTCOME_UNKNOWN_FLAGS,  /* DETAIL: which */
         OUTCOME_NO_SUCH_VOLUME, /* SUBJECT: the argument; in all that follow: the name of the volume */
         OUTCOME_NO_UUID,        /* it cannot be enrolled */
-        OUTCOME_NOT_ENROLLED,   /* DETAIL: why it is trusted all the same, or "" */
+        OUTCOME_NOT_ENROLLED,   /* DETAIL: why it is trusted nevertheless, or "" */
         OUTCOME_TRUSTED_ALWAYS, /* it cannot be distrusted */
         OUTCOME_NOT_SAVED,      /* DETAIL: why, as in all that follow */
         OUTCOME_NOT_RELOADED,   /* no SUBJECT */
@@ -23,11 +23,12 @@ typedef enum Outcome {
         OUTCOME_ALREADY_LOCKED, /* by the caller */
         OUTCOME_NOT_LOCKED,
         OUTCOME_NOT_HOLDER,     /* DETAIL: which client is */
-        OUTCOME_ALREADY_REBOOT, /* the caller has or wants the reboot lock; neither SUBJECT nor DETAIL */
+        OUTCOME_ALREADY_REBOOT, /* the caller holds or waits for the reboot lock; neither SUBJECT nor DETAIL
+                                 */
         OUTCOME_REBOOT_LOCKED,  /* SUBJECT: the client that holds it */
         OUTCOME_REBOOT_BUSY,    /* DETAIL: in what state the volume is */
         OUTCOME_REBOOT_SOON,    /* neither */
-        /* what is waited for does not come */
+        /* what is waited for does not happen */
         OUTCOME_GONE,
         OUTCOME_HUNG,
         OUTCOME_OWED,
@@ -41,13 +42,13 @@ typedef enum Outcome {
 
 /* SUBJECT and DETAIL may be NULL where the outcome has none. */
 void answer(BusCall *call, Outcome outcome, const char *subject, const char *detail);
-/* The same for a call that waited, of which a reference was kept: drops it. */
+/* The same for a call that waited, to which a reference was kept: drops it. */
 void answer_waiting(BusCall **call, Outcome outcome, const char *subject, const char *detail);
 
 static inline void answer_done(BusCall *call) {
         answer(call, OUTCOME_DONE, NULL, NULL);
 }
 
-/* FLAGS are those that the caller gave, KNOWN those that there are. Returns true: there are others, and it
- * was told so. */
+/* FLAGS are those that the caller passed, KNOWN those that exist. Returns true: there are others, and the
+ * caller got an error. */
 bool answer_refuses_flags(BusCall *call, uint32_t flags, uint32_t known);

@@ -13,12 +13,12 @@ struct Census {
         Mounts *mounts;
         DeviceMonitor *devices; /* NULL: no udev, so volumes have no UUID and cannot be enrolled */
         sd_event_source *mount_source, *device_source;
-        sd_event_source *pause; /* until the mount table may be looked at again */
-        bool failing;           /* the last look did: look again without being told to */
+        sd_event_source *pause; /* until the mount table may be read again */
+        bool failing;           /* reading failed the last time: read again even without a change */
 };
 
-/* A storm of mounts may take this part of a processor; between two looks is at least, and at most, so long.
- */
+/* A storm of mounts may take this part of a processor; the time between two reads has a minimum and a
+ * maximum. */
 #define LOOK_SHARE 20
 #define PAUSE_MIN_USEC (20 * USEC_PER_MSEC)
 #define PAUSE_MAX_USEC USEC_PER_SEC
@@ -65,7 +65,7 @@ static void on_cover(const MountEntry *on, const char *target, void *userdata) {
         daemon_covered(c->daemon, on->id, streq(on->target, "/") ? target : *below ? below : "/");
 }
 
-/* The first change is looked at once, the next ones in a storm together. */
+/* The first change is read at once, the following ones in a storm together. */
 static int pause_after(Census *c, uint64_t cost) {
         uint64_t pause = MIN(MAX(cost * LOOK_SHARE, PAUSE_MIN_USEC), PAUSE_MAX_USEC);
         if (c->failing)
@@ -114,8 +114,7 @@ static void look_up_devices_again(Census *c, dev_t devno) {
 }
 
 static void on_device(dev_t devno, const char *action, void *userdata) {
-        /* A device that was pulled stays a volume while it is mounted: its loss is the mount table's to tell.
-         */
+        /* A device that was pulled stays a volume while it is mounted: the mount table reports its loss. */
         if (!streq(action, "remove"))
                 look_up_devices_again(userdata, devno);
 }
@@ -168,7 +167,7 @@ int census_new(Daemon *d, Census **ret) {
                                       c);
         if (r >= 0)
                 r = mounts_dispatch(c->mounts, on_mount, c);
-        if (r >= 0) /* what is there already is no news */
+        if (r >= 0) /* what exists already is not news */
                 r = mounts_tell_covers(c->mounts, on_cover, c);
         if (r < 0)
                 return r;

@@ -10,7 +10,7 @@
 #include "daemon/locks.h"
 #include "daemon/shown.h"
 
-/* How long until a bus that went away, or was not there, is asked again. */
+/* How long until the next attempt to connect to a bus that went away, or was not there. */
 #define RECONNECT_USEC (5 * USEC_PER_SEC)
 
 struct Commands {
@@ -20,7 +20,7 @@ struct Commands {
         Locks *locks;
         sd_event_source *reconnect;
         void (*ready)(void);
-        bool was_ready; /* the name was ours once */
+        bool was_ready; /* we have owned the name once */
         bool said_ready, complained;
 };
 
@@ -97,7 +97,7 @@ static void prepare_unmount_of(const Commands *c, Record *r, BusCall *call) {
         if (locks_is_locked(r) && !r->volume.build_runs) /* our own build holds it: that will end */
                 answer(call, OUTCOME_LOCKED, r->name, locks_holder_name(c->locks, r));
         else if (r->volume.state == VOLUME_HUNG || r->volume.state == VOLUME_GIVEN_UP)
-                answer_done(call); /* never busy: nothing is to be done for it */
+                answer_done(call); /* never busy: there is nothing to do for it */
         else
                 daemon_request(c->daemon, r, BUS_PREPARE_UNMOUNT, false, call);
 }
@@ -143,8 +143,9 @@ static void reload_configuration(Daemon *d, BusCall *call) {
                 answer_done(call);
 }
 
-/* Who mounts and calls at once is not to be told that there is no such volume. Anybody may ask for what is
- * not there, as often as he likes: nothing is done without need for whoever may not change anything. */
+/* A client that mounts a volume and calls at once must not be told that there is no such volume. But anybody
+ * may ask for volumes that do not exist, as often as they like: nothing is done needlessly for clients that
+ * may not change anything. */
 static Record *look_up_volume(const Commands *c, const char *argument, const Peer *peer) {
         Record *r = daemon_look_up(c->daemon, argument);
         if (r)
@@ -163,10 +164,10 @@ static void authorised(void *userdata, BusCall *call) {
 
 static void take_command(void *userdata, BusVerb verb, const BusArguments *a, BusCall *call) {
         Commands *c = userdata;
-        /* GetVolume is for everybody: its callers are none of our peers */
+        /* GetVolume is for everybody: its callers are not peers */
         const Peer *peer = verb == BUS_GET_VOLUME ? NULL : access_get_peer(c->access, call);
         if (!peer && verb != BUS_GET_VOLUME)
-                return; /* vanished: nobody is left to answer */
+                return; /* vanished: there is nobody left to reply to */
         if (verb == BUS_RELOAD)
                 reload_configuration(c->daemon, call);
         else if (verb == BUS_LOCK_REBOOT)
@@ -215,8 +216,8 @@ static int on_reconnect(sd_event_source *s, uint64_t usec, void *userdata) {
         return 0;
 }
 
-/* Watching and building go on without a bus, which is complained of once; but never beside another bootkeepd.
- */
+/* Watching and building continue without a bus, which is logged once; but never alongside another
+ * bootkeepd. */
 static void on_bus_lost(void *userdata, int error) {
         Commands *c = userdata;
         uint64_t when = now_usec() + RECONNECT_USEC;
@@ -228,7 +229,7 @@ static void on_bus_lost(void *userdata, int error) {
         if (!c->complained)
                 (void) log_warning_errno(
                         error, "Cannot serve on the system bus, continuing without it and retrying");
-        else /* whoever started us is not to wait for what may never be */
+        else /* whoever started us must not wait for something that may never happen */
                 say_ready_once(c);
         c->complained = true;
         int r = sd_event_source_set_time(c->reconnect, when);
@@ -259,7 +260,7 @@ int commands_new(Daemon *d, void (*ready_handler)(void), Commands **ret) {
                 r = access_new(&access, &c->access);
         if (r >= 0)
                 r = locks_new(d, c->bus, c->access, &c->locks);
-        if (r >= 0) /* the first try comes with the loop's first turn */
+        if (r >= 0) /* the first attempt is made in the first iteration of the loop */
                 r = sd_event_add_time(daemon_event_loop(d), &c->reconnect, CLOCK_BOOTTIME, 0, 1000,
                                       on_reconnect, c);
         if (r < 0)
@@ -273,7 +274,7 @@ Commands *commands_free(Commands *c) {
         if (c) {
                 daemon_set_news(c->daemon, &(News){});
                 sd_event_source_disable_unref(c->reconnect);
-                c->locks = locks_free(c->locks); /* first: that we go is nobody's failure */
+                c->locks = locks_free(c->locks); /* first: that we exit is nobody's failure */
                 access_free(c->access);
                 bus_free(c->bus);
         }

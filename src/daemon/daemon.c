@@ -14,7 +14,7 @@
 
 #include <signal.h>
 
-/* A stopped daemon is gone within a second, whatever its children do. */
+/* A daemon that is told to stop exits within a second, whatever its children do. */
 #define STOP_USEC (700 * USEC_PER_MSEC)
 
 struct Daemon {
@@ -47,7 +47,7 @@ static int on_settle_accounts(sd_event_source *s, void *userdata) {
         Daemon *d = userdata;
         if (!d->driver.stopping)
                 slots_settle(
-                        &d->slots); /* which may call for another turn: a build that could not be started */
+                        &d->slots); /* which may require another round: a build that could not be started */
         else if (!any_child_runs(d))
                 return sd_event_exit(d->event, 0);
         if (d->hooks)
@@ -127,7 +127,7 @@ static void update_trust(Daemon *d, Record *record) {
                 driver_feed(&d->driver, record, trusted ? VOLUME_TRUST : VOLUME_DISTRUST);
 }
 
-/* It is shown as a whole, not as changes, before anything happens to it. */
+/* It is announced as a whole, not as changes, before anything happens to it. */
 static void introduce(Daemon *d, Record *record) {
         _cleanup_strv_free_ char **all = NULL;
         const MountEntry *m = record_mount(record);
@@ -156,7 +156,7 @@ static int add_record(Daemon *d, const char *name, const MountEntry *mount, Devi
                 (void) volume_event(&added->volume, &d->driver.config, VOLUME_TRUST, now_usec());
         slots_hold_new(&d->slots, added);
         slots_leave_alone(&d->slots, added);
-        added->look_target = 1; /* until its first scan nobody knows what it owes */
+        added->look_target = 1; /* until its first scan nobody knows what is owed */
         introduce(d, added);
         driver_feed(&d->driver, added, VOLUME_APPEARED);
         return 0;
@@ -176,7 +176,7 @@ int daemon_mounted(Daemon *d, const char *name, const MountEntry *mount, DeviceI
 static void remove_record(Daemon *d, Record *record) {
         LogFields fields = news_fields(record, BOOTKEEP_MESSAGE_VOLUME_GONE);
         log_send(LOG_INFO, &fields, "gone");
-        if (d->driver.news.bus) /* while it can still be found: sd-bus asks what interfaces it has */
+        if (d->driver.news.bus) /* while it can still be found: sd-bus queries its interfaces */
                 bus_volume_removed(d->driver.news.bus, record->name);
         roster_take(&d->volumes, record);
         orphans_take(d->orphans, &record->scan, SIGKILL);
@@ -316,7 +316,7 @@ int daemon_new(sd_event *event, const DaemonOptions *options, Settings *settings
 Daemon *daemon_free(Daemon *d) {
         if (!d)
                 return NULL;
-        assert(!d->hooks); /* whoever stands above goes first */
+        assert(!d->hooks); /* higher layers are removed first */
         roster_done(&d->volumes);
         sd_event_source_disable_unref(d->settle_accounts);
         sd_event_source_disable_unref(d->stop_timer);
@@ -342,7 +342,7 @@ void daemon_set_news(Daemon *d, const News *news) {
         d->driver.news = *news;
 }
 
-/* The builders, the defaults of a scan or who is trusted may be others now: everything is looked at again. */
+/* The builders, the defaults of a scan or what is trusted may have changed: everything is scanned again. */
 void daemon_set_settings(Daemon *d, Settings *settings) {
         settings_replace(&d->settings, settings);
         int r = apply_settings(d);

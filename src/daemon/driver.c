@@ -24,7 +24,7 @@ static void replace_problem(Record *record, char *problem, bool of_build) {
 static int on_scan_output(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Record *record = userdata;
         (void) running_read(&record->scan);
-        if (record->scan.garbled) /* it is not what it should be, and has failed anyway */
+        if (record->scan.garbled) /* it is not as it should be, and has failed in any case */
                 (void) job_kill(record->scan.job, SIGKILL);
         return 0;
 }
@@ -40,11 +40,11 @@ static void scan_ended(Driver *d, Record *record, int status) {
         if (verdict == VOLUME_SCAN_ERROR)
                 d->in_doubt = true;
         record->scans_ended = record->scans_begun;
-        /* before the state: whoever sees "fresh" sees why */
+        /* before the state: a client that sees "fresh" also sees the details */
         news_tell_properties(&d->news, record, properties);
         driver_feed(d, record, verdict);
         if (volume_scan_pending(&record->volume))
-                return; /* asked for again: the answer is still to come */
+                return; /* requested again: the answer is yet to come */
         pending_answer_scans(record, verdict_to_string(record->volume.state, verdict));
         if (record->volume.state != VOLUME_STALE)
                 pending_answer_rebuilds(record, UINT64_MAX, verdict == VOLUME_SCAN_FRESH);
@@ -70,13 +70,13 @@ static int on_scan_exit(sd_event_source *s, int fd, uint32_t revents, void *user
 
 static int on_watch(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Record *record = userdata;
-        (void) watch_has_grown(record->watch); /* what is there now is this change; more is another */
+        (void) watch_has_grown(record->watch); /* what is queued now is this change; more is another */
         driver_feed(record->driver, record, VOLUME_CHANGED);
         return 0;
 }
 
-/* Tried again before each scan: the limit may have been raised. Where it fails findings_note_watching() says
- * so. */
+/* Tried again before each scan: the limit may have been raised. If it fails, findings_note_watching() reports
+ * that. */
 static void start_watch(const Driver *d, Record *record) {
         int r = record->watch ? 0 : watch_new(&record->watch);
         if (r >= 0 && !record->watch_source)
@@ -95,7 +95,7 @@ static int start_scan(const Driver *d, Record *record) {
         assert(m && !record->scan.job && !record->build.job);
         record->scans_begun++;
         start_watch(d, record);
-        /* What was queued is covered by the look that follows. */
+        /* What was queued is covered by the scan that follows. */
         int r = record->watch ? watch_drain(record->watch) : 0;
         LogFields fields = news_fields(record, NULL);
         if (r < 0)
@@ -110,7 +110,7 @@ static int start_scan(const Driver *d, Record *record) {
 
 /* The build */
 
-/* Once a second is enough: it may talk without end. */
+/* Once a second is enough: it may print without end. */
 static void note_build_alive(Driver *d, Record *record) {
         if (record->volume.state == VOLUME_HUNG ||
             now_usec() + d->config.build_timeout >= record->volume.timer + USEC_PER_SEC)
@@ -130,7 +130,7 @@ static int on_build_output(sd_event_source *s, int fd, uint32_t revents, void *u
         return 0;
 }
 
-/* Tells everybody of the build that ended, or could not even be started. */
+/* Announces the end of a build, even of one that could not be started. */
 static void note_build_ended(const Driver *d, Record *record, int status) {
         record->last_build_end = realtime_usec();
         record->last_build_status = status;
@@ -153,7 +153,7 @@ static int on_build_exit(sd_event_source *s, int fd, uint32_t revents, void *use
                 note_build_ended(d, record, status);
                 driver_feed(d, record, verdict);
         }
-        if (verdict == VOLUME_BUILD_LOCKED) { /* what was asked for is still to be done */
+        if (verdict == VOLUME_BUILD_LOCKED) { /* what was requested is yet to be done */
                 if (record->build_forced)
                         driver_feed(d, record, VOLUME_FORCE_WANTED);
         } else
@@ -191,7 +191,7 @@ void driver_kill_children(const Record *record) {
 static int on_volume_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         Record *record = userdata;
         Driver *d = record->driver;
-        record->armed_for = USEC_INFINITY; /* it has gone off */
+        record->armed_for = USEC_INFINITY; /* it has expired */
         if (record->volume.state == VOLUME_SETTLING && record->watch && watch_has_grown(record->watch) != 0)
                 driver_feed(d, record, VOLUME_CHANGED);
         if (volume_settled(&record->volume, &d->config, now_usec()))
@@ -207,8 +207,8 @@ static void note_failed_start(const Driver *d, Record *record, const char *progr
         replace_problem(record, problem, streq(program, "bootkeep-build"));
 }
 
-/* Starts what the machine asked for. Where that fails the outcome is fed back as if the child had failed:
- * returned; _VOLUME_EVENT_MAX: nothing. */
+/* Starts what the machine requested. If that fails, the event to feed back, as if the child had failed, is
+ * returned; _VOLUME_EVENT_MAX: none. */
 static VolumeEvent do_actions(const Driver *d, Record *record, unsigned actions) {
         if (actions == 0 || d->stopping)
                 return _VOLUME_EVENT_MAX;
@@ -229,8 +229,7 @@ static VolumeEvent do_actions(const Driver *d, Record *record, unsigned actions)
         return VOLUME_BUILD_FAILURE;
 }
 
-/* A busy volume is held, so that nobody pulls it from under the work that it is owed; an idle one never is.
- */
+/* A busy volume is held, so that nobody unmounts it while work is owed on it; an idle one never is. */
 static void pin_or_release(const Driver *d, Record *record) {
         const MountEntry *m = record_mount(record);
         bool want =
@@ -259,7 +258,7 @@ static void set_volume_timer(const Driver *d, Record *record) {
         record->armed_for = when;
 }
 
-/* Brings everything in line with what the machine says now. */
+/* Brings everything in line with the machine. */
 static void follow_machine(const Driver *d, Record *record) {
         const Volume *v = &record->volume;
         pin_or_release(d, record);

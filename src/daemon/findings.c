@@ -8,7 +8,7 @@
 
 #define UNTRUSTED_REPORTS_MAX (16U * 1024U * 1024U)
 
-/* What is worth saying once is said when a scan first says it. */
+/* Notes are logged when a scan first reports them. */
 static void log_notes(const Record *record, const Report *now) {
         LogFields fields = news_fields(record, NULL);
         for (char **note = now->notes; note && *note; note++)

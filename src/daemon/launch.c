@@ -33,7 +33,7 @@ int launch_scan(const LaunchOptions *o, const char *mount_point, uint64_t mount_
         if (r >= 0 && inotify_fd >= 0)
                 r = strv_extendf(&argv, "--inotify-fd=%i", JOB_INHERITED_FD);
         if (r >= 0)
-                r = strv_extend(&argv, "--quiet"); /* what it reports is logged by us */
+                r = strv_extend(&argv, "--quiet"); /* we log what it reports */
         if (r >= 0)
                 r = add_paths(&argv, "hold-locked", o->hold_locked);
         if (r >= 0)

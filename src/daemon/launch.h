@@ -17,6 +17,6 @@ typedef struct LaunchOptions {
 int launch_scan(const LaunchOptions *o, const char *mount_point, uint64_t mount_id, int inotify_fd,
                 Job **ret);
 int launch_build(const LaunchOptions *o, const char *mount_point, uint64_t mount_id, bool force, Job **ret);
-/* Checks the builder definitions: BOOTKEEP_SCAN_ERROR is the exit status where something is wrong with them,
- * which is then said on stderr. */
+/* Checks the builder definitions: if something is wrong with them, the exit status is BOOTKEEP_SCAN_ERROR and
+ * the mistakes are printed on stderr. */
 int launch_check_builders(const LaunchOptions *o, Job **ret);

@@ -39,7 +39,7 @@ static void wait_free(Wait *w) {
         free(w);
 }
 
-/* One that is in no line any more. */
+/* One that is no longer in any line. */
 static void wait_answer(Wait *w, Outcome outcome, const char *subject, const char *detail) {
         answer_waiting(&w->call, outcome, subject, detail);
         wait_free(w);
@@ -88,18 +88,19 @@ static void follow_locks(Locks *l, Record *r) {
                                                     : VOLUME_LOCK_NONE);
 }
 
-/* With the bus all in line vanish together with the holder: none of them may have the lock, and lose it. */
+/* When the bus goes away, all waiters vanish together with the holder: none of them may get the lock and lose
+ * it. */
 static void skip_vanished(Locks *l, Lock *lock) {
         LockRequest *first;
         while ((first = lock_first(lock)) && !access_find_peer(l->access, first->client))
                 drop_request(lock, first);
 }
 
-/* The next in line has the lock, if there is one and it may. */
+/* The next in line gets the lock, if there is one and if that is allowed. */
 static void grant_next(Locks *l, Record *r) {
         skip_vanished(l, &r->lock);
         LockRequest *next = lock_next(&r->lock, &l->reboot);
-        follow_locks(l, r); /* before the answer: whoever has that finds the rest in place */
+        follow_locks(l, r); /* before the reply: whoever has that finds everything else done */
         if (!next)
                 return;
         wait_answer(wait_of(next), OUTCOME_DONE, NULL, NULL);
@@ -128,7 +129,7 @@ void locks_lock_volume(Locks *l, Record *r, uint32_t flags, const Peer *peer, Bu
                 wait_free(w);
 }
 
-/* The lock is free: the next in line has it, and what was done under it is looked at. */
+/* The lock is free: the next in line gets it, and what was done under it is scanned. */
 static void note_released(Locks *l, Record *r, VolumeEvent how) {
         LogFields fields = news_fields(r, NULL);
         grant_next(l, r); /* first: somebody waits for it */
@@ -174,7 +175,7 @@ static void tell_reboot(Locks *l) {
                 bus_manager_changed(l->bus, properties[i]);
 }
 
-/* What holds a reboot up and will not pass by itself in a moment, as a scan does. */
+/* What holds up a reboot and will not pass by itself in a moment, as a scan does. */
 static const Record *known_busy(const Locks *l) {
         for (Record *r = daemon_next(l->daemon, NULL); r; r = daemon_next(l->daemon, r))
                 if (volume_busy(&r->volume) && (locks_is_locked(r) || r->volume.state != VOLUME_SCANNING))
@@ -189,7 +190,8 @@ static bool all_quiet(const Locks *l) {
         return true;
 }
 
-/* Whoever would not wait is told as soon as it is known that there is something to wait for. */
+/* Callers that do not want to wait get their reply as soon as it is known that there is something to wait
+ * for. */
 static void turn_away(Locks *l) {
         const Record *busy = known_busy(l);
         LockRequest *next;
@@ -214,7 +216,7 @@ static void turn_away(Locks *l) {
                 tell_reboot(l);
 }
 
-/* Whoever waits for a volume that is not busy (nothing is built there) waits in vain now. */
+/* Callers that wait for a volume that is not busy (nothing is built there) would now wait in vain. */
 static void turn_away_from_volumes(Locks *l) {
         LockRequest *first;
         for (Record *r = daemon_next(l->daemon, NULL); r; r = daemon_next(l->daemon, r)) {
@@ -230,7 +232,7 @@ static void grant_reboot(Locks *l) {
         LockRequest *first = lock_first(&l->reboot);
         if (!first || l->reboot.holder != 0 || !all_quiet(l))
                 return;
-        daemon_look_afresh(l->daemon, true); /* it may have waited for long */
+        daemon_look_afresh(l->daemon, true); /* it may have waited for a long time */
         if (!all_quiet(l))
                 return;
         (void) lock_next(&l->reboot, NULL);
@@ -249,7 +251,7 @@ void locks_lock_reboot(Locks *l, uint32_t flags, const Peer *peer, BusCall *call
                 daemon_look_afresh(l->daemon, true); /* so that no mount is overlooked */
                 for (Record *r = daemon_next(l->daemon, NULL); r; r = daemon_next(l->daemon, r))
                         driver_hurry(daemon_driver(l->daemon), r);
-                daemon_settle_accounts(l->daemon); /* where there is no volume, too */
+                daemon_settle_accounts(l->daemon); /* even if there is no volume */
                 tell_reboot(l);
                 return;
         }
@@ -258,7 +260,7 @@ void locks_lock_reboot(Locks *l, uint32_t flags, const Peer *peer, BusCall *call
                 wait_free(w);
 }
 
-/* The system did not go down: what is owed goes on. */
+/* The system did not go down: owed work continues. */
 static void reboot_released(Locks *l) {
         log_warning("%s held the reboot lock and vanished, but the system did not go down",
                     strempty(l->reboot_holder));
@@ -310,7 +312,7 @@ void locks_flush(Locks *l, uint64_t timeout, const Peer *peer, BusCall *call) {
         for (Record *v = daemon_next(l->daemon, NULL); v; v = daemon_next(l->daemon, v))
                 if (volume_busy(&v->volume))
                         driver_hurry(daemon_driver(l->daemon), v);
-        daemon_settle_accounts(l->daemon); /* where none is busy, too */
+        daemon_settle_accounts(l->daemon); /* even if none is busy */
 }
 
 static void answer_flushing(Locks *l) {
@@ -348,8 +350,8 @@ static void leave_line(Lock *lock, LockClient client) {
                 drop_request(lock, request);
 }
 
-/* Our own build may have been seen to end, and counted, before the bus tells that it is gone; and another may
- * hold the lock while it waits in line. */
+/* Our own build may have ended and been counted before the bus reports that it is gone; and another client
+ * may hold the lock while it waits in line. */
 static bool is_own_build(const Record *r, const Peer *peer) {
         return peer->pid != 0 ? peer->pid == r->build_pid : r->volume.build_runs;
 }

@@ -48,7 +48,7 @@ static int parse_arguments(int argc, char **argv, Arguments *a) {
         return r;
 }
 
-/* The definitions are read by a child: the daemon need not know what a builder is. */
+/* A child reads the definitions: the daemon need not know what a builder is. */
 static int check_builders(const DaemonOptions *o) {
         const LaunchOptions launch = {.libexec = o->libexec, .builders = o->builders};
         _cleanup_(job_freep) Job *job = NULL;
@@ -114,7 +114,7 @@ static void say_ready(void) {
         log_info("Ready");
 }
 
-/* Without --no-watch there is a census as soon as there is a call or a volume. */
+/* Unless --no-watch is given, there is a census before any call or volume. */
 static void look_afresh(void *userdata, bool anyway) {
         Census **census = userdata;
         if (*census && (anyway || census_is_behind(*census)))

@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-/* A name below /dev may be a link that udev does not know of: /dev is ours to look at, but nothing is where
- * such a link, or a "..", may lead out of it: anybody may ask, and there may be no answer (autofs, NFS). */
+/* A name below /dev may be a link that udev does not know of. /dev is safe to read, but not the places that
+ * such a link, or a "..", may lead to: anybody may ask, and there may be no answer (autofs, NFS). */
 static bool is_node_of(const char *path, dev_t devno) {
         struct open_how how = {
                 .flags = O_PATH | O_CLOEXEC,

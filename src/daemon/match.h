@@ -2,7 +2,7 @@
 #pragma once
 
 /* What a VOLUME argument of org.bootkeep1(5) means: a name, a device, a tag, a mount point. Anybody may ask:
- * nothing is opened but what lies in /dev itself. */
+ * nothing is opened except what is in /dev itself. */
 
 #include "daemon/record.h"
 

@@ -34,13 +34,13 @@ static void log_state(const Record *record) {
         };
         VolumeState state = record->volume.state;
         if (!texts[state].text || state == record->told_rested)
-                return; /* a scan that found nothing new is no news */
+                return; /* a scan that found nothing new is not news */
         const char *reason = says_why(state) ? strempty(record->reason) : "";
         LogFields fields = news_fields(record, texts[state].id);
         log_send(texts[state].level, &fields, "%s%s%s", texts[state].text, *reason ? ": " : "", reason);
 }
 
-/* Why its build failed was said when it ended. */
+/* The reason for a failed build was logged when it ended. */
 static void log_retry(const Record *record) {
         bool of_scan = !record->built_badly && !isempty(record->problem);
         uint64_t now = now_usec(), wait = record->volume.timer > now ? record->volume.timer - now : 0;
@@ -83,7 +83,7 @@ void news_tell_properties(const News *news, const Record *record, const char *co
                 bus_volume_changed(news->bus, record->name, (char **) (const void *) properties);
 }
 
-/* bootkeep-build and its builders log on their own, but one that ends at once is gone before journald can
+/* bootkeep-build and its builders log on their own, but one that exits at once is gone before journald can
  * tell whose child it was, and one that was killed says nothing. */
 static void log_build(const Record *record) {
         bool well = record->last_build_status == BOOTKEEP_BUILD_SUCCESS,

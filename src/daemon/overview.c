@@ -5,7 +5,7 @@
 
 #include "daemon/timer.h"
 
-/* How long what is shown may be late. */
+/* The maximum delay of what is shown. */
 #define TELL_USEC (20 * USEC_PER_MSEC)
 
 void overview_init(Overview *o, const Driver *driver) {

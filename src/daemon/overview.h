@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What is shown of all volumes together: BusyVolumes on the bus, the status line of systemd; and, at its own
- * pace, what changes too often to be told each time. */
+/* What is shown about all volumes together: BusyVolumes on the bus, the status line of systemd; and, at its
+ * own pace, what changes too often to be reported each time. */
 
 #include "daemon/driver.h"
 
@@ -17,6 +17,6 @@ typedef struct Overview {
 void overview_init(Overview *o, const Driver *driver);
 void overview_deinit(Overview *o);
 
-/* A lock may come and go a thousand times a second: what is shown of it, and of who is busy, follows soon.
- * RECORD: the volume whose lock changed, or NULL. */
+/* A lock may be taken and released a thousand times a second: what is shown about it, and about busy volumes,
+ * follows with a delay. RECORD: the volume whose lock changed, or NULL. */
 void overview_tell_soon(Overview *o, Record *record);

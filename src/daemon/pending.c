@@ -4,13 +4,13 @@
 #include "base/error.h"
 #include "daemon/answer.h"
 
-/* So long a volume is not held again after it was prepared for its unmount. */
+/* How long a volume is not held again after it was prepared for unmounting. */
 #define UNPINNED_USEC (10 * USEC_PER_SEC)
 
 int pending_add(Record *r, BusVerb verb, BusCall *call) {
         if (grow(r->pending, r->n_pending) < 0)
                 return error_origin(-ENOMEM);
-        /* to prepare for an unmount takes also the scan after the build, which would be in the way */
+        /* preparing for an unmount includes the scan after the build, which would be in the way */
         r->pending[r->n_pending++] = (Pending){
                 .call = sd_bus_message_ref(call),
                 .verb = verb,
@@ -19,7 +19,7 @@ int pending_add(Record *r, BusVerb verb, BusCall *call) {
         return 0;
 }
 
-/* Keeps those that are not to be ANSWERED, in their order. There may be tens of thousands. */
+/* Keeps those that are not ANSWERED, in order. There may be tens of thousands. */
 static void answer_some(Record *r, bool (*answered)(Record *, const Pending *, const void *),
                         const void *how) {
         size_t kept = 0;
@@ -111,7 +111,7 @@ static bool answered_hung(Record *r, const Pending *p, const void *how) {
         return true;
 }
 
-/* What waits for a build that nobody may start. */
+/* Calls that wait for a build that may not be started. */
 static bool answered_unread(Record *r, const Pending *p, const void *how) {
         if (p->verb == BUS_PREPARE_UNMOUNT)
                 answer_prepare(r, p->call);
@@ -130,7 +130,8 @@ void pending_answer_resting(Record *r) {
         case VOLUME_STALE:
                 if (r->volume.holds & VOLUME_HOLD_SETTINGS)
                         answer_some(r, answered_unread, NULL);
-                else if (r->volume.holds & VOLUME_HOLD_LOCK) /* or who holds it may wait for the unmount */
+                else if (r->volume.holds &
+                         VOLUME_HOLD_LOCK) /* or its holder may be waiting for the unmount */
                         answer_some(r, answered_prepare, NULL);
                 return;
         case VOLUME_HUNG:

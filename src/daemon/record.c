@@ -13,7 +13,7 @@ int record_new(struct Driver *driver, const char *name, Record **ret) {
         record->driver = driver;
         record->pin = -EBADF;
         record->volume = volume_init(false);
-        record->told_state = record->told_rested = _VOLUME_STATE_MAX; /* nothing was told yet */
+        record->told_state = record->told_rested = _VOLUME_STATE_MAX; /* nothing was reported yet */
         record->name = strdup(name);
         if (!record->name)
                 return error_origin(-ENOMEM);
@@ -24,7 +24,7 @@ int record_new(struct Driver *driver, const char *name, Record **ret) {
 Record *record_free(Record *record) {
         if (!record)
                 return NULL;
-        assert(!record->lock.line); /* whoever waits in line is its owner's to drop */
+        assert(!record->lock.line); /* waiters in line are dropped by their owner */
         sd_event_source_disable_unref(record->timer);
         sd_event_source_disable_unref(record->watch_source);
         running_done(&record->scan);

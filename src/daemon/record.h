@@ -14,7 +14,7 @@
 #include "daemon/world/device.h"
 #include "daemon/world/watch.h"
 
-/* A D-Bus call that is answered when the volume has come so far. */
+/* A D-Bus call that is answered when the volume has got that far. */
 typedef struct Pending {
         BusCall *call;
         BusVerb verb;   /* BUS_SCAN, BUS_REBUILD or BUS_PREPARE_UNMOUNT */
@@ -41,17 +41,17 @@ typedef struct Record {
         sd_event_source *timer, *watch_source;
 
         Running scan, build;
-        const char *unread; /* what of the configuration could not be read, NULL: nothing; borrowed */
+        const char *unread; /* what could not be read of the configuration, NULL: nothing; borrowed */
         Report *report;     /* of the last scan that ended */
         char *problem;      /* why the last scan or build failed */
-        bool built_badly;   /* `problem` is the build's, not the scan's */
-        char *built_from;   /* what the sources were when the last build began, as the scan before it said */
+        bool built_badly;   /* `problem` is that of the build, not of the scan */
+        char *built_from;   /* the sources when the last build began, as reported by the scan before it */
         uint64_t scans_begun, scans_ended; /* each is the number of a scan */
-        uint64_t left_alone_until;         /* it was just mounted: its first scan waits, unless asked for */
-        uint64_t look_target;              /* the scan that whoever wants to reboot or flush waits for */
-        uint64_t builds;                   /* begun so far */
+        uint64_t left_alone_until;         /* it was just mounted: its first scan waits, unless requested */
+        uint64_t look_target;              /* the scan that callers of LockReboot and Flush wait for */
+        uint64_t builds;                   /* number begun so far */
         bool build_forced;                 /* likewise */
-        pid_t build_pid;                   /* of the one begun last: its lock is ours */
+        pid_t build_pid;                   /* of the last one begun: its lock is ours */
         uint64_t scan_due_since, stale_since;      /* 0: it is not */
         uint64_t last_build_start, last_build_end; /* CLOCK_REALTIME usec */
         int last_build_status;
@@ -60,25 +60,26 @@ typedef struct Record {
         Pending *pending; /* in order of arrival */
         size_t n_pending;
 
-        char *reason;                      /* of its state, as last told */
+        char *reason;                      /* of its state, as last reported */
         uint64_t shown[RECORD_PROPERTIES]; /* hashes of what the bus was last told */
         VolumeState told_state,
-                told_rested; /* the last one that the log was told of, and the last but scanning */
-        bool untold;         /* its lock changed, which is to be shown soon */
+                told_rested; /* the last one that was logged, and the last one except scanning */
+        bool untold;         /* its lock changed, which must be shown soon */
 } Record;
 
 /* DRIVER is borrowed. */
 int record_new(struct Driver *driver, const char *name, Record **ret);
-/* Calls that still wait are dropped unanswered: only when the daemon ends. */
+/* Calls that still wait are dropped without a reply: only when the daemon exits. */
 Record *record_free(Record *record);
 DEFINE_CLEANUP(Record *, record_free);
 
-/* Its mounts: copies ENTRY; the mount of the same id is replaced. */
+/* Its mounts: copies ENTRY; a mount with the same ID is replaced. */
 int record_set_mount(Record *record, const MountEntry *entry);
-/* Forgets the mount of this id: 1 if it had it. */
+/* Forgets the mount with this ID: 1 if it had it. */
 int record_drop_mount(Record *record, uint64_t id);
 /* The one that is used, or NULL: the last one is gone. */
 const MountEntry *record_mount(const Record *record);
 
-/* May PATH, or anything below or above it, matter to the volume? So its last scan said, or one runs. */
+/* May PATH, or anything below or above it, matter to the volume, according to its last scan, or because one
+ * is running? */
 bool record_has_place(const Record *record, const char *path);

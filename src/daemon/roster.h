@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The volumes that there are, and what is asked of all of them at once. Knows no event loop; changes no
- * volume. */
+/* All volumes, and questions about all of them at once. Knows no event loop; changes no volume. */
 
 #include "daemon/record.h"
 
@@ -14,23 +13,23 @@ typedef struct Roster {
 #define ROSTER_NULL ((Roster){})
 void roster_done(Roster *roster);
 
-/* Takes over RECORD, whose name no other has. -ENOMEM: it is still the caller's. */
+/* Takes over RECORD, whose name is unique. -ENOMEM: the caller still owns it. */
 int roster_add(Roster *roster, Record *record);
-/* RECORD, which must be there, is the caller's again. */
+/* RECORD, which must exist, is owned by the caller again. */
 void roster_take(Roster *roster, const Record *record);
 
-/* Is it still there? RECORD may be gone: it is not looked into. */
+/* Does it still exist? RECORD may be gone: it is not accessed. */
 bool roster_has(const Roster *roster, const Record *record);
 Record *roster_find(const Roster *roster, const char *name);
-/* By whatever a person may call it. A name means its own volume, before those that merely lie on a device of
- * that name. */
+/* By anything that a person may call it. A name means the volume of that name, before those that are merely
+ * on a device of that name. */
 Record *roster_look_up(const Roster *roster, const char *argument);
 /* In order of appearance; after NULL comes the first. */
 Record *roster_next(const Roster *roster, const Record *record);
 
 /* Names of the busy volumes, as a strv of the caller's. */
 int roster_busy(const Roster *roster, char ***ret);
-/* Does any have a child that runs? */
+/* Does any have a running child? */
 bool roster_any_runs(const Roster *roster);
 /* Does any hold off reboot and unmount? */
 bool roster_any_busy(const Roster *roster);
@@ -39,15 +38,15 @@ bool roster_any_stale(const Roster *roster);
 /* How many hold a slot, against MaxScans= and MaxBuilds=. */
 unsigned roster_scans(const Roster *roster);
 unsigned roster_builds(const Roster *roster);
-/* Which volume gets the next scan slot: one that somebody waits for on D-Bus before others, and that which
- * has waited longest among equals. NULL: none waits for one. */
+/* Which volume gets the next scan slot: one that a D-Bus client waits for before others, and among equals the
+ * one that has waited longest. NULL: none waits for one. */
 Record *roster_next_to_scan(const Roster *roster, uint64_t now);
-/* When the first of those that are left alone may be scanned; USEC_INFINITY: there is none. */
+/* When the first of those just mounted may be scanned; USEC_INFINITY: there is none. */
 uint64_t roster_next_scan_time(const Roster *roster, uint64_t now);
-/* Which volume gets the next build slot: that which has been stale longest. NULL: none waits for one alone.
- */
+/* Which volume gets the next build slot: the one that has been stale longest. NULL: none only waits for
+ * one. */
 Record *roster_next_to_build(const Roster *roster);
 /* How many have no inotify instance. */
 size_t roster_without_watch(const Roster *roster);
-/* What the reports of those that nobody trusts take on the bus, see report_size(); but for EXCEPT's. */
+/* The size on the bus of the reports of untrusted volumes, see report_size(); without that of EXCEPT. */
 size_t roster_untrusted_size(const Roster *roster, const Record *except);

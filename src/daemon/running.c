@@ -15,10 +15,10 @@ void running_done(Running *running) {
         running->lines = 0;
 }
 
-/* No child has more to say. */
+/* No child prints more than this. */
 #define LINES_MAX (1U << 20)
-/* In turn with the bus, after all else: one that talks without end holds up nothing. Its exit does not wait
- * for that, for what is left is read then. */
+/* At the same priority as the bus, after everything else, so that one that prints without end holds up
+ * nothing. Its exit does not wait for that, since the rest is read then. */
 #define OUTPUT_PRIORITY (SD_EVENT_PRIORITY_IDLE + 10)
 #define EXIT_PRIORITY (SD_EVENT_PRIORITY_NORMAL + 10)
 

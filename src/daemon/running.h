@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A child of the daemon, with what the loop listens to and what it has reported so far. */
+/* A child of the daemon, with its event sources and what it has reported so far. */
 
 #include <systemd/sd-event.h>
 
@@ -12,11 +12,11 @@ typedef struct Running {
         Job *job; /* NULL: none runs */
         sd_event_source *output, *exit;
         Report *report;
-        bool garbled;   /* it said something that is no record, or without end */
+        bool garbled;   /* it printed something that is not a record, or without end */
         unsigned lines; /* so far */
 } Running;
 
-/* Leaves it empty, ready for another child. One that still runs goes on alone. */
+/* Leaves it empty, ready for another child. One still running is left to itself. */
 void running_done(Running *running);
 
 typedef struct RunningHandlers {
@@ -25,13 +25,13 @@ typedef struct RunningHandlers {
         void *userdata;
 } RunningHandlers;
 
-/* Listens to JOB and takes it in any case (on failure it is killed). */
+/* Listens to JOB and takes it over in any case (on failure it is killed). */
 int running_listen(Running *running, sd_event *event, Job *job, const RunningHandlers *handlers);
 
-/* Reads what it printed. 1: that was its end, output is no longer listened to; 0; negative errno likewise. */
+/* Reads what it printed. 1: end of output, which is no longer listened to; 0; negative errno likewise. */
 int running_read(Running *running);
 
-/* Reads what is left and says how it ended: its exit status (128 + signal), -EBADMSG: it printed what is no
- * record, other negative errno. Unless it ended well, *RET_PROBLEM says why, in its own words where it gave
- * any. */
+/* Reads the rest and returns how it ended: its exit status (128 + signal), -EBADMSG: it printed something
+ * that is not a record, other negative errno. Unless it succeeded, *RET_PROBLEM says why, in its own words if
+ * it gave any. */
 int running_conclude(Running *running, const char *program, char **ret_problem);

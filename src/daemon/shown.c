@@ -10,7 +10,7 @@ typedef enum PropertyType {
         PROPERTY_UNSIGNED,
 } PropertyType;
 
-/* Those that events change. What a child changes is told by whoever hears it (news_tell_properties()). */
+/* Those that events change. What a child changes is reported where it is read (news_tell_properties()). */
 static const struct {
         const char *name;
         size_t offset; /* in BusVolume */
@@ -65,7 +65,7 @@ void shown_view(const Record *record, const Peer *holder, BusVolume *ret) {
         };
 }
 
-/* FNV-1a. Never 0, which is what was never told. */
+/* FNV-1a. Never 0, which means never reported. */
 static uint64_t hash_bytes(const void *data, size_t size) {
         uint64_t hash = UINT64_C(0xcbf29ce484222325);
         for (const unsigned char *p = data, *end = p + size; p < end; p++)

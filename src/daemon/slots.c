@@ -5,7 +5,7 @@
 #include "daemon/timer.h"
 #include "daemon/world/packages.h"
 
-/* How often a package manager's lock is looked at, while work waits for it. */
+/* How often a package manager's lock is checked while work waits for it. */
 #define PACKAGES_USEC USEC_PER_SEC
 
 void slots_init(Slots *s, Driver *driver, const Settings *settings) {
@@ -67,7 +67,7 @@ static int on_hold_timer(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
 }
 
-/* Says what holds builds back, once. HOLDING: what does now; taken over. */
+/* Logs once what holds builds back. HOLDING: what does now; taken over. */
 static void tell_holding(Slots *s, char **holding) {
         for (char **h = holding; h && *h; h++)
                 if (!strv_contains(s->holding, *h))
@@ -84,8 +84,8 @@ static int note_holding(char ***holding, const ReportHold *hold) {
         return r < 0 || strv_contains(*holding, text) ? r : strv_push(holding, TAKE_PTR(text));
 }
 
-/* LOCKED NULL: no package manager counts. Returns true if one holds a lock, so that it is to be looked at
- * again; for a lock file that merely exists a scan comes when it goes. */
+/* LOCKED NULL: no package manager counts. Returns true if one holds a lock, so that it must be checked again;
+ * for a lock file that merely exists, its removal causes a scan. */
 static bool hold_for_packages(Slots *s, const LockedFiles *locked) {
         const Roster *volumes = s->driver->volumes;
         char **holding = NULL;
@@ -102,15 +102,15 @@ static bool hold_for_packages(Slots *s, const LockedFiles *locked) {
         return any_locked;
 }
 
-/* Only while something is stale: a quiet machine has no timer for it. What was held is not let go because it
- * is scanned again meanwhile. */
+/* Only while something is stale: an idle machine has no timer for it. A hold is not released because the
+ * volume is scanned again meanwhile. */
 static void look_for_package_managers(Slots *s) {
         _cleanup_(locked_files_done) LockedFiles locked = {};
         const Roster *volumes = s->driver->volumes;
         bool stale = roster_any_stale(volumes) || (s->holding && roster_any_busy(volumes)), again = stale;
         if (!stale)
                 (void) hold_for_packages(s, NULL);
-        else if (locked_files_read(&locked) >= 0) /* where it cannot be read all stays as it is */
+        else if (locked_files_read(&locked) >= 0) /* if it cannot be read, everything stays as it is */
                 again = hold_for_packages(s, &locked);
         (void) timer_set(s->driver->event, &s->hold_timer, again ? now_usec() + PACKAGES_USEC : USEC_INFINITY,
                          on_hold_timer, s);
@@ -118,9 +118,9 @@ static void look_for_package_managers(Slots *s) {
 
 /* Slots */
 
-/* Whoever mounts something for a moment alone is not to find it busy when he unmounts it: a scan has it open,
- * and where it had but a detached copy of the mount (open_tree(2)), umount(8) would return before all is
- * written, as the superblock would live on. */
+/* Somebody who mounts something only for a moment must not find it busy when unmounting it: a scan has it
+ * open, and if it only had a detached copy of the mount (open_tree(2)), umount(8) would return before
+ * everything is written, because the superblock would live on. */
 #define LEFT_ALONE_USEC USEC_PER_SEC
 
 void slots_leave_alone(const Slots *s, Record *record) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/statetext.h"
 
-/* What is named first is enough: `status VOLUME` shows all. "" where all is fresh. */
+/* The first one is enough: `status VOLUME` shows all of them. "" if everything is fresh. */
 static char *describe_first_stale(const Report *report) {
         char *text = NULL;
         for (size_t i = 0; report && i < report->n_caches; i++) {
@@ -22,7 +22,7 @@ static char *describe_first_stale(const Report *report) {
         return strdup("");
 }
 
-/* What holds it longest is said. */
+/* The hold that lasts longest is shown. */
 static const char *hold_text(const Volume *v) {
         if (v->holds & VOLUME_HOLD_LOCK)
                 return "; held back by a lock";
@@ -51,8 +51,8 @@ static char *unwatched_text(const Record *record) {
         return text;
 }
 
-/* Where nothing failed it was built, or its lock given back, and something is stale all the same: a builder
- * may change its own sources. */
+/* If nothing failed, it was built, or its lock released, and something is stale nevertheless: a builder may
+ * change its own sources. */
 static char *problem_text(const Record *record) {
         char *text = NULL;
         if (!isempty(record->problem))

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Why a volume is in its state, in words for people: the property StateReason. Why something is stale was
- * said by the scan (base/reason.h). */
+/* Why a volume is in its state, in words for people: the property StateReason. Why something is stale comes
+ * from the scan (base/reason.h). */
 
 #include "daemon/record.h"
 
-/* "" where there is nothing to say. Owned by the caller; NULL: out of memory. */
+/* "" if there is nothing to say. Owned by the caller; NULL: out of memory. */
 char *statetext_of(const Record *record);

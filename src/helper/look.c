@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Nothing is believed of a helper but size and bytes: FAT has no owners or modes, and times of two seconds.
- * After an interrupted or failed build not even our own record is; then files are read, from the disk and not
- * from what a failed write left in memory. */
+/* Nothing about a helper is trusted except sizes and bytes: FAT has no owners or modes, and times are rounded
+ * to two seconds. After an interrupted or failed build not even our own record is trusted; then files are
+ * read, and from the disk, not from what a failed write left in memory. */
 
 #include "helper/look.h"
 
@@ -16,7 +16,7 @@
 #include "tree/contain.h"
 #include "tree/fingerprint.h"
 
-/* It says nothing of the file: that we could not look is never taken for "it is not there". */
+/* It says nothing about the file: a failure to look is never mistaken for "it does not exist". */
 static bool is_no_answer(int r) {
         return r == -ENOMEM || r == -EINTR || r == -EMFILE || r == -ENFILE;
 }
@@ -71,12 +71,12 @@ static int compare_content(const Look *l, const WantedFile *f, const Spot *spot,
         int r = spot_read(spot, l->interrupt, &content);
         if (is_no_answer(r))
                 return r;
-        /* what cannot be read is to be replaced */
+        /* what cannot be read will be replaced */
         *ret = r >= 0 && fingerprint_equal(&content, &f->content) ? STANDING_EQUAL : STANDING_OTHER;
         return 0;
 }
 
-/* VOUCHED: what the record says of this name, where it is to be believed. */
+/* VOUCHED: what the record says about this name, if it can be trusted. */
 static int view_file(const Look *l, const WantedFile *f, const CarriedFile *vouched, HelperView *ret,
                      char **reterr) {
         _cleanup_(spot_done) Spot spot = SPOT_NULL;
@@ -114,7 +114,7 @@ int look_at_wanted(const Look *l, const WantedSet *wanted, HelperView **ret, cha
         for (size_t i = 0; i < wanted->n; i++) {
                 const WantedFile *f = &wanted->items[i];
                 int r = view_file(l, f, vouches ? name_map_get(&carried, f->path) : NULL, &views[i], reterr);
-                /* a misc file may fail, but only when it is written: there that is told and forgiven */
+                /* a misc file may fail, but only when it is written: there this is logged and tolerated */
                 if (r < 0 && !is_no_answer(r) && f->role == ROLE_MISC) {
                         views[i] = (HelperView){.standing = STANDING_OTHER};
                         continue;
@@ -164,8 +164,8 @@ int look_at_entries(const Look *l, SeenSet *ret) {
         return 0;
 }
 
-/* The name of a kept file is of its content, so its size tells enough; an entry's name stays from set to set.
- */
+/* The name of a kept file is derived from its content, so its size is enough; an entry keeps its name from
+ * set to set. */
 static int kept_file_stands(int root, const KeptFile *f) {
         _cleanup_(spot_done) Spot spot = SPOT_NULL;
         int r = spot_find(root, f->path, &spot);
@@ -212,7 +212,7 @@ int look_at_kept(int root, HelperRecord *record) {
         return strv_builder_finish(&ours, &record->ours);
 }
 
-/* Its text if it is an entry that is wanted. */
+/* Its text if it is a wanted entry. */
 static int add_seen_of_ours(int root, const char *path, bool wants_text, SeenSet *set) {
         _cleanup_(seen_file_done) SeenFile f = {};
         _cleanup_(spot_done) Spot spot = SPOT_NULL;

@@ -5,47 +5,47 @@
 #include "base/progress.h"
 #include "helper/helperrecord.h"
 
-/* What stands on a helper now. Nothing is written. */
+/* What is on a helper now. Nothing is written. */
 typedef struct Look {
         int root;                   /* of the helper */
         const HelperRecord *record; /* of the helper */
         bool read_all;              /* read what is there, whatever the record says */
         Interrupt *interrupt;       /* or NULL */
-        Progress *progress;         /* says that we live; or NULL */
+        Progress *progress;         /* for signs of life; or NULL */
 } Look;
 
-typedef enum Standing { /* what stands on the helper under a wanted file's name */
+typedef enum Standing { /* what is on the helper under the name of a wanted file */
                         STANDING_ABSENT,
-                        STANDING_SAME,  /* what is wanted; the record vouches for it */
-                        STANDING_EQUAL, /* what is wanted; found by reading it */
+                        STANDING_SAME,  /* the wanted content; the record vouches for it */
+                        STANDING_EQUAL, /* the wanted content; found by reading it */
                         STANDING_OTHER,
 } Standing;
 
 typedef struct HelperView {
         Standing standing;
         bool sector;  /* a regular file of ENTRY_SECTOR bytes */
-        bool blocked; /* a directory stands in its place, or a file on the way to it */
+        bool blocked; /* there is a directory in its place, or a file in its path */
 } HelperView;
 
-/* Does what is wanted stand there, content and all? */
+/* Is the wanted file there, including its content? */
 bool helper_view_is_equal(const HelperView *view);
 
-/* One view for each of WANTED, which is named; *RET is to be freed. What the record vouches for is taken by
- * name and size, unless an intent or READ_ALL; other files of the right size are read. -ELOOP, …: *RETERR
- * says where. -EINTR. */
+/* One view for each of WANTED, which is named; the caller frees *RET. What the record vouches for is accepted
+ * by name and size, except with an intent or READ_ALL; other files of the right size are read. -ELOOP, …:
+ * *RETERR says where. -EINTR. */
 int look_at_wanted(const Look *l, const WantedSet *wanted, HelperView **ret, char **reterr);
 
-/* The entries that the record carries, with their text as it stands there; one that is not there is left out.
- * -ENOMEM and the like alone. */
+/* The entries that the record carries, with their text on the helper; missing ones are left out. Only -ENOMEM
+ * and the like. */
 int look_at_entries(const Look *l, SeenSet *ret);
 
-/* Of what RECORD keeps only that stays which stands there unchanged: a build that was interrupted may not
- * have come so far. The rest is ours. -ENOMEM and the like alone. */
+/* Of the files that RECORD keeps, only those that exist unchanged are kept: an interrupted build may not have
+ * got that far. The rest is ours. Only -ENOMEM and the like. */
 int look_at_kept(int root, HelperRecord *record);
 
-/* What the record calls ours and stands there: path and size, and the text of an entry that is WANTED.
- * -ENOMEM and the like alone. */
+/* What the record lists as ours and exists: path and size, and the text of an entry that is WANTED. Only
+ * -ENOMEM and the like. */
 int look_at_ours(const Look *l, const WantedSet *wanted, SeenSet *ret);
 
-/* Bytes of a block, bytes free for us. */
+/* Bytes in a block, bytes free for us. */
 int look_at_space(int root, uint64_t *ret_block, uint64_t *ret_available);

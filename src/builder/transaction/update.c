@@ -22,17 +22,17 @@ typedef struct Update {
         const Updater *updater;
         const Helper *helper;
         Recorder recorder;
-        Stamp *stamp;        /* what is recorded in the end */
+        Stamp *stamp;        /* what is recorded at the end */
         HelperRecord record; /* of the last build */
-        Claim claim;         /* of RECORD, as soon as the helper was looked at */
+        Claim claim;         /* of RECORD, once the helper was examined */
         WantedSet wanted;
         SeenSet entries, left;
         HelperView *views;
         PrivateMount mount;
         HelperPlan *plan;
-        char **directories; /* strv: to be made */
-        char **unremoved;   /* strv: was to go and is there still */
-        bool *failed;       /* for each that is wanted */
+        char **directories; /* strv: to be created */
+        char **unremoved;   /* strv: should have been removed and still exists */
+        bool *failed;       /* for each wanted file */
         UpdateResult *result;
         char **reterr;
 } Update;
@@ -143,8 +143,8 @@ static int write_intent(Update *u) {
         return r < 0 ? r : recorder_write(&u->recorder, &intent, stamp, u->reterr);
 }
 
-/* Everything is as before: so says the record again, but for the fingerprint. If it cannot be written, the
- * intent stands, which only costs reading. */
+/* Everything is as before, so the record is written again as it was, except for the fingerprint. If it cannot
+ * be written, the intent stays, which only costs reading. */
 static void write_unchanged(Update *u) {
         _cleanup_(stamp_freep) Stamp *stamp = stamp_new();
         if (stamp)
@@ -218,7 +218,7 @@ static int remove_dropped(Update *u) {
         return r;
 }
 
-/* What went wrong before the switch leaves the helper as it was. */
+/* A failure before the switch leaves the helper unchanged. */
 static void undo_staging(Update *u, Transfer *t) {
         transfer_discard(t);
         directories_remove(u->mount.root, u->directories);
@@ -237,7 +237,7 @@ static void count_steps(Update *u, const Transfer *t) {
         }
 }
 
-/* Misc files that could not be written, or that there was no room for. */
+/* Misc files that could not be written, or for which there was no room. */
 static int note_failed(Update *u, const Transfer *t) {
         u->failed = calloc(u->wanted.n + 1, sizeof(*u->failed));
         if (!u->failed)

@@ -12,15 +12,15 @@ typedef struct Updater {
         Progress *progress;   /* or NULL */
         const char *boot_id, *cmdline;
         bool running; /* the volume is the root of the running system */
-        bool force;   /* also where it is fresh; reads everything; no guards */
+        bool force;   /* even if it is fresh; reads everything; no guards */
 } Updater;
 
 typedef struct UpdateResult {
-        bool fresh; /* nothing was to be done; not even looked at */
+        bool fresh; /* there was nothing to do; not even examined */
         unsigned written, switched, removed;
         uint64_t bytes;
 } UpdateResult;
 
-/* 0; -EINTR: interrupted; -EAGAIN: a source changes all the time; other errno: failed, the old set stands.
- * *RETERR says why. *RET counts what was done, also on failure. */
+/* 0; -EINTR: interrupted; -EAGAIN: a source keeps changing; other errno: failed, the old set is unchanged.
+ * *RETERR says why. *RET counts what was done, even on failure. */
 int update_helper(const Updater *updater, const Helper *helper, UpdateResult *ret, char **reterr);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A lock: one holder, and a line of those who wait, first come, first served. Each volume has one, and so has
- * the reboot. Pure: it knows clients by number and calls by the requests that their owner embeds; explored
+/* A lock: one holder, and a line of waiters, first come, first served. Each volume has one, and so has the
+ * reboot. Pure: it knows clients by number and calls by the requests that their owner embeds; explored
  * exhaustively by tests/unit/test-lock.c.
  *
- * The rule between the two kinds is kept here too: while the reboot lock is held no volume lock is granted,
- * not even to one who waits. */
+ * The rule between the two kinds is enforced here, too: while the reboot lock is held no volume lock is
+ * granted, not even to a waiter. */
 
 #include <assert.h>
 
@@ -17,7 +17,7 @@
 
 typedef uint64_t LockClient; /* a connection to the bus; 0 is nobody */
 
-/* One who waits; embedded in what its owner keeps of the call. */
+/* A waiter; embedded in what its owner keeps of the call. */
 typedef struct LockRequest {
         LockClient client;
         UT_hash_handle hh; /* by client, in order of arrival */
@@ -31,28 +31,28 @@ typedef struct Lock {
 typedef enum LockAnswer {
         LOCK_GRANTED,
         LOCK_WAITS,              /* the request is in line */
-        LOCK_BUSY,               /* another holds it, and the caller would not wait */
-        LOCK_ALREADY,            /* the caller holds it, or is in line, already */
+        LOCK_BUSY,               /* another holds it, and the caller does not want to wait */
+        LOCK_ALREADY,            /* the caller already holds it, or is in line */
         LOCK_REBOOT_IN_PROGRESS, /* the reboot lock is held */
         LOCK_FREED,
         LOCK_NOT_LOCKED,
         LOCK_NOT_HOLDER,
 } LockAnswer;
 
-/* CLIENT asks for L. REBOOT is the reboot lock, or NULL where L is that. WAIT is its request, or NULL: it
- * would not wait. Where nobody holds L but others are in line, CLIENT comes after them. -ENOMEM or a
+/* CLIENT requests L. REBOOT is the reboot lock, or NULL if L is that. WAIT is its request, or NULL: it does
+ * not want to wait. If nobody holds L but others are in line, CLIENT comes after them. -ENOMEM or a
  * LockAnswer. */
 int lock_ask(Lock *l, const Lock *reboot, LockClient client, LockRequest *wait);
 
-/* CLIENT gets in line for L, even if it is free: for the reboot lock, which others than its holder hold up.
- * -ENOMEM, LOCK_WAITS or LOCK_ALREADY. */
+/* CLIENT gets in line for L, even if it is free: for the reboot lock, which is held up by more than its
+ * holder. -ENOMEM, LOCK_WAITS or LOCK_ALREADY. */
 int lock_wait(Lock *l, LockClient client, LockRequest *request);
 
-/* CLIENT gives L back. */
+/* CLIENT releases L. */
 LockAnswer lock_give_back(Lock *l, LockClient client);
 
-/* If L is free and may be given, its first waiter holds it now and has left the line: the request is returned
- * to be answered. NULL: nobody. */
+/* If L is free and may be granted, its first waiter holds it now and has left the line: the request is
+ * returned to be answered. NULL: nobody. */
 LockRequest *lock_next(Lock *l, const Lock *reboot);
 
 /* The first in line, who stays there; NULL: nobody waits. */

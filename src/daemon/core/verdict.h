@@ -5,14 +5,14 @@
 
 #include "daemon/core/volume.h"
 
-/* A scan ended with STATUS (of bootkeep.h, 128 + signal, or negative errno). UNCHANGED: where something is
- * stale, the sources are what they were when the last build began. */
+/* A scan ended with STATUS (of bootkeep.h, 128 + signal, or negative errno). UNCHANGED: if something is
+ * stale, the sources are the same as when the last build began. */
 VolumeEvent verdict_of_scan(int status, bool unchanged);
-/* A build likewise. LOCKED_OUT: it says that it did not begin, as a client holds the lock. */
+/* A build likewise. LOCKED_OUT: it reports that it did not begin, because a client holds the lock. */
 VolumeEvent verdict_of_build(int status, bool locked_out);
-/* A client gave its lock back with STATUS. */
+/* A client released its lock with STATUS. */
 VolumeEvent verdict_of_unlock(int status);
 
-/* The state that a caller of Scan is told when the scan has ended with VERDICT: where the volume settles
- * again, the verdict counts all the same. */
+/* The state returned to a caller of Scan when the scan has ended with VERDICT: the verdict counts even if the
+ * volume is settling again. */
 const char *verdict_to_string(VolumeState state, VolumeEvent verdict);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/core/volume.h"
 
-/* While a volume settles it is looked at this many times in SettleSec=, so the scan starts at most a quarter
- * of it late. */
+/* While a volume settles it is checked this many times in SettleSec=, so the scan starts at most a quarter of
+ * it late. */
 #define SETTLE_STEPS 4
 /* Retries grow as 1, 2, 4, … times RetrySec=, up to this many doublings. */
 #define RETRY_DOUBLINGS_MAX 7
@@ -10,7 +10,7 @@
 #define ALL_HOLDS                                                                                            \
         ((unsigned) (VOLUME_HOLD_BOOT | VOLUME_HOLD_PACKAGES | VOLUME_HOLD_LOCK | VOLUME_HOLD_RETRY |        \
                      VOLUME_HOLD_SETTINGS))
-/* These stand also when somebody asks for a build. */
+/* These hold even if somebody requests a build. */
 #define STRICT_HOLDS ((unsigned) (VOLUME_HOLD_LOCK | VOLUME_HOLD_SETTINGS))
 
 const char *volume_state_to_string(VolumeState state) {
@@ -26,22 +26,22 @@ const char *volume_state_to_string(VolumeState state) {
         return names[state];
 }
 
-/* What can never be, whatever happened; before and after each event. */
+/* What can never be, whatever has happened; before and after each event. */
 static void assert_volume_is_sound(const Volume *v) {
         assert(v->state < _VOLUME_STATE_MAX);
         assert((v->holds & ~ALL_HOLDS) == 0 && (v->waived & ~(ALL_HOLDS & ~STRICT_HOLDS)) == 0);
         assert(v->scan_due + v->scan_runs + v->build_runs <= 1);
-        /* what the state says is what runs */
+        /* the state says what is running */
         assert(v->state != VOLUME_SCANNING || volume_scan_pending(v));
         assert(v->state != VOLUME_BUILDING || v->build_runs);
         assert(v->state != VOLUME_HUNG || v->scan_runs || v->build_runs);
         assert(!v->scan_due || v->state == VOLUME_SCANNING || v->state == VOLUME_NEW);
         assert(!v->again || v->scan_runs);
         assert(!v->changed || v->state != VOLUME_SETTLING);
-        /* nobody builds what is not trusted, and a lock always holds */
+        /* nothing untrusted is built, and a lock always holds builds back */
         assert(v->state != VOLUME_STALE || v->trusted);
         assert(!v->locked || v->holds & VOLUME_HOLD_LOCK);
-        /* every wait of its own has an end */
+        /* every wait of its own ends */
         assert(v->state != VOLUME_SETTLING || (v->first_change != 0 && v->first_change <= v->last_change));
 }
 
@@ -54,7 +54,7 @@ static uint64_t time_after(uint64_t t, uint64_t span) {
         return __builtin_add_overflow(t, span, &sum) ? USEC_INFINITY : sum;
 }
 
-/* Nothing is owed. What the kernel does not tell of must be looked at again. */
+/* Nothing is owed. What the kernel does not report must be scanned again. */
 static void come_to_rest(Volume *v, const VolumeConfig *c, VolumeState state, uint64_t now) {
         v->state = state;
         v->timer = v->unwatched ? time_after(now, c->unwatched) : USEC_INFINITY;
@@ -75,8 +75,8 @@ static void settle_until_next_look(Volume *v, const VolumeConfig *c, uint64_t no
         v->timer = MIN(settle_end(v, c), time_after(now, c->settle / SETTLE_STEPS + 1));
 }
 
-/* A change starts the settling, or goes on with it: what came first is remembered until the volume rests or
- * is built. */
+/* A change starts settling, or prolongs it: the time of the first change is remembered until the volume rests
+ * or is built. */
 static void settle_after_change(Volume *v, const VolumeConfig *c, uint64_t now) {
         v->state = VOLUME_SETTLING;
         v->changed = false;
@@ -86,7 +86,7 @@ static void settle_after_change(Volume *v, const VolumeConfig *c, uint64_t now) 
         settle_until_next_look(v, c, now);
 }
 
-/* From its slot on it covers all that came before. */
+/* From its slot on it covers everything that happened before. */
 static void want_scan(Volume *v, bool owed) {
         assert(!v->scan_runs && !v->build_runs);
         if (v->state != VOLUME_NEW)
@@ -128,7 +128,7 @@ static bool has_failed_enough(const Volume *v, const VolumeConfig *c) {
         return v->failures >= c->max_failures || v->attempts >= c->max_attempts;
 }
 
-/* After a failure: wait for the retry, or for nothing any more. */
+/* After a failure: wait for the retry, or give up. */
 static void become_failed(Volume *v, const VolumeConfig *c, uint64_t now) {
         v->given_up = has_failed_enough(v, c);
         come_to_rest(v, c, v->given_up ? VOLUME_GIVEN_UP : VOLUME_FAILED, now);
@@ -152,7 +152,7 @@ static void note_change(Volume *v, const VolumeConfig *c, uint64_t now) {
         if (v->scan_due)
                 v->owed = true;
         if (v->scan_due || v->scan_runs || v->build_runs)
-                v->changed = true; /* the scan that is due, end_scan() or end_build() see to it */
+                v->changed = true; /* the scan that is due, end_scan() or end_build() take care of it */
         else
                 settle_after_change(v, c, now);
 }
@@ -185,7 +185,7 @@ static void go_on_at_timer(Volume *v, const VolumeConfig *c, uint64_t now) {
         case VOLUME_UNTRUSTED:
         case VOLUME_FRESH:
         case VOLUME_GIVEN_UP:
-                want_scan(v, false); /* it is not watched, or a lock was given back a moment ago */
+                want_scan(v, false); /* it is not watched, or a lock was released a moment ago */
                 return;
         case VOLUME_HUNG:
         case _VOLUME_STATE_MAX:
@@ -202,10 +202,10 @@ static void judge_stale(Volume *v, const VolumeConfig *c, bool same, uint64_t no
                 return;
         }
         if (v->given_up && !same) {
-                v->given_up = false; /* a change is worth one more try */
+                v->given_up = false; /* a change is worth one more attempt */
                 v->attempts = MIN(v->attempts, c->max_attempts - 1);
         } else if (same && v->failures == 0 && v->attempts > 0 && !not_now)
-                count_failure(v, c, now); /* a build that claims success and leaves things stale */
+                count_failure(v, c, now); /* a build that claims success but leaves things stale */
 
         if (v->attempts >= c->max_attempts || (same && has_failed_enough(v, c)) ||
             (same && v->retry_at > now && !not_now))
@@ -214,7 +214,7 @@ static void judge_stale(Volume *v, const VolumeConfig *c, bool same, uint64_t no
                 become_stale(v);
 }
 
-/* The verdict of a scan into which nothing more came. */
+/* The verdict of a scan during which nothing else happened. */
 static void take_verdict(Volume *v, const VolumeConfig *c, VolumeEvent verdict, uint64_t now) {
         switch ((int) verdict) {
         case VOLUME_SCAN_FRESH:
@@ -246,8 +246,8 @@ static void take_verdict(Volume *v, const VolumeConfig *c, VolumeEvent verdict, 
         }
 }
 
-/* A lock was given back while the scan ran, which may have looked too early. What is stale is built, and
- * scanned after that. */
+/* A lock was released while the scan ran, which may have been too early. What is stale is built, and scanned
+ * after that. */
 static void scan_after_unlock(Volume *v, const VolumeConfig *c, uint64_t now) {
         v->unlocked = true;
         if (v->state == VOLUME_FRESH && c->unlock_gap > 0)
@@ -256,8 +256,7 @@ static void scan_after_unlock(Volume *v, const VolumeConfig *c, uint64_t now) {
                 want_scan(v, true);
 }
 
-/* What changed while it was scanned settles first, but endless change must not keep stale work waiting for
- * ever. */
+/* Changes during the scan settle first, but endless change must not delay stale work for ever. */
 static bool verdict_counts(const Volume *v, const VolumeConfig *c, VolumeEvent verdict, uint64_t now) {
         bool is_stale = verdict == VOLUME_SCAN_STALE || verdict == VOLUME_SCAN_STALE_AGAIN;
         bool overdue = v->first_change != 0 && now >= time_after(v->first_change, c->settle_max);
@@ -270,8 +269,8 @@ static void end_scan(Volume *v, const VolumeConfig *c, VolumeEvent verdict, uint
         v->scan_runs = v->unlocked = false;
         v->scanned_at = now;
         if (verdict == VOLUME_SCAN_ERROR)
-                v->unwatched = true;                /* who knows how far it came with arming */
-        if (v->again || (unlocked && v->changed)) { /* nothing settles after a lock that was given back */
+                v->unwatched = true;                /* there is no telling how many watches it armed */
+        if (v->again || (unlocked && v->changed)) { /* nothing settles after the release of a lock */
                 want_scan(v, v->owed || unlocked);
                 return;
         }
@@ -307,8 +306,8 @@ static unsigned start_wanted_build(Volume *v, const VolumeConfig *c, uint64_t no
         return actions;
 }
 
-/* However it ended, a scan follows at once: it sees what changed during the build, and what the build left.
- */
+/* However it ended, a scan follows at once: it finds what changed during the build, and what the build left
+ * undone. */
 static void end_build(Volume *v, const VolumeConfig *c, VolumeEvent how, uint64_t now) {
         assert(v->build_runs);
         v->build_runs = false;
@@ -319,7 +318,7 @@ static void end_build(Volume *v, const VolumeConfig *c, VolumeEvent how, uint64_
                 count_failure(v, c, now);
         else if (how == VOLUME_BUILD_LOCKED) {
                 assert(v->attempts > 0);
-                v->attempts--; /* it gives its slot back, and is built as soon as the lock is free */
+                v->attempts--; /* it returns its slot, and is built as soon as the lock is free */
         } else {
                 v->holds |= VOLUME_HOLD_RETRY;
                 v->retry_at = time_after(now, c->retry);
@@ -327,8 +326,8 @@ static void end_build(Volume *v, const VolumeConfig *c, VolumeEvent how, uint64_
         want_scan(v, true);
 }
 
-/* What runs began before this was asked for. After a build comes a scan anyway; of a volume that hangs
- * nothing is asked. */
+/* What is running began before this request. A build is followed by a scan in any case; nothing is requested
+ * of a volume that hangs. */
 static void scan_once_more(Volume *v, bool owed) {
         if (v->build_runs || v->state == VOLUME_HUNG)
                 return;
@@ -339,13 +338,14 @@ static void scan_once_more(Volume *v, bool owed) {
                 want_scan(v, owed);
 }
 
-/* What the client changed is looked at without settling. The lock of our own build is not its business: how
- * that ended its exit tells. */
+/* What the client changed is scanned without settling. This is not about the lock of our own build: its exit
+ * status tells how that ended. */
 static void note_unlocked(Volume *v, const VolumeConfig *c, VolumeEvent how, uint64_t now) {
         if (v->build_runs)
                 return;
         if (how == VOLUME_UNLOCKED_SUCCESS)
-                forget_failures(v); /* or what is still stale were a build that did nothing */
+                forget_failures(
+                        v); /* otherwise anything still stale would count as a build that did nothing */
         else if (how == VOLUME_UNLOCKED_FAILURE)
                 v->failures++;
         uint64_t earliest = time_after(v->scanned_at, c->unlock_gap);
@@ -358,10 +358,10 @@ static void note_unlocked(Volume *v, const VolumeConfig *c, VolumeEvent how, uin
                 scan_once_more(v, true);
 }
 
-/* What was owed for another reason than that something is stale is owed still. */
+/* What was owed for reasons other than staleness is still owed. */
 static void come_to_distrust(Volume *v, const VolumeConfig *c, uint64_t now) {
         bool changed = v->changed, unlocked = v->unlocked;
-        note_success(v); /* what failed is no longer ours to count */
+        note_success(v); /* failures no longer count */
         come_to_rest(v, c, VOLUME_UNTRUSTED, now);
         if (changed)
                 settle_after_change(v, c, now);
@@ -389,7 +389,7 @@ static void want_build(Volume *v, unsigned waived, bool force) {
         scan_once_more(v, true);
 }
 
-/* What was given up stays so, and neither a package manager nor a lock is raced. */
+/* What was given up stays so, and there is no race against a package manager or a lock. */
 static void hurry(Volume *v) {
         if (!v->trusted || v->given_up)
                 scan_once_more(v, volume_busy(v));
@@ -397,7 +397,7 @@ static void hurry(Volume *v) {
                 want_build(v, VOLUME_HOLD_BOOT | VOLUME_HOLD_RETRY, false);
 }
 
-/* What clients of the bus and the administrator want. */
+/* Requests of D-Bus clients and the administrator. */
 static void take_request(Volume *v, const VolumeConfig *c, VolumeEvent event, uint64_t now) {
         switch ((int) event) {
         case VOLUME_UNLOCKED:
@@ -528,7 +528,8 @@ bool volume_busy(const Volume *v) {
         case VOLUME_BUILDING:
         case VOLUME_FAILED:
                 return true;
-        /* what was given up and changes is tried once more, but endless change must not hold up a reboot */
+        /* a change of a volume that was given up is worth one more attempt, but endless change must not hold
+         * up a reboot */
         case VOLUME_SETTLING:
                 return !v->given_up || v->locked;
         case VOLUME_SCANNING:

@@ -8,7 +8,7 @@
 
 typedef sd_bus_message Message;
 
-/* After all else: anybody may call, and as fast as he can, but nothing may wait for that. */
+/* After everything else: anybody may call, as fast as they can, but nothing may wait because of that. */
 #define BUS_PRIORITY (SD_EVENT_PRIORITY_IDLE + 10)
 
 struct Bus {
@@ -44,7 +44,7 @@ static int get_manager(sd_bus *bus, const char *path, const char *interface, con
 static const struct {
         const char *member, *signature;
         BusVerb verb;
-        bool changes; /* so it needs the right to */
+        bool changes; /* so it requires authorization */
 } verbs[] = {
         {"Scan", "s", BUS_SCAN, true},
         {"Rebuild", "su", BUS_REBUILD, true},
@@ -112,7 +112,7 @@ static int on_method(Message *m, void *userdata, sd_bus_error *error) {
 }
 
 #define CHANGES SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
-#define ANYONE SD_BUS_VTABLE_UNPRIVILEGED /* on_method() asks for rights itself */
+#define ANYONE SD_BUS_VTABLE_UNPRIVILEGED /* on_method() checks authorization itself */
 
 static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_VTABLE_START(0),
@@ -163,7 +163,7 @@ void bus_close(Bus *b) {
 }
 
 Bus *bus_free(Bus *b) {
-        if (b) /* without a flush: a bus that does not read would hold up the end */
+        if (b) /* without a flush: a bus that does not read would delay the exit */
                 bus_close(b);
         free(b);
         return NULL;
@@ -206,7 +206,7 @@ int bus_open(Bus *b, sd_event *event) {
         int r = sd_bus_open_system_with_description(&b->bus, "bootkeepd");
         if (r >= 0)
                 r = export_objects(b);
-        if (r >= 0) /* or the end of the loop would flush it, and wait for a bus that does not answer */
+        if (r >= 0) /* or the end of the loop would flush it, and wait for a bus that does not respond */
                 r = sd_bus_set_close_on_exit(b->bus, false);
         if (r >= 0)
                 r = sd_bus_attach_event(b->bus, event, BUS_PRIORITY);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The D-Bus interface, org.bootkeep1(5): what is shown and what may be asked. It knows messages, not volumes:
- * the owner of the volumes gives views of them and answers calls, at once or later. Nor does it know who may
- * call what: it asks. */
+/* The D-Bus interface, org.bootkeep1(5): properties and methods. It knows messages, not volumes: the owner of
+ * the volumes provides views of them and replies to calls, at once or later. Nor does it know who may call
+ * what: it asks. */
 
 #include <systemd/sd-event.h>
 
@@ -34,7 +34,7 @@ typedef enum BusVerb {
         BUS_PREPARE_UNMOUNT,
 } BusVerb;
 
-/* What a verb was called with; what it does not have is 0. */
+/* The arguments of a verb; those it does not have are 0. */
 typedef struct BusArguments {
         const char *volume;
         uint32_t flags;
@@ -45,14 +45,14 @@ typedef struct BusArguments {
 typedef struct BusHandlers {
         BusVolumeSource volumes;
         int (*manager)(void *userdata, BusManager *ret);
-        /* May the sender of CALL change something? Returns true; or false: it was refused, which it was told,
-         * or nobody knows yet, and if it may bus_authorised() will be called. */
+        /* May the sender of CALL change something? Returns true; or false: it was refused and has got the
+         * reply, or it is not known yet, and bus_authorised() will be called if it may. */
         bool (*authorise)(void *userdata, BusCall *call);
         /* An authorised call. Must be answered, now or later, by one of bus_reply…(); to keep CALL beyond the
          * return take a reference (sd_bus_message_ref). */
         void (*command)(void *userdata, BusVerb verb, const BusArguments *arguments, BusCall *call);
-        void (*ready)(void *userdata); /* the name is ours */
-        /* The bus went away, or the name could not be had: bus_close() and try later. */
+        void (*ready)(void *userdata); /* we own the name */
+        /* The bus went away, or the name could not be acquired: bus_close() and try later. */
         void (*lost)(void *userdata, int error);
 } BusHandlers;
 
@@ -66,10 +66,10 @@ DEFINE_CLEANUP(Bus *, bus_free);
 int bus_open(Bus *b, sd_event *event);
 void bus_close(Bus *b);
 
-/* The sender of CALL may, after all: goes on with it. */
+/* The sender of CALL is authorised, as it turned out: continues with it. */
 void bus_authorised(Bus *b, BusCall *call);
 
-/* None of these fails for the caller: a signal that cannot be sent has nobody left to hear it. */
+/* None of these fails for the caller: a signal that cannot be sent has nobody left to receive it. */
 void bus_volume_added(Bus *b, const char *name);
 void bus_volume_removed(Bus *b, const char *name);
 void bus_volume_changed(Bus *b, const char *name, char **properties);

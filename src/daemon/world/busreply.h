@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The answers to a call. None of them fails for the caller: an answer that cannot be sent has nobody left to
- * hear it. */
+/* The replies to a call. None of them fails for the caller: a reply that cannot be sent has nobody left to
+ * receive it. */
 
 #include <systemd/sd-bus.h>
 
 #include "base/util.h"
 
-typedef sd_bus_message BusCall; /* a call that waits for its answer */
+typedef sd_bus_message BusCall; /* a call that waits for its reply */
 
 void bus_reply(BusCall *call);
 void bus_reply_string(BusCall *call, const char *s);

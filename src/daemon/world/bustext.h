@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Text that fits D-Bus, which carries UTF-8 alone: mount points, and names of volumes with their subvolumes,
- * may hold any byte. */
+/* Text that is valid on D-Bus, which only carries UTF-8: mount points, and names of volumes with their
+ * subvolumes, may contain any bytes. */
 
 #include <systemd/sd-bus.h>
 
 #include "base/util.h"
 
-/* Replaces what is not ASCII by `?`, in place. */
+/* Replaces everything that is not ASCII by `?`, in place. */
 void bus_text_make_ascii(char *s);
 
 /* Append a string (NULL: the empty one) or an array of them to M. */

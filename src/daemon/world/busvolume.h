@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The objects of the volumes: their properties, read off views that the owner of the volumes gives. */
+/* The objects of the volumes: their properties, taken from views that the owner of the volumes provides. */
 
 #include <systemd/sd-bus.h>
 

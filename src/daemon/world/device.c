@@ -99,8 +99,8 @@ static UdevDevice *disk_of(UdevDevice *d) { /* borrowed */
         return type && streq(type, "partition") ? udev_device_get_parent(d) : d;
 }
 
-/* What tells its disk from a copy of it. For a loop device, which not only root may be able to set up, that
- * is its file. */
+/* What distinguishes its disk from a copy of it. For a loop device, which not only root may be able to set
+ * up, that is its file. */
 static int copy_serial(UdevDevice *d, char **ret) {
         static const char *const properties[] = {"ID_SERIAL", "DM_UUID", "MD_UUID"};
         UdevDevice *disk = disk_of(d);
@@ -114,7 +114,7 @@ static int copy_serial(UdevDevice *d, char **ret) {
 }
 
 /* udev lags behind the kernel: what it says may be about the medium that was in the device before. A link
- * names the one that it saw; where its rules make no such link, udev is believed. */
+ * names the one that it saw; if its rules make no such link, udev is trusted. */
 static bool device_is_outdated(UdevDevice *d) {
         UdevDevice *disk = disk_of(d);
         const char *now = disk ? udev_device_get_sysattr_value(disk, "diskseq") : NULL;

@@ -10,7 +10,8 @@
 
 typedef struct DeviceMonitor DeviceMonitor;
 
-/* What a device may be called, and what tells it from another; each is NULL where udev does not know it. */
+/* What a device may be called, and what distinguishes it from others; each is NULL if udev does not know
+ * it. */
 typedef struct DeviceInfo {
         char *node;   /* /dev/sda2 */
         char **links; /* strv: /dev/disk/by-… */
@@ -33,6 +34,6 @@ int device_monitor_get_fd(const DeviceMonitor *m);
 /* Takes all events that are queued. -ENOBUFS: some were lost, every device must be looked up again. */
 int device_monitor_dispatch(DeviceMonitor *m, device_event_t event, void *userdata);
 
-/* 0, -ENODEV, -ENOMEM. Leaves out UUID, label and serial while all that udev knows is about a medium that was
- * in the device before: an event will follow. */
+/* 0, -ENODEV, -ENOMEM. Leaves out UUID, label and serial while udev only knows about a medium that was in the
+ * device before: an event will follow. */
 int device_monitor_look_up(DeviceMonitor *m, dev_t devno, DeviceInfo *ret);

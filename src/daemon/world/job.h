@@ -15,11 +15,11 @@ typedef struct Job Job;
 #define JOB_INHERITED_FD 3
 int job_start(char *const *argv, int inherit, Job **ret);
 
-/* Frees J; a child that still runs goes on by itself. */
+/* Frees J; a child that is still running is left to itself. */
 Job *job_free(Job *j);
 DEFINE_CLEANUP(Job *, job_free);
 
-/* Readable when it has ended. */
+/* Readable when it has exited. */
 int job_get_process_fd(const Job *j);
 /* Readable when it has printed something, or closed its stdout. Stays open until job_free(): polling must
  * stop before, as another child that is just being started may hold a copy, which keeps it in an epoll. */
@@ -31,10 +31,10 @@ typedef void (*job_line_t)(const char *line, void *userdata);
  * end of its output, 0, negative errno. */
 int job_read(Job *j, job_line_t line, void *userdata);
 
-/* The same once it has ended: everything that it left, within reason. */
+/* The same once it has exited: everything that it left, within limits. */
 int job_read_rest(Job *j, job_line_t line, void *userdata);
 
-/* Was a line dropped? Nothing of ours prints one so long. */
+/* Was a line dropped? None of our programs prints one that long. */
 bool job_was_cut(const Job *j);
 
 /* Once its process descriptor is readable: *RET is its exit status, or 128 + the signal that ended it. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the kernel can tell of mounts (listmount(2) and statmount(2), 6.8 and 6.13; fanotify mount events,
- * 6.15) and what older headers than those lack. Constants and fields have the kernel's names; the types are
+/* What the kernel can tell about mounts (listmount(2) and statmount(2), 6.8 and 6.13; fanotify mount events,
+ * 6.15) and what headers older than those lack. Constants and fields have the kernel's names; the types are
  * our own, as headers of a version in between know half of their fields. */
 
 #include <linux/mount.h>

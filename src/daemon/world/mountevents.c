@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The mount table by fanotify's mount events (Linux 6.15), which name each mount that was attached or
- * detached by an id that is never used again, and statmount(2), which describes it. What they do not tell:
- * - remounts. /proc/self/mountinfo is polled for these, and never read: only the volumes are asked again.
+ * detached by an id that is never used again, and statmount(2), which describes it. What they do not report:
+ * - remounts. /proc/self/mountinfo is polled for these, and never read: only the volumes are queried again.
  * This also notices, with the next change, that a directory above a mount or the subvolume in it was renamed.
  * - where the mounts below a moved one are now, and what became of one that another was pushed under. After
- *   anything like it (and after an overflow) all are listed anew. */
+ * anything like that (and after an overflow) all are listed again. */
 
 #include <fcntl.h>
 #include <sys/epoll.h>
@@ -23,7 +23,7 @@
 typedef struct MountEvents {
         int fanotify, mountinfo;
         int poll;       /* for both */
-        bool anew;      /* all mounts must be listed anew */
+        bool anew;      /* all mounts must be listed again */
         size_t orphans; /* mounts without a parent when they last were */
         MountStatus *status;
         size_t status_size;
@@ -179,7 +179,7 @@ static int take_mount_change(MountEvents *e, MountSet *set, uint64_t mask, uint6
         return 0;
 }
 
-/* Takes one event of the queue. */
+/* Processes one event from the queue. */
 static int take_mount_event(MountEvents *e, MountSet *set, const struct fanotify_event_metadata *m) {
         MountEventInfo info;
         if (m->mask & FAN_Q_OVERFLOW)
@@ -192,7 +192,7 @@ static int take_mount_event(MountEvents *e, MountSet *set, const struct fanotify
         return 0;
 }
 
-/* Takes everything that is queued, but not for ever. */
+/* Processes everything that is queued, but not for ever. */
 static int take_mount_events(MountEvents *e, MountSet *set) {
         _Alignas(struct fanotify_event_metadata) char buffer[16 * 1024];
         for (size_t taken = 0; taken < EVENTS_MAX;) {

@@ -2,8 +2,8 @@
 #pragma once
 
 /* The mount table and its changes: which block-backed file systems were mounted, unmounted or changed since
- * it was last read, by mount id. Several changes in between are told as one; what came and went in between is
- * not told at all. */
+ * it was last read, by mount id. Several changes in between are reported as one; what appeared and went away
+ * in between is not reported at all. */
 
 #include "daemon/world/mountsource.h"
 
@@ -17,9 +17,9 @@ DEFINE_CLEANUP(Mounts *, mounts_free);
 /* Readable when the table has changed. */
 int mounts_get_fd(const Mounts *m);
 
-/* Acknowledges the event and reads the table: tells what is gone first, then the rest in the order in which
- * it was mounted. The first call tells everything. After a failure it must be called again. */
+/* Acknowledges the event and reads the table: reports what is gone first, then the rest in the order in which
+ * it was mounted. The first call reports everything. After a failure it must be called again. */
 int mounts_dispatch(Mounts *m, mount_change_t change, void *userdata);
 
-/* To be called after that: tells what mounts came and went within those that were told, see mountset.h. */
+/* Call it after that: reports what mounts appeared and went away within those reported, see mountset.h. */
 int mounts_tell_covers(Mounts *m, mount_cover_t cover, void *userdata);

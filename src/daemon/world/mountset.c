@@ -100,7 +100,7 @@ int mount_set_begin(MountSet *s) {
         return 0;
 }
 
-/* Where a device was pulled nothing is left to ask about it; the mount is still what it was. */
+/* If a device was pulled there is nothing left to query about it; the mount is still what it was. */
 static bool mount_is_as_known(const MountEntry *e, const MountFacts *f) {
         return e->id == f->id && streq(e->target, f->target) && streq(e->root, f->root) &&
                streq(e->fstype, f->fstype);
@@ -208,14 +208,14 @@ int mount_set_tell(MountSet *s, mount_change_t change, void *userdata) {
         return tell_present_mounts(s, change, userdata);
 }
 
-/* Who is told of covers. */
+/* Who is told about covers. */
 typedef struct CoverTeller {
         MountSet *set;
         mount_cover_t cover;
         void *userdata;
 } CoverTeller;
 
-/* Of a mount that itself is told. */
+/* For a mount that is itself reported. */
 static const KnownMount *told_mount_find(const MountSet *s, uint64_t key) {
         const KnownMount *k = known_mount_find(s, key);
         return k && k->told.device ? k : NULL;

@@ -12,10 +12,10 @@ typedef enum MountChange {
         MOUNT_REMOVED,
 } MountChange;
 
-/* ENTRY is borrowed for the call; for a removed mount it is what was last known of it. */
+/* ENTRY is borrowed for the call; for a removed mount it is what was last known about it. */
 typedef void (*mount_change_t)(MountChange change, const MountEntry *entry, void *userdata);
 
-/* Something was mounted on TARGET, or is there no longer; that is a place within the mount ON. Borrowed. */
+/* Something was mounted on TARGET, or no longer is; that is a place within the mount ON. Borrowed. */
 typedef void (*mount_cover_t)(const MountEntry *on, const char *target, void *userdata);
 
 typedef struct MountSet MountSet;
@@ -28,7 +28,7 @@ DEFINE_CLEANUP(MountSet *, mount_set_free);
 int mount_set_begin(MountSet *s);
 
 /* Adds a mount of any kind, as each may cover another, or updates one. KEY and PARENT are ids of the source's
- * choice. 0; 1: all mounts must be listed anew, see mounttree.h; -ENOMEM. */
+ * choice. 0; 1: all mounts must be listed again, see mounttree.h; -ENOMEM. */
 int mount_set_add(MountSet *s, uint64_t key, uint64_t parent, const MountFacts *f);
 void mount_set_remove(MountSet *s, uint64_t key);
 
@@ -42,10 +42,10 @@ size_t mount_set_orphans(const MountSet *s);
 /* The keys of the block-backed ones, in an array that the caller frees. */
 int mount_set_volumes(const MountSet *s, uint64_t **ret, size_t *ret_n);
 
-/* Tells what came, went and changed since it was last called, what is gone first. A mount whose device,
- * medium, type or root differs is another mount, whatever its id. */
+/* Reports what appeared, went away and changed since the last call, what is gone first. A mount whose device,
+ * medium, type or root differs is another mount, whatever its ID. */
 int mount_set_tell(MountSet *s, mount_change_t change, void *userdata);
 
-/* Tells what mounts of any kind came and went within those that were told, since it was last called; not
- * those that were there already when it first saw the mount that they are in. -ENOMEM: it forgets none. */
+/* Reports what mounts of any kind appeared and went away within those reported, since the last call; not
+ * those that already existed when it first saw the mount that they are in. -ENOMEM: none is lost. */
 int mount_set_tell_covers(MountSet *s, mount_cover_t cover, void *userdata);

@@ -8,7 +8,8 @@
 
 #include "base/error.h"
 
-/* More than any machine nests mounts; a circle, in a table that was read while it changed, must end too. */
+/* More than mounts are nested on any machine; a loop, in a table that was read while it changed, must end,
+ * too. */
 #define DEPTH_MAX 1000
 
 typedef struct MountNode {

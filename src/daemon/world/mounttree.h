@@ -14,8 +14,8 @@ MountTree *mount_tree_free(MountTree *t);
 DEFINE_CLEANUP(MountTree *, mount_tree_free);
 
 /* 0; 1: the tree is no longer certain, as another mount was in that place, or this one was elsewhere before
- * (it was moved, or another was pushed beneath it, which the kernel does not tell): it must be made anew from
- * a fresh list. -ENOMEM. */
+ * (it was moved, or another was pushed beneath it, which the kernel does not tell): it must be rebuilt from a
+ * fresh list. -ENOMEM. */
 int mount_tree_add(MountTree *t, uint64_t id, uint64_t parent, const char *target);
 
 /* Does nothing if it was never added. */

@@ -11,8 +11,8 @@ struct LockedFile {
         uint64_t inode;
 };
 
-/* One line: `1: POSIX  ADVISORY  WRITE 1234 fd:01:5678 0 EOF`. In the line of one that waits for the lock a
- * `->` after the number comes in between, and so it is none: it holds nothing yet. */
+/* One line: `1: POSIX  ADVISORY  WRITE 1234 fd:01:5678 0 EOF`. In the line of a waiter there is a `->` after
+ * the number, so it is not accepted: it holds nothing yet. */
 static bool locked_file_parse(const char *line, struct LockedFile *ret) {
         return sscanf(line, "%*s %*s %*s %*s %*s %x:%x:%" SCNu64, &ret->major, &ret->minor, &ret->inode) == 3;
 }
@@ -46,8 +46,8 @@ int locked_files_read(LockedFiles *ret) {
         return f ? locked_files_parse(f, ret) : error_origin(-errno);
 }
 
-/* The device of a file on btrfs is anonymous, and another one in /proc/locks than for statx(2): there the
- * inode decides. */
+/* The device of a file on btrfs is anonymous, and differs between /proc/locks and statx(2): there the inode
+ * decides. */
 static bool is_same_file(const struct LockedFile *l, const ReportHold *hold) {
         bool anonymous = l->major == 0 && major(hold->devno) == 0;
         return l->inode == hold->inode &&

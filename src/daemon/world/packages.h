@@ -2,8 +2,8 @@
 #pragma once
 
 /* Is a package manager at work? The scan of a volume has found the lock files that count for it, on the
- * volume and on the host (HoldWhileLocked=, HoldWhileExists=); here /proc/locks alone is asked which of them
- * are locked. No lock is taken, no file looked at: a disk that hangs holds up nobody. */
+ * volume and on the host (HoldWhileLocked=, HoldWhileExists=); here only /proc/locks is read to see which of
+ * them are locked. No lock is taken, no file is accessed: a disk that hangs holds up nobody. */
 
 #include "base/report.h"
 

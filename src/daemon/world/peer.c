@@ -114,7 +114,7 @@ static int known_peer_learn(PeerSet *s, sd_bus_message *m, const char *name, Kno
         k->set = s;
         k->peer.name = k->name;
         k->peer.id = s->last_id + 1;
-        /* watched first: a client that vanishes after this is told, one that vanished before has no
+        /* watched first: a client that vanishes after this is reported, one that vanished before has no
          * credentials */
         int r = watch_names(s, sd_bus_message_get_bus(m));
         if (r >= 0)

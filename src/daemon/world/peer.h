@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The clients that call us: whose they are, asked once, and when they vanish. A unique name is never used
- * again, so what was learnt of one stays true. */
+/* The clients that call us: their credentials, queried once, and when they vanish. A unique name is never
+ * used again, so what was learnt about one stays true. */
 
 #include <systemd/sd-bus.h>
 

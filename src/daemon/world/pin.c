@@ -13,8 +13,8 @@
 /* A lookup of names in memory also fails if something is renamed or mounted just then. */
 #define TRIES 10U
 
-/* A mount keeps the way to it in memory. Where that is not enough, as the way leads through a server that is
- * asked for each step (NFS, FUSE), the mount is not held: the server may not answer. */
+/* A mount keeps its path in memory. If that is not enough, because the path leads through a server that is
+ * asked for each step (NFS, FUSE), the mount is not held: the server may not respond. */
 static int open_cached(const char *target) {
         struct open_how how = {
                 .flags = O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW,
@@ -54,7 +54,7 @@ static bool is_attached(int fd) {
         return mount_of(fd, "..") != own || mount_of(AT_FDCWD, "/") == own;
 }
 
-/* Closes FD once GONE says that the parent has closed it, and so as the last one. */
+/* Closes FD once GONE shows that the parent has closed it, and thus as the last one. */
 static void close_last(int fd, int gone) {
         char c;
         (void) dup2(fd, STDIN_FILENO);

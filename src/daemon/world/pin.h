@@ -5,7 +5,7 @@
 
 /* Holds a mount: while the descriptor in *RET is open, umount(8) says "target is busy". Neither a lazy umount
  * nor a remount is prevented. MOUNT_ID is that of mountinfo; -ESTALE: TARGET leads to another mount by now.
- * -EAGAIN: a server would have to be asked for the way to it. Opens no file (O_PATH) and never waits. */
+ * -EAGAIN: a server would have to be asked to look up its path. Opens no file (O_PATH) and never waits. */
 int pin_mount(const char *target, uint64_t mount_id, int *ret);
 
 /* Closes FD, if it is open, without waiting for the disk: the last process to close a mount that was lazily

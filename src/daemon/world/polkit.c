@@ -6,7 +6,7 @@
 #include "base/error.h"
 
 #define ACTION "org.bootkeep1.manage"
-/* A person may need so long to find the password. */
+/* A person may need this long to find the password. */
 #define ANSWER_USEC (5 * 60 * USEC_PER_SEC)
 
 typedef struct Question {
@@ -17,7 +17,8 @@ typedef struct Question {
         TAILQ_ENTRY(Question) all;
 } Question;
 
-/* They are kept here and not by their slots: a slot is the bus's, and the call in it would keep the bus. */
+/* They are kept here and not in their slots: a slot belongs to the bus, and the call in it would keep the bus
+ * alive. */
 struct Polkit {
         TAILQ_HEAD(QuestionList, Question) questions;
 };

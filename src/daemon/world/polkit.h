@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* May a caller that is not root change something? Asked of polkit (org.bootkeep1.manage) without waiting: its
- * answer may take as long as somebody types a password. Where no polkit runs the answer is no. */
+/* May a caller that is not root change something? Asks polkit (org.bootkeep1.manage) without waiting: its
+ * answer may take as long as somebody types a password. If polkit is not running, the answer is no. */
 
 #include <systemd/sd-bus.h>
 
 #include "base/util.h"
 
-typedef struct Polkit Polkit; /* the questions that are open */
+typedef struct Polkit Polkit; /* the open questions */
 
 int polkit_new(Polkit **ret);
 Polkit *polkit_free(Polkit *p);

@@ -6,9 +6,9 @@
 #include "base/log.h"
 #include "bootkeep.h"
 
-/* A released lock leads to a scan at once, but not more often than this. */
+/* The release of a lock leads to a scan at once, but not more often than this. */
 #define UNLOCK_GAP_USEC (100 * USEC_PER_MSEC)
-/* Nor is what is not watched scanned more often than this, however short SettleMaxSec= is. */
+/* Nor is an unwatched volume scanned more often than this, however short SettleMaxSec= is. */
 #define UNWATCHED_MIN_USEC USEC_PER_SEC
 
 /* A build gives a sign of life once a second, but not while it waits for a disk, and writing takes longer
@@ -16,7 +16,7 @@
 #define BUILD_PATIENCE 4
 #define BUILD_TIMEOUT_MIN_USEC (10 * USEC_PER_SEC)
 
-/* More lock files than all package managers together have: each is looked for by each scan. */
+/* More lock files than all package managers have together: each scan looks for all of them. */
 #define HOLDS_MAX 32U
 
 static int set_defaults(Settings *s) {
@@ -63,7 +63,7 @@ static int parse_lock_files(const char *value, void *data, const char **reterr) 
         return 0;
 }
 
-/* For what guards something: a value that nobody understands must not leave it open. */
+/* For settings that guard something: a value that cannot be parsed must not disable the guard. */
 static int parse_guard(const char *value, bool *guard, bool strict, const char **reterr) {
         int r = conf_parse_bool(value, guard, reterr);
         if (r < 0) {
@@ -81,14 +81,14 @@ static int parse_precaution(const char *value, void *data, const char **reterr) 
         return parse_guard(value, data, true, reterr);
 }
 
-/* Of a key in [Trust] that nobody knows, too, which may be a misspelt RunningSystem=no. */
+/* Also for an unknown key in [Trust], which may be a misspelt RunningSystem=no. */
 static int forbid(const char *value, void *data, const char **reterr) {
         *(bool *) data = false;
         return 0;
 }
 
-/* FILE cannot be read whole, because of ERROR, or of its LINE (0: none in particular). The first such file
- * counts: somebody has to mend it first. */
+/* FILE cannot be read completely, because of ERROR, or of its LINE (0: none in particular). The first such
+ * file counts: it has to be corrected first. */
 static int note_unread(Settings *s, const char *file, size_t line, int error) {
         if (s->unread)
                 return 0;
@@ -141,7 +141,7 @@ static int read_settings_below(char *const *dirs, Settings *s, unsigned *problem
         return r;
 }
 
-/* What could not be read may have forbidden what the defaults allow. */
+/* The part that could not be read may have forbidden what the defaults allow. */
 static void close_doors(Settings *s) {
         if (!s->unread)
                 return;
@@ -151,7 +151,7 @@ static void close_doors(Settings *s) {
                   s->unread);
 }
 
-/* Of FILE alone, or, if that is NULL, of what lies below DIRS. */
+/* From FILE only or, if that is NULL, from the files below DIRS. */
 static int load_settings(const char *file, char *const *dirs, Settings *ret, unsigned *ret_problems) {
         assert(ret);
         _cleanup_(settings_done) Settings s = {};

@@ -18,24 +18,24 @@ typedef struct Settings {
         bool pin_busy_volumes;
         /* [Trust] */
         bool running_system;
-        /* What of the configuration could not be read, for people: "/etc/bootkeep/bootkeep.conf: Permission
-         * denied". NULL: all of it was read. What it may have forbidden is forbidden: RunningSystem= is off.
-         */
+        /* What could not be read of the configuration, for people: "/etc/bootkeep/bootkeep.conf: Permission
+         * denied". NULL: everything was read. What it may have forbidden is forbidden: RunningSystem= is
+         * off. */
         char *unread;
 } Settings;
 
 void settings_done(Settings *s);
 
-/* FILE alone if it is not NULL, else the standard places. What is wrong is logged with file and line, counted
- * in *RET_PROBLEMS (may be NULL) and left at its default; but a mistake never makes anything laxer: where a
- * value guards something a bad one means the strict side, and see `unread`. -ENOMEM; -ENOENT if FILE is not
- * there. *RET is overwritten, not freed. */
+/* Only FILE if it is not NULL, else the standard places. Mistakes are logged with file and line, counted in
+ * *RET_PROBLEMS (may be NULL) and replaced by the default; but a mistake never makes anything laxer: if a
+ * value guards something, a bad one means the strict side; see also `unread`. -ENOMEM; -ENOENT if FILE does
+ * not exist. *RET is overwritten, not freed. */
 int settings_load(const char *file, Settings *ret, unsigned *ret_problems);
-/* The same of what lies below DIRS (strv, most important first) in place of the standard ones. */
+/* The same from DIRS (strv, most important first) instead of the standard places. */
 int settings_load_below(char *const *dirs, Settings *ret, unsigned *ret_problems);
 
-/* TO becomes what was read after it; if not all of that could be read, TO stands, but for `unread`. AFTER is
- * left empty. */
+/* TO is replaced by AFTER, which was read later; if that could not be read completely, TO is kept, except for
+ * `unread`. AFTER is left empty. */
 void settings_replace(Settings *to, Settings *after);
 
 VolumeConfig settings_volume_config(const Settings *s);

@@ -17,7 +17,7 @@
 
 struct Watch {
         int fd;
-        int edge; /* an epoll that tells once of each growth of the queue, whose length takes long to count */
+        int edge; /* an epoll that reports each growth of the queue once; counting its length takes long */
 };
 
 int watch_new(Watch **ret) {
@@ -87,7 +87,7 @@ static int queue_has_grown(const Watch *w) {
                                        : n != 0; /* interrupted: yes, to be on the safe side */
 }
 
-/* Nothing came lately. What comes while the queue is emptied shows in its size. */
+/* Nothing arrived lately. What arrives while the queue is drained shows in its size. */
 static int empty_still_queue(const Watch *w) {
         int queued;
         if (ioctl(w->fd, FIONREAD, &queued) < 0)

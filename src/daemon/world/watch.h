@@ -21,9 +21,9 @@ uint64_t watch_instances_max(void);
 /* Readable when anything came. */
 int watch_get_fd(const Watch *w);
 
-/* Has anything come since the last watch_has_grown() or watch_drain()? 1, 0, negative errno. A queue that
- * grows is left to fill (from then on an event costs the kernel, and its cause, next to nothing); one
- * that is still is emptied. What comes during a look is told by it or by the next one. */
+/* Has anything arrived since the last watch_has_grown() or watch_drain()? 1, 0, negative errno. A queue that
+ * grows is left to fill (from then on an event costs the kernel, and its cause, next to nothing); one that
+ * does not is drained. What arrives during the call is reported by it or by the next one. */
 int watch_has_grown(Watch *w);
 
 /* Empties the queue. 0 or negative errno. */
