@@ -167,6 +167,28 @@ static void pipe_that_cannot_be_read_is_an_error(void **state) {
         assert_int_equal(job_read(j, hear, &h), -EISDIR);
 }
 
+/* The number of its process may be another's by then. */
+static void what_it_left_behind_is_not_killed_once_it_was_reaped(void **state) {
+        _cleanup_(heard_done) Heard h = {};
+        _cleanup_(job_freep) Job *j = sh("sleep 1000 >/dev/null & echo $!; exit 0", -EBADF);
+        listen_to_end(j, &h);
+        assert_false(job_was_cut(j));
+        assert_int_equal(status_of(j), 0);
+        int pid = (int) strtol(h.lines[0], NULL, 10);
+        assert_true(pid > 1);
+        assert_int_equal(job_kill(j, SIGKILL), -ESRCH);
+        assert_int_equal(kill(pid, 0), 0);
+        (void) poll(NULL, 0, 50);
+        char state_of[64], status;
+        (void) snprintf(state_of, sizeof(state_of), "/proc/%i/stat", pid);
+        FILE *f = fopen(state_of, "re");
+        assert_non_null(f);
+        assert_int_equal(fscanf(f, "%*d (%*[^)]) %c", &status), 1);
+        (void) fclose(f);
+        assert_int_not_equal(status, 'Z');
+        assert_int_equal(kill(pid, SIGKILL), 0);
+}
+
 static void bytes_of_any_kind_do_no_harm(void **state) {
         _cleanup_(heard_done) Heard h = {};
         assert_int_equal(
@@ -401,6 +423,7 @@ int main(void) {
                 cmocka_unit_test(output_of_megabytes_comes_whole_and_in_turns),
                 cmocka_unit_test(one_turn_reads_so_much_and_no_more),
                 cmocka_unit_test(pipe_that_cannot_be_read_is_an_error),
+                cmocka_unit_test(what_it_left_behind_is_not_killed_once_it_was_reaped),
                 cmocka_unit_test(bytes_of_any_kind_do_no_harm),
                 cmocka_unit_test(exit_status_and_signal_are_told_apart),
                 cmocka_unit_test(running_child_cannot_be_reaped_yet),
