@@ -11,9 +11,9 @@
 int client_open(sd_bus **ret) {
         assert(ret);
         int r = sd_bus_open_system(ret);
-        if (r >= 0) /* whoever typed the command may be asked for a password */
+        if (r >= 0) /* the user who typed the command may be asked for a password */
                 r = sd_bus_set_allow_interactive_authorization(*ret, true);
-        if (r >= 0) /* which takes as long as it takes, also to give a lock back */
+        if (r >= 0) /* which takes as long as it takes, even to release a lock */
                 r = sd_bus_set_method_call_timeout(*ret, UINT64_MAX);
         if (r >= 0)
                 return EXIT_SUCCESS;
@@ -31,12 +31,12 @@ char *client_volume_argument(const char *s) {
         return strdup(s);
 }
 
-/* What the answers of bus and daemon mean; a name that ends in a dot is that of all below it. Those that are
- * not here are "no", in the words of the daemon. */
+/* What error replies of bus and daemon mean; a name that ends in a dot stands for all below it. Any other
+ * error means "no", in the words of the daemon. */
 static const struct {
         const char *error;
         int status;
-        const char *text; /* NULL: that which came */
+        const char *text; /* NULL: that of the reply */
 } answers[] = {
         {BOOTKEEP_ERROR_NO_SUCH_VOLUME, BOOTKEEP_CTL_NO, "no such volume"},
         {SD_BUS_ERROR_UNKNOWN_OBJECT, BOOTKEEP_CTL_NO, "the volume is gone"},
@@ -69,7 +69,7 @@ int client_complain(const sd_bus_error *error, const char *subject) {
                 text = answers[i].text ? answers[i].text : text;
                 break;
         }
-        /* what the daemon says may name the volume itself: once is enough */
+        /* the message of the daemon may name the volume itself: once is enough */
         if (status == BOOTKEEP_CTL_UNREACHABLE || !printable || strstr(text, printable))
                 log_error("%s", text);
         else
@@ -250,7 +250,7 @@ int client_refresh(Ctl *ctl, VolumeInfo **v) {
         return EXIT_SUCCESS;
 }
 
-/* Those that were named. A name that is wrong ends it: better nothing is done than half of what was meant. */
+/* Those that were named. A wrong name ends it: better to do nothing than half of what was meant. */
 static int select_named(Ctl *ctl, char *const *volumes, VolumeInfoList **ret) {
         _cleanup_(volume_info_list_freep) VolumeInfoList *l = calloc(1, sizeof(*l));
         if (!l)
@@ -276,7 +276,7 @@ int client_select(Ctl *ctl, char *const *volumes, VolumeInfoList **ret) {
         int r = client_list(ctl, &l);
         if (r != EXIT_SUCCESS)
                 return r;
-        /* sorted: the plain ones are last */
+        /* sorted: those without a manifest are last */
         while (l->n > 0 && volume_info_is_plain(l->items[l->n - 1]))
                 (void) volume_info_free(l->items[--l->n]);
         *ret = l;

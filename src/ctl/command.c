@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A command that runs while a lock is held. It is ours to end with, never ours to end: nothing but a signal
- * from outside ends it early, and that reaches it, not us. What the terminal sends (Ctrl-C) goes to the whole
- * process group, so the command has it already. Ctrl-Z stops both; the connection, and so the lock, stays. */
+/* A command that runs while a lock is held. We exit with it but never stop it: only a signal from outside
+ * stops it early, and that is forwarded to it. What the terminal sends (Ctrl-C) goes to the whole process
+ * group, so the command gets it, too. Ctrl-Z stops both; the connection, and with it the lock, stays. */
 
 #include "ctl/command.h"
 
@@ -57,7 +57,7 @@ static int command_on_disconnected(sd_bus_message *m, void *userdata, sd_bus_err
         return 0;
 }
 
-/* The terminal sends to all in the foreground, but that it is gone to the leader of the session alone. */
+/* The terminal signals all processes in the foreground, but its hangup only goes to the session leader. */
 static bool is_for_us_alone(const struct signalfd_siginfo *info) {
         return info->ssi_code != SI_KERNEL || (info->ssi_signo == SIGHUP && getsid(0) == getpid());
 }
@@ -65,7 +65,9 @@ static bool is_for_us_alone(const struct signalfd_siginfo *info) {
 static int command_on_signal(sd_event_source *s, const struct signalfd_siginfo *info, void *userdata) {
         const Command *c = userdata;
         if (is_for_us_alone(info) && (pid_t) info->ssi_pid != c->pid)
-                (void) kill(c->pid, (int) info->ssi_signo); /* not reaped yet: it is still this process */
+                (void) kill(
+                        c->pid,
+                        (int) info->ssi_signo); /* not reaped yet: the PID is still that of this process */
         return 0;
 }
 
@@ -76,7 +78,7 @@ static int command_on_exit(sd_event_source *s, const siginfo_t *info, void *user
         return 0;
 }
 
-/* Nothing must be lost between here and the loop, so all is blocked. */
+/* No signal must be lost between here and the loop, so all are blocked. */
 static void command_take_signals(Command *c) {
         sigset_t signals;
         (void) sigemptyset(&signals);
@@ -84,7 +86,7 @@ static void command_take_signals(Command *c) {
                 (void) sigaddset(&signals, forwarded[i]);
         (void) sigaddset(&signals, SIGCHLD);
         (void) sigprocmask(SIG_BLOCK, &signals, &c->before);
-        (void) signal(SIGCHLD, SIG_DFL); /* while it is ignored, a child leaves no exit status */
+        (void) signal(SIGCHLD, SIG_DFL); /* while it is ignored, children leave no exit status */
 }
 
 static int command_prepare(Command *c) {
@@ -103,7 +105,7 @@ static int command_prepare(Command *c) {
         return r < 0 ? r : sd_bus_attach_event(c->bus, c->event, SD_EVENT_PRIORITY_NORMAL);
 }
 
-/* Signals are taken as we take them only by us: the command finds them as they were for us. */
+/* Our signal handling applies only to us: the command inherits what we inherited. */
 static int command_spawn(Command *c, char *const *argv) {
         _cleanup_(posix_spawnattr_destroy) posix_spawnattr_t attributes;
         (void) posix_spawnattr_init(&attributes);
@@ -118,11 +120,11 @@ static int command_complain(const char *name, int r) {
         return r == -ENOENT ? NOT_FOUND : CANNOT_START;
 }
 
-/* It runs already: whatever fails here, its end is awaited. */
+/* It is running already: whatever fails here, we wait for it to exit. */
 static int command_wait(Command *c) {
         int status, r = sd_event_add_child(c->event, NULL, c->pid, WEXITED, command_on_exit, c);
         while (r >= 0 && !c->ended)
-                r = sd_event_run(c->event, UINT64_MAX); /* to exit the loop would close the bus */
+                r = sd_event_run(c->event, UINT64_MAX); /* exiting the loop would close the bus */
         if (r >= 0)
                 return c->status;
         (void) log_errno(r, "cannot monitor the command, waiting for it to exit");

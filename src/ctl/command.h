@@ -4,7 +4,7 @@
 #include "ctl/ctl.h"
 
 /* Runs ARGV as `env` would, on our own standard descriptors, and returns its exit status: 128 + N when signal
- * N killed it, 126 or 127 when it could not be started, which is said. Signals sent to us go to it instead.
- * It runs to its end whatever becomes of the connection: if that or the daemon goes away, a warning says that
- * LOCK ("the reboot lock") is lost, and *RET_LOST is set. */
+ * N killed it, 126 or 127 when it could not be started, which is logged. Signals sent to us are forwarded to
+ * it. It keeps running whatever happens to the connection: if that or the daemon goes away, a warning says
+ * that LOCK ("the reboot lock") is lost, and *RET_LOST is set. */
 int command_run(Ctl *ctl, char *const *argv, const char *lock, bool *ret_lost);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What one run of bootkeepctl was asked, and the verbs that answer. A verb prints what it has to say on
- * stdout, its complaints on stderr, and returns the exit status of the program. */
+/* The options of one run of bootkeepctl, and its verbs. A verb prints its results on stdout, errors on
+ * stderr, and returns the exit status of the program. */
 
 #include <systemd/sd-bus.h>
 
@@ -12,14 +12,14 @@
 typedef struct Ctl {
         sd_bus *bus;
         JsonMode json;
-        bool legend; /* headings and the line below a table */
-        bool quiet;  /* exit status and complaints alone */
+        bool legend; /* headings and the footer of a table */
+        bool quiet;  /* exit status and errors only */
         bool pager;
         bool force;
         bool wait;
         uint64_t timeout_usec; /* USEC_INFINITY: as long as it takes */
-        bool colors;           /* stdout; looked up before a pager takes its place */
-        size_t width;          /* of the terminal that is stdout; 0: it is none */
+        bool colors;           /* of stdout; determined before a pager takes its place */
+        size_t width;          /* of the terminal that is stdout; 0: it is not one */
 } Ctl;
 
 int verb_status(Ctl *ctl, char *const *volumes);

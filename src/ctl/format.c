@@ -73,7 +73,7 @@ char *format_moment(uint64_t usec, char buffer[static FORMAT_TIME_MAX]) {
         return buffer;
 }
 
-/* The size of the character at S in bytes, and how many columns it takes; libsmartcols shows what is not
+/* The size of the character at S in bytes, and how many columns it takes; libsmartcols shows anything not
  * printable here, and a backslash before an x, as \xHH. */
 static size_t character(const char *s, size_t *ret_columns) {
         wchar_t c;
@@ -97,13 +97,13 @@ size_t format_width(const char *text, size_t size) {
 }
 
 /* The length of the first line of TEXT: it ends after a space if that fills at least half of it, else after a
- * slash, else where no more fits. */
+ * slash, else where nothing more fits. */
 static size_t first_line(const char *text, size_t width) {
         size_t n = 0, used = 0, columns, space = 0, slash = 0;
         while (text[n]) {
                 size_t size = character(text + n, &columns);
                 if (text[n] == ' ' && used >= width / 2)
-                        space = n + 1; /* may be one too many: it is cut */
+                        space = n + 1; /* may be one too many: it is cut off */
                 if (used + columns > width)
                         return space > 0 ? space : slash > 0 ? slash : n > 0 ? n : size;
                 used += columns;

@@ -23,14 +23,14 @@ char *format_bytes(uint64_t bytes, char buffer[static FORMAT_BYTES_MAX]);
 #define FORMAT_SPAN_MAX 32
 char *format_span(uint64_t usec, char buffer[static FORMAT_SPAN_MAX]);
 
-/* "Sat 2026-08-22 10:11:12 CEST", from microseconds of CLOCK_REALTIME. "-" if it cannot be told. */
+/* "Sat 2026-08-22 10:11:12 CEST", from microseconds of CLOCK_REALTIME. "-" if it cannot be formatted. */
 #define FORMAT_TIME_MAX 64
 char *format_time(uint64_t usec, char buffer[static FORMAT_TIME_MAX]);
-/* "2026-08-22 10:11:12", where many stand in a column. */
+/* "2026-08-22 10:11:12", for many in a column. */
 char *format_moment(uint64_t usec, char buffer[static FORMAT_TIME_MAX]);
 
 /* How many columns of a terminal SIZE bytes of TEXT take. */
 size_t format_width(const char *text, size_t size);
-/* TEXT with LINE_END put in such that no line is wider than WIDTH where that can be: between words, else
- * after a slash. NULL: out of memory. */
+/* TEXT with LINE_END inserted so that no line is wider than WIDTH if possible: between words, else after a
+ * slash. NULL: out of memory. */
 char *format_wrap(const char *text, size_t width, char line_end);

@@ -19,7 +19,7 @@ JsonMode json_mode_from_string(const char *s) {
         return _JSON_MODE_INVALID;
 }
 
-/* Control characters are escaped though JSON allows some of them, for they drive a terminal. */
+/* Control characters are escaped, although JSON allows some of them, because they control a terminal. */
 static void put_string(FILE *f, const char *value) {
         assert(f && value);
         (void) fputc('"', f);
@@ -46,7 +46,7 @@ static void put_newline(const Json *j) {
                 (void) fputs("        ", j->file);
 }
 
-/* What stands before each value: the comma that ends the last one, the line and the key. */
+/* What precedes each value: the comma that ends the last one, the line break and the key. */
 static void begin_value(Json *j, const char *key) {
         assert(j && j->file && (j->depth > 0 || !key));
         if (!j->first)

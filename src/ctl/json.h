@@ -3,8 +3,8 @@
 
 #include "base/util.h"
 
-/* A JSON document written as it goes, for --json. Keeps no tree: the caller opens and closes what it nests.
- * (libsmartcols prints tables as JSON, but cannot nest a list in a row, and has no one-line form.) */
+/* A JSON document written incrementally, for --json. Keeps no tree: the caller opens and closes nested
+ * values. (libsmartcols prints tables as JSON, but cannot nest a list in a row, and has no one-line form.) */
 
 typedef enum JsonMode {
         JSON_OFF,
@@ -20,13 +20,13 @@ typedef struct Json {
         FILE *file;
         bool pretty;
         unsigned depth;
-        bool first; /* nothing was written yet at this depth */
+        bool first; /* nothing has been written yet at this depth */
 } Json;
 
 #define JSON_INIT(f, mode) ((Json){.file = (f), .pretty = (mode) == JSON_PRETTY, .first = true})
 
 /* KEY is NULL inside an array and for the outermost value. Strings that are not UTF-8 are written with each
- * wrong byte replaced by U+FFFD. The last closing bracket is followed by a newline. */
+ * invalid byte replaced by U+FFFD. The last closing bracket is followed by a newline. */
 void json_object_open(Json *j, const char *key);
 void json_object_close(Json *j);
 void json_array_open(Json *j, const char *key);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* bootkeepctl: the person's end of the D-Bus interface. It decides nothing and touches no volume: whatever it
- * shows or starts is the daemon's. */
+/* bootkeepctl: the user's end of the D-Bus interface. It decides nothing and touches no volume: everything
+ * that it shows or starts belongs to the daemon. */
 
 #include <getopt.h> /* optind */
 #include <locale.h>
@@ -13,7 +13,7 @@
 #include "ctl/client.h"
 #include "ctl/terminal.h"
 
-/* what a verb takes beside volumes */
+/* what a verb accepts besides volumes */
 #define TAKES_FORCE 1U
 #define TAKES_WAIT 2U
 #define TAKES_TIMEOUT 4U
@@ -117,8 +117,8 @@ static const char *option_out_of_place(const Ctl *ctl, const Verb *verb) {
         return NULL;
 }
 
-/* Options of a command must not be taken for ours, so only what follows "--" is a command. MARKED: there was
- * such a mark. */
+/* Options of a command must not be mistaken for ours, so only what follows "--" is a command. MARKED: there
+ * was a "--". */
 static bool arguments_are_good(const Ctl *ctl, const Verb *verb, char *const *arguments, bool marked) {
         const char *option = option_out_of_place(ctl, verb);
         size_t n = strv_length(arguments);
@@ -135,11 +135,11 @@ static bool arguments_are_good(const Ctl *ctl, const Verb *verb, char *const *ar
         return false;
 }
 
-/* What could not be written was not said: a full disk must not look like success. */
+/* Output that could not be written is an error: a full disk must not look like success. */
 static int flush_output(int status) {
         if (fflush(stdout) == 0 && !ferror(stdout))
                 return status;
-        if (errno == EPIPE || errno == EBADF) /* the reader has seen enough; the pager has closed it */
+        if (errno == EPIPE || errno == EBADF) /* the reader has seen enough and quit the pager */
                 return status;
         (void) log_errno(-errno, "cannot write");
         return status == EXIT_SUCCESS ? BOOTKEEP_CTL_NO : status;

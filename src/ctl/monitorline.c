@@ -4,7 +4,7 @@
 #include "base/escape.h"
 #include "ctl/format.h"
 
-/* "TIME SUBJECT  TEXT"; COLOR (or NULL) is of WORD, which comes first in the text. Everything is made
+/* "TIME SUBJECT  TEXT"; COLOR (or NULL) is that of WORD, which comes first in the text. Everything is made
  * harmless for a terminal. */
 static void line_print(const Ctl *ctl, const char *subject, const char *color, const char *word,
                        const char *format, ...) _printf_(5, 6);
@@ -58,7 +58,7 @@ static const char *colon(const char *reason) {
         return isempty(reason) ? "" : ": ";
 }
 
-/* The state of V as the event EVENT, BEFORE it another (or NULL). */
+/* The state of V as the event EVENT; BEFORE is the previous state (or NULL). */
 static void line_print_state(const Ctl *ctl, const char *event, const VolumeInfo *v, const char *before) {
         if (ctl->json == JSON_OFF) {
                 line_print(ctl, v->name, format_state_color(v->state), v->state, "%s%s", colon(v->reason),
@@ -194,13 +194,13 @@ static void line_print_item(const Ctl *ctl, const char *volume, const Item *item
         close_event(&j);
 }
 
-/* What V consists of, once as caches, once as helpers. */
+/* What V consists of, first as caches, then as helpers. */
 typedef struct Items {
         Item *items;
         size_t n;
 } Items;
 
-/* Was ITEM not KNOWN as it is? What was not known at all is worth a line only if it is stale. */
+/* Does ITEM differ from what was KNOWN? One that was not known at all is worth a line only if it is stale. */
 static bool is_news(const Item *item, const Items *known) {
         for (size_t i = 0; i < known->n; i++) {
                 const Item *k = &known->items[i];
@@ -214,7 +214,7 @@ static void items_done(Items *l) {
         free(l->items);
 }
 
-/* V may be NULL: nothing is known of it. What cannot be had is left out. */
+/* V may be NULL: nothing is known about it. What is not available is left out. */
 static Items list_caches(const VolumeInfo *v) {
         Items l = {};
         for (size_t i = 0; v && i < v->n_caches && grow(l.items, l.n) >= 0; i++)

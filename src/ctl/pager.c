@@ -18,7 +18,7 @@ static const char *pager_command(void) {
 }
 
 /* In the child: never returns. A pager that cannot be run must not swallow the text, so cat is the last
- * resort; also where a shell runs it, which reports that by 126 or 127. */
+ * resort; even if a shell runs the pager, which reports failure by 126 or 127. */
 __attribute__((__noreturn__)) static void pager_exec(const char *command, int input, pid_t parent) {
         const char *options = getenv("SYSTEMD_LESS");
         char *script = NULL; /* the program that follows frees it */
@@ -54,7 +54,7 @@ void pager_open(Pager *p) {
                 pager_exec(command, input, parent);
         if (dup2(output, STDOUT_FILENO) < 0)
                 return;
-        /* a person who quits the pager early has seen enough: no reason to die of it */
+        /* a user who quits the pager early has seen enough: no reason to die from SIGPIPE */
         (void) signal(SIGPIPE, SIG_IGN);
         p->pid = pid;
 }

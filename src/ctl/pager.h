@@ -6,7 +6,7 @@
 #include "base/util.h"
 
 /* A pager in front of stdout. $SYSTEMD_PAGER, else $PAGER, else less; an empty one or "cat" means none. less
- * is told to leave at once what fits the screen, and to offer no shell (it may run as root). */
+ * is told to exit at once if the text fits on the screen, and to offer no shell (it may run as root). */
 
 typedef struct Pager {
         pid_t pid; /* 0: none */
@@ -14,8 +14,7 @@ typedef struct Pager {
 
 #define PAGER_NULL ((Pager){})
 
-/* Puts the pager in the place of stdout. Where none can be started stdout stays what it is: that is no error.
- */
+/* Puts the pager in place of stdout. If none can be started, stdout is unchanged: that is not an error. */
 void pager_open(Pager *p);
-/* Ends stdout and waits until the person has read. */
+/* Closes stdout and waits until the user has quit the pager. */
 void pager_done(Pager *p);

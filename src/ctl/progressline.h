@@ -3,8 +3,8 @@
 
 #include "base/util.h"
 
-/* One line on the terminal (stderr) that shows how far a build has come, drawn over itself. Where stderr is
- * no terminal nothing is drawn. */
+/* A line on the terminal (stderr) that shows the progress of a build and is redrawn in place. If stderr is
+ * not a terminal, nothing is drawn. */
 
 typedef struct ProgressLine {
         const char *name; /* of the volume; borrowed */
@@ -13,8 +13,8 @@ typedef struct ProgressLine {
 } ProgressLine;
 
 ProgressLine progress_line_make(const char *name, bool wanted);
-/* STATE is of the volume; OF 0: nothing is copied yet. */
+/* STATE is that of the volume; OF 0: nothing has been copied yet. */
 void progress_line_draw(ProgressLine *p, const char *state, uint64_t done, uint64_t of);
-/* Another line in its place; TEXT is cut to the width of the terminal. */
+/* Another line in its place; TEXT is truncated to the width of the terminal. */
 void progress_line_say(ProgressLine *p, const char *text);
 void progress_line_clear(ProgressLine *p);

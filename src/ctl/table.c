@@ -6,13 +6,13 @@
 #include "base/error.h"
 #include "ctl/format.h"
 
-#define WRAP_WIDTH_MIN 12 /* a column that is wrapped gets no narrower: below that nothing can be read */
+#define WRAP_WIDTH_MIN 12 /* a wrapped column gets no narrower than this: below that nothing is readable */
 
 struct Table {
         struct libscols_table *table;
         const TableColumn *columns;
         size_t n_columns;
-        size_t *widths; /* of the columns, once they are laid out */
+        size_t *widths; /* of the columns, once they have been laid out */
         size_t width;   /* of the terminal, or 0 */
 };
 
@@ -25,9 +25,9 @@ Table *table_free(Table *t) {
         return NULL;
 }
 
-/* The library wraps in the midst of words, and gives nearly all the room to the first column that needs much.
- * So where lines end is decided here, see fit(), and it only breaks them there. */
-#define LINE_END 0xff /* no byte of UTF-8, so of nothing that came over the bus */
+/* The library wraps in the middle of words, and gives nearly all the room to the first column that needs
+ * much. So line breaks are decided here, see fit(), and the library only breaks lines there. */
+#define LINE_END 0xff /* not a byte of UTF-8, so of nothing that came over the bus */
 
 static size_t widest_chunk(const struct libscols_column *column, const char *data, void *userdata) {
         size_t widest = 0;
@@ -48,7 +48,7 @@ static char *next_chunk(const struct libscols_column *column, char *data, void *
 }
 
 static int add_column(Table *t, const TableColumn *c) {
-        /* what comes from a volume is escaped already: once is enough */
+        /* text from a volume is escaped already: once is enough */
         static const char safe[] = {'\\', (char) LINE_END, 0};
         int flags = c->kind == TABLE_TREE ? SCOLS_FL_TREE : c->kind == TABLE_WRAP ? SCOLS_FL_WRAP : 0;
         struct libscols_column *column = scols_table_new_column(t->table, c->heading, 0, flags);
@@ -130,10 +130,10 @@ static void measure(Table *t, struct libscols_iter *iter) {
                 }
 }
 
-/* Takes from the widest of those that may be wrapped until all fit, or none can give more. */
+/* Narrows the widest of those that may be wrapped until all fit, or none can become narrower. */
 static void fit(Table *t) {
         for (;;) {
-                size_t total = t->n_columns - 1; /* what is between them */
+                size_t total = t->n_columns - 1; /* the gaps between them */
                 size_t *widest = NULL;
                 for (size_t i = 0; i < t->n_columns; i++) {
                         total += t->widths[i];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* `bootkeepctl check`: has each volume scanned now and says what is stale and why. Builds nothing itself; of
- * a trusted volume the daemon goes on to build what it found. */
+/* `bootkeepctl check`: has each volume scanned now and shows what is stale and why. Builds nothing itself; on
+ * a trusted volume the daemon then builds what the scan found. */
 
 #include "base/error.h"
 #include "base/log.h"
@@ -9,8 +9,8 @@
 #include "ctl/format.h"
 #include "ctl/table.h"
 
-/* What the scan found may be built already when we ask for the rest, so its answer counts, not what came
- * after. */
+/* What the scan found may already be built when we query the rest, so the reply of the scan counts, not what
+ * came after it. */
 static bool check_is_stale(const VolumeInfo *v, const char *scanned) {
         if (streq(scanned, "fresh") || streq(scanned, "plain"))
                 return false;
@@ -19,7 +19,7 @@ static bool check_is_stale(const VolumeInfo *v, const char *scanned) {
         return true;
 }
 
-/* Appends what the scan said to STATES. */
+/* Appends the result of the scan to STATES. */
 static int check_scan(Ctl *ctl, VolumeInfo **v, char ***states) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         const char *state;
@@ -42,7 +42,7 @@ static int check_add_item(Table *t, TableLine *parent, const char *what, bool fr
         return table_add(t, parent, NULL, cells, NULL);
 }
 
-/* Only what is stale is worth a line. */
+/* Only stale items are worth a line. */
 static int check_add_items(Table *t, TableLine *parent, const VolumeInfo *v) {
         for (size_t i = 0; i < v->n_caches; i++) {
                 const VolumeInfoCache *c = v->caches + i;
@@ -68,7 +68,7 @@ static int check_add_items(Table *t, TableLine *parent, const VolumeInfo *v) {
 static int check_add_volume(Table *t, const VolumeInfo *v, const char *scanned) {
         const char *reason = v->reason;
         TableLine *line;
-        /* the lines below it say why; and what came after the scan explains nothing of it */
+        /* the lines below it say why; and what came after the scan does not explain it */
         if (streq(scanned, "stale") || !streq(scanned, v->state))
                 reason = "";
         if (streq(scanned, "plain"))
@@ -128,7 +128,7 @@ static bool check_any_is_stale(const VolumeInfoList *l, char *const *states) {
 
 int verb_check(Ctl *ctl, char *const *volumes) {
         _cleanup_(volume_info_list_freep) VolumeInfoList *l = NULL;
-        _cleanup_strv_free_ char **states = NULL; /* as each scan answered */
+        _cleanup_strv_free_ char **states = NULL; /* the reply of each scan */
         int r = client_select(ctl, volumes, &l);
         for (size_t i = 0; r == EXIT_SUCCESS && i < l->n; i++)
                 r = check_scan(ctl, l->items + i, &states);

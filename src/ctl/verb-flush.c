@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* `bootkeepctl flush`: has all that is owed done now, and says what is still owed in the end. */
+/* `bootkeepctl flush`: has all owed work done now, and prints what is still owed at the end. */
 
 #include "base/escape.h"
 #include "ctl/waiting.h"

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* `bootkeepctl lock`: runs a command while the volume is ours, so that nobody builds there meanwhile, and
- * tells the daemon how it ended. */
+/* `bootkeepctl lock`: runs a command while holding the lock of a volume, so that nobody builds there
+ * meanwhile, and tells the daemon how it ended. */
 
 #include "base/escape.h"
 #include "base/log.h"
 #include "ctl/command.h"
 #include "ctl/waiting.h"
 
-/* The command has run: that its end could not be told to the daemon does not change how it ended. */
+/* The command has run: failing to report its result to the daemon does not change the result. */
 static void lock_release(Ctl *ctl, const VolumeInfo *v, int status) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_free_ char *name = escape_print(v->name);
@@ -25,7 +25,7 @@ int verb_lock(Ctl *ctl, char *const *arguments) {
         _cleanup_free_ char *name = NULL, *lock = NULL;
         bool lost = false;
         int r, status;
-        /* by the name that it keeps: whatever else it is called may change while the command runs */
+        /* by its permanent name: anything else that it is called may change while the command runs */
         r = client_get(ctl, arguments[0], &v);
         if (r != EXIT_SUCCESS)
                 return r;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* `bootkeepctl monitor`: says what happens, as it happens, until it is interrupted. It only listens: a daemon
- * that is not running is waited for, never started. Signals are asked for before the state that they change,
- * and both are taken in the order of the bus, so nothing falls between. */
+/* `bootkeepctl monitor`: prints events as they happen, until it is interrupted. It only listens: a daemon
+ * that is not running is waited for, never started. Signals are subscribed to before the state that they
+ * change is read, and both are processed in the order of the bus, so nothing is missed in between. */
 
 #include <poll.h>
 #include <signal.h>
@@ -17,21 +17,21 @@
 
 #define BUS "org.freedesktop.DBus"
 
-/* A volume that the daemon knows. It is told of from when it is TOLD: where volumes were named, the daemon is
- * asked first whether this is one of them. */
+/* A volume that the daemon knows. It is reported once it is TOLD: if volumes were named, the daemon is first
+ * asked whether this is one of them. */
 typedef struct Seen {
         VolumeInfo *info;
         bool told;
-        bool appeared;          /* while we listened */
-        uint64_t progress_usec; /* when its progress was last told */
+        bool appeared;          /* while we were listening */
+        uint64_t progress_usec; /* when its progress was last reported */
 } Seen;
 
 typedef struct Monitor {
         Ctl *ctl;
-        char **wanted; /* the names that were given; none: all */
+        char **wanted; /* the given names; none: all */
         Seen *seen;
         size_t n_seen;
-        bool running; /* the daemon, as was told last */
+        bool running; /* the daemon, as last reported */
         sd_event *event;
         ProgressLine progress;
         char *progress_name;
@@ -61,12 +61,12 @@ static Seen *monitor_find(Monitor *m, const char *object) {
         return NULL;
 }
 
-/* Ends with STATUS, after what was printed so far. */
+/* Exits with STATUS, after what was printed so far. */
 static int monitor_end(Monitor *m, int status) {
         return sd_event_exit(m->event, status);
 }
 
-/* After each event: does anybody still read? That nobody does is how a pipe ends. */
+/* After each event: is anybody still reading? If not, that is the normal end of a pipe. */
 static int monitor_check_output(Monitor *m) {
         struct pollfd p = {.fd = STDOUT_FILENO};
         if (!ferror(stdout))
@@ -85,7 +85,7 @@ static void monitor_tell_daemon(Monitor *m, bool running) {
         m->running = running;
 }
 
-/* Volumes without a manifest are no news before they are mounted, unless they were asked for. */
+/* Volumes without a manifest are not worth mentioning before they are mounted, unless they were named. */
 static void monitor_tell_volume(Monitor *m, Seen *s) {
         s->told = true;
         if (m->ctl->quiet)
@@ -101,7 +101,7 @@ static int monitor_on_object(sd_bus_message *reply, void *userdata, sd_bus_error
         Monitor *m = userdata;
         const char *object = NULL;
         if (sd_bus_message_is_method_error(reply, NULL) || sd_bus_message_read(reply, "o", &object) < 0)
-                return 0; /* not there yet */
+                return 0; /* does not exist yet */
         Seen *s = monitor_find(m, object);
         if (s && !s->told)
                 monitor_tell_volume(m, s);
@@ -125,7 +125,7 @@ static int monitor_ask_for(Monitor *m, const char *volume) {
         return r < 0 ? r : monitor_send(m, call, monitor_on_object);
 }
 
-/* Tells of those that are new, or asks which of them are meant. */
+/* Reports those that are new, or asks which of them are meant. */
 static int monitor_tell_new(Monitor *m) {
         int r = 0;
         for (size_t i = 0; !m->wanted && i < m->n_seen; i++)
@@ -155,7 +155,7 @@ static int monitor_on_objects(sd_bus_message *reply, void *userdata, sd_bus_erro
             sd_bus_error_has_name(e, SD_BUS_ERROR_NO_REPLY)) {
                 if (!m->running)
                         monitor_tell_daemon(m, false);
-                return monitor_check_output(m); /* NameOwnerChanged tells when it comes */
+                return monitor_check_output(m); /* NameOwnerChanged reports when it appears */
         }
         if (e)
                 return monitor_end(m, client_complain(e, NULL));
@@ -188,7 +188,7 @@ static int monitor_on_owner(sd_bus_message *signal, void *userdata, sd_bus_error
         return r < 0 ? monitor_end(m, client_complain_errno(r)) : monitor_check_output(m);
 }
 
-/* On a terminal one line that is drawn over; else at most a line a second, and the last. */
+/* On a terminal one line that is redrawn; else at most one line per second, and the last. */
 static void monitor_tell_progress(Monitor *m, Seen *s) {
         const VolumeInfo *v = s->info;
         uint64_t now = now_usec();
@@ -219,7 +219,7 @@ static int monitor_on_changed(Monitor *m, Seen *s, sd_bus_message *signal) {
                 return r;
         if (now->progress_of > 0 && now->progress_done != before->progress_done) {
                 monitor_tell_progress(m, s);
-                return 0; /* comes alone */
+                return 0; /* arrives alone */
         }
         progress_line_clear(&m->progress);
         monitor_line_changes(m->ctl, before, now);
@@ -241,7 +241,7 @@ static int monitor_on_added(Monitor *m, sd_bus_message *signal) {
         VolumeInfo *info = NULL;
         int r = client_read_object(signal, &info);
         if (r < 0 || !info || !m->running)
-                return r; /* or GetManagedObjects is under way, which will tell of it */
+                return r; /* or GetManagedObjects is under way, which will report it */
         r = monitor_add(m, info, true);
         return r < 0 ? r : monitor_tell_new(m);
 }
@@ -279,7 +279,7 @@ static int monitor_on_disconnected(sd_bus_message *signal, void *userdata, sd_bu
         return monitor_end(userdata, BOOTKEEP_CTL_UNREACHABLE);
 }
 
-/* Its reader went, though there was nothing to write. */
+/* Its reader is gone, although there was nothing to write. */
 static int monitor_on_output_closed(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         return monitor_end(userdata, EXIT_SUCCESS);
 }
@@ -308,7 +308,7 @@ static int monitor_listen_to_people(Monitor *m) {
         (void) sigaddset(&set, SIGTERM);
         if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
                 return error_origin(-errno);
-        int r = sd_event_add_signal(m->event, NULL, SIGINT, NULL, NULL); /* without a handler: ends with 0 */
+        int r = sd_event_add_signal(m->event, NULL, SIGINT, NULL, NULL); /* without a handler: exits with 0 */
         if (r >= 0)
                 r = sd_event_add_signal(m->event, NULL, SIGTERM, NULL, NULL);
         if (r >= 0)

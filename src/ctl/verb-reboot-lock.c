@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* `bootkeepctl reboot-lock`: runs a command, such as one that takes the system down, when nothing is owed and
- * while nothing new is begun. The lock ends with our connection. */
+/* `bootkeepctl reboot-lock`: runs a command, such as one that takes the system down, once nothing is owed and
+ * while nothing new begins. The lock is released with our connection. */
 
 #include "ctl/command.h"
 #include "ctl/waiting.h"

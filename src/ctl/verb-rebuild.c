@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* `bootkeepctl rebuild`: has volumes built now and waits for it, one after the other, showing how far each
- * has come. The build is the daemon's: to interrupt this program does not interrupt it. */
+/* `bootkeepctl rebuild`: has volumes built now and waits for it, one after the other, showing the progress of
+ * each. The build belongs to the daemon: interrupting this program does not interrupt it. */
 
 #include "base/escape.h"
 #include "base/log.h"
@@ -49,7 +49,7 @@ static void rebuild_print_json(const Ctl *ctl, const VolumeInfoList *l) {
         json_object_close(&j);
 }
 
-/* One failure does not keep the others from being built; the first is what the exit status tells. */
+/* One failure does not keep the others from being built; the exit status is that of the first. */
 int verb_rebuild(Ctl *ctl, char *const *volumes) {
         _cleanup_(volume_info_list_freep) VolumeInfoList *l = NULL;
         bool named = *volumes;
@@ -58,7 +58,7 @@ int verb_rebuild(Ctl *ctl, char *const *volumes) {
                 return r;
         for (size_t i = 0; i < l->n; i++) {
                 if (!named && !l->items[i]->trusted)
-                        continue; /* where none is named only trusted ones are meant */
+                        continue; /* if none is named, only trusted ones are meant */
                 r = rebuild_volume(ctl, l->items + i);
                 if (status == EXIT_SUCCESS)
                         status = r;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* `bootkeepctl status`: what the daemon knows, as it stands. Nothing is scanned for it. */
+/* `bootkeepctl status`: shows what the daemon knows. Nothing is scanned for it. */
 
 #include <langinfo.h>
 
@@ -33,7 +33,7 @@ static void status_print_json(const Ctl *ctl, const VolumeInfoList *l) {
         json_object_close(&j);
 }
 
-/* "3", "1/3 stale", or "-" where there is none. */
+/* "3", "1/3 stale", or "-" if there are none. */
 static int status_describe_count(size_t stale, size_t n, char **ret) {
         if (n == 0)
                 return strprintf(ret, "-");

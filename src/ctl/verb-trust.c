@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* `bootkeepctl trust` and `distrust`: whose manifests are acted on is for the administrator to say. */
+/* `bootkeepctl trust` and `distrust`: the administrator decides whose manifests are acted upon. */
 
 #include "base/escape.h"
 #include "ctl/client.h"

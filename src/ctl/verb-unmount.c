@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* `bootkeepctl unmount`: has the daemon do what is owed on a volume and let go of it, then becomes umount(8).
- */
+/* `bootkeepctl unmount`: has the daemon complete the work owed on a volume and release it, then becomes
+ * umount(8). */
 
 #include <sys/stat.h>
 
 #include "base/log.h"
 #include "ctl/waiting.h"
 
-/* What a person called a directory is one of perhaps several places where the volume is mounted, and named as
- * D-Bus, which carries UTF-8 alone, might not name it. */
+/* If the user named a directory, it is one of possibly several places where the volume is mounted, and its
+ * name may not be valid on D-Bus, which only carries UTF-8. */
 static char *find_what_to_unmount(const char *argument, const VolumeInfo *v) {
         struct stat st;
         if (stat(argument, &st) >= 0 && S_ISDIR(st.st_mode))

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A volume as the daemon tells it: the properties of org.bootkeep1.Volume, read once. It is a copy of a
- * moment, never kept up to date. Properties that are missing or of another type are left at their zero, those
- * that are not known here are passed over: so this program and the daemon need not be of one version. */
+/* A volume as the daemon describes it: the properties of org.bootkeep1.Volume, read once. It is a snapshot,
+ * never kept up to date. Properties that are missing or of another type are left at zero, unknown ones are
+ * ignored: so this program and the daemon need not be of the same version. */
 
 #include <systemd/sd-bus.h>
 
@@ -39,17 +39,18 @@ VolumeInfo *volume_info_free(VolumeInfo *v);
 DEFINE_CLEANUP(VolumeInfo *, volume_info_free);
 VolumeInfo *volume_info_copy(const VolumeInfo *v); /* NULL: out of memory */
 
-/* Reads the a{sv} at which M stands: all properties, or those that changed. Negative errno of sd-bus. */
+/* Reads the a{sv} at the current position of M: all properties, or those that changed. Negative errno of
+ * sd-bus. */
 int volume_info_read(VolumeInfo *v, sd_bus_message *m);
 
 size_t volume_info_stale_caches(const VolumeInfo *v);
 size_t volume_info_stale_helpers(const VolumeInfo *v);
-/* No manifest: nothing to look after. (A new one may still turn out to be plain.) */
+/* No manifest: nothing to maintain. (A new one may still turn out to be plain.) */
 bool volume_info_is_plain(const VolumeInfo *v);
 
 /* As an object: every property, by names like mount_point, then `caches` and `helpers`. */
 void volume_info_to_json(const VolumeInfo *v, Json *j);
-/* `caches` and `helpers` alone, into the object that is open. */
+/* Only `caches` and `helpers`, into the open object. */
 void volume_info_items_to_json(const VolumeInfo *v, Json *j);
 
 typedef struct VolumeInfoList {
@@ -60,7 +61,7 @@ typedef struct VolumeInfoList {
 VolumeInfoList *volume_info_list_free(VolumeInfoList *l);
 DEFINE_CLEANUP(VolumeInfoList *, volume_info_list_free);
 
-/* Takes V, also on failure. -ENOMEM. */
+/* Takes V, even on failure. -ENOMEM. */
 int volume_info_list_add(VolumeInfoList *l, VolumeInfo *v);
-/* Plain ones last; among equals by name, numbers in it by value. */
+/* Plain ones last; among equals by name, with numbers in it by value. */
 void volume_info_list_sort(VolumeInfoList *l);

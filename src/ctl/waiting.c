@@ -11,7 +11,7 @@
 
 typedef struct Waiting {
         const WaitingCall *asked;
-        char *name; /* of the volume, harmless for a terminal */
+        char *name; /* of the volume, made harmless for a terminal */
         ProgressLine progress;
         sd_bus_slot *properties, *call;
         sd_bus_message *reply;
@@ -25,7 +25,7 @@ static void waiting_done(Waiting *w) {
         free(w->name);
 }
 
-/* What is drawn is a courtesy: where something for it cannot be had, the line has less to say. */
+/* The line is a courtesy: if something for it is not available, it says less. */
 
 static void name_of_process(uint32_t pid, char *ret, size_t size) {
         char path[64];
@@ -117,7 +117,7 @@ static int waiting_on_answer(sd_bus_message *m, void *userdata, sd_bus_error *er
         return 0;
 }
 
-/* Follows the volume, or, for all that is busy, the manager. */
+/* Follows the volume or, for all busy volumes, the manager. */
 static int waiting_watch_properties(Waiting *w) {
         const char *object = w->asked->volume ? w->asked->volume->object : BOOTKEEP_OBJECT_PATH;
         if (!w->progress.wanted)
@@ -146,7 +146,7 @@ static int waiting_send(Waiting *w, const char *types, va_list ap) {
                      : sd_bus_call_async(w->asked->ctl->bus, &w->call, m, waiting_on_answer, w, UINT64_MAX);
 }
 
-/* The exit status that the answer is. */
+/* The exit status for the reply. */
 static int waiting_finish(Waiting *w, sd_bus_message **ret) {
         const VolumeInfo *v = w->asked->volume;
         const sd_bus_error *error = sd_bus_message_get_error(w->reply);

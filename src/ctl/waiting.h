@@ -3,11 +3,11 @@
 
 #include "ctl/client.h"
 
-/* One call that may be answered much later. On a terminal a line says meanwhile what it waits for. */
+/* A call that may be answered much later. On a terminal a line shows meanwhile what it waits for. */
 
 typedef enum WaitingFor {
         WAITING_FOR_HOLDER, /* of the volume's lock */
-        WAITING_FOR_VOLUME, /* which is looked at or built */
+        WAITING_FOR_VOLUME, /* which is being scanned or built */
         WAITING_FOR_BUSY,   /* all volumes that are busy */
 } WaitingFor;
 
@@ -15,8 +15,8 @@ typedef struct WaitingCall {
         Ctl *ctl;
         const char *method;
         WaitingFor what;
-        VolumeInfo *volume; /* that is called about, and kept up to date meanwhile; NULL: all that are busy */
-        /* says what ERROR means, and returns the exit status; NULL: client_complain */
+        VolumeInfo *volume; /* the subject of the call, kept up to date meanwhile; NULL: all busy volumes */
+        /* logs what ERROR means, and returns the exit status; NULL: client_complain */
         int (*complain)(const VolumeInfo *v, const sd_bus_error *error);
 } WaitingCall;
 

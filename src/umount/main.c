@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* umount.bootkeep: what umount(8) runs for a mount with the option helper=bootkeep. It unmounts when
- * bootkeepd has nothing left to do there, and refuses where the daemon does. All else is libmount's, as if
- * there were no helper. It must never end with success while the mount is there: libmount would forget its
- * options. */
+ * bootkeepd has nothing left to do there, and refuses if the daemon does. Everything else is up to libmount,
+ * as if there were no helper. It must never exit with success while the mount exists: libmount would forget
+ * its options. */
 
 #include <getopt.h> /* optind */
 #include <libmount.h>
@@ -31,7 +31,7 @@ static int umount_parse_options(int argc, char **argv, UmountOptions *o) {
                 {NULL, NULL, "Remount read-only if unmounting fails", option_set, &o->read_only, 'r'},
                 {NULL, NULL, "Report what is done", option_set, &o->verbose, 'v'},
                 {NULL, "NAMESPACE", "Unmount in this mount namespace", option_string, &o->namespace, 'N'},
-                /* of the file system, which is not what we are the helper of */
+                /* of the file system; we are not the helper for a type */
                 {NULL, "TYPE", "Ignored", option_ignore, NULL, 't'},
         };
         static const OptionsHelp help = {
@@ -53,8 +53,8 @@ static int umount_parse_options(int argc, char **argv, UmountOptions *o) {
         return 1;
 }
 
-/* Paths mean other things in another mount namespace, and the daemon lives in one alone. umount(8) names
- * ours, too, where it was told to. */
+/* Paths mean other things in another mount namespace, and the daemon lives in only one. umount(8) names ours,
+ * too, if told to. */
 static bool in_other_namespace(const UmountOptions *o) {
         struct stat a, b;
         return o->namespace && (stat(o->namespace, &a) < 0 || stat("/proc/self/ns/mnt", &b) < 0 ||
@@ -107,7 +107,7 @@ int main(int argc, char *argv[]) {
                 (void) log_oom();
                 return MNT_EX_SYSERR;
         }
-        real = realpath(o.target, NULL); /* umount(8) names it so; by hand it may be relative */
+        real = realpath(o.target, NULL); /* umount(8) passes it like that; by hand it may be relative */
         if (!in_other_namespace(&o) && prepare_volume(real ? real : o.target, &why) < 0) {
                 log_error("%s stays mounted: %s (use umount -i to unmount it anyway)", printable,
                           strempty(why));

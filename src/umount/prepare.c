@@ -10,12 +10,12 @@
 #include "base/mountentry.h"
 #include "bootkeep.h"
 
-/* Only a daemon that lives and says no may keep a volume mounted. */
+/* Only a running daemon that refuses may keep a volume mounted. */
 static bool error_is_refusal(const sd_bus_error *e) {
         static const char *const others[] = {
-                BOOTKEEP_ERROR_NO_SUCH_VOLUME, /* it is nothing to the daemon */
+                BOOTKEEP_ERROR_NO_SUCH_VOLUME, /* the daemon does not know it */
                 SD_BUS_ERROR_SERVICE_UNKNOWN,  SD_BUS_ERROR_NAME_HAS_NO_OWNER,
-                SD_BUS_ERROR_NO_REPLY, /* it went away, and with it what it held */
+                SD_BUS_ERROR_NO_REPLY, /* it went away, and released what it held */
                 SD_BUS_ERROR_DISCONNECTED,     SD_BUS_ERROR_UNKNOWN_METHOD,
         };
         for (size_t i = 0; i < ELEMENTSOF(others); i++)
@@ -24,8 +24,8 @@ static bool error_is_refusal(const sd_bus_error *e) {
         return sd_bus_error_is_set(e);
 }
 
-/* The bus carries UTF-8 alone: what is mounted at another name goes by that of its volume, or by its device.
- */
+/* The bus only carries UTF-8: a mount point that is not is replaced by the name of its volume, or by its
+ * device. */
 static int prepare_append_volume(sd_bus_message *m, const char *target) {
         _cleanup_(mount_entry_done) MountEntry e = MOUNT_ENTRY_NULL;
         _cleanup_free_ char *name = NULL;
