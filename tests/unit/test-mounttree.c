@@ -123,6 +123,17 @@ static void each_is_visited_until_one_is_enough(void **state) {
         assert_int_equal(left, 8);
 }
 
+static void the_first_in_a_place_stays_when_the_second_goes(void **state) {
+        static const Mount mounts[] = {{20, 1, "/"}, {30, 20, "/a"}, {40, 20, "/a/b"}};
+        _cleanup_(mount_tree_freep) MountTree *t = tree_of(mounts, ELEMENTSOF(mounts));
+        assert_false(mount_tree_reaches(t, 40));
+        assert_int_equal(mount_tree_add(t, 31, 20, "/a"), 1);
+        mount_tree_remove(t, 31);
+        assert_false(mount_tree_reaches(t, 40));
+        mount_tree_remove(t, 30);
+        assert_true(mount_tree_reaches(t, 40));
+}
+
 static void a_circle_ends(void **state) {
         static const Mount mounts[] = {{20, 30, "/a"}, {30, 20, "/b"}};
         _cleanup_(mount_tree_freep) MountTree *t = tree_of(mounts, ELEMENTSOF(mounts));
@@ -140,6 +151,7 @@ int main(void) {
                 cmocka_unit_test(whoever_lost_his_parent_is_counted),
                 cmocka_unit_test(what_cannot_be_is_told),
                 cmocka_unit_test(each_is_visited_until_one_is_enough),
+                cmocka_unit_test(the_first_in_a_place_stays_when_the_second_goes),
                 cmocka_unit_test(a_circle_ends),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
