@@ -3,9 +3,10 @@
 /* The mount table by fanotify's mount events (Linux 6.15), which name each mount that was attached or
  * detached by an id that is never used again, and statmount(2), which describes it. What they do not report:
  * - remounts. /proc/self/mountinfo is polled for these, and never read: only the volumes are queried again.
- * This also notices, with the next change, that a directory above a mount or the subvolume in it was renamed.
+ *   This also notices, with the next change, that a directory above a mount or the subvolume in it was
+ *   renamed.
  * - where the mounts below a moved one are now, and what became of one that another was pushed under. After
- * anything like that (and after an overflow) all are listed again. */
+ *   anything like that (and after an overflow) all are listed again. */
 
 #include <fcntl.h>
 #include <sys/epoll.h>
