@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* cost COMMAND [ARGUMENT]...: runs it, prints on stderr as the last line `CPU-USEC MAXRSS-KIB`, ends as it
- * ended. Its own smallness is the point: the kernel counts as a child's memory what its parent had when it
- * was forked. */
+/* cost COMMAND [ARGUMENT]...: runs it, prints `CPU-USEC MAXRSS-KIB` as the last line on stderr, and exits as
+ * it did. It must be small itself: the kernel counts the memory that the parent had at the fork as that of
+ * the child. */
 
 #include <errno.h>
 #include <stdio.h>

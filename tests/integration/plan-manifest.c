@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* plan-manifest MOUNTPOINT BUILDERS: reads the manifest of a volume and makes its plan, as bootkeep-scan
- * does, and looks at nothing that the plan names: so what it costs is the cost of the manifest, not of the
- * volume. */
+ * does, but examines nothing that the plan names: so its cost is that of the manifest, not of the volume. */
 
 #include "manifest/plan.h"
 #include "tree/contain.h"

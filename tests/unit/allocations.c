@@ -11,7 +11,7 @@
 #include <search.h>
 #include <xxhash.h>
 
-/* One that our code has and has not released. */
+/* One that our code has not released yet. */
 typedef struct Live {
         struct Live *next;
         const void *memory;
@@ -20,15 +20,15 @@ typedef struct Live {
 
 static struct {
         bool armed;
-        pid_t pid;              /* of the test: its children are left alone */
-        bool all;               /* not the chosen one alone fails, but also all after it */
+        pid_t pid;              /* of the test: its children are not affected */
+        bool all;               /* not only the chosen one fails, but also all that follow */
         unsigned count, chosen; /* allocations made; the one that fails */
         const void *failed_for; /* the return address of that one; NULL: not there yet */
         const void *leaked_for;
         Live *live[4096];
 } allocations;
 
-/* The linker gives these names to what it wraps. */
+/* The names that the linker gives to wrapped functions. */
 void *__real_malloc(size_t size);
 void *__real_realloc(void *p, size_t size);
 void *__real_reallocarray(void *p, size_t n, size_t size);
@@ -81,7 +81,7 @@ static unsigned forget_live(void) {
         return n;
 }
 
-/* Makes the wrapper of a function that hands out memory (OWNED) or something that holds some. */
+/* Defines the wrapper of a function that returns memory (OWNED) or something that contains memory. */
 #define WRAP(type, name, parameters, arguments, owned)                                                       \
         type __real_##name parameters;                                                                       \
         type __wrap_##name parameters;                                                                       \
@@ -118,7 +118,7 @@ WRAP(xmlRelaxNGParserCtxt *, xmlRelaxNGNewMemParserCtxt, (const char *text, int 
 WRAP(xmlRelaxNGValidCtxt *, xmlRelaxNGNewValidCtxt, (xmlRelaxNG * schema), (schema), false);
 WRAP(blkid_probe, blkid_new_probe, (void), (), false);
 
-/* What only gives memory back does not fail. */
+/* Functions that only release memory do not fail. */
 static void *wrapped_realloc(void *p, size_t n, size_t size, const void *caller) {
         bool grows = !p || n * size > malloc_usable_size(p);
         if (grows && fails(caller))
@@ -227,11 +227,11 @@ static bool run_once(const AllocationsCase *c, unsigned chosen, bool cope) {
 }
 
 static void fail_each(const AllocationsCase *c, bool cope) {
-        allocations.armed = false; /* it is still, if a test failed in the middle of a call */
+        allocations.armed = false; /* it still is if a test failed in the middle of a call */
         (void) forget_live();
         if (c->prepare)
                 c->prepare(c->userdata);
-        (void) c->call(c->userdata); /* what is made once for the whole program */
+        (void) c->call(c->userdata); /* what is created once for the whole program */
         for (int all = 0; all <= 1; all++) {
                 allocations.all = all;
                 unsigned chosen = 1;

@@ -18,7 +18,7 @@ typedef struct Disk {
         int own; /* its number if the device was made for this test; 0: it was a free one */
 } Disk;
 
-/* Reads the first line of what COMMAND prints. */
+/* Reads the first line that COMMAND prints. */
 static inline void shell_line(const char *command, char *ret, size_t size) {
         FILE *f = popen(command, "re");
         assert_non_null(f);
@@ -65,8 +65,8 @@ static inline void disk_attach_own(Disk *d, const Scratch *s, const char *size) 
 }
 
 static inline void disk_detach(Disk *d) {
-        /* udev and others that probe new disks may keep one open for a moment, which is no fault of the test
-         */
+        /* udev and others that probe new disks may keep one open for a moment, which is not a fault of the
+         * test */
         if (d->partitioned)
                 shell("for i in 1 2 3 4 5 6 7 8 9; do partx -d %s 2>/dev/null && exit; sleep 0.2; done; "
                       "partx -d %s",

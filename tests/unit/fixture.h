@@ -13,7 +13,7 @@ static inline void write_bytes(const Scratch *s, const char *name, const void *d
         close(fd);
 }
 
-/* Makes the symbolic link NAME and the directories above it. */
+/* Creates the symbolic link NAME and the directories above it. */
 static inline void make_link(const Scratch *s, const char *name, const char *target) {
         scratch_write(s, name, "");
         assert_int_equal(unlinkat(s->fd, name, 0), 0);

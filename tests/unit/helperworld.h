@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* One helper between two builds, and sets of files in few words, for the tests of what is decided about them.
- */
+/* One helper between two builds, and concise sets of files, for the tests of what is decided about them. */
 
 #include "scratch.h"
 
@@ -31,7 +30,7 @@ static inline char *copy(const char *s) {
         return c;
 }
 
-/* A file that is wanted, TEXT its content; of an entry its text. */
+/* A wanted file with the content TEXT; for an entry its text. */
 static inline void want(WantedSet *s, CopyRole role, const char *to, const char *text) {
         WantedFile f = {
                 .role = role,
@@ -45,7 +44,7 @@ static inline void want(WantedSet *s, CopyRole role, const char *to, const char 
         assert_int_equal(wanted_set_add(s, &f), 0);
 }
 
-/* A kernel with its entry, and what starts it. */
+/* A kernel with its entry, and the booter. */
 static inline void want_kernel(WantedSet *s, const char *version, const char *build) {
         char to[64], entry[64], text[128], data[128];
         (void) snprintf(to, sizeof(to), "/m/%s/linux", version);
@@ -146,7 +145,7 @@ static inline void world_claim(World *w) {
         assert_int_equal(claim_init(&w->claim, &w->record), 0);
 }
 
-/* Views as look.h would give them: the same name and content stands there. */
+/* Views as from look.h: the same name and content is there. */
 static inline void world_look(World *w) {
         for (size_t i = 0; i < w->wanted.n; i++) {
                 const WantedFile *f = &w->wanted.items[i];
@@ -162,7 +161,7 @@ static inline void world_look(World *w) {
         }
 }
 
-/* With the names and views as they are. */
+/* With the names and views unchanged. */
 static inline int world_decide(World *w) {
         world_claim(w);
         w->plan = helper_plan_free(w->plan);
@@ -177,7 +176,7 @@ static inline int world_plan(World *w) {
         return world_decide(w);
 }
 
-/* What was wanted stands there now, since BOOT (NULL: as is found); the next set may be wanted. */
+/* The wanted set is there now, since BOOT (NULL: as found); the next set may be wanted. */
 static inline void world_carry_out(World *w, const char *boot) {
         static const KeptSet nothing = {};
         HelperRecord next = HELPER_RECORD_NULL;
@@ -207,7 +206,7 @@ static inline void world_carry_out(World *w, const char *boot) {
         wanted_set_done(&w->wanted);
 }
 
-/* What an interrupted build left under this name; TEXT for an entry. */
+/* A leftover of an interrupted build under this name; TEXT for an entry. */
 static inline void world_leave(World *w, const char *path, const char *text) {
         assert_int_equal(strv_extend(&w->record.ours, path), 0);
         see(&w->left, path, text);
@@ -246,7 +245,7 @@ static inline char *start_with_kernel(World *w, const char *boot) {
         return linux_a;
 }
 
-/* V is just WORDS, which end with NULL. */
+/* V consists of exactly WORDS, which are NULL-terminated. */
 static inline void assert_words(char *const *v, const char *const *words) {
         size_t i = 0;
         for (; words[i]; i++) {

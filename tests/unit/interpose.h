@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the program calls of libc is found here first: calls are counted, made to fail, or something happens
- * beside them, as a kernel or another process would do it at that moment. Our own functions are never
- * replaced. */
+/* The program's calls of libc come here first: they are counted, made to fail, or something else happens, as
+ * a kernel or another process would do it at that moment. Our own functions are never replaced. */
 
 #include <dlfcn.h>
 #include <sys/syscall.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A folder for each test, and shell commands for what would be long in C. */
+/* A folder for each test, and shell commands for what would take many lines in C. */
 
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -48,9 +48,9 @@ _printf_(1, 2) static inline void shell(const char *format, ...) {
         assert_int_equal(status, 0);
 }
 
-/* Empties the directory FD, which it closes. A mount is never entered, not even one of the same file system:
- * nftw(3) with FTW_MOUNT and rm --one-file-system compare device numbers and would delete what is bound
- * there. False if something is left. */
+/* Empties the directory FD and closes it. A mount is never entered, not even one of the same file system:
+ * nftw(3) with FTW_MOUNT and rm --one-file-system compare device numbers and would delete the content of a
+ * bind mount. False if something is left. */
 static inline bool scratch_empty(int fd) {
         struct open_how how = {
                 .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
@@ -90,8 +90,8 @@ static inline int scratch_teardown(void **state) {
         return empty ? 0 : -1;
 }
 
-/* Enters a new mount namespace, from which no mount leaks; the test needs root. Never bind a
- * folder of the machine below the scratch folder: only what lies in it, or a tmpfs. */
+/* Enters a new mount namespace, from which no mount leaks; the test requires root. Never bind a folder of the
+ * machine below the scratch folder, only what is in it, or a tmpfs. */
 static inline void scratch_unshare(Scratch *s) {
         if (unshare(CLONE_NEWNS) < 0)
                 skip();
@@ -101,7 +101,7 @@ static inline void scratch_unshare(Scratch *s) {
         assert_true(s->fd >= 0);
 }
 
-/* Writes TEXT to the file NAME in the folder, making the directories above it. */
+/* Writes TEXT to the file NAME in the folder, creating the directories above it. */
 static inline void scratch_write(const Scratch *s, const char *name, const char *text) {
         char *path = NULL;
         assert_int_equal(strprintf(&path, "%s/%s", s->path, name), 0);

@@ -62,7 +62,7 @@ static int escape_text(void *userdata) {
         return OUTCOME_FREE(unescape_word(word, strlen(word), &text), text);
 }
 
-/* A reason that cannot be made is left out, the error it goes with stays. */
+/* A reason that cannot be allocated is left out, its error is kept. */
 static int give_reason(void *userdata) {
         char *why = NULL;
         assert_int_equal(failure(&why, -EPERM, "%s", "because"), -EPERM);
@@ -206,7 +206,7 @@ static void mounts_are_described_whole_or_not_at_all(void **state) {
         MountFacts facts = {.id = 1, .source = "/dev/sda1", .root = "/", .target = "/mnt", .fstype = "ext4"};
         allocations_fail_in_turn(name_mount, &entry);
         allocations_fail_in_turn(find_mount, NULL);
-        facts.devno = makedev(7, 0); /* loop0, which need not be there */
+        facts.devno = makedev(7, 0); /* loop0, which need not exist */
         if (access("/sys/dev/block/7:0", F_OK) >= 0)
                 allocations_fail_or_cope(describe_mount, &facts); /* without a number of its disk */
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Every allocation of src/builder fails in turn: of a build of a cache and of an update of a helper as
- * wholes, for a helper must carry a complete set after each of these failures as after any other. */
+/* Every allocation of src/builder fails in turn: in the build of a cache and the update of a helper as
+ * wholes, because a helper must carry a complete set after each of these failures as after any other. */
 
 #include "allocations.h"
 
@@ -47,8 +47,8 @@ static bool is_in_memory(const Scratch *s) {
         return fstatfs(s->fd, &st) >= 0 && st.f_type == TMPFS_MAGIC;
 }
 
-/* All of it lies in memory: thousands of updates that each sync many times are to take no minutes. True if
- * that took a mount. */
+/* All of it is in memory, so that thousands of updates that each sync many times do not take minutes. True if
+ * that required a mount. */
 static bool scratch_cover(Scratch *s) {
         if (is_in_memory(s))
                 return false;
@@ -119,7 +119,7 @@ static void world_end(World *w) {
                 scratch_uncover(w->s);
 }
 
-/* Each run has another kernel to copy. */
+/* Each run has a different kernel to copy. */
 static void world_change(World *w) {
         char text[32];
         int n = snprintf(text, sizeof(text), "kernel %u", w->runs++);
@@ -129,7 +129,7 @@ static void world_change(World *w) {
         close(fd);
 }
 
-/* The entry on the helper names a kernel that is there. */
+/* The entry on the helper names a kernel that exists. */
 static void assert_complete(const World *w) {
         char path[128], text[1024] = "", name[64] = "";
         (void) snprintf(path, sizeof(path), "%s/helper/loader/entries/os.conf", w->s->path);
@@ -209,7 +209,8 @@ static void cache_is_built_or_the_error_is_told(void **state) {
         world_end(&w);
 }
 
-/* A record for which there is no memory is not the same as none: then all would be a stranger's. */
+/* A record for which there is no memory is not the same as none: then everything would belong to somebody
+ * else. */
 static int read_record(void *userdata) {
         HelperRecord record = HELPER_RECORD_NULL;
         int r = record_lines_read(userdata, &record);
@@ -244,7 +245,8 @@ static void record_is_read_and_written_or_the_error_is_told(void **state) {
         stamp_free(stamp);
 }
 
-/* A decision for which there is no memory is none: with what is kept, in the way, left and without room. */
+/* A decision for which there is no memory is not made: with files kept, in the way, left over, and without
+ * room. */
 typedef struct Case {
         WantedSet wanted;
         HelperView views[2];

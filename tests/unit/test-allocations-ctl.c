@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Every allocation of src/ctl fails in turn, but for what needs a bus or a terminal. */
+/* Every allocation of src/ctl fails in turn, except where a bus or a terminal is needed. */
 
 #include "allocations.h"
 
@@ -20,7 +20,7 @@ static void text_is_wrapped_or_the_error_is_told(void **state) {
 
 /* volumeinfo */
 
-/* Of a bus that nobody is at the other end of. */
+/* On a bus with nobody at the other end. */
 static sd_bus_message *make_message(sd_bus *bus) {
         sd_bus_message *m = NULL;
         assert_true(sd_bus_message_new_signal(bus, &m, "/x", "org.example.X", "Y") >= 0);

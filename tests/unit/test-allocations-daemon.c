@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Every allocation of src/daemon fails in turn, but for what needs a bus or a udevd. */
+/* Every allocation of src/daemon fails in turn, except where a bus or a udevd is needed. */
 
 #include "allocations.h"
 

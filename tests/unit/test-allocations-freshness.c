@@ -124,7 +124,7 @@ static int compare_sources(void *userdata) {
         return freshness_of_sources(&w->context, w->manifest, &f);
 }
 
-/* What differs may be left unsaid for want of memory, never that something does. */
+/* Without memory it may not say what differs, but it must say that something does. */
 static void compare_changed(World *w) {
         w->stale = true;
         allocations_fail_or_cope(compare_cache, w);

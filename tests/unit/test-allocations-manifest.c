@@ -77,7 +77,7 @@ static int load(void *userdata) {
         return OUTCOME(r, m, manifest_free);
 }
 
-/* Refused for a link that leads nowhere. */
+/* Refused because of a dangling link. */
 static int load_refused(void *userdata) {
         int r = load(userdata);
         assert_true(r < 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Every allocation of src/scan fails in turn. (Of the sandbox there are none of ours.) */
+/* Every allocation of src/scan fails in turn. (The sandbox makes none of its own.) */
 
 #include "allocations.h"
 

@@ -8,7 +8,7 @@
 
 #include "builder/buildlock.h"
 
-/* Another process that has the lock of FD's file until it is told, or killed. */
+/* Another process that holds the lock of FD's file until it is told to exit, or killed. */
 typedef struct Holder {
         pid_t pid;
         int release;
@@ -93,12 +93,12 @@ static void a_lock_that_is_waited_for_is_ours_in_the_end(void **state) {
         assert_int_equal(buildlock_take(fd, &(Patience){NULL, let_go, &h}), 0);
         assert_int_equal(h.n_waits, 1);
         end_holder(&h);
-        assert_true(is_locked(s)); /* by us, whose child that waited is gone */
+        assert_true(is_locked(s)); /* by us; the child that waited is gone */
         close(fd);
         assert_false(is_locked(s));
 }
 
-/* Or a build that waits for long would be taken to hang. */
+/* Otherwise a build that waits for long would count as hung. */
 static void who_waits_is_heard_of_again(void **state) {
         Scratch *s = *state;
         Holder h = start_holder(s);
@@ -124,7 +124,7 @@ static void sigterm_ends_the_wait(void **state) {
         (void) interrupt_free(interrupt);
 }
 
-/* The file, opened by its own function; who made it matters not. */
+/* The file, opened by its own function, whoever created it. */
 static void the_file_is_roots_alone(void **state) {
         Scratch *s = *state;
         struct stat st;

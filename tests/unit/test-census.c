@@ -3,7 +3,7 @@
 
 #include "scratch.h"
 
-/* What is a volume of its own, and what only a part of one. */
+/* Which mounts are volumes of their own, and which only part of one. */
 static void mounts_are_told_apart_by_what_they_show(void **state) {
         static const struct {
                 const char *fstype, *root, *target;

@@ -4,7 +4,7 @@
 
 #include "helperworld.h"
 
-/* What the record says of a name: a set of these. */
+/* What the record says about a name: a set of these. */
 enum {
         CARRIED = 1 << 0,
         ADOPTED = 1 << 1,
@@ -14,8 +14,8 @@ enum {
 
 /* What was found under it. */
 typedef enum Found {
-        SOMETHING, /* that is not what is wanted, or was not read */
-        FIXED,     /* just what is wanted, a file whose name says nothing */
+        SOMETHING, /* not what is wanted, or not read */
+        FIXED,     /* exactly what is wanted, a file whose name says nothing */
         BY_CONTENT,
         ENTRY,
 } Found;
@@ -69,7 +69,7 @@ static void a_file_is_ours_by_its_record_or_by_its_name(void **state) {
         }
 }
 
-/* Only a required file is called by its content; of others another name may be anybody's. */
+/* Only a required file is named after its content; another name of any other file may be anybody's. */
 static void a_name_beside_the_wish_is_one_of_the_content_for_required_files_alone(void **state) {
         char path[] = "/x-1", to[] = "/x";
         for (CopyRole role = 0; role < _ROLE_MAX; role++) {

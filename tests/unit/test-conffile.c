@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Settings: what counts, and that each fault is told with its line and costs nothing but itself. */
+/* Settings: which lines count, and that each mistake is reported with its line and affects nothing else. */
 
 #include "fixture.h"
 
 #include "base/conffile.h"
 #include "base/log.h"
 
-/* The folder of the test that runs. */
+/* The folder of the running test. */
 static Scratch *current;
 
 static int setup(void **state) {
@@ -31,7 +31,7 @@ static void settings_done(Settings *s) {
         free(s->text);
 }
 
-/* Reads TEXT as a file; the log comes back in *RET_LOG. */
+/* Reads TEXT as a file; the log is returned in *RET_LOG. */
 static int read_settings(const char *text, size_t size, Settings *s, unsigned *problems, char **ret_log) {
         Scratch *t = current;
         const ConfItem items[] = {
@@ -189,7 +189,7 @@ static int note_other(const char *value, void *data, const char **reterr) {
         return 0;
 }
 
-/* A key that is misspelt may be one that matters. */
+/* A misspelt key may be one that matters. */
 static void a_section_may_be_told_of_keys_that_it_does_not_have(void **state) {
         bool flag = false;
         int others = 0;
@@ -284,7 +284,7 @@ static void values_over_several_lines_are_refused(void **state) {
 
 static void a_line_that_is_not_understood_is_told_and_the_others_count(void **state) {
         _cleanup_(settings_done) Settings s = {};
-        /* before a key of its section, after an empty line, and where libeconf takes it for a continuation */
+        /* before a key of its section, after an empty line, and where libeconf treats it as a continuation */
         partly("[A]\ngarbage\n\nNumber=2\n[B]\nText=x\n", &s, 1, "x.conf:2: neither a section nor KEY=VALUE");
         assert_int_equal(s.number, 2);
         assert_string_equal(s.text, "x");
@@ -439,7 +439,7 @@ static void booleans(void **state) {
         }
 }
 
-/* "name name" of the last parts of V, with the folder each lies in. */
+/* "name name" of the last parts of V, with the folder of each. */
 static void lists(char *const *v, const Scratch *t, const char *expected) {
         _cleanup_free_ char *all = strdup("");
         for (; v && *v; v++) {

@@ -5,14 +5,14 @@
 
 #include "interpose.h"
 
-/* What happens to the system calls that are asked for from here. */
+/* What happens to system calls made from here. */
 static struct {
-        unsigned n_openat2, n_failures; /* so many calls of openat2 fail first, */
+        unsigned n_openat2, n_failures; /* this many calls of openat2 fail first, */
         int error;                      /* with this */
-        unsigned flags_missing;         /* calls without what all must have */
+        unsigned flags_missing;         /* calls without the flags that all must have */
         bool other_is_faster;           /* somebody else makes each directory first */
         int fsync_error, statx_error, fstat_error, mkdirat_error;
-        unsigned n_reads, n_interrupted; /* so many reads are interrupted first */
+        unsigned n_reads, n_interrupted; /* this many reads are interrupted first */
         int read_error, open_error;
         Synced synced;
 } world;
@@ -68,7 +68,7 @@ int statx(int dirfd, const char *name, int flags, unsigned mask, struct statx *r
         return REAL(statx)(dirfd, name, flags, mask, ret);
 }
 
-/* As it is called where files may be large; never with a mode here. */
+/* As called where files may be large; never with a mode here. */
 int open64(const char *path, int flags, ...) {
         if (world.open_error > 0) {
                 errno = world.open_error;
@@ -158,7 +158,7 @@ static void magic_links_lead_nowhere(void **state) {
         const Scratch *s = *state;
         int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         assert_true(proc >= 0);
-        /* -EXDEV would be the kernel's word for a link that it follows, and then sees to lead out */
+        /* -EXDEV would mean that the kernel followed the link and then found that it leads out */
         assert_int_equal(try_open(proc, "/self/root/etc", O_RDONLY), -ELOOP);
         assert_int_equal(try_open(proc, "/self/exe", O_PATH), -ELOOP);
         assert_int_equal(try_open(proc, "/self/status", O_RDONLY), 0); /* `self` is a link like any other */
@@ -167,7 +167,7 @@ static void magic_links_lead_nowhere(void **state) {
         assert_int_equal(try_open(s->fd, "/magic", O_RDONLY), -ENOENT);
 }
 
-/* a bind of the same file system: only RESOLVE_NO_XDEV tells it from a directory */
+/* a bind mount of the same file system: only RESOLVE_NO_XDEV distinguishes it from a directory */
 static void mounts_below_are_not_entered(void **state) {
         Scratch *s = *state;
         char source[128], target[128];
@@ -365,7 +365,7 @@ static void a_made_directory_is_durable_in_its_parent(void **state) {
         assert_int_equal(world.synced.n, 2);
         assert_true(synced_has(&world.synced, s, "a"));
         assert_true(synced_has(&world.synced, s, "a/b"));
-        assert_int_equal(contain_make_directory(s->fd, "/a/b/c", 0755, &fd), 0); /* nothing to be made */
+        assert_int_equal(contain_make_directory(s->fd, "/a/b/c", 0755, &fd), 0); /* nothing to create */
         close(fd);
         assert_int_equal(world.synced.n, 2);
         world.fsync_error = EIO;
@@ -384,7 +384,7 @@ static void a_directory_that_another_made_first_will_do(void **state) {
         close(fd);
         assert_int_equal(fstatat(s->fd, "a/b", &made, 0), 0);
         assert_int_equal(st.st_ino, made.st_ino);
-        assert_int_equal(world.synced.n, 0); /* whoever made it syncs it */
+        assert_int_equal(world.synced.n, 0); /* whoever created it syncs it */
 }
 
 static void what_cannot_be_made_is_an_error(void **state) {
@@ -409,7 +409,7 @@ static void reading_goes_on_after_an_interruption(void **state) {
         world.read_error = 0;
         world.n_reads = 0;
         assert_int_equal(contain_read_file(s->fd, "/ten", 9, &text, NULL), -EFBIG);
-        assert_int_equal(world.n_reads, 0); /* its size says so */
+        assert_int_equal(world.n_reads, 0); /* according to its size */
         world.open_error = EMFILE;
         assert_int_equal(contain_read_file(s->fd, "/ten", 10, &text, NULL), -EMFILE);
         world.open_error = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Builder definitions: whole or not at all, the most important folder first, and the command lines they make.
- */
+/* Builder definitions: all or nothing, the most important folder first, and the command lines made from
+ * them. */
 
 /* tests: manifest/definition.c manifest/definition-set.c manifest/definition-command.c */
 
@@ -23,7 +23,7 @@ static DefinitionSet *load(const Scratch *s, unsigned *ret_problems, char **ret_
         return set;
 }
 
-/* TEXT as the definition `x` is left out, with WORDS in the log. */
+/* TEXT as the definition `x` is ignored, with WORDS in the log. */
 static void left_out(const Scratch *s, const char *text, const char *words) {
         _cleanup_free_ char *log = NULL;
         unsigned problems = 0;
@@ -202,8 +202,8 @@ static void specifiers_become_words_never_more(void **state) {
         makes(b, &none, "[/bin/x][][][end][--in=][--root=][%i][][]");
 }
 
-/* FILE of the folder etc is left out, as it is not root's alone, with WORDS in the log; the vendor's does not
- * take its place. */
+/* FILE in the folder etc is ignored, because not only root can write it, with WORDS in the log; the vendor's
+ * does not take its place. */
 static void not_believed(const Scratch *s, const char *words) {
         _cleanup_free_ char *log = NULL;
         unsigned problems = 0;
@@ -253,7 +253,7 @@ static void only_what_is_roots_alone_is_believed(void **state) {
         assert_int_equal(problems, 0);
 }
 
-/* It is said once what is wrong. */
+/* Each mistake is reported once. */
 static void a_file_that_is_no_definition_at_all_is_one_problem(void **state) {
         const Scratch *s = *state;
         _cleanup_free_ char *log = NULL;
@@ -265,7 +265,7 @@ static void a_file_that_is_no_definition_at_all_is_one_problem(void **state) {
         assert_null(strstr(log, "Failed to read"));
 }
 
-/* `%%` is one thing: what comes after it is no specifier. */
+/* `%%` is one unit: what follows it is not a specifier. */
 static void a_percent_sign_may_stand_before_anything(void **state) {
         _cleanup_(definition_set_freep) DefinitionSet *set =
                 good(*state, "[Builder]\nExec=/bin/x %%x %%O- %%%i\n");
@@ -293,7 +293,7 @@ static void a_file_that_cannot_be_read_is_one_problem(void **state) {
         assert_true(!d.name && !d.exec && !d.file);
 }
 
-/* The definitions that are installed, as root's: those of the source tree may be anybody's. */
+/* The installed definitions, owned by root: those in the source tree may belong to anybody. */
 static void our_own_definitions_are_good(void **state) {
         const Scratch *s = *state;
         const char *tests = getenv("TESTS_SOURCE");

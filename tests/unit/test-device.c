@@ -7,7 +7,7 @@
 
 #define UUID "4f68bce3-e8cd-4db1-96e7-fbcaf984b709"
 
-/* A disk of our own, and the machine's udevd, which sees it come and change. */
+/* A disk of our own, and the machine's udevd, which sees it appear and change. */
 typedef struct World {
         Disk disk;
         DeviceMonitor *monitor;
@@ -38,12 +38,12 @@ static void world_leave(World *w) {
         disk_detach(&w->disk);
 }
 
-/* What was written while udevd looked for the last time it may not have heard of: it looks again now. */
+/* udevd may have missed what was written while it probed the last time: it probes again now. */
 static void udev_looks(const char *node) {
         shell("udevadm settle --timeout=30; udevadm trigger --action=change %s", node);
 }
 
-/* Looks the device up again with each event until its UUID is the one that is awaited. */
+/* Looks up the device again with each event until it has the expected UUID. */
 static void await_uuid(World *w, const char *uuid) {
         for (;;) {
                 device_info_done(&w->info);

@@ -40,7 +40,7 @@ static void nothing_is_said_otherwise(void **state) {
         assert_string_equal(positive, "");
 }
 
-/* Each errno that is made is one, however deep the calls that pass it on. */
+/* Each errno is logged once, however deep the calls that pass it on. */
 static int passes_on(int r) {
         r = fails(r);
         return r;

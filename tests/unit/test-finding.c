@@ -71,7 +71,7 @@ static void errors_are_told_by_what_they_mean(void **state) {
         }
 }
 
-/* Dates the folder NAME. */
+/* Sets the mtime of the folder NAME. */
 static void date_folder(const Scratch *s, const char *name, time_t seconds) {
         const struct timespec when = {.tv_sec = seconds};
         assert_int_equal(utimensat(s->fd, name, (const struct timespec[]){when, when}, 0), 0);
@@ -97,7 +97,7 @@ static void nearest_folder_tells_when_something_went(void **state) {
         since_is(s, "/x/y", 0, 3000);
         since_is(s, "/link/x", 0, 1000);
         since_is(s, "/a/dangling/x", 0, 2000);
-        since_is(s, "/a/b/file/x", -ENOENT, 0); /* a file stands there */
+        since_is(s, "/a/b/file/x", -ENOENT, 0); /* there is a file */
         since_is(s, "/a/b/file/x/y", -ENOENT, 0);
         since_is(s, "/", -ENOENT, 0);
 }

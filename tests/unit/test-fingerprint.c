@@ -31,8 +31,8 @@ static Taken take(const Scratch *s, const char *path, bool trust_ctime) {
         return t;
 }
 
-/* Does COMMAND, run in the folder, make another fingerprint of /t? WHAT: the difference in words of the last
- * entry, NULL: not looked at. */
+/* Does COMMAND, run in the folder, change the fingerprint of /t? WHAT: the difference in the last entry in
+ * words, NULL: not checked. */
 static void check_change(const Scratch *s, bool trust_ctime, const char *command, bool changes,
                          const char *what) {
         Taken before = take(s, "/t", trust_ctime);
@@ -129,7 +129,7 @@ static Fingerprint fingerprint_of_one(const char *path, const char *target) {
         return f;
 }
 
-/* One that is made anew with the same inode, within one tick of the clock, differs in nothing else. */
+/* One that is recreated with the same inode, within one tick of the clock, differs in nothing else. */
 static void where_a_link_points_counts(void **state) {
         Fingerprint a = fingerprint_of_one("/l", "x"), same = fingerprint_of_one("/l", "x");
         Fingerprint others[] = {fingerprint_of_one("/l", "y"), fingerprint_of_one("/l", NULL),

@@ -48,7 +48,7 @@ static World *world_new(const Scratch *s) {
         scratch_write(s, "state/helpers/.keep", "");
         scratch_write(s, "builders/b.conf", "[Builder]\nExec=/bin/true\n");
         int fd = openat(s->fd, "v", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        w->root.fd = fcntl(fd, F_DUPFD_CLOEXEC, 20); /* no number that means something else */
+        w->root.fd = fcntl(fd, F_DUPFD_CLOEXEC, 20); /* a number without another meaning */
         close(fd);
         w->root.state_fd = openat(s->fd, "state", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         assert_true(w->root.fd >= 0 && w->root.state_fd >= 0);
@@ -84,8 +84,8 @@ static void world_build(World *w) {
         close(fd);
 }
 
-/* Puts TIME in the place of each time in TEXT, and looks whether that is one of this test. time(2) may be a
- * tick earlier than what a file system takes, and so in the second before. */
+/* Replaces each time in TEXT by TIME, and checks that it is one of this test. time(2) may be a tick earlier
+ * than the time that a file system uses, and thus in the previous second. */
 static void hide_times(char *text) {
         struct timespec now;
         assert_int_equal(clock_gettime(CLOCK_REALTIME, &now), 0);
@@ -153,7 +153,7 @@ static void each_change_is_named(void **state) {
                 {"echo 1 >src/a && chmod 700 src/a && chown 1 src/a",
                  "/src/a changed (size, mtime, mode, TIME)"},
                 {"rm -r src/b && touch -d 2001-01-01 out", "/src/b is gone (by TIME)"},
-                {"touch src", NULL}, /* of a directory only what is in it counts */
+                {"touch src", NULL}, /* for a directory only its content counts */
                 {"cat src/a src/b/c out >/dev/null", NULL},
         };
         const Scratch *s = *state;
@@ -365,8 +365,9 @@ static void everything_is_armed_though_the_first_is_missing(void **state) {
         w->context.arm = &(Arm){count_arm, &without};
         assert_int_equal(freshness_of_cache(&w->context, &w->plan->caches[0], &f), 0);
         freshness_done(&f);
-        assert_int_equal(all.n,
-                         without.n + 2); /* the root for /missing, and once more as where it is missing */
+        assert_int_equal(
+                all.n,
+                without.n + 2); /* the root for /missing, and once more as the place where it is missing */
         w->context.arm = &(Arm){refuse_arm, NULL};
         assert_int_equal(freshness_of_cache(&w->context, &w->plan->caches[0], &f), -ENOSPC);
         world_free(w);
@@ -428,7 +429,7 @@ static void output_of_another_type_was_replaced(void **state) {
         world_free(w);
 }
 
-/* A tree is walked by names, so "a/c" comes before "a-b"; paths are compared as a whole. */
+/* A tree is walked by name, so "a/c" comes before "a-b"; paths are compared as a whole. */
 static void files_are_found_in_a_stamp_whatever_their_order(void **state) {
         const Scratch *s = *state;
         World *w = world_new(s);
@@ -512,7 +513,7 @@ static void stamp_names_its_builder(void **state) {
         world_free(w);
 }
 
-/* Puts LINES in the place of what the stamp of the cache says of files, and of the fingerprint. */
+/* Puts LINES in place of the files and the fingerprint in the stamp of the cache. */
 static void replace_files(World *w, const char *lines) {
         char text[4096] = "";
         FILE *f = fdopen(openat(w->s->fd, "state/caches/c.stamp", O_RDONLY | O_CLOEXEC), "re");
@@ -556,11 +557,11 @@ static void room_for_stamps_is_shared_and_its_want_is_said(void **state) {
         check_helper(w, "up to date");
         room.heads = 10;
         check_cache(w, "never brought up to date");
-        check_helper(w, "up to date"); /* a helper's stamp is not a cache's */
+        check_helper(w, "up to date"); /* the stamp of a helper is not that of a cache */
         world_free(w);
 }
 
-/* Fails after so many calls. */
+/* Fails after this many calls. */
 typedef struct FailingArm {
         size_t left;
         int r;
@@ -594,7 +595,7 @@ static int compare_all(World *w) {
         return r;
 }
 
-/* What the watches run out of ends a comparison, wherever it is, and is not taken for a missing file. */
+/* Running out of watches ends a comparison, wherever it is, and is not mistaken for a missing file. */
 static void shortages_end_it_wherever_they_come(void **state) {
         static const int shortages[] = {-ENOMEM, -ENOSPC, -E2BIG, -EMFILE, -ENFILE};
         World *w = world_with_two_outputs(*state);
@@ -620,7 +621,7 @@ static void shortages_end_it_wherever_they_come(void **state) {
         world_free(w);
 }
 
-/* Another error is one of the path, and the rest is looked at all the same. */
+/* Any other error belongs to the path, and the rest is examined all the same. */
 static void errors_of_a_path_are_outcomes(void **state) {
         World *w = world_with_two_outputs(*state);
         FailingArm failing = {0, -EIO};
@@ -718,14 +719,14 @@ static void absence_of_an_optional_source_counts_by_its_path(void **state) {
                 "<bootcaches version=\"1\"><cache name=\"c\" builder=\"b\"><source path=\"/src\"/>"
                 "<source path=\"/src/a/no\" optional=\"yes\"/><output path=\"/out\"/></cache></bootcaches>");
         world_build(w);
-        check_cache(w, "up to date"); /* though a file stands on the way */
+        check_cache(w, "up to date"); /* although there is a file in its path */
         world_plan(w, "<bootcaches version=\"1\"><cache name=\"c\" builder=\"b\"><source path=\"/src\"/>"
                       "<source path=\"/src/a/none\" optional=\"yes\"/><output "
                       "path=\"/out\"/></cache></bootcaches>");
         check_cache(w, "list of sources changed");
         world_plan(w, MANIFEST);
         shell("ln -s opt %s/v/opt", w->s->path);
-        check_cache(w, "/opt cannot be read (too many symbolic links)"); /* it is there, somehow */
+        check_cache(w, "/opt cannot be read (too many symbolic links)"); /* it exists, somehow */
         world_free(w);
 }
 
@@ -733,10 +734,10 @@ static void sources_are_what_no_cache_writes(void **state) {
         const Scratch *s = *state;
         World *w = world_new(s);
         assert_true(sources_change(w, "echo longer >src/a"));
-        assert_true(sources_change(w, "touch splash")); /* a copy that no cache writes */
+        assert_true(sources_change(w, "touch splash")); /* a copy that is not an output of a cache */
         assert_true(sources_change(w, "rm splash"));
         assert_true(sources_change(w, "mkdir opt"));
-        assert_true(sources_change(w, "rm -r src")); /* missing ones count as that */
+        assert_true(sources_change(w, "rm -r src")); /* missing ones count as missing */
         assert_false(sources_change(w, "echo longer >out; touch other"));
         assert_false(sources_change(w, "rm out"));
         Fingerprint before = sources_of(w);
@@ -757,7 +758,7 @@ static void sources_are_what_no_cache_writes(void **state) {
                       "to=\"/a\"/></bootcaches>");
         assert_true(sources_change(w, "touch splash")); /* the only one */
         shell("cd %s/v && rm -r src && ln -s src src", s->path);
-        (void) sources_of(w); /* what cannot be looked at is no error */
+        (void) sources_of(w); /* what cannot be examined is not an error */
         world_free(w);
 }
 

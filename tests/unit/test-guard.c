@@ -60,7 +60,7 @@ static void one_kernel_for_another_is_no_loss(void **state) {
         assert_int_equal(strv_length(w->plan->remove), 2);
 }
 
-/* Of N_OLD misc files all but KEPT go, and N_NEW come. */
+/* Of N_OLD misc files all but KEPT are removed, and N_NEW are added. */
 static int change_files(unsigned n_old, unsigned kept, unsigned n_new) {
         World *w = NULL;
         char name[16];

@@ -37,7 +37,7 @@ static void helpers_of_a_partition_are_those_of_its_disk(void **state) {
         assert_string_equal(a->fs_type, "ext4");
         assert_string_equal(a->fs_uuid, fs_uuid);
         assert_int_equal(b->type, HELPER_XBOOTLDR);
-        assert_null(b->fs_uuid); /* never formatted: a helper none the less */
+        assert_null(b->fs_uuid); /* never formatted: a helper nevertheless */
         assert_null(b->fs_type);
         assert_string_equal(a->disk, b->disk);
         assert_true(a->disk_has_xbootldr && b->disk_has_xbootldr);
@@ -84,7 +84,7 @@ static void partition_that_the_kernel_does_not_know_is_left_out(void **state) {
         helper_list_free(l);
 }
 
-/* the table was written anew, the kernel was not told: its partition lies elsewhere now */
+/* the table was rewritten, but the kernel was not told: its partition is elsewhere now */
 static void partition_that_moved_is_left_out(void **state) {
         const Scratch *s = *state;
         HelperList *l = NULL;
@@ -101,8 +101,9 @@ static void partition_that_moved_is_left_out(void **state) {
         helper_list_free(l);
 }
 
-/* What this kernel cannot make (md, dm) as a sysfs of plain folders: the way from the volume to its disks.
- * The numbers are of no device, so nothing can be opened and every disk is only noted as unreadable. */
+/* What this kernel cannot create (md, dm), as a sysfs of plain folders: the path from the volume to its
+ * disks. The numbers belong to no device, so nothing can be opened and every disk is only noted as
+ * unreadable. */
 static void disks_below_an_array_are_found_through_its_slaves(void **state) {
         const Scratch *s = *state;
         HelperList *l = NULL;
@@ -185,7 +186,7 @@ static void make_array(const Scratch *s) {
               s->path);
 }
 
-/* The others are searched; which disks were is told by their being no real ones. */
+/* The others are searched; which disks were is shown by the notes, since they are not real. */
 static void notes_are(const Scratch *s, const char *const expected[static 4]) {
         HelperList *l = NULL;
         assert_int_equal(helper_list_new(s->path, makedev(4095, 9), &l), 0);
@@ -203,8 +204,8 @@ static void notes_are(const Scratch *s, const char *const expected[static 4]) {
 
 static void pulled_member_is_said_and_the_others_are_searched(void **state) {
         static const char *const ways[] = {
-                "rm -r devices/sdy",                                               /* its folder went */
-                "rm devices/sdy/sdy1/dev",                                         /* what is in it went */
+                "rm -r devices/sdy",                                               /* its folder is gone */
+                "rm devices/sdy/sdy1/dev",                                         /* its content is gone */
                 "rm devices/sdy/sdy1/dev && mknod devices/sdy/sdy1/dev c 4095 77", /* read as ENXIO */
                 "rm -r devices/sdy/sdy1",
         };
@@ -219,7 +220,7 @@ static void pulled_member_is_said_and_the_others_are_searched(void **state) {
         }
 }
 
-/* dm of two partitions of the array: it is met twice. */
+/* dm of two partitions of the array, which is found twice. */
 static void pulled_member_is_said_once(void **state) {
         const Scratch *s = *state;
         make_array(s);
@@ -243,7 +244,8 @@ static void pulled_member_of_btrfs_is_said_and_the_others_are_searched(void **st
               " && ln -s ../../devices/sdx/sdx1 dev/block/4095:9",
               s->path);
         notes_are(s, (const char *const[4]){GONE("sdz1"), UNREADABLE("sdx"), UNREADABLE("sdy")});
-        shell("rm %s/fs/btrfs/uuid/devices/sdx1", s->path); /* it belongs to no file system of several */
+        shell("rm %s/fs/btrfs/uuid/devices/sdx1",
+              s->path); /* it does not belong to a file system on several devices */
         notes_are(s, (const char *const[4]){UNREADABLE("sdx")});
 }
 

@@ -9,7 +9,7 @@
 #include "base/report.h"
 #include "scratch.h"
 
-/* What a child said and how it ended. */
+/* What a child printed and how it exited. */
 typedef struct Heard {
         char **lines;
         size_t n, bytes;
@@ -142,7 +142,7 @@ static int queued(const Job *j) {
         return n;
 }
 
-/* Sixteen times as much as a line may be; that this was the end is told by the next turn. */
+/* Sixteen times the maximum length of a line; the end is reported by the next call. */
 static void one_turn_reads_so_much_and_no_more(void **state) {
         static const int all = 16 * (int) REPORT_LINE_MAX;
         _cleanup_(heard_done) Heard h = {};
@@ -167,7 +167,7 @@ static void pipe_that_cannot_be_read_is_an_error(void **state) {
         assert_int_equal(job_read(j, hear, &h), -EISDIR);
 }
 
-/* The number of its process may be another's by then. */
+/* Its PID may belong to another process by then. */
 static void what_it_left_behind_is_not_killed_once_it_was_reaped(void **state) {
         _cleanup_(heard_done) Heard h = {};
         _cleanup_(job_freep) Job *j = sh("sleep 1000 >/dev/null & echo $!; exit 0", -EBADF);
@@ -304,7 +304,7 @@ static void signals_are_as_any_program_expects_them(void **state) {
         assert_int_equal(status_of(j), 0);
         assert_int_equal(h.n, 2);
         assert_string_equal(h.lines[0], "SigBlk:\t0000000000000000");
-        /* but for two that libc keeps for itself */
+        /* except for two that libc keeps for itself */
         assert_non_null(startswith(h.lines[1], "SigIgn:\t"));
         assert_int_equal(strtoull(h.lines[1] + strlen("SigIgn:\t"), NULL, 16) & ~UINT64_C(0x180000000), 0);
 }
@@ -323,14 +323,14 @@ static void killing_reaches_what_the_child_started(void **state) {
         assert_int_equal(getpgid(pid), job_get_pid(j));
         assert_int_equal(job_kill(j, SIGKILL), 0);
         assert_int_equal(status_of(j), 128 + SIGKILL);
-        listen_to_end(j, &h); /* comes to its end only when the grandchild is gone too */
+        listen_to_end(j, &h); /* ends only when the grandchild is gone, too */
 }
 
 static void grandchild_that_keeps_the_pipe_open_holds_up_nobody(void **state) {
         _cleanup_(heard_done) Heard h = {};
         _cleanup_(job_freep) Job *j = sh("sleep 1000 & echo $!; exit 7", -EBADF);
         assert_int_equal(status_of(j), 7);
-        assert_int_equal(job_read_rest(j, hear, &h), 0); /* no end, and no waiting for it */
+        assert_int_equal(job_read_rest(j, hear, &h), 0); /* no end, and no waiting for one */
         assert_int_equal(h.n, 1);
         int pid = (int) strtol(h.lines[0], NULL, 10);
         assert_true(pid > 1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What a reader of --json gets: always well-formed, whatever the strings hold. */
+/* What a reader of --json gets: always well-formed, whatever the strings contain. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -70,8 +70,8 @@ static void special_characters_are_escaped_and_utf8_is_kept(void **state) {
                        "\\u009b\",\"é € 😀\"]\n");
 }
 
-/* a lone continuation, a cut sequence, an overlong slash, a surrogate, beyond Unicode, a byte that never is
- */
+/* a lone continuation, a truncated sequence, an overlong slash, a surrogate, beyond Unicode, an invalid
+ * byte */
 static void write_broken(Json *j) {
         json_array_open(j, NULL);
         json_string(j, NULL, "\x80");

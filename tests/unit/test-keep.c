@@ -147,7 +147,7 @@ static void what_an_interrupted_build_brought_is_kept_once_it_was_booted(void **
         assert_true(is_kept(w, "/m/1/linux-bbbbbbbb"));
 }
 
-/* The kernel of the kept set, and what the boot loader said. */
+/* The kernel of the kept set, and what the boot loader passed. */
 static void assert_started(const char *cmdline, bool started) {
         World *w = NULL;
         assert_int_equal(world_setup((void **) &w), 0);
@@ -186,7 +186,7 @@ static void what_is_wanted_again_is_not_kept(void **state) {
         assert_null(w->plan->kept.items[0].text);
 }
 
-/* Its name beside may be somebody's already. */
+/* Its second name may already be taken. */
 static void an_entry_is_not_kept_over_a_wanted_file(void **state) {
         World *w = *state;
         free(start_with_kernel(w, BOOT_BEFORE));
@@ -197,7 +197,7 @@ static void an_entry_is_not_kept_over_a_wanted_file(void **state) {
         assert_int_equal(w->plan->kept.n, 0);
 }
 
-/* All files that an entry names, and each once though two entries name it. */
+/* All files that an entry names, and each only once even if two entries name it. */
 static void what_entries_name_is_kept_once(void **state) {
         World *w = *state;
         want(&w->wanted, ROLE_REQUIRED, "/linux", "k");
@@ -216,7 +216,7 @@ static void what_entries_name_is_kept_once(void **state) {
         assert_true(is_kept(w, "/a-previous.conf") && is_kept(w, "/b-previous.conf"));
 }
 
-/* It boots as before: nothing is to be kept beside it. */
+/* It boots as before: nothing needs to be kept besides it. */
 static void an_entry_that_stays_as_it_is_is_not_kept(void **state) {
         World *w = *state;
         free(start_with_kernel(w, BOOT_BEFORE));

@@ -9,7 +9,7 @@ static void hear(const char *line, void *userdata) {
         assert_int_equal(strv_extend(userdata, line), 0);
 }
 
-/* Both programs print their arguments, one a line, and what descriptor 3 is. */
+/* Both programs print their arguments, one per line, and what descriptor 3 is. */
 static LaunchOptions options(const Scratch *s) {
         static const char *const programs[] = {"bootkeep-scan", "bootkeep-build"};
         for (size_t i = 0; i < ELEMENTSOF(programs); i++) {
@@ -21,7 +21,7 @@ static LaunchOptions options(const Scratch *s) {
         return (LaunchOptions){.libexec = s->path, .trust_ctime = true};
 }
 
-/* Ends JOB and returns what it was told. */
+/* Waits for JOB and returns the arguments that it got. */
 static char **told(Job *j) {
         char **lines = NULL;
         struct pollfd p = {.fd = job_get_process_fd(j), .events = POLLIN};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Locks: their story, and every sequence of what three clients may do to two volumes and the reboot lock. */
+/* Locks: examples, and every sequence of what three clients may do to two volumes and the reboot lock. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -70,8 +70,8 @@ static void the_reboot_lock_stops_the_others(void **state) {
         assert_ptr_equal(lock_next(&l, &reboot), &second);
 }
 
-/* The exploration. A node is who holds and who waits in which order; it is set up anew in real locks for each
- * move. */
+/* The exploration. A node is given by the holders and the order of the waiters; it is set up in real locks
+ * for each move. */
 
 enum { CLIENTS = 3, VOLUMES = 2, REBOOT = VOLUMES, LOCKS };
 
@@ -125,7 +125,7 @@ static Node take_down(World *w) {
         return n;
 }
 
-/* The reboot is granted when nothing holds it up; here: when no volume is held. */
+/* The reboot lock is granted when nothing holds it up; here: when no volume is locked. */
 static bool is_idle(const World *w) {
         return w->locks[0].holder == 0 && w->locks[1].holder == 0;
 }
@@ -212,13 +212,13 @@ static void check(const Node *before, const Node *n) {
                 /* never a volume lock granted while the reboot lock is held */
                 if (i != REBOOT && before->holder[REBOOT] != 0 && n->holder[REBOOT] != 0)
                         assert_true(n->holder[i] == before->holder[i] || n->holder[i] == 0);
-                /* whoever holds does not wait, and nobody waits twice */
+                /* a holder does not wait, and nobody waits twice */
                 for (unsigned c = 0; c < CLIENTS && n->line[i][c]; c++) {
                         assert_int_not_equal(n->line[i][c], n->holder[i]);
                         for (unsigned d = 0; d < c; d++)
                                 assert_int_not_equal(n->line[i][c], n->line[i][d]);
                 }
-                /* nobody waits for what is free, but where the reboot is in the way or held up */
+                /* nobody waits for a free lock, unless the reboot lock is in the way or held up */
                 if (i != REBOOT && n->holder[i] == 0 && n->holder[REBOOT] == 0)
                         assert_int_equal(n->line[i][0], 0);
         }

@@ -58,7 +58,7 @@ static char *world_report(World *w) {
         return text;
 }
 
-/* The record that is expected of FILE (a path outside), told as PATH. */
+/* The expected record for FILE (a path outside), reported as PATH. */
 static char *hold_record(const char *file, const char *path, const char *kind) {
         struct stat st;
         char *text = NULL;
@@ -107,7 +107,7 @@ static void files_of_the_host_and_of_the_volume_are_told(void **state) {
         own = hold_record(inside, path, "locked");
         (void) snprintf(both, sizeof(both), "%s%s", host, own);
         world_reports(w, both);
-        w->root.mount.target = (char *) "/"; /* the running system's own: the host's are its */
+        w->root.mount.target = (char *) "/"; /* the running system itself: its files are those of the host */
         world_reports(w, host);
         free(host);
         free(own);
@@ -158,7 +158,7 @@ static void what_is_mounted_on_the_volume_is_not_it(void **state) {
         shell("mount -t tmpfs none %s/v/var && touch %s/v/var/bootkeep-test.lock", s->path, s->path);
         world_add(w, "/var/bootkeep-test.lock", false);
         world_reports(w, "");
-        assert_false(w->watcher.covered); /* nothing is to be watched there */
+        assert_false(w->watcher.covered); /* there is nothing to watch there */
         world_free(w);
         shell("umount %s/v/var", s->path);
 }
@@ -226,7 +226,7 @@ static void coming_and_going_is_an_event_use_is_not(void **state) {
         world_free(w);
 }
 
-/* Dates PATH so many seconds after the boot. */
+/* Sets the times of PATH to this many seconds after boot. */
 static void date_from_boot(const char *path, int64_t seconds) {
         struct timespec now, up;
         assert_int_equal(clock_gettime(CLOCK_REALTIME, &now), 0);
@@ -246,7 +246,7 @@ static void what_was_made_since_the_boot_holds(void **state) {
         world_reports(w, record);
         date_from_boot(path, 5);
         world_reports(w, record);
-        date_from_boot(path, -1000000); /* dated back, but made since */
+        date_from_boot(path, -1000000); /* backdated, but created since */
         struct statx stx;
         assert_int_equal(statx(AT_FDCWD, path, 0, STATX_BTIME, &stx), 0);
         if (stx.stx_mask & STATX_BTIME)
@@ -255,7 +255,7 @@ static void what_was_made_since_the_boot_holds(void **state) {
         world_free(w);
 }
 
-/* On a file system that does not say when a file was made: so only its last writing tells. */
+/* On a file system that does not record when a file was created, so only the last write counts. */
 static void what_is_older_than_the_boot_is_said_and_does_not_hold(void **state) {
         Scratch *s = *state;
         scratch_unshare(s);
@@ -279,7 +279,7 @@ static void what_is_older_than_the_boot_is_said_and_does_not_hold(void **state) 
         world_reports(w, expected);
         world_free(w);
         w = world_new(s);
-        world_add(w, path, false); /* who has a lock on it runs, however old it is */
+        world_add(w, path, false); /* the owner of a lock on it is running, however old the file is */
         record = hold_record(path, path, "locked");
         world_reports(w, record);
         free(record);

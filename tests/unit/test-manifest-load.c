@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Which file of a volume is its manifest, and what must be true of it before a byte of it is believed. Needs
- * root: the files must be root's. */
+/* Which file on a volume is its manifest, and what must be true of it before a byte of it is honoured.
+ * Requires root: the files must belong to root. */
 
 #include "fixture.h"
 
@@ -75,15 +75,14 @@ static void a_link_that_leads_nowhere_does_not_bring_back_the_vendors(void **sta
         loads(s, BOOTKEEP_MANIFEST_ADMIN, "/linked");
 }
 
-/* LINK, a symbolic link on the way to PLACE, is why it is refused; TEXT: where it leads, and what is wrong.
- */
+/* LINK, a symbolic link in the path to PLACE, is why it is refused; TEXT: its target, and what is wrong. */
 static void refuses_link(const Scratch *s, const char *place, const char *link, const char *text) {
         _cleanup_free_ char *reason = NULL;
         assert_int_equal(strprintf(&reason, "%s: %s is a symbolic link to %s", place, link, text), 0);
         refuses(s, reason);
 }
 
-/* A link on the way to a manifest that leads nowhere, of each kind, in both places. */
+/* A bad link in the path to a manifest, of each kind, in both places. */
 static void every_link_that_leads_nowhere_is_refused(void **state) {
         const Scratch *s = *state;
         static const struct {
@@ -111,7 +110,7 @@ static void every_link_that_leads_nowhere_is_refused(void **state) {
                 }
 }
 
-/* Of links that lead to links the one is named whose words lead nowhere. */
+/* Of links that lead to links, the one is named whose target does not exist. */
 static void the_link_that_is_to_blame_is_named(void **state) {
         const Scratch *s = *state;
         make_link(s, ADMIN, "/srv/first");
@@ -125,7 +124,7 @@ static void the_link_that_is_to_blame_is_named(void **state) {
         refuses_link(s, BOOTKEEP_MANIFEST_ADMIN, "/srv/second", "../real: nothing is there");
 }
 
-/* Where links lead to a folder, and in that is no manifest, there is none. */
+/* If links lead to a folder without a manifest, there is none. */
 static void a_link_to_a_folder_without_a_manifest_means_none(void **state) {
         const Scratch *s = *state;
         scratch_write(s, "srv/bootkeep/other", "");
@@ -151,7 +150,7 @@ static void links_inside_the_volume_are_followed(void **state) {
         make_link(s, ADMIN, "../../srv/manifest.xml");
         loads(s, BOOTKEEP_MANIFEST_ADMIN, "/linked");
         assert_int_equal(unlinkat(s->fd, ADMIN, 0), 0);
-        make_link(s, ADMIN, "/srv/manifest.xml"); /* as a chroot would see it */
+        make_link(s, ADMIN, "/srv/manifest.xml"); /* as seen in a chroot */
         loads(s, BOOTKEEP_MANIFEST_ADMIN, "/linked");
 }
 
@@ -168,7 +167,7 @@ static void links_cannot_lead_out(void **state) {
                 _cleanup_free_ char *text = NULL;
                 const char *target = targets[i] ? targets[i] : outside;
                 make_link(&inner, ADMIN, target);
-                /* ".." at the root stays there: nothing of that name inside */
+                /* ".." at the root stays there: there is nothing of that name inside */
                 assert_int_equal(strprintf(&text, "%s: nothing is there", target), 0);
                 refuses_link(&inner, BOOTKEEP_MANIFEST_ADMIN, BOOTKEEP_MANIFEST_ADMIN, text);
                 assert_int_equal(unlinkat(inner.fd, ADMIN, 0), 0);
@@ -261,7 +260,7 @@ static void only_root_may_own_and_write_it(void **state) {
         refuses(s, BOOTKEEP_MANIFEST_ADMIN ": not owned by root");
 }
 
-/* Each folder on the way to what is read: whoever may change it could bring another file of root's there. */
+/* Each folder in the path of what is read: anybody who can change it could put another file of root there. */
 static void only_root_may_change_the_folders_on_the_way(void **state) {
         const Scratch *s = *state;
         static const char *const folders[] = {"/", "/etc", "/etc/bootkeep", "/srv", "/srv/a"};
@@ -317,7 +316,7 @@ static void every_place_looked_at_is_armed(void **state) {
         _cleanup_(manifest_freep) Manifest *m = NULL;
         _cleanup_free_ char *why = NULL;
         assert_int_equal(manifest_load(&(Walk){s->fd, &arm}, &m, &why), -ENOENT);
-        assert_int_equal(counts[ARM_MISSING], 2); /* `etc` and `usr` could come */
+        assert_int_equal(counts[ARM_MISSING], 2); /* `etc` and `usr` could appear */
 
         memset(counts, 0, sizeof(counts));
         scratch_write(s, ADMIN, MANIFEST("/admin"));
@@ -329,14 +328,14 @@ static void every_place_looked_at_is_armed(void **state) {
         scratch_write(s, ADMIN, "broken");
         Manifest *none = NULL;
         assert_int_equal(manifest_load(&(Walk){s->fd, &arm}, &none, &why), -EBADMSG);
-        assert_int_equal(counts[ARM_NODE], 1); /* so that its mending is seen */
+        assert_int_equal(counts[ARM_NODE], 1); /* so that a correction is noticed */
 }
 
 static int refuse_arm(int fd, ArmKind kind, void *userdata) {
         return -ENOSPC;
 }
 
-/* Mends the folder at the moment in which it is armed. */
+/* Corrects the folder at the moment when it is armed. */
 static int mend_arm(int fd, ArmKind kind, void *userdata) {
         struct stat st;
         unsigned *n = userdata;
@@ -367,7 +366,7 @@ static void a_bad_folder_is_armed_and_then_looked_at_again(void **state) {
         manifest_free(m);
 }
 
-/* Refuses the second time that something is missing: at the vendor's place. */
+/* Fails the second time that something is missing: at the vendor's place. */
 static int refuse_second(int fd, ArmKind kind, void *userdata) {
         unsigned *n = userdata;
         return kind == ARM_MISSING && ++*n == 2 ? -ENOSPC : 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Manifests, good, wrong and hostile: what is accepted, what is refused, and in what words. Every document
- * goes to the schema alone too: what it says and what the program says must not contradict each other. */
+/* Manifests, valid, invalid and hostile: what is accepted, what is refused, and with what message. Every
+ * document is also checked against the schema alone: schema and program must not contradict each other. */
 
 /* tests: manifest/manifest.c manifest/manifest-parse.c manifest/manifest-node.c */
 /* tests: manifest/manifest-value.c manifest/manifest-xml.c manifest/manifest-order.c manifest/refusal.c */
@@ -47,7 +47,7 @@ static const char example[] =
         "  <copy role=\"misc\" from=\"/boot/splash.bmp\" to=\"/splash.bmp\"/>\n"
         "</bootcaches>";
 
-/* What the schema is to say instead of its own verdict, if not 0; how often it was asked. */
+/* What the schema check returns instead of its own verdict, if not 0; how often it was called. */
 static int schema_says;
 static unsigned n_asked;
 
@@ -180,7 +180,7 @@ static void good_documents_are_accepted_by_both(void **state) {
         accepts(DOCUMENT("<copy role='misc' from='/a' to='/b'> <!-- c --> </copy>"));
 }
 
-/* Wrong in form: the schema must refuse it as well. */
+/* Wrong in form: the schema must reject it as well. */
 static void what_is_wrong_in_form_is_refused_by_both(void **state) {
         static const struct {
                 const char *text, *words;
@@ -332,7 +332,7 @@ static void circles_that_templates_show_are_refused(void **state) {
                 "dependency cycle between caches: a -> b -> c -> e -> a");
         refuses(DOCUMENT(MAKES("a", EACH, "/x%i", "/y%i") MAKES("b", EACH, "/y%i", "/x%i")), "a -> b -> a");
         refuses(DOCUMENT(MAKES("a", EACH, "/d", "/d/%i")), "a -> a");
-        /* one instance of another pattern, or an equal beginning of a name, is not the same */
+        /* an instance of another pattern, or a name with the same beginning, is not the same */
         accepts(DOCUMENT(MAKES("a", EACH, "/x%i", "/y%i") MAKES("b", "each='/f/*'", "/y%i", "/x%i")));
         accepts(DOCUMENT(MAKES("a", "", "/x", "/xy") MAKES("b", "", "/xy/z", "/xyz")));
         accepts(DOCUMENT(MAKES("b", EACH, "/y%i", "/z%i") MAKES("a", EACH, "/x%i", "/y%i")));
@@ -576,7 +576,7 @@ static void a_circle_is_told_to_its_end(void **state) {
                 "a -> b -> a");
 }
 
-/* What the tables accept is accepted only if the schema, which is published, does so too. */
+/* What the tables accept is accepted only if the published schema accepts it, too. */
 static void the_schema_has_the_last_word(void **state) {
         static const char text[] = DOCUMENT("");
         Manifest *m = NULL;
@@ -612,7 +612,7 @@ static void roles_and_helpers_have_names(void **state) {
         assert_null(helper_type_to_string(_HELPER_TYPE_INVALID));
 }
 
-/* What the fuzzer starts from is also judged: `good-…` is accepted, all else refused. */
+/* The seeds of the fuzzer are checked, too: `good-…` is accepted, everything else refused. */
 static void the_corpus_is_judged_by_its_names(void **state) {
         const char *source = getenv("TESTS_SOURCE");
         if (!source)

@@ -81,7 +81,7 @@ static void links_that_udev_knows_are_names(void **state) {
         assert_false(match_volume(r, "/dev/disk/by-id/nothing"));
 }
 
-/* Whoever asks may be anybody, and the daemon must not be led to a place that does not answer. */
+/* Anybody may ask, and the daemon must not be led to a place that does not respond. */
 static void node_is_found_below_dev_and_nowhere_else(void **state) {
         const Scratch *s = *state;
         Disk d;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What `bootkeepctl monitor` prints of what changed, and that it says nothing of what did not. */
+/* What `bootkeepctl monitor` prints about changes, and that it prints nothing about what did not change. */
 
 #include "ctl/monitorline.h"
 
@@ -18,7 +18,7 @@ static Printed printed_begin(void) {
         return p;
 }
 
-/* All lines without the moment, which each begins with; in JSON "N" is in its place. */
+/* All lines without the time that each begins with; in JSON "N" is in its place. */
 static char *printed_end(Printed *p) {
         static const char moment[] = "2026-08-22 10:11:12", key[] = "{\"time\":";
         (void) fflush(stdout);
@@ -117,7 +117,7 @@ static void a_new_state_is_said_with_its_reason(void **state) {
                 "{\"time\":N,\"event\":\"state\",\"volume\":\"sda2\",\"state\":\"stale\",\"reason\":\"held\","
                 "\"before\":\"fresh\"}\n");
         set(&before->state, "stale");
-        changes(&plain, before, now, "  sda2  stale: held\n"); /* another reason is news, too */
+        changes(&plain, before, now, "  sda2  stale: held\n"); /* a different reason is news, too */
 }
 
 static void trust_is_said(void **state) {
@@ -154,7 +154,7 @@ static void caches_and_helpers_are_said_when_they_change(void **state) {
         add_cache(now, "initramfs", "6.2", NULL);
         add_cache(now, "initramfs", "6.1", "gone");
         add_cache(now, "depmod", "", "new");
-        add_cache(now, "entry", "", NULL); /* what is new and fresh is no news */
+        add_cache(now, "entry", "", NULL); /* something new and fresh is not news */
         add_cache(now, "uki", "", "never");
         add_helper(now, "sda1", "xbootldr", NULL);
         add_helper(now, "sda1", "esp", NULL);

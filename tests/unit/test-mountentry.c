@@ -12,8 +12,8 @@ static uint64_t mount_id(const char *path) {
         return stx.stx_mnt_id;
 }
 
-/* Mounts DEVICE with OPTIONS below the scratch folder, reads its entry and unmounts it, before anything is
- * checked: a failing test leaves no device busy. Returns what mount_entry_find did. */
+/* Mounts DEVICE with OPTIONS below the scratch folder, reads its entry and unmounts it before anything is
+ * checked, so that a failing test leaves no device busy. Returns the result of mount_entry_find. */
 static int entry_of(const Scratch *s, const char *device, const char *options, MountEntry *ret) {
         char target[128];
         (void) snprintf(target, sizeof(target), "%s/mnt", s->path);
@@ -87,7 +87,7 @@ static void what_is_not_on_a_disk_is_none(void **state) {
         scratch_unshare(s);
         disk_attach(&d, s, "20M", NULL, false);
         int on_tmpfs = entry_of(s, "tmpfs", "rw -t tmpfs", &e);
-        /* the name of a disk as its source makes no disk of a tmpfs */
+        /* the name of a disk as its source does not make a tmpfs a disk */
         int named = entry_of(s, d.node, "rw -t tmpfs", &e);
         disk_detach(&d);
         assert_int_equal(on_tmpfs, 0);
@@ -124,7 +124,7 @@ static void facts_become_an_entry(void **state) {
         (void) snprintf(name, sizeof(name), "%s", d.name);
         int r = from_facts(&d, (MountFacts){.source = d.node, .root = "/@", .read_only = true}, &e);
         int r2 = from_facts(&d, (MountFacts){.source = "/dev/root"}, &renamed);
-        /* a device of another is none of its source's */
+        /* a device of another kind is not that of its source */
         int none = from_facts(&d, (MountFacts){.source = d.node, .devno = makedev(7, 0xffff)}, &gone);
         int anonymous = from_facts(&d, (MountFacts){.source = "none", .devno = makedev(0, 40)}, &gone);
         int no_disk = from_facts(&d, (MountFacts){.source = "/dev/null", .devno = makedev(0, 40)}, &gone);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Each test is done twice, once with each source of the mount table: they say the same. */
+/* Each test runs twice, once with each source of the mount table: the results are the same. */
 
 #include "daemon/world/mounts.h"
 
@@ -15,7 +15,7 @@ typedef struct World {
         const MountSource *source;
         Mounts *table;
         int home;   /* the namespace of the machine */
-        int root;   /* and "/" in it, which is not the namespace's own in a chroot */
+        int root;   /* and "/" in it, which in a chroot is not that of the namespace */
         char *said; /* "added a", a line for each change; places are below the scratch folder */
 } World;
 
@@ -41,7 +41,7 @@ static bool is_readable(const World *w) {
         return p.revents & POLLIN;
 }
 
-/* Looks once more; what is told by it must be EXPECTED. */
+/* Reads once more; the changes reported must be EXPECTED. */
 static void says(World *w, const char *expected) {
         free(w->said);
         w->said = strdup("");
@@ -50,7 +50,7 @@ static void says(World *w, const char *expected) {
         assert_string_equal(w->said, expected);
 }
 
-/* ... and it was worth to look. */
+/* ... and there was something to read. */
 static void comes(World *w, const char *expected) {
         assert_true(is_readable(w));
         says(w, expected);
@@ -69,7 +69,7 @@ static int setup(void **state) {
         return 0;
 }
 
-/* Leaves the namespace, and with it all that was mounted there. */
+/* Leaves the namespace, and with it everything mounted there. */
 static int teardown(void **state) {
         World *w = *state;
         Scratch *s = w->scratch;
@@ -89,7 +89,7 @@ static int teardown(void **state) {
         return r;
 }
 
-/* From here on the changes are told. */
+/* From here on changes are recorded. */
 static void follow(World *w) {
         int r = mounts_new(w->source, &w->table);
         if (r == -EINVAL || r == -EPERM || r == -ENOSYS)
@@ -102,7 +102,7 @@ static void make_fs(const World *w, const char *type) {
         shell("mkfs.%s -q %s >/dev/null 2>&1 && cd %s && mkdir a b c", type, w->disk.node, w->scratch->path);
 }
 
-/* A namespace with a disk of SIZE that has a file system of TYPE, and folders to mount it at. */
+/* A namespace with a disk of SIZE with a file system of TYPE, and folders to mount it on. */
 static void begin_with(World *w, const char *size, const char *type) {
         scratch_unshare(w->scratch);
         disk_attach(&w->disk, w->scratch, size, NULL, false);
@@ -161,9 +161,9 @@ static void remounts_are_told(void **state) {
         comes(w, "changed a ro\n");
         in_folder(w, "mount -o remount,rw a");
         comes(w, "changed a\n");
-        in_folder(w, "mount -o remount,bind,ro a"); /* the mount alone */
+        in_folder(w, "mount -o remount,bind,ro a"); /* only the mount */
         comes(w, "changed a ro\n");
-        in_folder(w, "mount -o remount,bind,rw,noatime a"); /* an option that is none of ours */
+        in_folder(w, "mount -o remount,bind,rw,noatime a"); /* an option that does not matter to us */
         comes(w, "changed a\n");
         in_folder(w, "mount -o remount,bind,nodev a");
         comes(w, "");
@@ -286,7 +286,7 @@ static void a_mount_that_took_the_place_of_another_is_another(void **state) {
         do_mount(w, "", "a");
         comes(w, "added a\n");
         in_folder(w, "umount a");
-        /* the same device, with what another image has */
+        /* the same device, with the content of another image */
         shell("cp %s/disk %s/other && losetup -d %s && losetup %s %s/other", w->scratch->path,
               w->scratch->path, w->disk.node, w->disk.node, w->scratch->path);
         do_mount(w, "", "a");
@@ -298,7 +298,7 @@ static void a_volume_does_not_hide_behind_the_id_of_another(void **state) {
         begin(w);
         do_mount(w, "", "a");
         comes(w, "added a\n");
-        in_folder(w, "umount a && mount -t tmpfs none a"); /* most likely of the same id */
+        in_folder(w, "umount a && mount -t tmpfs none a"); /* most likely with the same ID */
         comes(w, "removed a\n");
 }
 
@@ -327,7 +327,7 @@ static void what_is_mounted_elsewhere_is_not_ours(void **state) {
 static void a_pushed_aside_mount_is_still_followed(void **state) {
         World *w = *state;
         begin(w);
-        /* a is shared with b, so what is mounted on b/x comes to a/x too, below what is there already */
+        /* a is shared with b, so what is mounted on b/x also appears on a/x, below what is there already */
         in_folder(w,
                   "mount -t tmpfs none a && mount --make-private a && mkdir a/x && mount --make-shared a && "
                   "mount --bind a b && mount --make-slave a");
@@ -353,8 +353,8 @@ static void a_mount_moved_over_a_volume_covers_it(void **state) {
         comes(w, "added a/in\n");
 }
 
-/* A volume on a/x/deep, covered by a tmpfs on a/x, and one more that was mounted on b/x, of which a is a
- * slave: that came to a/x below the other. */
+/* A volume on a/x/deep, covered by a tmpfs on a/x, and another one mounted on b/x, of which a is a slave:
+ * that appeared on a/x below the first. */
 static void begin_pushed_aside(World *w) {
         begin(w);
         in_folder(

@@ -6,7 +6,7 @@
 
 #include "scratch.h"
 
-/* A disk that can be pulled: an empty loop device of a number that nobody else takes. */
+/* A disk that can be pulled: an empty loop device with a number that nobody else uses. */
 typedef struct Device {
         int control, number;
         dev_t devno;
@@ -19,7 +19,7 @@ static void device_plug(Device *d) {
                 skip();
         *d = (Device){.control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), .number = 10000 + getpid()};
         assert_true(d->control >= 0);
-        /* another process namespace may have the same numbers, or one that was killed may have left it */
+        /* another PID namespace may have the same numbers, or a killed test may have left it behind */
         while (ioctl(d->control, LOOP_CTL_ADD, d->number) < 0) {
                 assert_int_equal(errno, EEXIST);
                 d->number += 1000;
@@ -29,7 +29,7 @@ static void device_plug(Device *d) {
         d->devno = st.st_rdev;
 }
 
-/* udevd may be looking at it, which makes it busy. */
+/* udevd may be probing it, which makes it busy. */
 static void device_pull(Device *d) {
         int r = -1;
         for (int i = 0; i < 100 && r < 0; i++) {
@@ -70,12 +70,12 @@ static void a_mount_stays_when_its_device_is_pulled(void **state) {
         device_pull(&d);
         assert_int_equal(r2, 0);
         says(s, "+/a ");
-        assert_int_equal(mount_set_begin(s), 0); /* listed anew */
+        assert_int_equal(mount_set_begin(s), 0); /* listed again */
         assert_int_equal(mount_set_add(s, 7, 1, &f), 0);
         says(s, "");
         mount_set_remove(s, 7);
         says(s, "-/a ");
-        assert_int_equal(mount_set_add(s, 7, 1, &f), 0); /* nothing is known of it any more */
+        assert_int_equal(mount_set_add(s, 7, 1, &f), 0); /* nothing is known about it any more */
         says(s, "");
 }
 
@@ -110,19 +110,20 @@ static void what_a_renewed_mount_is_like_is_told_once(void **state) {
         assert_int_equal(mount_set_add(s, 8, 1, &tmpfs), 0);
         says(s, "+/a ");
         assert_int_equal(mount_set_volumes(s, &volumes, &n), 0);
-        assert_int_equal(n, 1); /* a tmpfs is none */
+        assert_int_equal(n, 1); /* a tmpfs is not one */
         assert_int_equal(volumes[0], 7);
         free(volumes);
         assert_int_equal(
                 mount_set_renew(s, 7, 1, &(MountFacts){.target = "/a", .root = "/", .read_only = true}), 0);
         says(s, "~/a ");
         says(s, "");
-        /* another subvolume's name, or moved: list anew */
+        /* renamed subvolume, or moved: list again */
         assert_int_equal(mount_set_renew(s, 7, 1, &(MountFacts){.target = "/a", .root = "/@"}), 1);
         assert_int_equal(mount_set_renew(s, 7, 1, &(MountFacts){.target = "/b", .root = "/"}), 1);
 }
 
-/* Changes one fact of the mount 7 at a time, and what is mounted on it; what is told of that, by lines. */
+/* Changes one property of the mount 7 at a time, and what is mounted on it; and what is reported, as
+ * lines. */
 static int tell_of_each_fact(dev_t devno, dev_t other, char *said) {
         MountFacts f = ext4_of(devno, "/a"),
                    tmpfs = {.id = 8, .root = "/", .fstype = "tmpfs", .target = "/a"};
@@ -141,7 +142,7 @@ static int tell_of_each_fact(dev_t devno, dev_t other, char *said) {
                         r = mount_set_add(s, 7, 1, &f);
                 if (r >= 0)
                         r = mount_set_add(s, 8, fact == 7 ? 7 : 1, &tmpfs);
-                if (fact == 8) /* on the same place as the mount: it is not sure which is on top */
+                if (fact == 8) /* in the same place as the mount: it is not certain which is on top */
                         r = r == 1 ? 0 : -EPROTO;
                 if (r >= 0)
                         r = mount_set_tell(s, on_change, said);
@@ -176,7 +177,7 @@ static void each_fact_of_a_mount_counts(void **state) {
                                   "~/a | "     /* read-only */
                                   "~/b | "     /* moved */
                                   "-/b | "     /* covered */
-                                  "+/b | ");   /* and no longer, or not for sure */
+                                  "+/b | ");   /* and no longer, or not for certain */
 }
 
 static void on_cover(const MountEntry *on, const char *target, void *userdata) {
@@ -203,9 +204,9 @@ static void mounts_within_a_told_one_are_told(void **state) {
         device_pull(&d);
         assert_int_equal(r2, 0);
         assert_int_equal(mount_set_add(s, 8, 7, &tmpfs), 0);
-        says_covers(s, ""); /* it is not told itself */
+        says_covers(s, ""); /* it is not reported itself */
         says(s, "+/a ");
-        says_covers(s, ""); /* that was there before */
+        says_covers(s, ""); /* that existed before */
         tmpfs.target = "/a/x";
         assert_int_equal(mount_set_add(s, 9, 7, &tmpfs), 0);
         tmpfs.target = "/b";
@@ -229,7 +230,7 @@ static void mounts_within_a_told_one_are_told(void **state) {
         tmpfs.target = "/a/z";
         assert_int_equal(mount_set_add(s, 9, 7, &tmpfs), 0);
         says_covers(s, "/a/x on /a, /a/z on /a, ");
-        mount_set_remove(s, 7); /* with the one that it is within it is of no interest */
+        mount_set_remove(s, 7); /* if the one that contains it is of no interest */
         mount_set_remove(s, 9);
         says(s, "-/a ");
         says_covers(s, "");

@@ -94,7 +94,7 @@ static void whoever_lost_his_parent_is_counted(void **state) {
 static void what_cannot_be_is_told(void **state) {
         static const Mount mounts[] = {{20, 1, "/"}, {30, 20, "/a"}};
         _cleanup_(mount_tree_freep) MountTree *t = tree_of(mounts, ELEMENTSOF(mounts));
-        assert_int_equal(mount_tree_add(t, 30, 20, "/a"), 0); /* told twice */
+        assert_int_equal(mount_tree_add(t, 30, 20, "/a"), 0); /* reported twice */
         assert_int_equal(mount_tree_add(t, 30, 20, "/b"), 1); /* somewhere else */
         assert_int_equal(mount_tree_add(t, 31, 20, "/a"), 1); /* two in one place */
         assert_true(mount_tree_reaches(t, 31));

@@ -39,7 +39,7 @@ static void a_name_is_never_given_to_two_contents(void **state) {
         assert_int_equal(naming_apply(&s, &none, NULL), 0);
         size_t usual = strlen(wanted_to(&s, "/linux")->path);
 
-        /* the old set has another content under that very name */
+        /* the old set has different content under that very name */
         (void) carry(&old, ROLE_REQUIRED, "/linux", wanted_to(&s, "/linux")->path, "kernel 0");
         wanted_set_done(&s);
         want(&s, ROLE_REQUIRED, "/linux", "kernel 1");
@@ -74,7 +74,7 @@ static void a_file_where_another_needs_a_folder_is_refused(void **state) {
         free(reason);
         wanted_set_done(&s);
 
-        /* under the name of its content it is in nobody's way */
+        /* with a name derived from its content it is not in the way */
         want(&s, ROLE_REQUIRED, "/linux", "kernel");
         want(&s, ROLE_ENTRY, "/e.conf", "linux /linux\n");
         want(&s, ROLE_REQUIRED, "/linux/more", "m");

@@ -60,7 +60,7 @@ static void what_is_wanted_is_carried(void **state) {
         helper_record_done(&next);
 }
 
-/* A content keeps its boot, not a name. */
+/* The boot belongs to the content, not to the name. */
 static void what_stands_there_since_an_earlier_boot_keeps_it(void **state) {
         World *w = *state;
         HelperRecord next = HELPER_RECORD_NULL;
@@ -148,7 +148,7 @@ static void what_is_kept_stands_there(void **state) {
         helper_record_done(&next);
 }
 
-/* Removed from its end: entries before what they name. */
+/* Removed from the end: entries before what they name. */
 static void an_intent_names_what_may_come_and_keeps_what_is_carried(void **state) {
         char *directories[] = {(char *) "/d", (char *) "/d/new", NULL}, expected[64];
         World *w = *state;
@@ -167,7 +167,7 @@ static void an_intent_names_what_may_come_and_keeps_what_is_carried(void **state
         world_name(w);
         world_look(w);
         w->views[3].standing = w->views[4].standing = STANDING_OTHER;
-        w->views[1].sector = false; /* it stands beside first */
+        w->views[1].sector = false; /* it gets its second name first */
         assert_int_equal(world_decide(w), 0);
         assert_int_equal(next_record_intent(&w->record, w->plan, directories, &intent), 0);
         assert_true(intent.intent);

@@ -4,7 +4,7 @@
 
 #include "helperworld.h"
 
-/* TO is wanted, and what the record says of PATH is in its way. */
+/* TO is wanted, and PATH, according to the record, is in its way. */
 static void block(World *w, CopyRole wanted, const char *to, CopyRole carried, const char *path) {
         want(&w->wanted, wanted, to, "new");
         world_name(w);
@@ -21,7 +21,7 @@ static void a_misc_file_in_the_way_goes_first(void **state) {
                 block(w, ROLE_REQUIRED, pairs[i][0], ROLE_MISC, pairs[i][1]);
                 (void) carry(&w->record.carried, ROLE_MISC, "/ax", "/ax", "beside");
                 w->in.force = false;
-                /* half of it stays, so that no guard holds it */
+                /* half of it is kept, so that no guard refuses */
                 want(&w->wanted, ROLE_MISC, "/ax", "beside");
                 free(w->wanted.items[1].path);
                 w->wanted.items[1].path = copy("/ax");
@@ -69,7 +69,7 @@ static void what_nobody_knows_of_is_a_strangers(void **state) {
         assert_int_equal(world_decide(w), -EEXIST);
         assert_non_null(strstr(w->reason, "/a/b cannot be written"));
         w->views[0] = (HelperView){};
-        assert_int_equal(world_decide(w), 0); /* the misc file is told of when it is written */
+        assert_int_equal(world_decide(w), 0); /* the misc file is reported when it is written */
         assert_null(w->plan->drop);
 }
 
@@ -108,12 +108,12 @@ static void what_is_not_in_the_way_stays(void **state) {
         (void) carry(&w->record.carried, ROLE_MISC, "/x/y", "/x/y", "old");
         want(&w->wanted, ROLE_BOOTER, "/x", "new");
         w->wanted.items[1].path = copy("/x");
-        w->views[1] = (HelperView){.standing = STANDING_OTHER}; /* it is a file already */
+        w->views[1] = (HelperView){.standing = STANDING_OTHER}; /* it already is a file */
         assert_int_equal(world_decide(w), 0);
         assert_list(w->plan->drop, "/a/b/c");
 }
 
-/* A file that is in the way of two goes once. */
+/* A file that is in the way of two is removed once. */
 static void each_goes_once(void **state) {
         World *w = *state;
         block(w, ROLE_BOOTER, "/a/b", ROLE_MISC, "/a");

@@ -31,7 +31,7 @@ static void print_verbs(void) {
         (void) puts("VERBS");
 }
 
-/* Parses what follows the name of the program, up to NULL. What was printed and logged comes back in
+/* Parses the arguments after the name of the program, up to NULL. Output and log are returned in
  * *RET_TEXT. */
 static int parse(Values *v, char **ret_text, ...) {
         const Option options[] = {

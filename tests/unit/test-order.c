@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What depends on what, told by paths; and that thousands of paths are as nothing. */
+/* What depends on what, according to paths; and that thousands of paths cost next to nothing. */
 
 #include "fixture.h"
 
@@ -68,13 +68,12 @@ static void directories_count_as_what_is_in_them(void **state) {
         /* all that read it */
         SORTS("201", 3, READS(0, "/d"), WRITES(0, "/0"), READS(1, "/d"), WRITES(1, "/1"), READS(2, "/s"),
               WRITES(2, "/d/e"));
-        /* a common beginning of names is not a directory */
+        /* a common prefix of names is not a directory */
         SORTS("01", 2, READS(0, "/d"), WRITES(0, "/y"), READS(1, "/z"), WRITES(1, "/de"));
         SORTS("01", 2, READS(0, "/d/ef"), WRITES(0, "/y"), READS(1, "/z"), WRITES(1, "/d/e"));
 }
 
-/* All that lies on the way to a path counts, not the first alone, and whatever is not there is passed over.
- */
+/* All directories above a path count, not only the first, and missing ones are skipped. */
 static void every_part_of_a_path_counts(void **state) {
         SORTS("2310", 4, READS(0, "/a/b/c"), WRITES(0, "/y"), READS(1, "/x"), WRITES(1, "/a/b"),
               READS(2, "/s"), WRITES(2, "/a"), READS(3, "/s"), WRITES(3, "/x"));
@@ -101,12 +100,12 @@ static void circles_are_found_with_their_members(void **state) {
                WRITES(2, "/2"), READS(3, "/2"), WRITES(3, "/3"));
         CIRCLE("0321", 4, READS(0, "/1"), WRITES(0, "/0"), READS(1, "/2"), WRITES(1, "/1"), READS(2, "/3"),
                WRITES(2, "/2"), READS(3, "/0"), WRITES(3, "/3"));
-        /* wherever it is met first, it begins with the lowest */
+        /* wherever it is found first, it begins with the lowest */
         CIRCLE("1423", 5, READS(0, "/s"), WRITES(0, "/0"), READS(4, "/1"), WRITES(4, "/4"), READS(2, "/4"),
                WRITES(2, "/2"), READS(3, "/2"), WRITES(3, "/3"), READS(1, "/3"), WRITES(1, "/1"));
         CIRCLE("1423", 5, READS(0, "/s"), WRITES(0, "/0"), READS(1, "/3"), WRITES(1, "/1"), READS(3, "/2"),
                WRITES(3, "/3"), READS(4, "/1"), WRITES(4, "/4"), READS(2, "/4"), WRITES(2, "/2"));
-        /* what leads into it is no member, though it is named last */
+        /* what leads into it is not a member, although it is named last */
         CIRCLE("132", 4, READS(0, "/s"), WRITES(0, "/0"), READS(1, "/2"), WRITES(1, "/1"), READS(2, "/3"),
                WRITES(2, "/2"), READS(3, "/1"), WRITES(3, "/3"), READS(1, "/0"), READS(2, "/0"),
                READS(3, "/0"));
@@ -134,7 +133,7 @@ static void scopes_tell_instances_apart(void **state) {
               {1, ORDER_OUTPUT, "/x%i", "/e/*"});
         SORTS("01", 2, {0, ORDER_SOURCE, "/x%i", "/e/*"}, WRITES(0, "/y"), READS(1, "/z"),
               {1, ORDER_OUTPUT, "/x%i", "/f/*"});
-        /* where there is no %i the scope does not matter */
+        /* without %i the scope does not matter */
         SORTS("10", 2, {0, ORDER_SOURCE, "/d", "/e/*"}, WRITES(0, "/y"), READS(1, "/z"),
               {1, ORDER_OUTPUT, "/d/%i", "/f/*"});
 }

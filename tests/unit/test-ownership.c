@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Which files of the host are believed: whose they are, and who may change the way to them. Needs root: the
+/* Which files of the host are honoured: who owns them, and who can change their paths. Requires root: the
  * files must belong to root. */
 
 #include "fixture.h"
@@ -48,7 +48,7 @@ static void a_folder_may_be_writable_by_roots_group(void **state) {
         }
 }
 
-/* What is wrong with FILE below S: PROBLEM (NULL: nothing), with FOLDER below S (or NULL) in front. */
+/* What is wrong with FILE below S: PROBLEM (NULL: nothing), preceded by FOLDER below S (or NULL). */
 static void checks(const Scratch *s, const char *file, const char *folder, const char *problem) {
         _cleanup_free_ char *path = outer_path(s, file), *why = NULL, *expected = NULL;
         assert_int_equal(ownership_check_host_file(path, &why), 0);
@@ -67,7 +67,7 @@ static void checks(const Scratch *s, const char *file, const char *folder, const
 static void each_folder_on_the_way_counts(void **state) {
         const Scratch *s = *state;
         scratch_write(s, "a/b/x", "");
-        good(s, "a/b/x"); /* /tmp is everybody's, but sticky */
+        good(s, "a/b/x"); /* /tmp is writable by everybody, but sticky */
         static const char *const folders[] = {"", "/a", "/a/b"};
         for (size_t i = 0; i < ELEMENTSOF(folders); i++) {
                 const char *folder = *folders[i] ? folders[i] + 1 : ".";
@@ -79,7 +79,7 @@ static void each_folder_on_the_way_counts(void **state) {
                 if (i + 1 < ELEMENTSOF(folders))
                         good(s, "a/b/x");
                 else
-                        foreign(s, "a/b/x", "/a/b"); /* a hard link to any file of root's can be put beside */
+                        foreign(s, "a/b/x", "/a/b"); /* a hard link to any file of root can be put there */
                 assert_int_equal(fchmodat(s->fd, folder, 0755, 0), 0);
                 if (fchownat(s->fd, folder, 7, 0, 0) < 0)
                         skip();
@@ -111,7 +111,7 @@ static void links_are_followed_and_their_folders_count(void **state) {
                 _cleanup_free_ char *inside = NULL;
                 assert_int_equal(strprintf(&inside, "/%s", folders[i]), 0);
                 assert_int_equal(fchmodat(s->fd, folders[i], 0757, 0), 0);
-                /* "a/b/../../near" is a place beside a */
+                /* "a/b/../../near" is next to a */
                 _cleanup_free_ char *path = outer_path(s, "a/b/link"), *problem = NULL;
                 assert_int_equal(ownership_check_host_file(path, &problem), 0);
                 assert_non_null(problem);
@@ -178,7 +178,7 @@ static void a_relative_path_is_checked_from_where_we_are(void **state) {
         bool good_inside = !problem;
         int link = ownership_check_host_file("a/absolute", &problem);
         assert_int_equal(fchmodat(s->fd, "here", 0757, 0), 0);
-        assert_int_equal(fchmodat(s->fd, "here/a", 0757, 0), 0); /* the first on the way is named */
+        assert_int_equal(fchmodat(s->fd, "here/a", 0757, 0), 0); /* the first in the path is named */
         _cleanup_free_ char *where_we_are = NULL;
         int changed = ownership_check_host_file("a/x", &where_we_are);
         assert_int_equal(fchdir(before), 0);

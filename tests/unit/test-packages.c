@@ -33,7 +33,7 @@ static int lock_flock_shared(int fd) {
 
 static const lock_t locks[] = {lock_fcntl, lock_ofd, lock_part, lock_flock, lock_flock_shared};
 
-/* As a scan that finds the files of PATHS (those that are there) would report them. */
+/* The report of a scan that finds PATHS (those that exist). */
 static void find_files(Report *report, char *const *paths) {
         struct stat st;
         for (; paths && *paths; paths++) {
@@ -118,8 +118,8 @@ static void our_own_lock_counts_too_and_is_not_lost_by_looking(void **state) {
         char *file = file_in(*state, "lock");
         int fd = open(file, O_RDWR | O_CLOEXEC);
         assert_int_equal(lock_fcntl(fd), 0);
-        /* a POSIX lock goes when its process closes any descriptor of the file: so none may be opened to look
-         */
+        /* a POSIX lock is lost when its process closes any descriptor of the file: so none may be opened for
+         * checking */
         for (int i = 0; i < 2; i++)
                 assert_ptr_equal(locked_of((char *[]){file, NULL}), file);
         close(fd);
@@ -156,7 +156,7 @@ static void missing_files_are_passed_over(void **state) {
         free(file);
 }
 
-/* Awaits that a line of /proc/locks has ` -> `: what a waiter looks like. */
+/* Waits until a line of /proc/locks contains ` -> `: that is what a waiter looks like. */
 static void await_waiter(pid_t waiter) {
         char line[256], word[32];
         (void) snprintf(word, sizeof(word), " %i ", waiter);
@@ -174,7 +174,7 @@ static int lock_waiting(int fd) {
         return flock(fd, LOCK_EX);
 }
 
-/* Who waits has nothing yet; its line shows the file of the lock that it waits for. */
+/* A waiter has nothing yet; its line shows the file of the lock that it waits for. */
 static void waiter_does_not_hold(void **state) {
         char *file = file_in(*state, "lock"), *other = file_in(*state, "other");
         int fd = open(file, O_RDWR | O_CLOEXEC);
@@ -182,14 +182,14 @@ static void waiter_does_not_hold(void **state) {
         pid_t waiter = fork();
         assert_true(waiter >= 0);
         if (waiter == 0) {
-                close(fd); /* the lock stays the parent's */
+                close(fd); /* the lock still belongs to the parent */
                 int own = open(file, O_RDWR | O_CLOEXEC);
                 _exit(own >= 0 && lock_waiting(own) >= 0 ? 0 : 1);
         }
         await_waiter(waiter);
         assert_ptr_equal(locked_of((char *[]){file, NULL}), file);
         assert_null(locked_of((char *[]){other, NULL}));
-        close(fd); /* now the waiter gets it, and goes */
+        close(fd); /* now the waiter gets it, and exits */
         int status;
         assert_int_equal(waitpid(waiter, &status, 0), waiter);
         assert_int_equal(status, 0);

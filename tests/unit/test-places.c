@@ -3,7 +3,7 @@
 
 #include "scratch.h"
 
-/* The places of what MANIFEST names on the volume SCRATCH/v, with a blank between them. */
+/* The places of what MANIFEST names on the volume SCRATCH/v, separated by spaces. */
 static void places_are(const Scratch *s, const char *manifest, size_t max, const char *expected) {
         char directory[128], *reason = NULL, **places = NULL, text[1024] = "";
         char *directories[] = {directory, NULL};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What a manifest comes to on a given volume: instances, their order, and what only the volume can tell. */
+/* What a manifest means on a given volume: instances, their order, and what only shows on the volume. */
 
 /* tests: manifest/plan.c manifest/plan-make.c manifest/plan-instances.c */
 /* tests: manifest/plan-order.c manifest/planner.c manifest/machineid.c */
@@ -19,7 +19,7 @@
 #define COPY(role, each, from, to) "<copy role='" role "' " each " from='" from "' to='" to "'/>\n"
 #define MODULES "each='/usr/lib/modules/*'"
 
-/* A plan with all that it points into. */
+/* A plan with everything that it points into. */
 typedef struct Case {
         Manifest *manifest;
         DefinitionSet *builders;
@@ -200,7 +200,7 @@ static void a_pattern_of_hidden_names_matches_neither_the_directory_nor_its_pare
         has_caches(&none, "");
 }
 
-/* Wherever %m stands, a machine id is needed. */
+/* A machine ID is needed wherever %m is used. */
 static void every_use_of_the_machine_id_is_seen(void **state) {
         const Scratch *s = *state;
         static const char two[] = "<cache name='a' builder='b'><source path='/s'/><source path='/%m'/>"
@@ -248,7 +248,7 @@ static void no_watch_left_is_an_error_not_a_refusal(void **state) {
         }
 }
 
-/* The first of two caches needs what the second makes, in a folder that it writes. */
+/* The first of two caches needs an output of the second, in a folder that the second writes. */
 static void the_first_may_need_the_second(void **state) {
         const Scratch *s = *state;
         _cleanup_case_ Case c = {};
@@ -267,7 +267,7 @@ static void a_pattern_has_a_limit_when_expanded(void **state) {
         refuses(s, text, ":2: cannot read ");
 }
 
-/* Nothing in a pattern takes away the meaning of what comes after it. */
+/* Nothing in a pattern changes the meaning of what follows. */
 static void a_backslash_is_a_name_as_any_other(void **state) {
         const Scratch *s = *state;
         _cleanup_case_ Case c = {};
@@ -290,7 +290,7 @@ static void names_without_control_characters_alone_are_instances(void **state) {
         assert_non_null(strstr(c.log, "ignoring 5 names that match /m/*"));
 }
 
-/* It is no matter of the manifest's, and no watch tells that it went: it is to be tried again. */
+/* It has nothing to do with the manifest, and no watch reports that it went away: try again. */
 static void a_mount_in_the_way_is_an_error_not_a_refusal(void **state) {
         Scratch *s = *state;
         scratch_write(s, "m/x", "");
@@ -402,7 +402,7 @@ static void circles_between_instances_are_refused(void **state) {
         scratch_write(s, "m/2/x", "");
         refuses(s, CACHE("a", MODULES, "/x%i", "/y%i") CACHE("b", "each='/m/*'", "/y%i", "/x%i"),
                 ":2: dependency cycle between caches: a 1 -> b 1 -> a 1");
-        /* an output that is another instance's source makes no circle of itself */
+        /* an output that is a source of another instance is not a cycle by itself */
         _cleanup_case_ Case c = {};
         plans(s, CACHE("a", "each='/m/*'", "/x%i", "/y%i"), &c);
 }
@@ -429,7 +429,7 @@ static void too_many_instances_are_refused(void **state) {
         assert_string_equal(of_one.why, PLACE ":2: more than 4096 instances");
 }
 
-/* Makes N matches of /m with names of SIZE bytes. */
+/* Creates N matches of /m with names of SIZE bytes. */
 static void make_matches(const Scratch *s, unsigned n, int size) {
         char name[300];
         assert_int_equal(mkdirat(s->fd, "m", 0755), 0);
@@ -468,7 +468,7 @@ static void all_paths_together_are_limited(void **state) {
         refuses(s, text, ":2: more than 3 MiB of paths in total");
 }
 
-/* 2,048 instances of a cache and of a copy are as many as there may be; one more is not. */
+/* 2,048 instances of a cache and of a copy are the maximum; one more is refused. */
 static void copies_and_caches_share_one_limit(void **state) {
         const Scratch *s = *state;
         make_matches(s, MANIFEST_INSTANCES_MAX / 2, 4);
@@ -511,7 +511,7 @@ static void looking_for_matches_is_limited(void **state) {
         refuses(s, bracket, ":2: matching names");
         shell("cd %s/m && seq -f 'b%%0199.0f' 3100 | xargs touch", s->path);
         refuses(s, CACHE("a", "each='/m/*****'", "/s", "/o%i"),
-                ":2: matching names"); /* though each matches */
+                ":2: matching names"); /* although each matches */
 }
 
 typedef struct Counts {
@@ -532,7 +532,7 @@ static void directories_of_patterns_are_armed_once(void **state) {
         _cleanup_case_ Case missing = {}, present = {};
         scratch_write(s, "etc/machine-id", ID);
         assert_int_equal(plan(s, text, &arm, &missing), 0);
-        assert_int_equal(counts.by_kind[ARM_MISSING], 1); /* `usr` could come */
+        assert_int_equal(counts.by_kind[ARM_MISSING], 1); /* `usr` could appear */
         assert_int_equal(counts.by_kind[ARM_TREE], 0);
         assert_int_equal(counts.by_kind[ARM_NODE], 1); /* the machine id */
         counts = (Counts){};
@@ -565,7 +565,7 @@ static void paths_have_a_limit_when_expanded(void **state) {
                 int n = (int) (place - elsewhere[i]);
                 _cleanup_free_ char *end = NULL;
                 assert_int_equal(strprintf(&end, "%s", place + 2), 0);
-                char *twice = strstr(end, "%%i"); /* as strprintf would make of it */
+                char *twice = strstr(end, "%%i"); /* as formatted by strprintf */
                 if (twice)
                         memmove(twice, twice + 1, strlen(twice));
                 assert_int_equal(strprintf(&other, "%.*s%s%s", n, elsewhere[i], wide, end), 0);

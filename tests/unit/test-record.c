@@ -28,7 +28,7 @@ static void entry_is_copied(void **state) {
 
 static void places_are_those_of_the_last_scan_or_all_while_one_runs(void **state) {
         _cleanup_(record_freep) Record *r = volume("sda2", "/mnt");
-        assert_false(record_has_place(r, "/etc")); /* a scan is still to come */
+        assert_false(record_has_place(r, "/etc")); /* a scan is yet to come */
         r->report = report_new();
         assert_false(record_has_place(r, "/etc"));
         assert_int_equal(report_parse_line(r->report, "PLACE /boot/initrd"), 0);

@@ -8,7 +8,7 @@
 #include "manifest/manifest.h"
 #include "scratch.h"
 
-/* Prints by PRINT into memory and gives the lines to a report. */
+/* Prints with PRINT into memory and feeds the lines to a report. */
 static Report *read_back(const char *text) {
         Report *r = report_new();
         char *copy = strdup(text), *rest = copy;
@@ -36,7 +36,7 @@ static void scan_records_come_back(void **state) {
         Report *r = read_back(line);
         assert_int_equal(r->n_caches, 1);
         assert_string_equal(r->caches[0].name, "initramfs");
-        assert_string_equal(r->caches[0].instance, "6.1 \\x0a"); /* fit for a terminal */
+        assert_string_equal(r->caches[0].instance, "6.1 \\x0a"); /* safe for a terminal */
         assert_false(r->caches[0].fresh);
         assert_string_equal(r->caches[0].reason, "/etc/a b changed (since it was built)");
         report_free(r);
@@ -82,7 +82,7 @@ static void lock_files_come_back(void **state) {
         assert_int_equal(report_parse_line(r, "HOLD /x 0:ffffffff:18446744073709551599 exists"), 0);
         assert_true(r->holds[1].devno == makedev(0, UINT_MAX) && r->holds[1].inode == UINT64_MAX - 16);
         assert_true(r->holds[1].exists);
-        report_drop_details(r); /* they still hold */
+        report_drop_details(r); /* they are still in effect */
         assert_int_equal(r->n_holds, 2);
         for (unsigned i = 2; i < REPORT_HOLDS_MAX; i++)
                 assert_int_equal(report_parse_line(r, "HOLD /x 8:1:2 exists"), 0);
@@ -239,7 +239,7 @@ static void records_and_lines_are_bounded(void **state) {
         report_free(r);
 }
 
-/* A hostile volume must not have us say more on the bus than the bus takes. */
+/* A hostile volume must not make us send more on the bus than the bus accepts. */
 static void reasons_are_given_up_before_names(void **state) {
         Report *r = report_new();
         char line[16384] = "CACHE a b stale /";
@@ -256,7 +256,7 @@ static void reasons_are_given_up_before_names(void **state) {
         }
         assert_true(shown > 100);
         assert_true(kept <= REPORT_BYTES_MAX / 2);
-        assert_true(held <= REPORT_BYTES_MAX); /* what is not shown is not held either */
+        assert_true(held <= REPORT_BYTES_MAX); /* what is not shown is not kept either */
         assert_non_null(strstr(r->caches[0].reason, "is gone"));
         report_free(r);
 

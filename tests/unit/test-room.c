@@ -87,8 +87,8 @@ static void needed_room_is_counted_in_blocks_of_new_files(void **state) {
         memset(text, 'x', sizeof(text) - 1);
         text[sizeof(text) - 1] = 0;
         want(&w->wanted, ROLE_REQUIRED, "/a", text);   /* two blocks */
-        want(&w->wanted, ROLE_ENTRY, "/e.conf", text); /* two, twice: it stands beside first */
-        want(&w->wanted, ROLE_BOOTER, "/b", "x");      /* is there */
+        want(&w->wanted, ROLE_ENTRY, "/e.conf", text); /* two, twice: it gets its second name first */
+        want(&w->wanted, ROLE_BOOTER, "/b", "x");      /* exists */
         want(&w->wanted, ROLE_MISC, "/m", "");         /* empty */
         world_name(w);
         w->views[1].standing = STANDING_OTHER;
@@ -105,7 +105,7 @@ static void needed_room_is_counted_in_blocks_of_new_files(void **state) {
         assert_string_equal(w->reason, "36.0 KiB needed, 36.0 KiB free");
 }
 
-/* Without anything else all steps are of misc files. */
+/* Without anything else all steps are for misc files. */
 static void misc_files_alone_may_all_stay_away(void **state) {
         World *w = *state;
         want(&w->wanted, ROLE_MISC, "/a", "x");
@@ -116,8 +116,8 @@ static void misc_files_alone_may_all_stay_away(void **state) {
         assert_true(w->plan->without_misc && !helper_plan_is_empty(w->plan));
 }
 
-/* What is named by its content and is no longer needed, but neither what has a fixed name nor a stranger's.
- */
+/* Files named after their content that are no longer needed, but neither those with a fixed name nor those of
+ * others. */
 static void what_is_carried_makes_room_only_where_no_entry_names_it(void **state) {
         World *w = *state;
         (void) carry(&w->record.carried, ROLE_REQUIRED, "/l", "/l-1", "1");

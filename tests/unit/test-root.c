@@ -23,7 +23,7 @@ long syscall(long number, ...) {
         return REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
-/* A volume mounted at SCRATCH/mnt in a namespace of the test's own. */
+/* A volume mounted at SCRATCH/mnt in a namespace of its own. */
 typedef struct World {
         Disk disk;
         char mnt[128];
@@ -115,10 +115,11 @@ static void stamps_are_reached_below_a_separate_var(void **state) {
         assert_int_equal(r, 0);
         assert_int_equal(mark, 0);
         assert_int_equal(made, 0);
-        assert_int_equal(leaked, -1); /* nothing in what is mounted over it */
+        assert_int_equal(leaked, -1); /* nothing in the mount that covers it */
 }
 
-/* What state_fd is and making it returns, which must be the same; a failed root_open is ENOTRECOVERABLE. */
+/* The values of state_fd and of root_make_state(), which must be the same; a failed root_open is
+ * ENOTRECOVERABLE. */
 static int state_of(const World *w) {
         Root *root = NULL;
         int r = root_open(w->mnt, 0, &root);

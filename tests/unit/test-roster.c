@@ -35,7 +35,7 @@ static void a_name_means_its_own_volume_first(void **state) {
         e.root = (char *) "/@";
         e.target = (char *) "/one";
         assert_int_equal(record_set_mount(subvolume, &e), 0);
-        assert_ptr_equal(roster_look_up(&r, "sda2"), subvolume); /* it lies on it */
+        assert_ptr_equal(roster_look_up(&r, "sda2"), subvolume); /* it is on it */
         Record *top = add(&r, "sda2");
         assert_ptr_equal(roster_look_up(&r, "sda2"), top);
         assert_ptr_equal(roster_look_up(&r, "/one"), subvolume);

@@ -45,7 +45,7 @@ static void assert_reason(Ran *ran, RunnerOutcome outcome, const char *words) {
         free(ran->reason);
 }
 
-/* Whatever a builder started is gone when the runner returns. */
+/* Everything that a builder started is gone when the runner returns. */
 static void assert_no_children(void) {
         assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
         assert_int_equal(errno, ECHILD);
@@ -102,7 +102,7 @@ static void a_builder_is_asked_to_end_also_in_a_group_of_its_own(void **state) {
 
         Ran ran = run_job(job);
         assert_reason(&ran, RUNNER_FAILED, "did not finish within");
-        assert_non_null(strstr(ran.printed, "asked")); /* the shell may say more */
+        assert_non_null(strstr(ran.printed, "asked")); /* the shell may print more */
         assert_no_children();
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Each attempt is made by a child that has entered the sandbox, or one part of it; how the child ends says
- * how far it got. The same is tried without first: an attempt that fails anyhow would prove nothing. Built
- * without sanitizers, with which the sandbox is lenient. */
+/* Each attempt is made by a child that has entered the sandbox, or one part of it; its exit tells how far it
+ * got. The same is first tried outside: an attempt that fails in any case would prove nothing. Built without
+ * sanitizers, with which the sandbox is lenient. */
 
 #include "scan/sandbox.h"
 
@@ -26,7 +26,7 @@
 
 typedef struct World {
         Scratch *s;
-        int file;   /* open for writing since before */
+        int file;   /* opened for writing before */
         int socket; /* likewise, not connected */
         struct sockaddr_un listener;
         int listening;
@@ -200,7 +200,7 @@ static int try_io_uring(const World *w) {
         return result(syscall(SYS_io_uring_setup, 1, NULL));
 }
 
-/* What each gives outside and inside. */
+/* The results outside and inside. */
 static const struct {
         const char *name;
         int (*attempt)(const World *w);
@@ -239,12 +239,12 @@ static const struct {
         {"io_uring", try_io_uring, UNCHECKED, KILLED},
 };
 
-/* What is not stopped must not reach the machine: mounts are the child's own. */
+/* Anything that is not stopped must not affect the machine: mounts belong to the child. */
 static int own_mounts(void) {
         return unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ? -errno : 0;
 }
 
-/* How ATTEMPT ends behind ENTER (may be NULL): 0, an errno, or KILLED. What it changed is undone. */
+/* The result of ATTEMPT after ENTER (may be NULL): 0, an errno, or KILLED. Its changes are undone. */
 static int outcome(const World *w, int (*enter)(void), int (*attempt)(const World *w)) {
         pid_t pid = fork();
         assert_true(pid >= 0);
@@ -284,7 +284,7 @@ static void all_attempts_fail_inside(void **state) {
         }
 }
 
-/* The parts, each on its own: one must hold where the other is missing. */
+/* The parts, each on its own: each must hold without the others. */
 
 static int only_syscalls(void) {
         return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : syscalls_limit(false);
@@ -319,19 +319,19 @@ static void landlock_alone_stops_writing(void **state) {
                 {"symlink", try_symlink},
                 {"exec", try_exec},
         };
-        if (syscall(SYS_landlock_create_ruleset, NULL, 0, 1) < 3) /* 3: cutting too */
+        if (syscall(SYS_landlock_create_ruleset, NULL, 0, 1) < 3) /* 3: truncating, too */
                 skip();
         for (size_t i = 0; i < ELEMENTSOF(all); i++)
                 expect(w, only_landlock, all[i].attempt, all[i].name, EACCES);
         expect(w, only_landlock, try_mount, "mount", EPERM);
 }
 
-/* What a scan does do. */
+/* What a scan does. */
 
 static int read_all(const World *w) {
         char buffer[16];
         struct statx stx;
-        int fd = openat(w->s->fd, "file", O_RDONLY | O_CLOEXEC); /* root's, mode 600 */
+        int fd = openat(w->s->fd, "file", O_RDONLY | O_CLOEXEC); /* owned by root, mode 600 */
         if (fd < 0 || read(fd, buffer, sizeof buffer) <= 0 ||
             by_openat2(w->s->fd, "folder", O_RDONLY, 0) != 0)
                 return errno;

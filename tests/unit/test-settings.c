@@ -48,7 +48,7 @@ static void assert_settings_equal(const Settings *a, const Settings *b) {
         assert_int_equal(!a->unread, !b->unread);
 }
 
-/* As the documents have them (bootkeep.conf(5)). */
+/* As documented in bootkeep.conf(5). */
 static void defaults_are_the_documented_ones(void **state) {
         _cleanup_(settings_done) Settings s = load(*state, "", 0, NULL);
         assert_int_equal(s.settle, 5 * USEC_PER_SEC);
@@ -71,7 +71,7 @@ static void defaults_are_the_documented_ones(void **state) {
         assert_true(s.running_system);
 }
 
-/* What the vendor's file shows commented out is what stands without it. */
+/* The values commented out in the vendor's file are those in effect without it. */
 static void vendors_file_shows_the_defaults(void **state) {
         const Scratch *s = *state;
         const char *source = getenv("TESTS_SOURCE");
@@ -146,7 +146,7 @@ static void lock_files_are_not_too_many(void **state) {
         assert_int_equal(strv_length(more.hold_while_locked), 2);
 }
 
-/* The strict side of what guards something, whatever was read before. */
+/* The strict value of a setting that guards something, whatever was read before. */
 static void bad_value_opens_no_door(void **state) {
         static const char *const bad[] = {"nope", "", "ye", "2", "\"no\"", "yes no"};
         for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
@@ -240,7 +240,7 @@ static void what_cannot_be_read_whole_closes_the_doors(void **state) {
         }
 }
 
-/* Loads what lies in the folders one and two of S. */
+/* Loads the files in the folders one and two of S. */
 static Settings load_below(const Scratch *s, unsigned expected_problems, char **ret_said) {
         _cleanup_strv_free_ char **dirs = NULL;
         Settings settings = {};
@@ -278,7 +278,7 @@ static void places_are_read_in_their_order(void **state) {
         assert_null(all.unread);
 }
 
-/* NAME is a link to TARGET, and cannot be read; all others count. */
+/* NAME is a link to TARGET and cannot be read; all others count. */
 static void assert_unread(const Scratch *s, const char *name, const char *target, const char *unread) {
         _cleanup_free_ char *said = NULL;
         make_link(s, name, target);

@@ -48,10 +48,10 @@ static void view_shows_what_is(void **state) {
         _cleanup_(record_freep) Record *r = volume("sda2", "/mnt");
         _cleanup_strv_free_ char **all = NULL;
         BusVolume v = {};
-        assert_int_equal(shown_take_changes(r, NULL, &all), 0); /* the texts are those that were told */
+        assert_int_equal(shown_take_changes(r, NULL, &all), 0); /* the texts are those last reported */
         shown_view(r, NULL, &v);
         assert_string_equal(v.name, "sda2");
-        assert_string_equal(v.device, "/dev/mapper/os"); /* as mounted, where udev does not know better */
+        assert_string_equal(v.device, "/dev/mapper/os"); /* as mounted, if udev does not know better */
         assert_string_equal(v.mount_point, "/mnt");
         assert_string_equal(v.fstype, "ext4");
         assert_string_equal(v.state, "new");

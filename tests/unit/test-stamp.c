@@ -5,10 +5,10 @@
 
 #include "scratch.h"
 
-/* Takes the place of libc's: what was synced, in its order. */
+/* Replaces that of libc: records what was synced, in order. */
 static struct {
         bool file, directory, file_before_rename;
-        const char *name; /* of the stamp that is about to be written */
+        const char *name; /* of the stamp about to be written */
 } synced;
 
 int fsync(int fd) {
@@ -92,7 +92,7 @@ static void room_is_what_may_be_read_in_all(void **state) {
         stamp_free(b);
 }
 
-/* Makes the file X of so many lines, so many bytes each, after the first. */
+/* Creates the file X with this many lines of this many bytes after the first. */
 static void write_lines(const Scratch *s, size_t lines, size_t bytes) {
         char *line = malloc(bytes + 1);
         FILE *f = fdopen(openat(s->fd, "x", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644), "w");
@@ -145,7 +145,7 @@ static void size_at_the_limit_is_read_one_byte_more_is_not(void **state) {
         }
 }
 
-/* All but the files are always there; of these as many as a reader takes. */
+/* Everything except the files is always there; of these as many as a reader accepts. */
 static void files_without_room_are_counted_not_written(void **state) {
         const Scratch *s = *state;
         Stamp *a = stamp_new(), *b = NULL;
@@ -233,7 +233,7 @@ static void one_file_left_out_is_counted_too(void **state) {
         stamp_free(b);
 }
 
-/* The line `more` has its room, however many there are. */
+/* There is always room for the line `more`, however many there are. */
 static void number_of_files_left_out_has_its_room(void **state) {
         const Scratch *s = *state;
         const size_t room = STAMP_SIZE_MAX - strlen("bootkeep-stamp 1\n") - strlen("more ") - 25;
@@ -388,7 +388,7 @@ static void name_is_one_file_name(void **state) {
         instance[254] = 'x';
         assert_int_equal(stamp_name("a", instance, &b), 0);
         assert_int_equal(strlen(a), 255);
-        assert_string_not_equal(a, b); /* also where they differ only in what is cut */
+        assert_string_not_equal(a, b); /* even if they differ only in what is cut off */
         free(a);
         free(b);
 }

@@ -61,7 +61,7 @@ static void each_comes_by_its_kind_in_the_order_of_roles(void **state) {
         };
         World *w = *state;
         size_t n = 0;
-        for (size_t i = 0; i < ELEMENTSOF(cases); i++) /* backwards: the roles tell the order */
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) /* backwards: the roles determine the order */
                 want(&w->wanted, cases[ELEMENTSOF(cases) - 1 - i].role, cases[ELEMENTSOF(cases) - 1 - i].to,
                      "x");
         world_name(w);

@@ -79,7 +79,7 @@ static void names_are_listed_sorted_without_the_hidden(void **state) {
         assert_int_equal(sysfs_list(s->path, "empty", &names), 0);
         assert_null(names);
         assert_int_equal(sysfs_list(s->path, "none", &names), 0);
-        assert_int_equal(sysfs_list(s->path, "d/a", &names), 0); /* no folder */
+        assert_int_equal(sysfs_list(s->path, "d/a", &names), 0); /* not a folder */
         assert_null(names);
         assert_int_equal(sysfs_list(s->path, "loop", &names), -ELOOP);
         assert_null(names);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Paths with specifiers: which are refused, what they stand for, and what it costs to expand them. */
+/* Paths with specifiers: which are refused, what they expand to, and the cost of expanding them. */
 
 #include "fixture.h"
 
@@ -79,7 +79,7 @@ static void specifiers_are_replaced_where_they_stand(void **state) {
         expands_to("/%i/%i", "x", NULL, "/x/x");
         expands_to("/%m/%i", "x", ID, "/" ID "/x");
         expands_to("/%%i%%", "x", ID, "/%i%");
-        expands_to("/%i", "%m", ID, "/%m"); /* what is put in is not looked at again */
+        expands_to("/%i", "%m", ID, "/%m"); /* inserted text is not expanded again */
         expands_to("/x%i", "", NULL, "/x");
         fails("/%i", NULL, ID, -EINVAL);
         fails("/%m", "x", NULL, -EINVAL);

@@ -7,7 +7,7 @@
 #define EXT4 "4f68bce3-e8cd-4db1-96e7-fbcaf984b709"
 #define FAT "12AB-34CD"
 
-/* What the store calls of libc: where something fails, and what was synced. */
+/* The store's calls of libc: where one fails, and what was synced. */
 static struct {
         int fsync_error, fsync_at; /* of the call of this number, from 1 */
         int readdir_error;
@@ -41,7 +41,7 @@ static TrustStore *opened(const Scratch *s) {
         return t;
 }
 
-/* The same store as the next start of the daemon sees it. */
+/* The same store as seen by the next start of the daemon. */
 static TrustStore *reopened(const Scratch *s, TrustStore *t) {
         trust_store_free(t);
         return opened(s);
@@ -180,7 +180,7 @@ static void damaged_records_trust_nobody_and_do_not_stop_the_rest(void **state) 
         trust_store_free(t);
 }
 
-/* A power cut can leave an empty file, or one of zeros: neither may widen what was meant. */
+/* A power cut can leave an empty file, or one full of zeros: neither may extend trust. */
 static void torn_record_trusts_nobody(void **state) {
         const Scratch *s = *state;
         trust_store_free(opened(s));
@@ -211,7 +211,7 @@ static void serial_of_any_length_and_kind_is_kept(void **state) {
         trust_store_free(t);
 }
 
-/* A record is read up to 4095 bytes; a longer one is none of ours. */
+/* A record is read up to 4095 bytes; a longer one is not ours. */
 static void record_that_is_too_long_trusts_nobody(void **state) {
         const Scratch *s = *state;
         char serial[4095 - sizeof("serial=") + 2];
@@ -272,7 +272,7 @@ static void what_cannot_be_synced_is_an_error(void **state) {
         (void) memset(&world, 0, sizeof(world));
 }
 
-/* Nobody is trusted for want of a look at who is. */
+/* Nothing is trusted if the list of trusted volumes cannot be read. */
 static void what_cannot_be_listed_is_not_trusted_and_said(void **state) {
         const Scratch *s = *state;
         TrustStore *t = opened(s);

@@ -58,7 +58,8 @@ static void a_builder_makes_the_same_vector(void **state) {
         assert_int_equal(strv_builder_extend(&b, "left behind"), 0);
 }
 
-/* 30 s of CPU when each push counted the strings before it; a hundredth of a second now. */
+/* This took 30 s of CPU when each push counted the strings before it, and takes a hundredth of a second
+ * now. */
 static void many_strings_take_linear_time(void **state) {
         _cleanup_(strv_builder_done) StrvBuilder b = {};
         _cleanup_strv_free_ char **v = NULL;

@@ -4,7 +4,7 @@
 
 #include "volumestory.h"
 
-/* V as it is when a build of it has failed at NOW. */
+/* V after a build that failed at NOW. */
 static void fail_build(Volume *v, const VolumeConfig *c, uint64_t now) {
         event_at(v, c, VOLUME_SCAN_STALE, now);
         assert_int_equal(event_at(v, c, VOLUME_BUILD_SLOT, now), VOLUME_ACT_BUILD);
@@ -113,7 +113,7 @@ static void what_changed_after_it_was_given_up_is_built_once(void **state) {
                 at(&v, VOLUME_BUILD_SUCCESS, now);
                 at(&v, VOLUME_SCAN_STALE, now);
                 at(&v, VOLUME_SCAN_WANTED, now);
-                at(&v, VOLUME_SCAN_STALE_AGAIN, now); /* which is no change */
+                at(&v, VOLUME_SCAN_STALE_AGAIN, now); /* which is not a change */
         }
 }
 
@@ -128,7 +128,7 @@ static void what_was_given_up_early_keeps_its_count_of_builds(void **state) {
         assert_int_equal(v.attempts, config.max_failures);
 }
 
-/* Nothing has changed since a build, but nobody has built since it was fresh. */
+/* Nothing has changed since a build, but there was no build since it was fresh. */
 static void what_was_never_tried_has_not_failed(void **state) {
         Volume v = fresh_volume();
         at(&v, VOLUME_SCAN_WANTED, 10);
@@ -148,7 +148,7 @@ static void success_that_left_it_stale_is_a_failure_counted_once(void **state) {
         assert_int_equal(v.failures, 1);
         assert_int_equal(v.timer, 121 + config.retry);
         at(&v, VOLUME_SCAN_WANTED, 122);
-        at(&v, VOLUME_SCAN_STALE_AGAIN, 123); /* too early to try again, and nothing new failed */
+        at(&v, VOLUME_SCAN_STALE_AGAIN, 123); /* too early to retry, and nothing new failed */
         assert_int_equal(v.state, VOLUME_FAILED);
         assert_int_equal(v.failures, 1);
         assert_int_equal(v.timer, 121 + config.retry);
@@ -209,7 +209,7 @@ static void not_now_holds_until_it_is_built_or_fresh(void **state) {
         assert_true(volume_wants_build(&v));
 }
 
-/* What said "not now" is waited for, even if a scan fails meanwhile. */
+/* A "not now" is waited for even if a scan fails meanwhile. */
 static void not_now_outlives_a_scan_that_fails(void **state) {
         Volume v = stale_volume();
         at(&v, VOLUME_BUILD_SLOT, 110);
@@ -302,7 +302,7 @@ static void distrust_forgets_what_failed(void **state) {
         assert_true(volume_wants_build(&v));
 }
 
-/* Whether fresh, stale, failed or given up; what is under way ends first. */
+/* Whether fresh, stale, failed or given up; whatever is under way ends first. */
 static void distrust_ends_whatever_waits(void **state) {
         Volume all[] = {fresh_volume(), stale_volume(), failed_volume(1000), given_up_volume()};
         for (size_t i = 0; i < ELEMENTSOF(all); i++) {
@@ -321,7 +321,7 @@ static void what_changed_while_it_was_scanned_outlives_distrust(void **state) {
         Volume v = scanning_volume();
         at(&v, VOLUME_CHANGED, 108);
         at(&v, VOLUME_BUILD_WANTED, 108);
-        at(&v, VOLUME_SCAN_STALE, 109); /* asked for again */
+        at(&v, VOLUME_SCAN_STALE, 109); /* requested again */
         assert_int_equal(v.state, VOLUME_SCANNING);
         at(&v, VOLUME_CHANGED, 110);
         at(&v, VOLUME_SCAN_STALE, 111);
@@ -354,7 +354,7 @@ static void the_gap_after_an_unlock_is_for_what_is_fresh_alone(void **state) {
                 Volume v = scanning_volume();
                 event_at(&v, &c, verdicts[i], 109);
                 assert_int_equal(event_at(&v, &c, VOLUME_UNLOCKED, 110), VOLUME_ACT_SCAN);
-                assert_int_equal(event_at(&v, &c, VOLUME_UNLOCKED, 111), 0); /* while it is scanned */
+                assert_int_equal(event_at(&v, &c, VOLUME_UNLOCKED, 111), 0); /* while it is being scanned */
                 assert_int_equal(event_at(&v, &c, verdicts[i], 112), VOLUME_ACT_SCAN);
         }
 }
@@ -370,7 +370,7 @@ static void the_gap_puts_off_no_scan_that_is_due_sooner(void **state) {
         assert_int_equal(event_at(&v, &c, VOLUME_UNLOCKED, 11), 0);
         assert_int_equal(v.timer, 10 + c.unwatched);
         assert_int_equal(event_at(&v, &c, VOLUME_TIMER, v.timer), VOLUME_ACT_SCAN);
-        assert_true(volume_busy(&v)); /* for the lock's sake */
+        assert_true(volume_busy(&v)); /* because of the lock */
         assert_int_equal(event_at(&v, &c, VOLUME_UNLOCKED, 35), 0);
         event_at(&v, &c, VOLUME_SCAN_FRESH, 36);
         assert_int_equal(v.timer, 36 + c.unwatched);
@@ -414,7 +414,7 @@ static void of_what_hangs_nothing_is_asked(void **state) {
                 assert_int_equal(at(&v, requests[i], 200), 0);
                 assert_int_equal(at(&v, VOLUME_SCAN_STALE, 300), 0);
                 assert_int_equal(v.state, VOLUME_STALE);
-                assert_false(volume_wants_build(&v)); /* nobody waived what holds it */
+                assert_false(volume_wants_build(&v)); /* nobody waived the hold */
                 volume_hold(&v, VOLUME_HOLD_BOOT, false);
                 assert_int_equal(at(&v, VOLUME_BUILD_SLOT, 301), VOLUME_ACT_BUILD);
         }
@@ -423,7 +423,7 @@ static void of_what_hangs_nothing_is_asked(void **state) {
 static void what_is_asked_for_during_a_scan_is_done_after_it(void **state) {
         Volume v = fresh_volume();
         at(&v, VOLUME_SCAN_WANTED, 10);
-        assert_false(volume_busy(&v)); /* a look, no more */
+        assert_false(volume_busy(&v)); /* only a scan */
         assert_int_equal(at(&v, VOLUME_SCAN_WANTED, 11), 0);
         assert_int_equal(at(&v, VOLUME_SCAN_FRESH, 12), VOLUME_ACT_SCAN);
         assert_false(volume_busy(&v));
@@ -431,7 +431,7 @@ static void what_is_asked_for_during_a_scan_is_done_after_it(void **state) {
         assert_int_equal(at(&v, VOLUME_SCAN_WANTED, 13), 0);
         volume_set_lock(&v, VOLUME_LOCK_NONE);
         assert_int_equal(at(&v, VOLUME_SCAN_FRESH, 14), VOLUME_ACT_SCAN);
-        assert_true(volume_busy(&v)); /* it was busy when it was asked for */
+        assert_true(volume_busy(&v)); /* it was busy when requested */
         assert_int_equal(at(&v, VOLUME_SCAN_FRESH, 15), 0);
         assert_int_equal(v.state, VOLUME_FRESH);
 
@@ -461,7 +461,7 @@ static void who_asks_for_a_build_does_not_wait_for_quiet(void **state) {
 static void who_forces_gets_a_build_even_if_the_volume_settles_first(void **state) {
         Volume v = stale_volume();
         at(&v, VOLUME_BUILD_SLOT, 110);
-        assert_int_equal(at(&v, VOLUME_FORCE_WANTED, 111), 0); /* while it is built */
+        assert_int_equal(at(&v, VOLUME_FORCE_WANTED, 111), 0); /* while it is being built */
         assert_int_equal(at(&v, VOLUME_BUILD_SUCCESS, 112), VOLUME_ACT_SCAN);
         assert_int_equal(at(&v, VOLUME_SCAN_FRESH, 113), 0);
         assert_int_equal(at(&v, VOLUME_BUILD_SLOT, 114), VOLUME_ACT_BUILD | VOLUME_ACT_FORCE);
@@ -495,7 +495,7 @@ static void a_hurry_asks_what_nobody_trusts_for_a_look_alone(void **state) {
         at(&v, VOLUME_APPEARED, 1);
         at(&v, VOLUME_SCAN_STALE, 2);
         assert_int_equal(at(&v, VOLUME_HURRY_WANTED, 3), VOLUME_ACT_SCAN);
-        at(&v, VOLUME_TRUST, 4); /* on from here nobody waives anything */
+        at(&v, VOLUME_TRUST, 4); /* from here on nobody waives anything */
         volume_hold(&v, VOLUME_HOLD_BOOT, true);
         at(&v, VOLUME_SCAN_STALE, 5);
         assert_int_equal(v.state, VOLUME_STALE);
@@ -512,7 +512,7 @@ static void endless_change_ends_at_the_moment_that_is_set(void **state) {
         }
 }
 
-/* A scan that was merely asked for has no change that it could be late for. */
+/* A scan that was merely requested has no change that it could be late for. */
 static void what_changes_during_a_look_settles(void **state) {
         Volume v = fresh_volume();
         at(&v, VOLUME_SCAN_WANTED, 1000);
@@ -555,7 +555,7 @@ static void what_is_not_stale_rests_before_it_settles_again(void **state) {
         at(&v, VOLUME_CHANGED, 109);
         at(&v, VOLUME_SCAN_FRESH, 110);
         assert_int_equal(v.state, VOLUME_SETTLING);
-        assert_int_equal(v.first_change, 110); /* not of what was looked at since */
+        assert_int_equal(v.first_change, 110); /* not of what was scanned since */
         assert_int_equal(settle_to_scan(&v, 110), 118);
 }
 
@@ -586,7 +586,7 @@ static void what_comes_before_the_slot_is_covered_by_the_scan(void **state) {
         assert_true(volume_listens(&v));
         volume_event(&v, &config, VOLUME_CHANGED, 11);
         assert_false(volume_listens(&v)); /* a storm costs nothing more */
-        assert_true(volume_busy(&v));     /* but that something changed is known */
+        assert_true(volume_busy(&v));     /* but it is known that something changed */
         volume_event(&v, &config, VOLUME_SCAN_WANTED, 12);
         volume_event(&v, &config, VOLUME_UNLOCKED, 12);
         assert_true(volume_busy(&v));
@@ -598,7 +598,7 @@ static void what_comes_before_the_slot_is_covered_by_the_scan(void **state) {
 
         volume_event(&v, &config, VOLUME_SCAN_WANTED, 20);
         volume_event(&v, &config, VOLUME_UNLOCKED, 20);
-        assert_true(volume_busy(&v)); /* what was done under the lock is owed a look */
+        assert_true(volume_busy(&v)); /* a scan of what was done under the lock is owed */
 }
 
 static void what_is_being_built_or_given_up_says_so(void **state) {
@@ -620,7 +620,7 @@ static void a_lock_makes_what_may_change_busy(void **state) {
         volume_set_lock(&v, VOLUME_LOCK_CLIENT);
         assert_true(v.locked && volume_busy(&v));
         assert_int_equal(v.holds, VOLUME_HOLD_LOCK);
-        volume_set_lock(&v, VOLUME_LOCK_REBOOT); /* whoever takes the system down changes nothing */
+        volume_set_lock(&v, VOLUME_LOCK_REBOOT); /* a reboot changes nothing */
         assert_false(v.locked || volume_busy(&v));
         assert_int_equal(v.holds, VOLUME_HOLD_LOCK);
         volume_set_lock(&v, VOLUME_LOCK_NONE);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The state machine of a volume: every reachable state, from every beginning, under every event that can come
- * and whatever time passes; and the table in docs/map.md, which must be what the machine does. */
+/* The state machine of a volume: every reachable state, from every beginning, with every possible event and
+ * any passing of time; and the table in docs/map.md, which must match the machine. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,14 +11,14 @@
 
 #include "daemon/core/volume.h"
 
-/* A node is the machine, and whether something is owed that it may not forget. It is kept packed into 64 bits
- * and looked at as if it were always NOW: times are kept relative, what is past alike is kept alike. */
+/* A node is the machine, and whether something is owed that it must not forget. It is packed into 64 bits and
+ * evaluated as if it were always NOW: times are relative, and times equally in the past are equal. */
 typedef struct Node {
         Volume v;
-        bool obliged; /* something changed or somebody asked, and no scan has begun since */
+        bool obliged; /* something changed or was requested, and no scan has begun since */
 } Node;
 
-/* What is looked at, should it be broken. */
+/* The current node, for the message if an invariant is broken. */
 static struct {
         Node from;
         const char *event;
@@ -66,14 +66,14 @@ static void broken(int line, const char *condition) {
         fail_msg("line %i: not so after %s: %s", line, tried.event, condition);
 }
 
-/* The asserts of cmocka are calls, and there are a thousand million of them. */
+/* The asserts of cmocka are calls, and there would be a billion of them. */
 #define must(condition)                                                                                      \
         do {                                                                                                 \
                 if (!(condition))                                                                            \
                         broken(__LINE__, #condition);                                                        \
         } while (0)
 
-/* Small numbers keep the number of different moments small. */
+/* Small numbers keep the number of different times small. */
 static const VolumeConfig tiny = {.settle = 2,
                                   .settle_max = 3,
                                   .unwatched = 2,
@@ -86,7 +86,7 @@ static const VolumeConfig tiny = {.settle = 2,
 
 #define NOW UINT64_C(1000000)
 
-/* One field after the other into 64 bits, or out of them. */
+/* Packs one field after the other into 64 bits, or unpacks them. */
 typedef struct Packer {
         uint64_t bits;
         unsigned n;
@@ -151,7 +151,7 @@ static uint64_t node_pack(const Node *n) {
         Node copy = *n;
         Packer p = {};
         pack_or_unpack(&p, &copy);
-        return p.bits + 1; /* 0 is an empty place of the table */
+        return p.bits + 1; /* 0 is an empty slot of the table */
 }
 
 static Node node_unpack(uint64_t bits) {
@@ -174,7 +174,8 @@ static void normalise(Node *n, uint64_t passed) {
         Volume *v = &n->v;
         bool settles = v->state == VOLUME_SETTLING, gone = v->scanned_at + tiny.unlock_gap <= NOW + passed;
         v->timer = future(v->timer, passed);
-        v->retry_at = v->retry_at == 0 ? NOW : future(v->retry_at, passed); /* none, and come, is the same */
+        v->retry_at =
+                v->retry_at == 0 ? NOW : future(v->retry_at, passed); /* none and expired are the same */
         v->first_change = past(v->first_change, passed, tiny.settle_max);
         v->last_change = settles ? past(v->last_change, passed, tiny.settle) : 0;
         v->scanned_at = gone ? 0 : v->scanned_at - passed;
@@ -187,7 +188,7 @@ static void normalise(Node *n, uint64_t passed) {
 typedef struct Exploration {
         uint64_t *table; /* of packed nodes, by their hash */
         size_t mask;
-        uint64_t *queue; /* the same in order of arrival */
+        uint64_t *queue; /* the same in order of discovery */
         size_t n, done;
         unsigned long steps;
         unsigned reached;                                    /* set of states */
@@ -223,7 +224,7 @@ static void arrive(Exploration *x, const Node *node) {
                 grow_table(x);
 }
 
-/* What must hold of each */
+/* The invariants */
 
 static bool waits_for_the_world(const Volume *v) {
         return !v->scan_due && !v->scan_runs &&
@@ -245,7 +246,7 @@ static bool must_be_busy(const Volume *v, bool locked) {
                (owed || always[v->state] || (changed && !v->given_up) || (locked && if_locked[v->state]));
 }
 
-/* Nothing but these two questions depends on VOLUME_HOLD_SETTINGS, so it is no part of the states. */
+/* Only these two functions depend on VOLUME_HOLD_SETTINGS, so it is not part of the states. */
 static void check_busy(const Volume *v) {
         for (int i = 0; i < 4; i++) {
                 bool locked = i & 1;
@@ -259,7 +260,7 @@ static void check_busy(const Volume *v) {
 
 static void check_waits(const Volume *v) {
         bool runs = v->scan_runs || v->build_runs;
-        /* every wait has an end: a timer, a slot, or somebody who holds it */
+        /* every wait ends: by a timer, a slot, or whoever holds it */
         if (v->state == VOLUME_SETTLING || v->state == VOLUME_FAILED || (runs && v->state != VOLUME_HUNG))
                 must(v->timer != USEC_INFINITY);
         if (v->state == VOLUME_STALE)
@@ -271,13 +272,13 @@ static void check_waits(const Volume *v) {
                 must(volume_scan_pending(v));
         if (v->unwatched && waits_for_the_world(v))
                 must(v->timer <= NOW + tiny.unwatched);
-        /* what waits for a slot takes up none, and what hangs does not either */
+        /* a volume that waits for a slot occupies none, nor does one that hangs */
         must(volume_holds_scan_slot(v) == (v->scan_runs && v->state != VOLUME_HUNG));
         must(volume_holds_build_slot(v) == (v->build_runs && v->state != VOLUME_HUNG));
         must(!(volume_wants_scan(v) && (runs || volume_wants_build(v))));
 }
 
-/* What is owed is not forgotten: something is under way after which a scan comes. */
+/* Owed work is not forgotten: something is under way that is followed by a scan. */
 static void check_obligation(const Node *n) {
         const Volume *v = &n->v;
         if (!n->obliged || v->scan_due || v->build_runs || v->state == VOLUME_SETTLING)
@@ -299,14 +300,14 @@ static void check_invariants(const Node *n) {
         check_busy(v);
         check_waits(v);
         check_obligation(n);
-        if (waits_for_the_world(v)) /* whoever rests listens */
+        if (waits_for_the_world(v)) /* a resting volume listens */
                 must(volume_listens(v));
 }
 
 /* The steps */
 
-/* What a scan must follow. Of a volume that hangs nothing is asked, and who gives back a lock that was our
- * own build's is told by how that ends. */
+/* The events that a scan must follow. Nothing is requested of a volume that hangs, and for the release of our
+ * own build's lock, the exit of the build counts. */
 static bool obliges(const Volume *v, VolumeEvent event) {
         bool asks = event == VOLUME_SCAN_WANTED || event == VOLUME_HURRY_WANTED ||
                     event == VOLUME_BUILD_WANTED || event == VOLUME_FORCE_WANTED;
@@ -346,7 +347,7 @@ static void step(Exploration *x, const Node *from, VolumeEvent event) {
         arrive(x, &n);
 }
 
-/* May EVENT come in this state? Only what really can: a scan ends only if one runs. */
+/* Can EVENT occur in this state? Only what is really possible: a scan ends only if one is running. */
 static bool is_possible(const Volume *v, VolumeEvent e) {
         if (e == VOLUME_APPEARED)
                 return false;
@@ -365,7 +366,7 @@ static bool is_possible(const Volume *v, VolumeEvent e) {
         return true;
 }
 
-/* Events that mean nothing in this state. */
+/* Events without effect in this state. */
 static void check_that_nothing_comes_of(const Node *n, VolumeEvent event) {
         Volume v = n->v;
         tried.event = event_names[event];
@@ -391,7 +392,7 @@ static void step_aside(Exploration *x, Node *n, const char *what) {
         arrive(x, n);
 }
 
-/* What is no event: time passes, up to the next timer; what others do lies over the machine. */
+/* Things other than events: time passes, up to the next timer; changes from outside the machine. */
 static void expand_by_the_world(Exploration *x, const Node *node) {
         static const VolumeHold holds[] = {VOLUME_HOLD_BOOT, VOLUME_HOLD_PACKAGES};
         Node n = *node;
@@ -409,7 +410,7 @@ static void expand_by_the_world(Exploration *x, const Node *node) {
                 volume_set_lock(&n.v, lock);
                 step_aside(x, &n, "a lock");
         }
-        if (node->v.scan_runs) { /* how that went is said when it ends */
+        if (node->v.scan_runs) { /* its result is reported when it ends */
                 n = *node;
                 volume_set_watched(&n.v, n.v.unwatched);
                 step_aside(x, &n, "a watch");
@@ -461,8 +462,8 @@ static void the_invariants_hold_in_every_reachable_state(void **state) {
         assert_true(x->n > 1000000);
 }
 
-/* The table of docs/map.md: a row for each state and the events after which it becomes the same. What leaves
- * every volume in its state is left out. */
+/* The table of docs/map.md: a row for each state and the events with the same results. Events that never
+ * change the state are left out. */
 
 #define HEADING "## The state machine of a volume"
 

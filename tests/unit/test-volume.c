@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The state machine of a volume, as a person would tell its story. How much, how long and how often exactly:
+/* The state machine of a volume, as a story told by a person. How much, how long and how often exactly:
  * test-volume-exact.c; every state: test-volume-states.c. */
 
 #include "volumestory.h"
@@ -37,7 +37,7 @@ static void endless_change_does_not_keep_stale_work_waiting(void **state) {
         Volume v = fresh_volume();
         at(&v, VOLUME_CHANGED, 100);
         uint64_t now = settle_to_scan(&v, 100);
-        at(&v, VOLUME_CHANGED, now); /* what comes during the scan settles first, … */
+        at(&v, VOLUME_CHANGED, now); /* a change during the scan settles first, … */
         at(&v, VOLUME_SCAN_STALE, now);
         while (v.state == VOLUME_SETTLING) {
                 now = v.timer;
@@ -115,7 +115,7 @@ static void failures_wait_longer_each_time_and_end(void **state) {
         assert_int_equal(v.timer, USEC_INFINITY);
         assert_false(volume_busy(&v));
 
-        /* a change is worth one more try, no more; what changes without end holds nothing up meanwhile */
+        /* a change is worth one more attempt attempt, no more; endless change holds nothing up meanwhile */
         at(&v, VOLUME_CHANGED, now + 100);
         assert_false(volume_busy(&v));
         now = settle_to_scan(&v, now + 100);
@@ -199,7 +199,7 @@ static void scans_that_fail_wait_longer_each_time_and_end(void **state) {
         at(&v, VOLUME_SCAN_ERROR, now);
         assert_int_equal(v.state, VOLUME_GIVEN_UP);
 
-        /* who succeeds by hand, or wants a build, has all tries again */
+        /* after a success by hand, or a request for a build, all attempts are available again */
         Volume other = v;
         at(&other, VOLUME_UNLOCKED_SUCCESS, now);
         at(&other, VOLUME_SCAN_ERROR, now);
@@ -319,7 +319,7 @@ static void a_hurry_waits_for_nothing_but_packages_and_locks(void **state) {
         volume_hold(&v, VOLUME_HOLD_BOOT, true);
         at(&v, VOLUME_CHANGED, 100);
         assert_int_equal(at(&v, VOLUME_HURRY_WANTED, 101), VOLUME_ACT_SCAN);
-        volume_hold(&v, VOLUME_HOLD_PACKAGES, true); /* it is found to be at work when something is stale */
+        volume_hold(&v, VOLUME_HOLD_PACKAGES, true); /* it is found at work when something is stale */
         at(&v, VOLUME_SCAN_STALE, 102);
         assert_false(volume_wants_build(&v));
         volume_hold(&v, VOLUME_HOLD_PACKAGES, false);
@@ -345,7 +345,7 @@ static void a_hurry_does_not_take_up_what_was_given_up(void **state) {
                 at(&v, VOLUME_SCAN_STALE_AGAIN, now);
         }
         at(&v, VOLUME_SCAN_WANTED, 1000);
-        at(&v, VOLUME_HURRY_WANTED, 1001); /* not while it is scanned, either */
+        at(&v, VOLUME_HURRY_WANTED, 1001); /* not while it is being scanned, either */
         at(&v, VOLUME_SCAN_STALE_AGAIN, 1002);
         at(&v, VOLUME_SCAN_STALE_AGAIN, 1003);
         assert_int_equal(v.state, VOLUME_GIVEN_UP);
@@ -368,7 +368,7 @@ static void a_released_lock_scans_at_once_and_counts(void **state) {
         assert_int_equal(v.failures, 1);
         assert_int_equal(at(&v, VOLUME_UNLOCKED_SUCCESS, now), 0);
         assert_int_equal(v.failures, 0);
-        assert_int_equal(at(&v, VOLUME_SCAN_STALE, now), 0); /* it is built, and scanned behind that */
+        assert_int_equal(at(&v, VOLUME_SCAN_STALE, now), 0); /* it is built, and scanned after that */
         assert_int_equal(at(&v, VOLUME_BUILD_SLOT, now), VOLUME_ACT_BUILD);
         assert_int_equal(at(&v, VOLUME_BUILD_SUCCESS, now), VOLUME_ACT_SCAN);
         at(&v, VOLUME_SCAN_FRESH, now);
@@ -431,7 +431,7 @@ static void force_builds_what_is_fresh(void **state) {
         assert_int_equal(v.state, VOLUME_FRESH);
 }
 
-/* As a build by hand does that got the lock while the scan behind another's lock ran. */
+/* As with a build by hand that got the lock while the scan after another client's lock was running. */
 static void what_changed_under_a_lock_that_is_given_back_during_a_scan_does_not_settle(void **state) {
         Volume v = fresh_volume();
         assert_int_equal(at(&v, VOLUME_UNLOCKED_FAILURE, 100), VOLUME_ACT_SCAN);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What bootkeepctl knows of a volume is what the daemon said, whatever else it said. */
+/* What bootkeepctl knows about a volume is what the daemon sent, whatever else it sent. */
 
 #include "ctl/volumeinfo.h"
 
@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-static sd_bus *bus; /* that nobody is at the other end of */
+static sd_bus *bus; /* with nobody at the other end */
 
 static int make_bus(void **state) {
         int fds[2];
@@ -28,7 +28,7 @@ static int drop_bus(void **state) {
         return 0;
 }
 
-/* A message that is read, with arguments by TYPES. */
+/* A message for reading, with arguments according to TYPES. */
 #define MESSAGE(...) message_sealed(message_new(), __VA_ARGS__)
 
 static sd_bus_message *message_new(void) {
@@ -135,7 +135,7 @@ static void what_changed_replaces_what_was(void **state) {
         assert_int_equal(volume_info_stale_helpers(v), 0);
 }
 
-/* This program and the daemon need not be of one version. */
+/* This program and the daemon need not be of the same version. */
 static void what_is_not_known_is_passed_over(void **state) {
         _cleanup_(volume_info_freep) VolumeInfo *v = volume_info_new("/x");
         reads(v, MESSAGE("a{sv}", 6, "Colour", "s", "blue", "Busy", "s", "yes", "Caches", "a(ss)", 1, "a",

@@ -7,12 +7,12 @@
 
 #include "interpose.h"
 
-/* What somebody else does, or the file system says, right after the first statx of a name. */
+/* What somebody else does, or the file system reports, right after the first statx of a name. */
 static struct {
         const char *name;
         void (*then)(const Scratch *s);
         const Scratch *scratch;
-        int error; /* what the call for NAME says instead, if not 0 */
+        int error; /* what the call for NAME returns instead, if not 0 */
 } beside;
 
 int statx(int dirfd, const char *name, int flags, unsigned mask, struct statx *ret) {
@@ -29,7 +29,7 @@ int statx(int dirfd, const char *name, int flags, unsigned mask, struct statx *r
         return r;
 }
 
-/* So much of a directory is given by one read, at most. 0: all. */
+/* At most this many bytes of a directory are returned by one read. 0: all. */
 static size_t listing_piece;
 static int listing_error; /* of every read after the first */
 static unsigned n_listings;
@@ -42,11 +42,11 @@ ssize_t getdents64(int fd, void *buffer, size_t size) {
         return REAL(getdents64)(fd, buffer, listing_piece > 0 ? MIN(size, listing_piece) : size);
 }
 
-/* What the open of a path says instead, if anything; how many there were. */
+/* What the open of a path returns instead, if anything; how many there were. */
 static struct {
         const char *path;
         int error;
-        unsigned skip; /* so many of them first */
+        unsigned skip; /* this many of them first */
         unsigned n;
 } opening;
 
@@ -80,7 +80,7 @@ static int walk_setup(void **state) {
 
 #define walk_test(f) cmocka_unit_test_setup_teardown(f, walk_setup, scratch_teardown)
 
-/* What a walk gave, a line an entry: "PATH" or "PATH -> TARGET". */
+/* What a walk visited, one entry per line: "PATH" or "PATH -> TARGET". */
 typedef struct Seen {
         char text[8192];
         size_t n;
@@ -102,7 +102,7 @@ static int count(const WalkEntry *entry, void *userdata) {
         return 0;
 }
 
-/* What was armed, a line each: "KIND PATH". */
+/* What was armed, one per line: "KIND PATH". */
 typedef struct Armed {
         const Scratch *scratch;
         char text[16384];
@@ -215,7 +215,7 @@ static void the_link_by_which_a_way_ends_is_told(void **state) {
                 int r;
                 const char *seen;
         } ways[] = {
-                /* the path itself goes on to what is missing, after a link that is whole */
+                /* the path itself continues to something missing, after a good link */
                 {"srv", NULL, "/a/gone", -ENOENT, "/a -> srv\n"},
                 {"srv/", NULL, "/a/gone", -ENOENT, "/a -> srv/\n"},
                 {"srv", NULL, "/a/file/x", -ENOTDIR, "/a -> srv\n"},
@@ -225,7 +225,7 @@ static void the_link_by_which_a_way_ends_is_told(void **state) {
                 {"srv/file/x", NULL, "/a", -ENOTDIR, "/a -> srv/file/x (broken)\n"},
                 {"srv/file", NULL, "/a/x", -ENOTDIR, "/a -> srv/file (broken)\n"},
                 {"a", NULL, "/a", -ELOOP, NULL},
-                /* of two, the one whose words had not come to their end */
+                /* of two, the one whose target was not used up */
                 {"b/gone", "srv", "/a", -ENOENT, "/a -> b/gone (broken)\n/b -> srv\n"},
                 {"b/x", "gone", "/a", -ENOENT, "/a -> b/x\n/b -> gone (broken)\n"},
                 {"b", "srv", "/a/x", -ENOENT, "/a -> b\n/b -> srv\n"},
@@ -269,8 +269,7 @@ static void a_link_can_end_the_walk(void **state) {
         assert_int_equal(fd, -1);
 }
 
-/* Beside a link, that it leads in a circle is an answer like any other: it is looked at again, once it is
- * armed. */
+/* That a link leads in a loop is a result like any other: it is examined again once it is armed. */
 static void unloop(const Scratch *s, const char *path) {
         if (!streq(path, "/loop") || faccessat(s->fd, "old", F_OK, AT_SYMLINK_NOFOLLOW) >= 0)
                 return;
@@ -394,7 +393,7 @@ static void way_that_never_keeps_still_is_given_up(void **state) {
         assert_int_equal(seen.n, 0);
 }
 
-/* after it was looked for, before it is armed that it is missing */
+/* after it was looked up, before its absence is armed */
 static void appear(const Scratch *s, const char *path) {
         static unsigned n;
         if (streq(path, "/etc") && ++n == 2)
@@ -437,8 +436,8 @@ static void what_vanishes_meanwhile_is_skipped(void **state) {
                          0);
 }
 
-/* While a folder in it is read, another takes the place of a directory: what it was to give further on is
- * gone, though the other has something of that name too. */
+/* While a folder in it is being read, a directory is replaced by another: its remaining names are gone,
+ * although the other has something of that name, too. */
 static int swap_above(const WalkEntry *entry, void *userdata) {
         const Scratch *s = userdata;
         if (streq(entry->path, "/t/a/b/c")) {
@@ -462,7 +461,7 @@ static void file_for_link(const Scratch *s) {
         scratch_write(s, "t/link", "");
 }
 
-/* After a name was looked at, something else takes its place; what is read of it then is skipped. */
+/* After a name was examined, something else takes its place; what is read of it then is skipped. */
 static void what_becomes_something_else_is_skipped(void **state) {
         const Scratch *s = *state;
         Seen seen;
@@ -500,7 +499,7 @@ static void a_shared_file_that_goes_before_its_arming_is_skipped(void **state) {
         assert_string_equal(seen.text, "/t\n/t/z\n");
 }
 
-/* A shared file is looked at once more after its arming. */
+/* A file with several links is examined once more after it is armed. */
 static void grow_shared(const Scratch *s, const char *path) {
         if (streq(path, "/t/shared"))
                 scratch_write(s, "t/shared", "grown");
@@ -537,7 +536,7 @@ static void a_shared_file_that_cannot_be_armed_ends_the_walk(void **state) {
                          -ENOSPC);
 }
 
-/* What is taken whole is looked at after it is armed as that. */
+/* A directory taken whole is examined after it is armed as such. */
 static int open_up(int fd, ArmKind kind, void *userdata) {
         const Scratch *s = userdata;
         if (kind == ARM_TREE)
@@ -651,7 +650,7 @@ static void an_empty_root_has_nothing_above(void **state) {
         assert_string_equal(armed.text, "ancestor /\nmissing /\n");
 }
 
-/* The steps give 0, and leave nothing half done. */
+/* The steps return 0 and leave nothing half done. */
 static void steps_keep_their_promises(void **state) {
         const Scratch *s = *state;
         char *target = NULL;
@@ -677,7 +676,7 @@ static void steps_keep_their_promises(void **state) {
         opening.path = NULL;
 }
 
-/* A link can lead deeper than a path can say. */
+/* A link can lead deeper than a path can express. */
 static void a_way_has_4095_bytes_too(void **state) {
         const Scratch *s = *state;
         char name[256], deep[4096] = "", path[300];
@@ -713,7 +712,7 @@ static void a_directory_comes_in_pieces(void **state) {
         assert_string_equal(seen.text, "/t\n/t/a\n/t/b\n/t/c\n/t/d\n/t/e\n");
         assert_true(n_listings > 3);
         n_listings = 0;
-        listing_error = ENOENT; /* removed while it is read */
+        listing_error = ENOENT; /* removed while it is being read */
         assert_int_equal(walk(s, "/t", &seen, NULL), 0);
         assert_true(seen.n >= 1 && seen.n < 6);
         n_listings = 0;
@@ -721,7 +720,7 @@ static void a_directory_comes_in_pieces(void **state) {
         assert_int_equal(walk(s, "/t", &seen, NULL), -EIO);
 }
 
-/* between the statx and the opening of a directory, a link takes its place */
+/* between statx and open, a directory is replaced by a link */
 static int swap_for_link(const WalkEntry *entry, void *userdata) {
         const Scratch *s = userdata;
         assert_null(strstr(entry->path, "passwd"));
@@ -826,7 +825,7 @@ static void mounts_are_not_entered(void **state) {
         assert_string_equal(bound.text, "/t\n/t/mnt\n/t/z\n");
 }
 
-/* A file mounted over one that has another name, too: what covers it is given, and not armed. */
+/* A file mounted over one with several links: the covering one is visited, and not armed. */
 static void a_mounted_file_is_given_and_not_armed(void **state) {
         Scratch *s = *state;
         char source[128], target[128];

@@ -60,7 +60,7 @@ static void each_change_is_told_once(void **state) {
         }
 }
 
-/* The kernel makes one event of equal ones that follow each other, while the first is in the queue. */
+/* The kernel merges equal events that follow each other, while the first is in the queue. */
 static void equal_changes_are_told_each_time(void **state) {
         const Scratch *s = *state;
         make_two_files(s);
@@ -69,7 +69,7 @@ static void equal_changes_are_told_each_time(void **state) {
                 touch_in_turn(s, 1);
                 assert_int_equal(watch_has_grown(w), 1);
         }
-        touch_in_turn(s, 1000); /* more than one look takes out */
+        touch_in_turn(s, 1000); /* more than one call drains */
         touch_in_turn(s, 1);
         assert_int_equal(watch_has_grown(w), 1);
         assert_int_equal(watch_has_grown(w), 0);
@@ -85,7 +85,7 @@ static void drain_empties_and_what_comes_behind_is_told(void **state) {
         assert_int_equal(watch_drain(w), 0);
         assert_false(is_readable(w));
         assert_int_equal(watch_has_grown(w), 0);
-        /* as long as what was there before the last look, were the length not forgotten */
+        /* as long as the queue before the last call, if the length were not forgotten */
         scratch_write(s, "c", "");
         assert_int_equal(watch_has_grown(w), 1);
         assert_int_equal(watch_drain(w), 0);

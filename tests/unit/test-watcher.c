@@ -9,7 +9,7 @@ static int ignore(const WalkEntry *entry, void *userdata) {
         return 0;
 }
 
-/* How many events are queued; they are read. */
+/* The number of queued events; they are read. */
 static size_t drain(int fd) {
         char buffer[65536] __attribute__((__aligned__(8)));
         size_t n = 0;
@@ -43,7 +43,7 @@ static void world_free(World *w) {
         free(w);
 }
 
-/* Arms PATH on a new instance: is COMMAND an event? */
+/* Arms PATH on a new instance: does COMMAND cause an event? */
 static bool is_seen(const Scratch *s, const char *path, const char *command) {
         World *w = world_new(s);
         (void) walk_source(&(Walk){s->fd, &w->arm}, path, &(Visitor){ignore, NULL});
@@ -78,7 +78,7 @@ static void change_of_a_file_is_an_event(void **state) {
                                                "chmod 600 d/f",
                                                "touch d/f",
                                                "mv d/f d/g",
-                                               "mv d/g d/f", /* not there when armed */
+                                               "mv d/g d/f", /* missing when armed */
                                                "echo z >d/n && mv d/n d/f",
                                                "mv d e",
                                                "mv e d",

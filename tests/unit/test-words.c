@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Command lines become words as systemd makes them. */
+/* Command lines are split into words as by systemd. */
 
 #include "scratch.h"
 
 #include "base/words.h"
 
-/* LINE must give the words behind it, up to NULL. */
+/* LINE must be split into the words that follow, up to NULL. */
 static void gives(const char *line, ...) {
         _cleanup_strv_free_ char **words = NULL;
         const char *why = NULL, *expected;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A record as the daemon keeps it of a volume that is mounted once. */
+/* The daemon's record of a volume that is mounted once. */
 
 #include <sys/sysmacros.h>
 

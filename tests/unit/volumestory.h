@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What every story of a volume begins with. */
+/* The common beginning of all stories of a volume. */
 
 #include <setjmp.h>
 #include <stdarg.h>
