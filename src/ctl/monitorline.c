@@ -4,13 +4,16 @@
 #include "base/escape.h"
 #include "ctl/format.h"
 
-/* "TIME SUBJECT  TEXT"; COLOR (or NULL) is that of WORD, which comes first in the text. Everything is made
- * harmless for a terminal. */
-static void line_print(const Ctl *ctl, const char *subject, const char *color, const char *word,
-                       const char *format, ...) _printf_(5, 6);
-static void line_print(const Ctl *ctl, const char *subject, const char *color, const char *word,
-                       const char *format, ...) {
-        assert(ctl && ctl->json == JSON_OFF && subject && word);
+/* A word and its colour, or NULL. */
+typedef struct ColoredWord {
+        const char *color, *text;
+} ColoredWord;
+
+/* "TIME SUBJECT  TEXT"; WORD comes first in the text. Everything is made harmless for a terminal. */
+static void line_print(const Ctl *ctl, const char *subject, ColoredWord word, const char *format, ...)
+        _printf_(4, 5);
+static void line_print(const Ctl *ctl, const char *subject, ColoredWord word, const char *format, ...) {
+        assert(ctl && ctl->json == JSON_OFF && subject && word.text);
         _cleanup_free_ char *text = NULL, *harmless = NULL, *name = escape_print(subject);
         char time[FORMAT_TIME_MAX];
         va_list ap;
@@ -20,10 +23,9 @@ static void line_print(const Ctl *ctl, const char *subject, const char *color, c
         if (r < 0)
                 return;
         harmless = escape_print(text);
-        if (!ctl->colors)
-                color = NULL;
+        const char *color = ctl->colors ? word.color : NULL;
         (void) printf("%s  %s  %s%s%s%s\n", format_moment(realtime_usec(), time), strempty(name),
-                      strempty(color), word, color ? COLOR_OFF : "", strempty(harmless));
+                      strempty(color), word.text, color ? COLOR_OFF : "", strempty(harmless));
         (void) fflush(stdout);
 }
 
@@ -45,8 +47,10 @@ static void close_event(Json *j) {
 
 void monitor_line_daemon(const Ctl *ctl, bool running) {
         if (ctl->json == JSON_OFF) {
-                line_print(ctl, "bootkeepd", running ? COLOR_GREEN : COLOR_RED,
-                           running ? "running" : "not running", "%s", "");
+                line_print(
+                        ctl, "bootkeepd",
+                        (ColoredWord){running ? COLOR_GREEN : COLOR_RED, running ? "running" : "not running"},
+                        "%s", "");
                 return;
         }
         Json j = open_event(ctl, "daemon", NULL);
@@ -61,8 +65,8 @@ static const char *colon(const char *reason) {
 /* The state of V as the event EVENT; BEFORE is the previous state (or NULL). */
 static void line_print_state(const Ctl *ctl, const char *event, const VolumeInfo *v, const char *before) {
         if (ctl->json == JSON_OFF) {
-                line_print(ctl, v->name, format_state_color(v->state), v->state, "%s%s", colon(v->reason),
-                           v->reason);
+                line_print(ctl, v->name, (ColoredWord){format_state_color(v->state), v->state}, "%s%s",
+                           colon(v->reason), v->reason);
                 return;
         }
         Json j = open_event(ctl, event, v->name);
@@ -80,7 +84,8 @@ void monitor_line_present(const Ctl *ctl, const VolumeInfo *v) {
 
 void monitor_line_appeared(const Ctl *ctl, const VolumeInfo *v) {
         if (ctl->json == JSON_OFF) {
-                line_print(ctl, v->name, NULL, "appeared", " on %s (%s)", v->mount_point, v->fs_type);
+                line_print(ctl, v->name, (ColoredWord){NULL, "appeared"}, " on %s (%s)", v->mount_point,
+                           v->fs_type);
                 return;
         }
         Json j = open_event(ctl, "appeared", v->name);
@@ -93,7 +98,7 @@ void monitor_line_appeared(const Ctl *ctl, const VolumeInfo *v) {
 
 void monitor_line_gone(const Ctl *ctl, const VolumeInfo *v) {
         if (ctl->json == JSON_OFF) {
-                line_print(ctl, v->name, COLOR_DIM, "gone", "%s", "");
+                line_print(ctl, v->name, (ColoredWord){COLOR_DIM, "gone"}, "%s", "");
                 return;
         }
         Json j = open_event(ctl, "gone", v->name);
@@ -103,8 +108,8 @@ void monitor_line_gone(const Ctl *ctl, const VolumeInfo *v) {
 void monitor_line_progress(const Ctl *ctl, const VolumeInfo *v) {
         char done[FORMAT_BYTES_MAX], of[FORMAT_BYTES_MAX];
         if (ctl->json == JSON_OFF) {
-                line_print(ctl, v->name, NULL, "copied", " %s of %s", format_bytes(v->progress_done, done),
-                           format_bytes(v->progress_of, of));
+                line_print(ctl, v->name, (ColoredWord){NULL, "copied"}, " %s of %s",
+                           format_bytes(v->progress_done, done), format_bytes(v->progress_of, of));
                 return;
         }
         Json j = open_event(ctl, "progress", v->name);
@@ -120,7 +125,8 @@ void monitor_line_build(const Ctl *ctl, const VolumeInfo *v, int status, const c
         char span[FORMAT_SPAN_MAX];
 
         if (ctl->json == JSON_OFF) {
-                line_print(ctl, v->name, well ? COLOR_GREEN : COLOR_RED, well ? "built" : "build failed",
+                line_print(ctl, v->name,
+                           (ColoredWord){well ? COLOR_GREEN : COLOR_RED, well ? "built" : "build failed"},
                            " in %s%s%s", format_span(usec, span), well ? "" : colon(summary),
                            well ? "" : summary);
                 return;
@@ -134,7 +140,8 @@ void monitor_line_build(const Ctl *ctl, const VolumeInfo *v, int status, const c
 
 static void line_print_trust(const Ctl *ctl, const VolumeInfo *v) {
         if (ctl->json == JSON_OFF) {
-                line_print(ctl, v->name, NULL, v->trusted ? "trusted" : "no longer trusted", "%s", "");
+                line_print(ctl, v->name, (ColoredWord){NULL, v->trusted ? "trusted" : "no longer trusted"},
+                           "%s", "");
                 return;
         }
         Json j = open_event(ctl, "trust", v->name);
@@ -145,12 +152,12 @@ static void line_print_trust(const Ctl *ctl, const VolumeInfo *v) {
 static void line_print_lock(const Ctl *ctl, const VolumeInfo *v) {
         bool locked = !isempty(v->lock_holder);
         if (ctl->json == JSON_OFF && locked) {
-                line_print(ctl, v->name, COLOR_YELLOW, "locked", " by PID %" PRIu32 " (%s)",
+                line_print(ctl, v->name, (ColoredWord){COLOR_YELLOW, "locked"}, " by PID %" PRIu32 " (%s)",
                            v->lock_holder_pid, v->lock_holder);
                 return;
         }
         if (ctl->json == JSON_OFF) {
-                line_print(ctl, v->name, NULL, "unlocked", "%s", "");
+                line_print(ctl, v->name, (ColoredWord){NULL, "unlocked"}, "%s", "");
                 return;
         }
         Json j = open_event(ctl, "lock", v->name);
@@ -180,10 +187,11 @@ static Item helper_item(const VolumeInfo *v, size_t i) {
 static void line_print_item(const Ctl *ctl, const char *volume, const Item *item) {
         bool is_cache = streq(item->kind, "cache");
         if (ctl->json == JSON_OFF) {
-                line_print(ctl, volume, item->fresh ? COLOR_GREEN : COLOR_YELLOW,
-                           item->fresh ? "fresh" : "stale", " %s %s%s%s%s%s", item->kind, item->name,
-                           *item->detail ? " " : "", item->detail, item->fresh ? "" : colon(item->reason),
-                           item->fresh ? "" : item->reason);
+                line_print(ctl, volume,
+                           (ColoredWord){item->fresh ? COLOR_GREEN : COLOR_YELLOW,
+                                         item->fresh ? "fresh" : "stale"},
+                           " %s %s%s%s%s%s", item->kind, item->name, *item->detail ? " " : "", item->detail,
+                           item->fresh ? "" : colon(item->reason), item->fresh ? "" : item->reason);
                 return;
         }
         Json j = open_event(ctl, item->kind, volume);

@@ -89,9 +89,11 @@ static void waiting_say(Waiting *w) {
                 return;
         switch (w->asked->what) {
         case WAITING_FOR_HOLDER:
+                assert(w->asked->volume);
                 say_holder(w, w->asked->volume);
                 return;
         case WAITING_FOR_VOLUME:
+                assert(w->asked->volume);
                 say_volume(w, w->asked->volume);
                 return;
         case WAITING_FOR_BUSY:

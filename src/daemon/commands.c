@@ -82,7 +82,7 @@ static void trust_or_distrust(Daemon *d, Record *r, bool trusted, BusCall *call)
                 answer_done(call);
 }
 
-static void rebuild_volume(Commands *c, Record *r, uint32_t flags, BusCall *call) {
+static void request_rebuild(Commands *c, Record *r, uint32_t flags, BusCall *call) {
         if (answer_refuses_flags(call, flags, BOOTKEEP_REBUILD_FORCE))
                 return;
         if (locks_reboot_is_locked(c->locks))
@@ -102,15 +102,26 @@ static void prepare_unmount_of(const Commands *c, Record *r, BusCall *call) {
                 daemon_request(c->daemon, r, BUS_PREPARE_UNMOUNT, false, call);
 }
 
-static void command_for_volume(Commands *c, Record *r, BusVerb verb, const BusArguments *a, const Peer *peer,
-                               BusCall *call) {
+/* A call about a volume, and the client that makes it. */
+typedef struct VolumeCommand {
+        BusVerb verb;
+        const BusArguments *arguments;
+        const Peer *peer;
+        BusCall *call;
+} VolumeCommand;
+
+static void command_for_volume(Commands *c, Record *r, const VolumeCommand *command) {
         Daemon *d = c->daemon;
+        BusVerb verb = command->verb;
+        const BusArguments *a = command->arguments;
+        const Peer *peer = command->peer;
+        BusCall *call = command->call;
         switch (verb) {
         case BUS_SCAN:
                 daemon_request(d, r, verb, false, call);
                 return;
         case BUS_REBUILD:
-                rebuild_volume(c, r, a->flags, call);
+                request_rebuild(c, r, a->flags, call);
                 return;
         case BUS_TRUST:
         case BUS_DISTRUST:
@@ -177,7 +188,7 @@ static void take_command(void *userdata, BusVerb verb, const BusArguments *a, Bu
         else {
                 Record *r = look_up_volume(c, a->volume, peer);
                 if (r)
-                        command_for_volume(c, r, verb, a, peer, call);
+                        command_for_volume(c, r, &(VolumeCommand){verb, a, peer, call});
                 else
                         answer(call, OUTCOME_NO_SUCH_VOLUME, a->volume, NULL);
         }

@@ -3,8 +3,7 @@
 
 #include <inttypes.h>
 
-static int start(const LaunchOptions *o, char ***argv, const char *mount_point, uint64_t mount_id,
-                 int inherit, Job **ret) {
+static int append_mount(const LaunchOptions *o, char ***argv, const char *mount_point, uint64_t mount_id) {
         int r = strv_extendf(argv, "--mount-id=%" PRIu64, mount_id);
         if (r >= 0 && o->builders)
                 r = strv_extendf(argv, "--builders=%s", o->builders);
@@ -14,9 +13,7 @@ static int start(const LaunchOptions *o, char ***argv, const char *mount_point, 
                 r = strv_extend(argv, "--");
         if (r >= 0)
                 r = strv_extend(argv, mount_point);
-        if (r < 0)
-                return r;
-        return job_start(*argv, inherit, ret);
+        return r;
 }
 
 static int add_paths(char ***argv, const char *option, char *const *paths) {
@@ -38,7 +35,9 @@ int launch_scan(const LaunchOptions *o, const char *mount_point, uint64_t mount_
                 r = add_paths(&argv, "hold-locked", o->hold_locked);
         if (r >= 0)
                 r = add_paths(&argv, "hold-exists", o->hold_exists);
-        return r < 0 ? r : start(o, &argv, mount_point, mount_id, inotify_fd, ret);
+        if (r >= 0)
+                r = append_mount(o, &argv, mount_point, mount_id);
+        return r < 0 ? r : job_start(argv, inotify_fd, ret);
 }
 
 int launch_build(const LaunchOptions *o, const char *mount_point, uint64_t mount_id, bool force, Job **ret) {
@@ -48,7 +47,9 @@ int launch_build(const LaunchOptions *o, const char *mount_point, uint64_t mount
                 r = strv_extend(&argv, "--force");
         if (r >= 0)
                 r = strv_extend(&argv, "--no-wait"); /* others need its slot meanwhile */
-        return r < 0 ? r : start(o, &argv, mount_point, mount_id, -EBADF, ret);
+        if (r >= 0)
+                r = append_mount(o, &argv, mount_point, mount_id);
+        return r < 0 ? r : job_start(argv, -EBADF, ret);
 }
 
 int launch_check_builders(const LaunchOptions *o, Job **ret) {

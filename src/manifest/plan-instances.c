@@ -128,6 +128,7 @@ static int planner_find_instances(Planner *p, Pattern *pattern) {
                 return 0;
         if (r < 0)
                 return planner_could_not_look(p, r, pattern->line, path);
+        assert(d);
         r = planner_match_names(p, pattern, d);
         if (r < 0)
                 return r;

@@ -16,7 +16,7 @@ long syscall(long number, ...) {
                 a[i] = va_arg(ap, long);
         va_end(ap);
         if (state_error > 0 && number == SYS_openat2 &&
-            streq((const char *) a[1], BOOTKEEP_VOLUME_STATE + 1)) {
+            streq((const char *) a[1], &BOOTKEEP_VOLUME_STATE[1])) {
                 errno = state_error;
                 return -1;
         }

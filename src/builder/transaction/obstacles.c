@@ -21,8 +21,9 @@ typedef struct Obstacles {
 /* The value in M of a directory in PATH. */
 static const void *find_above(const NameMap *m, const char *path) {
         char above[PATH_SIZE];
-        assert(strlen(path) < sizeof(above));
-        strcpy(above, path);
+        size_t size = strlen(path) + 1;
+        assert(size <= sizeof(above));
+        memcpy(above, path, size);
         while (path_cut_last(above)) {
                 const void *value = name_map_get(m, above);
                 if (value)
