@@ -183,6 +183,7 @@ def a_package_manager_in_a_volume_holds_that_volume_and_one_on_the_host_all(worl
     for view in views:
         view.wait("held back", lambda p: "package manager" in p.get("StateReason", ""))
     assert [len(v.builds) for v in views] == builds
+    daemon.wait_for("are held back", mark)
     assert len(daemon.logged("are held back", mark)) == 1, daemon.logged("held back", mark)
     os.close(fd)
     for view, n in zip(views, builds):
