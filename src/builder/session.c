@@ -87,7 +87,7 @@ static int open_volume(Session *s) {
         const char *problem = root_state_problem(r);
         if (problem)
                 return end_error(s, BOOTKEEP_VOLUME_STATE ": %s", problem);
-        return r < 0 ? end_error(s, BOOTKEEP_VOLUME_STATE " cannot be made: %s", strerror(-r)) : 0;
+        return r < 0 ? end_error(s, BOOTKEEP_VOLUME_STATE " cannot be created: %s", strerror(-r)) : 0;
 }
 
 /* Again and again: whatever is waited for may take long, and waiting is not hanging. */

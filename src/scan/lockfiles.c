@@ -186,7 +186,7 @@ static bool was_printed(const Printed *p, const ReportHold *hold) {
 static int print_left_behind(FILE *f, const char *path) {
         _cleanup_free_ char *text = NULL;
         int r = strprintf(
-                &text, "%s is older than the boot: whoever made it no longer runs, so it holds nothing back",
+                &text, "%s is older than the boot: its owner is no longer running, so it holds nothing back",
                 path);
         return r < 0 ? r : report_print(f, "NOTE", text, NULL);
 }

@@ -66,7 +66,7 @@ static int parse_scan_options(int argc, char **argv, Options *o) {
         int expected = o->check_builders ? 0 : 1;
         if (r > 0 && optind + expected != argc) {
                 log_error("%s, see --help",
-                          expected == 0 ? "No mount point is expected" : "Expected exactly one mount point");
+                          expected == 0 ? "Expected no mount point" : "Expected exactly one mount point");
                 return error_origin(-EINVAL);
         }
         if (r > 0)

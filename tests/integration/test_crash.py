@@ -126,7 +126,7 @@ def try_every_call(world, padding, look, minimum, held=False):
             check(look(volume, helper), old, new, f"killed at {where}")
             world.programs.build(volume).expect(0)
             files = helper.files()
-            check(files, new, new, f"built behind a kill at {where}")
+            check(files, new, new, f"built after a kill at {where}")
             strays = [p for p in files if ".bootkeep" in p or p.startswith(SIBLING)]
             assert not strays and len(files) == 5, f"left behind by a kill at {where}: {sorted(files)}"
             old = new

@@ -272,10 +272,10 @@ static void what_is_older_than_the_boot_is_said_and_does_not_hold(void **state) 
         world_reports(w, record);
         free(record);
         date_from_boot(path, -2);
-        (void) snprintf(expected, sizeof(expected),
-                        "NOTE %s is older than the boot: whoever made it no longer runs, so it holds nothing "
-                        "back\n",
-                        path);
+        (void) snprintf(
+                expected, sizeof(expected),
+                "NOTE %s is older than the boot: its owner is no longer running, so it holds nothing back\n",
+                path);
         world_reports(w, expected);
         world_free(w);
         w = world_new(s);

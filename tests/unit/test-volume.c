@@ -115,7 +115,7 @@ static void failures_wait_longer_each_time_and_end(void **state) {
         assert_int_equal(v.timer, USEC_INFINITY);
         assert_false(volume_busy(&v));
 
-        /* a change is worth one more attempt attempt, no more; endless change holds nothing up meanwhile */
+        /* a change is worth one more attempt, no more; endless change holds nothing up meanwhile */
         at(&v, VOLUME_CHANGED, now + 100);
         assert_false(volume_busy(&v));
         now = settle_to_scan(&v, now + 100);

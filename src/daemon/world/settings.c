@@ -146,8 +146,8 @@ static void close_doors(Settings *s) {
         if (!s->unread)
                 return;
         s->running_system = false;
-        log_error("%s: until that is mended nothing is built, and nothing trusted by RunningSystem= that was "
-                  "not before",
+        log_error("%s: until this is corrected nothing is built, and RunningSystem= trusts nothing that was "
+                  "not trusted before",
                   s->unread);
 }
 
