@@ -126,9 +126,9 @@ static void disks_below_an_array_are_found_through_its_slaves(void **state) {
 }
 
 /* A disk with GPT in a sysfs of plain folders, where the array md9 is made of SLAVE ("%s" is the disk's
- * name), and HOLDER, a folder, holds each of PARTITIONS. */
+ * name), and HOLDER, a folder, holds each of PARTITIONS, and SECOND (or "") the ESP as well. */
 static HelperList *helpers_below_an_array(const Scratch *s, const char *slave, const char *holder,
-                                          const char *partitions) {
+                                          const char *partitions, const char *second) {
         HelperList *l = NULL;
         char sysfs[96];
         Disk d;
@@ -141,8 +141,9 @@ static HelperList *helpers_below_an_array(const Scratch *s, const char *slave, c
               "for p in ${n}p1 ${n}p2 ${n}p3; do mkdir -p devices/$n/$p/holders;"
               "  for f in dev start partition; do cp /sys/block/$n/$p/$f devices/$n/$p/; done; done;"
               "for p in %s; do ln -s ../../../$(echo %s | cut -d/ -f1) devices/$n/$n$p/holders/; done;"
+              "for h in %s; do ln -s ../../../$h devices/$n/${n}p1/holders/; done;"
               "ln -s ../../$(printf '%s' $n $n) devices/md9/slaves/",
-              s->path, d.name, holder, holder, partitions, holder, slave);
+              s->path, d.name, holder, holder, partitions, holder, second, slave);
         (void) snprintf(sysfs, sizeof(sysfs), "%s", s->path);
         int r = helper_list_new(sysfs, makedev(4095, 9), &l);
         disk_detach(&d);
@@ -151,25 +152,51 @@ static HelperList *helpers_below_an_array(const Scratch *s, const char *slave, c
 }
 
 static void array_of_esps_is_the_helper_and_its_members_are_none(void **state) {
-        HelperList *l = helpers_below_an_array(*state, "%s/%sp3", "md7/md", "p1 p2");
+        HelperList *l = helpers_below_an_array(*state, "%s/%sp3", "md7/md", "p1 p2", "");
         assert_int_equal(l->n, 1); /* once */
         assert_string_equal(l->items[0].device, "md7");
         assert_string_equal(l->items[0].node, "/dev/md7");
         assert_true(l->items[0].devno == makedev(4095, 7));
         assert_int_equal(l->items[0].type, HELPER_ESP);
         assert_string_equal(l->items[0].partuuid, "11111111-aaaa-4000-8000-000000000001");
+        assert_true(l->items[0].disk_has_xbootldr); /* though that is the same array, and told once */
         helper_list_free(l);
 }
 
+static void partition_that_two_hold_is_left_out(void **state) {
+        HelperList *l = helpers_below_an_array(*state, "%s/%sp3", "md7/md", "p1", "md8");
+        assert_int_equal(l->n, 1);
+        assert_int_equal(l->items[0].type, HELPER_XBOOTLDR);
+        helper_list_free(l);
+}
+
+static void another_device_under_the_name_is_not_opened(void **state) {
+        const Scratch *s = *state;
+        Disk d;
+        int fd = -EBADF, no_device, other, right;
+        disk_attach(&d, s, "1M", NULL, false);
+        dev_t devno = disk_devno(d.node);
+        no_device = helper_open_device("/dev/null", devno, &fd);
+        other = helper_open_device(d.node, makedev(major(devno), minor(devno) + 1), &fd);
+        bool untouched = fd == -EBADF;
+        right = helper_open_device(d.node, devno, &fd);
+        closep(&fd);
+        disk_detach(&d);
+        assert_int_equal(no_device, -ENODEV);
+        assert_int_equal(other, -ENODEV);
+        assert_true(untouched);
+        assert_int_equal(right, 0);
+}
+
 static void partition_that_something_else_is_made_of_is_left_out(void **state) {
-        HelperList *l = helpers_below_an_array(*state, "%s/%sp3", "dm-7/dm", "p1");
+        HelperList *l = helpers_below_an_array(*state, "%s/%sp3", "dm-7/dm", "p1", "");
         assert_int_equal(l->n, 1);
         assert_int_equal(l->items[0].type, HELPER_XBOOTLDR);
         helper_list_free(l);
 }
 
 static void table_of_a_whole_disk_in_an_array_is_the_arrays(void **state) {
-        HelperList *l = helpers_below_an_array(*state, "%s%.0s", "md7/md", "");
+        HelperList *l = helpers_below_an_array(*state, "%s%.0s", "md7/md", "", "");
         assert_int_equal(l->n, 0);
         helper_list_free(l);
 }
@@ -300,6 +327,8 @@ int main(void) {
                 scratch_test(disks_below_an_array_are_found_through_its_slaves),
                 scratch_test(array_of_esps_is_the_helper_and_its_members_are_none),
                 scratch_test(partition_that_something_else_is_made_of_is_left_out),
+                scratch_test(partition_that_two_hold_is_left_out),
+                scratch_test(another_device_under_the_name_is_not_opened),
                 scratch_test(table_of_a_whole_disk_in_an_array_is_the_arrays),
                 scratch_test(pulled_member_is_said_and_the_others_are_searched),
                 scratch_test(pulled_member_is_said_once),
