@@ -334,8 +334,9 @@ def children_that_talk_without_end_hold_up_nothing(world):
                   f'exec {build.real} "$@"')
     volume.write("/etc/initramfs.conf", "another\n")
     view.wait_state("building")
+    runs = other.runs()  # of both volumes: the builder is the same
     other.write("/etc/initramfs.conf", "another\n")
-    quiet.wait("built", lambda p: other.runs() == 2 and p.get("State") == "fresh")
+    quiet.wait("built", lambda p: other.runs() > runs and p.get("State") == "fresh")
     os.kill(children(daemon)[0], signal.SIGKILL)
     view.wait_state("failed")
     build.restore()
