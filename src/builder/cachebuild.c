@@ -15,15 +15,15 @@
 #include "builder/run/runner.h"
 #include "tree/contain.h"
 
-typedef struct Run {
+typedef struct CacheRun {
         const CacheBuild *b;
         const PlanCache *cache;
         const char *prefix; /* of the volume's paths as the builder sees them: "" or the mount point */
         LogFields fields;
-} Run;
+} CacheRun;
 
 static void log_builder_line(const char *line, void *userdata) {
-        const Run *run = userdata;
+        const CacheRun *run = userdata;
         const char *instance = run->cache->instance;
 
         log_send(LOG_INFO, &run->fields, "%s%s%s: %s", run->cache->cache->name, instance ? " " : "",
@@ -31,15 +31,15 @@ static void log_builder_line(const char *line, void *userdata) {
 }
 
 static void repeat_progress(void *userdata) {
-        const Run *run = userdata;
+        const CacheRun *run = userdata;
         progress_repeat(run->b->progress);
 }
 
-static int add_as_seen(const Run *run, const char *path, char ***paths) {
+static int add_as_seen(const CacheRun *run, const char *path, char ***paths) {
         return strv_extendf(paths, "%s%s", run->prefix, path);
 }
 
-static int add_source_arguments(const Run *run, char ***ret) {
+static int add_source_arguments(const CacheRun *run, char ***ret) {
         const ManifestCache *m = run->cache->cache;
 
         for (size_t i = 0; i < m->n_sources; i++) {
@@ -53,7 +53,7 @@ static int add_source_arguments(const Run *run, char ***ret) {
         return 0;
 }
 
-static int make_builder_command(const Run *run, const Outputs *outputs, char ***ret) {
+static int make_builder_command(const CacheRun *run, const Outputs *outputs, char ***ret) {
         _cleanup_strv_free_ char **sources = NULL, **written = NULL;
         int r = add_source_arguments(run, &sources);
 
@@ -70,7 +70,7 @@ static int make_builder_command(const Run *run, const Outputs *outputs, char ***
         return definition_command(run->cache->definition, &arguments, ret);
 }
 
-static int add_cache_environment(const Run *run, char ***ret) {
+static int add_cache_environment(const CacheRun *run, char ***ret) {
         int r = strv_extendf(ret, "BOOTKEEP_VOLUME=%s", run->b->context->root->name);
 
         if (r >= 0)
@@ -80,11 +80,11 @@ static int add_cache_environment(const Run *run, char ***ret) {
         return r;
 }
 
-static bool wants_chroot(const Run *run) {
+static bool wants_chroot(const CacheRun *run) {
         return run->cache->definition->root == DEFINITION_CHROOT && !run->b->running;
 }
 
-static int run_builder(const Run *run, const Outputs *outputs, RunnerOutcome *ret, char **ret_reason) {
+static int run_builder(const CacheRun *run, const Outputs *outputs, RunnerOutcome *ret, char **ret_reason) {
         _cleanup_strv_free_ char **argv = NULL, **environment = NULL;
         const Definition *definition = run->cache->definition;
         int r = make_builder_command(run, outputs, &argv);
@@ -107,7 +107,7 @@ static int run_builder(const Run *run, const Outputs *outputs, RunnerOutcome *re
         return runner_run(&job, ret, ret_reason);
 }
 
-static int write_cache_stamp(const Run *run, Stamp *stamp, char **reterr) {
+static int write_cache_stamp(const CacheRun *run, Stamp *stamp, char **reterr) {
         const FreshnessContext *c = run->b->context;
         _cleanup_close_ int stamps = -EBADF;
         _cleanup_free_ char *name = NULL, *missing = NULL;
@@ -124,7 +124,7 @@ static int write_cache_stamp(const Run *run, Stamp *stamp, char **reterr) {
         return r < 0 ? failure_errno(reterr, r, "cannot write its stamp") : 0;
 }
 
-static int take_stamp(const Run *run, Stamp **ret, char **reterr) {
+static int take_stamp(const CacheRun *run, Stamp **ret, char **reterr) {
         _cleanup_free_ char *missing = NULL;
         int r = freshness_stamp_cache(run->b->context, run->cache, ret, &missing);
 
@@ -136,7 +136,7 @@ static int take_stamp(const Run *run, Stamp **ret, char **reterr) {
 }
 
 /* 0: built; -ECANCELED: the builder did not build it, *RET says how. */
-static int build_and_settle(const Run *run, RunnerOutcome *ret, char **reterr) {
+static int build_and_settle(const CacheRun *run, RunnerOutcome *ret, char **reterr) {
         _cleanup_(stamp_freep) Stamp *stamp = NULL;
         _cleanup_(outputs_done) Outputs outputs = OUTPUTS_NULL;
         int r = take_stamp(run, &stamp, reterr);
@@ -169,7 +169,7 @@ static CacheOutcome outcome_of_run(int r, RunnerOutcome ran) {
         return CACHE_FAILED;
 }
 
-static void log_build_start(const Run *run, const Freshness *f) {
+static void log_build_start(const CacheRun *run, const Freshness *f) {
         _cleanup_free_ char *why = freshness_describe(f);
 
         log_send(LOG_INFO, &run->fields, "Building %s%s%s: %s", run->cache->cache->name,
@@ -181,7 +181,7 @@ int cachebuild_run(const CacheBuild *b, const PlanCache *cache, CacheOutcome *re
         _cleanup_(freshness_done) Freshness f = FRESHNESS_NULL;
         const Root *root = b->context->root;
         RunnerOutcome ran = RUNNER_FAILED;
-        Run run = {
+        CacheRun run = {
                 .b = b,
                 .cache = cache,
                 .prefix = cache->definition->root == DEFINITION_CHROOT || streq(root->mount.target, "/")

@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/world/packages.h"
 
-#include <inttypes.h>
 #include <sys/sysmacros.h>
 
 #include "base/error.h"
+#include "base/parse.h"
 
 struct LockedFile {
-        unsigned major, minor;
+        dev_t devno;
         uint64_t inode;
 };
 
 /* One line: `1: POSIX  ADVISORY  WRITE 1234 fd:01:5678 0 EOF`. In the line of a waiter there is a `->` after
  * the number, so it is not accepted: it holds nothing yet. */
 static bool locked_file_parse(const char *line, struct LockedFile *ret) {
-        return sscanf(line, "%*s %*s %*s %*s %*s %x:%x:%" SCNu64, &ret->major, &ret->minor, &ret->inode) == 3;
+        char file[48];
+        return sscanf(line, "%*s %*s %*s %*s %*s %47s", file) == 1 &&
+               parse_locked_file(file, &ret->devno, &ret->inode) >= 0;
 }
 
 void locked_files_done(LockedFiles *l) {
@@ -49,9 +51,8 @@ int locked_files_read(LockedFiles *ret) {
 /* The device of a file on btrfs is anonymous, and differs between /proc/locks and statx(2): there the inode
  * decides. */
 static bool is_same_file(const struct LockedFile *l, const ReportHold *hold) {
-        bool anonymous = l->major == 0 && major(hold->devno) == 0;
-        return l->inode == hold->inode &&
-               (anonymous || (l->major == major(hold->devno) && l->minor == minor(hold->devno)));
+        bool anonymous = major(l->devno) == 0 && major(hold->devno) == 0;
+        return l->inode == hold->inode && (anonymous || l->devno == hold->devno);
 }
 
 static bool is_locked(const ReportHold *hold, const LockedFiles *locked) {
