@@ -15,7 +15,6 @@ static void print_progress(Progress *p) {
         (void) snprintf(done, sizeof(done), "%" PRIu64, p->done);
         (void) snprintf(of, sizeof(of), "%" PRIu64, p->of);
         (void) report_print(p->f, "PROGRESS", done, of, NULL);
-        (void) fflush(p->f);
 }
 
 void progress_expect(Progress *p, uint64_t bytes) {

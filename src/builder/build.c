@@ -22,6 +22,7 @@
 
 #define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
 #define CMDLINE_FILE "/proc/cmdline"
+#define LINE_ROOM 4096U
 
 /* An output that is not what it should be, and its cache. */
 typedef struct Spoiled {
@@ -31,8 +32,8 @@ typedef struct Spoiled {
 } Spoiled;
 
 typedef struct Run {
-        const Build *b;
-        bool running;
+        const Build *build;
+        bool running; /* the volume is the root of the running system */
         char *boot_id;
         char *cmdline; /* of the kernel */
         Spoiled *spoiled;
@@ -53,7 +54,7 @@ static void run_done(Run *run) {
 }
 
 static const char *volume_name(const Run *run) {
-        return run->b->context->root->name;
+        return run->build->context->root->name;
 }
 
 /* The first reason is reported as that of the whole build; that something was deferred does not count as
@@ -74,7 +75,7 @@ static bool is_running_root(const Root *root) {
 
 static int read_line_of_file(const char *path, char **ret) {
         _cleanup_fclose_ FILE *f = fopen(path, "re");
-        char line[4096] = "";
+        char line[LINE_ROOM] = "";
         if (!f)
                 return error_origin(-errno);
         if (!fgets(line, sizeof(line), f) && ferror(f))
@@ -95,7 +96,7 @@ static int spoil_outputs(Run *run, const PlanCache *pc, bool failed) {
                 char *path = NULL;
                 if (grow(run->spoiled, run->n_spoiled) < 0)
                         return error_origin(-ENOMEM);
-                int r = plan_path(run->b->context->plan, pc->cache->outputs[i], pc->instance, &path);
+                int r = plan_path(run->build->context->plan, pc->cache->outputs[i], pc->instance, &path);
                 if (r < 0)
                         return r;
                 run->spoiled[run->n_spoiled++] = (Spoiled){.path = path, .cache = pc, .failed = failed};
@@ -107,7 +108,7 @@ static int spoil_outputs(Run *run, const PlanCache *pc, bool failed) {
 static int find_spoiled_source(const Run *run, const PlanCache *pc, const Spoiled **ret) {
         for (size_t i = 0; run->n_spoiled > 0 && i < pc->cache->n_sources; i++) {
                 _cleanup_free_ char *path = NULL;
-                int r = plan_path(run->b->context->plan, pc->cache->sources[i].path, pc->instance, &path);
+                int r = plan_path(run->build->context->plan, pc->cache->sources[i].path, pc->instance, &path);
                 if (r < 0)
                         return r;
                 for (size_t j = 0; j < run->n_spoiled; j++)
@@ -134,6 +135,8 @@ static const struct {
 
 static void report_cache(Run *run, const PlanCache *pc, CacheOutcome outcome, uint64_t usec,
                          const char *reason) {
+        if (!outcomes[outcome].word)
+                return;
         LogFields fields = {
                 .message_id = outcomes[outcome].message_id,
                 .volume = volume_name(run),
@@ -142,14 +145,10 @@ static void report_cache(Run *run, const PlanCache *pc, CacheOutcome outcome, ui
         };
         _cleanup_free_ char *label = NULL;
         char time[24];
-
-        if (!outcomes[outcome].word)
-                return;
         cache_label(pc, &label);
         (void) snprintf(time, sizeof(time), "%" PRIu64, usec);
-        (void) report_print(run->b->report, "BUILT", pc->cache->name, pc->instance ? pc->instance : "-",
+        (void) report_print(run->build->report, "BUILT", pc->cache->name, pc->instance ? pc->instance : "-",
                             outcomes[outcome].word, time, reason, NULL);
-        (void) fflush(run->b->report);
         if (outcome == CACHE_BUILT) {
                 log_send(LOG_NOTICE, &fields, "%s built in %.1f s", strempty(label),
                          (double) usec / USEC_PER_SEC);
@@ -159,7 +158,7 @@ static void report_cache(Run *run, const PlanCache *pc, CacheOutcome outcome, ui
         note_reason(run, outcome == CACHE_FAILED, strempty(label), strempty(reason));
 }
 
-static int count_outcome(Run *run, const PlanCache *pc, CacheOutcome outcome) {
+static int note_outcome(Run *run, const PlanCache *pc, CacheOutcome outcome) {
         switch (outcome) {
         case CACHE_FRESH:
         case CACHE_BUILT:
@@ -177,43 +176,43 @@ static int count_outcome(Run *run, const PlanCache *pc, CacheOutcome outcome) {
         return error_origin(-EINVAL);
 }
 
-static int skip_cache(Run *run, const PlanCache *pc, const Spoiled *s) {
+/* SOURCE is what it would be built from. */
+static int skip_cache(Run *run, const PlanCache *pc, const Spoiled *source) {
         _cleanup_free_ char *label = NULL, *reason = NULL;
-        CacheOutcome outcome = s->failed ? CACHE_FAILED : CACHE_NOT_NOW;
-
-        cache_label(s->cache, &label);
-        (void) failure(&reason, 0, "skipped: %s %s", strempty(label), s->failed ? "failed" : "was deferred");
+        CacheOutcome outcome = source->failed ? CACHE_FAILED : CACHE_NOT_NOW;
+        cache_label(source->cache, &label);
+        (void) failure(&reason, 0, "skipped: %s %s", strempty(label),
+                       source->failed ? "failed" : "was deferred");
         report_cache(run, pc, outcome, 0, strempty(reason));
-        return count_outcome(run, pc, outcome);
+        return note_outcome(run, pc, outcome);
 }
 
 static int build_cache(Run *run, const PlanCache *pc) {
         CacheBuild cb = {
-                .context = run->b->context,
-                .interrupt = run->b->interrupt,
+                .context = run->build->context,
+                .interrupt = run->build->interrupt,
                 .progress = &run->progress,
-                .force = run->b->force,
+                .force = run->build->force,
                 .running = run->running,
         };
         _cleanup_free_ char *reason = NULL;
-        const Spoiled *s;
+        const Spoiled *source;
         CacheOutcome outcome;
-        uint64_t start = now_usec();
-        int r = find_spoiled_source(run, pc, &s);
-
+        int r = find_spoiled_source(run, pc, &source);
         if (r < 0)
                 return r;
-        if (s)
-                return skip_cache(run, pc, s);
+        if (source)
+                return skip_cache(run, pc, source);
+        uint64_t start = now_usec();
         r = cachebuild_run(&cb, pc, &outcome, &reason);
         if (r < 0)
                 return r;
         report_cache(run, pc, outcome, now_usec() - start, reason);
-        return count_outcome(run, pc, outcome);
+        return note_outcome(run, pc, outcome);
 }
 
 static bool note_interrupt(Run *run) {
-        if (!run->interrupted && interrupt_check(run->b->interrupt)) {
+        if (!run->interrupted && interrupt_check(run->build->interrupt)) {
                 run->interrupted = true;
                 log_send(LOG_NOTICE, &(LogFields){.volume = volume_name(run)}, "Interrupted");
         }
@@ -221,8 +220,7 @@ static bool note_interrupt(Run *run) {
 }
 
 static int build_caches(Run *run) {
-        const Plan *plan = run->b->context->plan;
-
+        const Plan *plan = run->build->context->plan;
         for (size_t i = 0; i < plan->n_caches && !note_interrupt(run); i++) {
                 int r = build_cache(run, &plan->caches[i]);
                 if (r < 0)
@@ -240,7 +238,6 @@ static void log_updated(const Run *run, const Helper *h, const UpdateResult *u) 
                 .volume = volume_name(run),
                 .helper = h->device,
         };
-
         log_send(LOG_NOTICE, &fields, "%s: %u %s written (%s), %u switched, %u removed", h->device,
                  u->written, u->written == 1 ? "file" : "files", bytes_to_text(u->bytes, size), u->switched,
                  u->removed);
@@ -253,20 +250,17 @@ static void log_helper_failed(Run *run, const Helper *h, int r, const char *reas
                 .helper = h->device,
                 .error = r,
         };
-
         log_send(r == -EINTR || r == -EAGAIN ? LOG_NOTICE : LOG_ERR, &fields, "%s: %s", h->device, reason);
         note_reason(run, r != -EINTR && r != -EAGAIN, h->device, reason);
 }
 
 static void report_helper(Run *run, const Helper *h, int r, const UpdateResult *u, const char *reason) {
         char bytes[24];
-
         if (r >= 0 && u->fresh)
                 return;
         (void) snprintf(bytes, sizeof(bytes), "%" PRIu64, u->bytes);
-        (void) report_print(run->b->report, "UPDATED", h->device, helper_type_to_string(h->type), h->partuuid,
-                            r < 0 ? "failed" : "ok", bytes, r < 0 ? reason : NULL, NULL);
-        (void) fflush(run->b->report);
+        (void) report_print(run->build->report, "UPDATED", h->device, helper_type_to_string(h->type),
+                            h->partuuid, r < 0 ? "failed" : "ok", bytes, r < 0 ? reason : NULL, NULL);
         if (r >= 0)
                 log_updated(run, h, u);
         else
@@ -275,18 +269,17 @@ static void report_helper(Run *run, const Helper *h, int r, const UpdateResult *
 
 static int update_and_report(Run *run, const Helper *h) {
         Updater updater = {
-                .context = run->b->context,
-                .interrupt = run->b->interrupt,
+                .context = run->build->context,
+                .interrupt = run->build->interrupt,
                 .progress = &run->progress,
                 .boot_id = run->boot_id,
                 .cmdline = run->cmdline,
                 .running = run->running,
-                .force = run->b->force,
+                .force = run->build->force,
         };
         _cleanup_free_ char *reason = NULL;
         UpdateResult result;
         int r = update_helper(&updater, h, &result, &reason);
-
         if (r == -ENOMEM)
                 return r;
         if (r == -EINTR)
@@ -300,8 +293,7 @@ static int update_and_report(Run *run, const Helper *h) {
 }
 
 static int update_helpers(Run *run) {
-        const HelperList *l = run->b->helpers;
-
+        const HelperList *l = run->build->helpers;
         if (run->failed || run->not_now) {
                 if (l->n > 0)
                         log_send(LOG_NOTICE, &(LogFields){.volume = volume_name(run)},
@@ -324,12 +316,11 @@ static BuildResult result_of(const Run *run) {
 
 int build_run(const Build *b, BuildResult *ret, char **ret_reason) {
         _cleanup_(run_done) Run run = {
-                .b = b,
+                .build = b,
                 .running = is_running_root(b->context->root),
                 .progress = {.f = b->report},
         };
         int r = read_line_of_file(BOOT_ID_FILE, &run.boot_id);
-
         if (r >= 0)
                 r = read_line_of_file(CMDLINE_FILE, &run.cmdline);
         if (r >= 0 && !b->helpers_only)

@@ -37,16 +37,15 @@ int buildlock_open(int state, int *ret_fd) {
 
 static pid_t fork_waiter(int fd) {
         pid_t parent = getpid(), pid = fork();
-        int r;
         if (pid != 0)
                 return pid;
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != parent)
                 _exit(EXIT_FAILURE);
-        do
-                r = flock(fd, LOCK_EX);
-        while (r < 0 && errno == EINTR);
-        _exit(r < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+        while (flock(fd, LOCK_EX) < 0)
+                if (errno != EINTR)
+                        _exit(EXIT_FAILURE);
+        _exit(EXIT_SUCCESS);
 }
 
 /* True: the waiter exited by itself. */

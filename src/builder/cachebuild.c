@@ -25,7 +25,6 @@ typedef struct CacheRun {
 static void log_builder_line(const char *line, void *userdata) {
         const CacheRun *run = userdata;
         const char *instance = run->cache->instance;
-
         log_send(LOG_INFO, &run->fields, "%s%s%s: %s", run->cache->cache->name, instance ? " " : "",
                  strempty(instance), line);
 }
@@ -41,7 +40,6 @@ static int add_as_seen(const CacheRun *run, const char *path, char ***paths) {
 
 static int add_source_arguments(const CacheRun *run, char ***ret) {
         const ManifestCache *m = run->cache->cache;
-
         for (size_t i = 0; i < m->n_sources; i++) {
                 _cleanup_free_ char *path = NULL;
                 int r = plan_path(run->b->context->plan, m->sources[i].path, run->cache->instance, &path);
@@ -56,7 +54,6 @@ static int add_source_arguments(const CacheRun *run, char ***ret) {
 static int make_builder_command(const CacheRun *run, const Outputs *outputs, char ***ret) {
         _cleanup_strv_free_ char **sources = NULL, **written = NULL;
         int r = add_source_arguments(run, &sources);
-
         for (size_t i = 0; r >= 0 && outputs->paths[i]; i++)
                 r = add_as_seen(run, outputs->paths[i], &written);
         if (r < 0)
@@ -72,7 +69,6 @@ static int make_builder_command(const CacheRun *run, const Outputs *outputs, cha
 
 static int add_cache_environment(const CacheRun *run, char ***ret) {
         int r = strv_extendf(ret, "BOOTKEEP_VOLUME=%s", run->b->context->root->name);
-
         if (r >= 0)
                 r = strv_extendf(ret, "BOOTKEEP_CACHE=%s", run->cache->cache->name);
         if (r >= 0)
@@ -88,19 +84,18 @@ static int run_builder(const CacheRun *run, const Outputs *outputs, RunnerOutcom
         _cleanup_strv_free_ char **argv = NULL, **environment = NULL;
         const Definition *definition = run->cache->definition;
         int r = make_builder_command(run, outputs, &argv);
-
         if (r >= 0)
                 r = add_cache_environment(run, &environment);
         if (r < 0)
                 return r;
         RunnerJob job = {
-                .name = definition->name,
-                .argv = argv,
-                .environ = environment,
-                .root = wants_chroot(run) ? run->b->context->root->fd : -EBADF,
+                .program = {.name = definition->name,
+                            .argv = argv,
+                            .environ = environment,
+                            .root = wants_chroot(run) ? run->b->context->root->fd : -EBADF},
                 .timeout_usec = definition->timeout_usec,
                 .line = log_builder_line,
-                .runs = repeat_progress,
+                .beat = repeat_progress,
                 .userdata = (void *) run,
                 .interrupt = run->b->interrupt,
         };
@@ -112,7 +107,6 @@ static int write_cache_stamp(const CacheRun *run, Stamp *stamp, char **reterr) {
         _cleanup_close_ int stamps = -EBADF;
         _cleanup_free_ char *name = NULL, *missing = NULL;
         int r = freshness_stamp_outputs(c, run->cache, stamp, &missing);
-
         if (missing)
                 return failure_errno(reterr, r, "%s", missing);
         if (r >= 0)
@@ -127,7 +121,6 @@ static int write_cache_stamp(const CacheRun *run, Stamp *stamp, char **reterr) {
 static int take_stamp(const CacheRun *run, Stamp **ret, char **reterr) {
         _cleanup_free_ char *missing = NULL;
         int r = freshness_stamp_cache(run->b->context, run->cache, ret, &missing);
-
         if (!missing)
                 return r;
         _cleanup_free_ char *why = NULL;
@@ -140,7 +133,6 @@ static int build_and_settle(const CacheRun *run, RunnerOutcome *ret, char **rete
         _cleanup_(stamp_freep) Stamp *stamp = NULL;
         _cleanup_(outputs_done) Outputs outputs = OUTPUTS_NULL;
         int r = take_stamp(run, &stamp, reterr);
-
         if (r >= 0)
                 r = outputs_prepare(run->b->context, run->cache, &outputs, reterr);
         if (r >= 0)
@@ -171,7 +163,6 @@ static CacheOutcome outcome_of_run(int r, RunnerOutcome ran) {
 
 static void log_build_start(const CacheRun *run, const Freshness *f) {
         _cleanup_free_ char *why = freshness_describe(f);
-
         log_send(LOG_INFO, &run->fields, "Building %s%s%s: %s", run->cache->cache->name,
                  run->cache->instance ? " " : "", strempty(run->cache->instance),
                  f->difference == DIFFERENCE_NONE ? "forced" : strempty(why));
@@ -193,7 +184,6 @@ int cachebuild_run(const CacheBuild *b, const PlanCache *cache, CacheOutcome *re
                            .instance = cache->instance},
         };
         int r = freshness_of_cache(b->context, cache, &f);
-
         if (r < 0)
                 return r;
         if (f.difference == DIFFERENCE_NONE && !b->force) {

@@ -123,7 +123,6 @@ void monitor_line_build(const Ctl *ctl, const VolumeInfo *v, int status, const c
         uint64_t start = v->last_build_start,
                  usec = v->last_build_end > start ? v->last_build_end - start : 0;
         char span[FORMAT_SPAN_MAX];
-
         if (ctl->json == JSON_OFF) {
                 line_print(ctl, v->name,
                            (ColoredWord){well ? COLOR_GREEN : COLOR_RED, well ? "built" : "build failed"},

@@ -46,7 +46,6 @@ void pager_open(Pager *p) {
                 return;
         input = fds[0];
         output = fds[1];
-
         pid_t parent = getpid(), pid = fork();
         if (pid < 0)
                 return;

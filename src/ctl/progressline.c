@@ -23,7 +23,6 @@ static void draw_bar(uint64_t done, uint64_t of, size_t room) {
         assert(of > 0 && done <= of);
         size_t width = MIN(room, (size_t) BAR_MAX),
                full = (size_t) ((double) done / (double) of * (double) width);
-
         (void) fputc('[', stderr);
         for (size_t i = 0; i < width; i++)
                 (void) fputc(i < full ? '#' : '-', stderr);

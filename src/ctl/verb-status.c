@@ -170,7 +170,6 @@ static void status_print_block(const Ctl *ctl, const VolumeInfo *v) {
         const char *color = ctl->colors ? format_state_color(v->state) : NULL;
         _cleanup_free_ char *name = escape_print(v->name), *mount_point = escape_print(v->mount_point);
         const char *dot = streq(nl_langinfo(CODESET), "UTF-8") ? "●" : "*";
-
         (void) printf("%s%s%s %s on %s\n", strempty(color), dot, color ? COLOR_OFF : "", strempty(name),
                       strempty(mount_point));
         status_print_state(ctl, v);

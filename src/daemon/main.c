@@ -126,7 +126,6 @@ static int run(const DaemonOptions *o, Settings *settings) {
         _cleanup_(daemon_freep) Daemon *d = NULL;
         _cleanup_(commands_freep) Commands *commands = NULL;
         _cleanup_(census_freep) Census *census = NULL;
-
         raise_descriptor_limit();
         int r = sd_event_default(&event);
         if (r < 0)
@@ -156,7 +155,6 @@ int main(int argc, char **argv) {
                 .options = {.libexec = BOOTKEEP_LIBEXECDIR, .state = BOOTKEEP_VOLUME_STATE, .watch = true}};
         _cleanup_(settings_done) Settings settings = {};
         unsigned problems = 0;
-
         log_setup("bootkeepd");
         int r = parse_arguments(argc, argv, &a);
         if (r <= 0)

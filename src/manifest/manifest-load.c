@@ -115,7 +115,6 @@ static int site_load(Site *s, Manifest **ret) {
         _cleanup_close_ int fd = -EBADF;
         _cleanup_free_ char *resolved = NULL, *text = NULL;
         size_t size = 0;
-
         int r = walk_resolve(s->walk, s->path, &(Visitor){site_note_link, s}, &fd, &resolved);
         if (r < 0)
                 return site_unreachable(s, r);

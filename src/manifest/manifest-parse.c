@@ -163,7 +163,6 @@ int manifest_parse(const char *path, const char *text, size_t size, Manifest **r
         if (!m || !(m->path = strdup(path)))
                 return error_origin(-ENOMEM);
         const Reader reader = {.manifest = m, .reterr = reterr};
-
         int r = manifest_xml_parse(path, text, size, &doc, reterr);
         if (r >= 0)
                 r = bootcaches_read(&reader, xmlDocGetRootElement(doc));

@@ -126,7 +126,6 @@ int manifest_xml_parse(const char *path, const char *text, size_t size, xmlDoc *
         int r = check_bytes(path, text, size, reterr);
         if (r < 0)
                 return r;
-
         xmlParserCtxt *parser = xmlNewParserCtxt();
         if (!parser)
                 return error_origin(-ENOMEM);
@@ -134,13 +133,11 @@ int manifest_xml_parse(const char *path, const char *text, size_t size, xmlDoc *
         parser->_private = &complaint;
         parser->sax->internalSubset = complaint_on_doctype;
         parser->sax->externalSubset = complaint_on_doctype;
-
         xmlSetStructuredErrorFunc(&complaint, complaint_on_error);
         xmlDoc *doc = xmlCtxtReadMemory(parser, text, (int) size, NULL, "UTF-8",
                                         XML_PARSE_NONET | XML_PARSE_NOCDATA);
         xmlSetStructuredErrorFunc(NULL, NULL);
         xmlFreeParserCtxt(parser);
-
         if (complaint.text || complaint.oom || !doc) {
                 xmlFreeDoc(doc);
                 return complaint_result(&complaint, reterr);
@@ -170,7 +167,6 @@ int manifest_xml_validate(const char *path, xmlDoc *doc, char **reterr) {
         xmlRelaxNGFreeValidCtxt(validator);
         xmlRelaxNGFree(schema);
         xmlSetStructuredErrorFunc(NULL, NULL);
-
         if (r == 0 && !complaint.text && !complaint.oom)
                 return 0;
         return complaint_result(&complaint, reterr);

@@ -136,7 +136,6 @@ int order_declare(Order *o, size_t item, const OrderPath *path, size_t *ret_othe
         descent_init(&d, o, path);
         while (descent_next(&d))
                 ;
-
         Place *p = order_find_place(o, path->kind, descent_key(&d));
         if (p && path->kind == ORDER_OUTPUT) {
                 *ret_other = p->item;
@@ -261,7 +260,6 @@ int order_sort(const Order *o, size_t **ret, size_t *ret_n) {
         _cleanup_free_ size_t *levels = calloc(o->n_vertices + 1, sizeof(size_t));
         _cleanup_free_ size_t *queue = calloc(o->n_vertices + 1, sizeof(size_t));
         _cleanup_free_ size_t *items = calloc(o->n_items + 1, sizeof(size_t));
-
         if (!pending || !levels || !queue || !items || adjacency_init(&a, o) < 0)
                 return error_origin(-ENOMEM);
         if (order_find_levels(o, &a, pending, levels, queue) < o->n_vertices) {

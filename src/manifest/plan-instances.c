@@ -115,7 +115,6 @@ static int planner_find_instances(Planner *p, Pattern *pattern) {
         _cleanup_closedir_ DIR *d = NULL;
         char path[TEMPLATE_PATH_MAX + 1];
         size_t first = p->n_instances;
-
         int r = template_expand(pattern->each, NULL, p->plan->machine_id, path);
         if (r < 0)
                 return planner_could_not_look(p, r, pattern->line, pattern->each);

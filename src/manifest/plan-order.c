@@ -86,7 +86,6 @@ int planner_sort_caches(Planner *p) {
                 r = order_sort(o, &sequence, &n);
         if (r < 0)
                 return r == -ELOOP ? planner_refuse_circle(p, sequence, n) : r;
-
         assert(n == plan->n_caches);
         PlanCache *sorted = calloc(n + 1, sizeof(*sorted));
         if (!sorted)

@@ -24,7 +24,7 @@ static void take(const char *line, void *userdata) {
 static Ran run_job(RunnerJob job) {
         Ran ran = {};
 
-        job.name = "pack";
+        job.program.name = "pack";
         job.line = take;
         job.userdata = &ran;
         assert_int_equal(runner_run(&job, &ran.outcome, &ran.reason), 0);
@@ -33,8 +33,8 @@ static Ran run_job(RunnerJob job) {
 
 static Ran run_script(const char *script) {
         const char *argv[] = {"/bin/sh", "-c", script, NULL};
-        return run_job(
-                (RunnerJob){.argv = (char *const *) argv, .root = -EBADF, .timeout_usec = USEC_INFINITY});
+        return run_job((RunnerJob){
+                .program.argv = (char *const *) argv, .program.root = -EBADF, .timeout_usec = USEC_INFINITY});
 }
 
 static void assert_reason(Ran *ran, RunnerOutcome outcome, const char *words) {
@@ -72,7 +72,8 @@ static void a_program_that_cannot_be_run_is_named(void **state) {
         Scratch *s = *state;
         char path[128];
         const char *argv[] = {path, NULL};
-        RunnerJob job = {.argv = (char *const *) argv, .root = -EBADF, .timeout_usec = USEC_INFINITY};
+        RunnerJob job = {
+                .program.argv = (char *const *) argv, .program.root = -EBADF, .timeout_usec = USEC_INFINITY};
 
         scratch_write(s, "script", "#!/bin/sh\n");
         (void) snprintf(path, sizeof(path), "%s/none", s->path);
@@ -86,7 +87,9 @@ static void a_program_that_cannot_be_run_is_named(void **state) {
 
 static void a_timeout_ends_the_builder_and_its_children(void **state) {
         const char *argv[] = {"/bin/sh", "-c", "sleep 1000 & setsid sleep 1000 & sleep 1000", NULL};
-        RunnerJob job = {.argv = (char *const *) argv, .root = -EBADF, .timeout_usec = 200 * USEC_PER_MSEC};
+        RunnerJob job = {.program.argv = (char *const *) argv,
+                         .program.root = -EBADF,
+                         .timeout_usec = 200 * USEC_PER_MSEC};
         uint64_t start = now_usec();
 
         Ran ran = run_job(job);
@@ -98,7 +101,8 @@ static void a_timeout_ends_the_builder_and_its_children(void **state) {
 static void a_builder_is_asked_to_end_also_in_a_group_of_its_own(void **state) {
         const char *script = "trap 'echo asked; exit' TERM; echo begun; while :; do sleep 0.1; done";
         const char *argv[] = {"/usr/bin/timeout", "1000", "/bin/sh", "-c", script, NULL};
-        RunnerJob job = {.argv = (char *const *) argv, .root = -EBADF, .timeout_usec = USEC_PER_SEC};
+        RunnerJob job = {
+                .program.argv = (char *const *) argv, .program.root = -EBADF, .timeout_usec = USEC_PER_SEC};
 
         Ran ran = run_job(job);
         assert_reason(&ran, RUNNER_FAILED, "did not finish within");
@@ -116,9 +120,9 @@ static void what_a_builder_leaves_behind_is_ended(void **state) {
 static void the_environment_is_clean(void **state) {
         const char *argv[] = {"/usr/bin/env", NULL}, *more[] = {"BOOTKEEP_CACHE=x", NULL};
         RunnerJob job = {
-                .argv = (char *const *) argv,
-                .environ = (char *const *) more,
-                .root = -EBADF,
+                .program.argv = (char *const *) argv,
+                .program.environ = (char *const *) more,
+                .program.root = -EBADF,
                 .timeout_usec = USEC_INFINITY,
         };
 
@@ -165,8 +169,8 @@ static void an_interrupt_stops_the_builder(void **state) {
 
         assert_int_equal(interrupt_new(&interrupt), 0);
         Ran ran = run_job((RunnerJob){
-                .argv = (char *const *) argv,
-                .root = -EBADF,
+                .program.argv = (char *const *) argv,
+                .program.root = -EBADF,
                 .timeout_usec = USEC_INFINITY,
                 .interrupt = interrupt,
         });

@@ -32,7 +32,6 @@ static int clone_tree(int at, const char *path, uint64_t attributes, int *ret) {
         struct mount_attr attr = {.attr_set = attributes, .propagation = MS_PRIVATE};
         _cleanup_close_ int fd = open_tree(
                 at, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | (*path ? 0 : AT_EMPTY_PATH));
-
         if (fd < 0)
                 return error_origin(-errno);
         if (mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
@@ -43,12 +42,10 @@ static int clone_tree(int at, const char *path, uint64_t attributes, int *ret) {
 
 static int new_tmpfs(uint64_t attributes, int *ret) {
         _cleanup_close_ int context = fsopen("tmpfs", FSOPEN_CLOEXEC);
-        int fd;
-
         if (context < 0 || fsconfig(context, FSCONFIG_SET_STRING, "mode", "0755", 0) < 0 ||
             fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
                 return error_origin(-errno);
-        fd = fsmount(context, FSMOUNT_CLOEXEC, (unsigned) attributes);
+        int fd = fsmount(context, FSMOUNT_CLOEXEC, (unsigned) attributes);
         if (fd < 0)
                 return error_origin(-errno);
         *ret = fd;
@@ -90,12 +87,11 @@ static int enter(int tree, const char **ret_what) {
 }
 
 int chroot_enter(int root, const char **ret_what) {
-        int fds[ELEMENTSOF(parts)], r;
+        int fds[ELEMENTSOF(parts)];
         _cleanup_close_ int tree = -EBADF;
-
         *ret_what = "clone of the volume's mount";
-        r = clone_tree(root, "", 0,
-                       &tree); /* before unshare: a mount of another namespace is not ours to copy */
+        /* before unshare: a mount of another namespace is not ours to copy */
+        int r = clone_tree(root, "", 0, &tree);
         if (r < 0)
                 return r;
         r = open_parts(fds, ret_what);

@@ -27,11 +27,9 @@ static int hash_output_entry(const WalkEntry *e, void *userdata) {
 /* The state of the output at PATH. *RET is all zero before, and stays so if there is none. */
 static int fingerprint_output(int root, const char *path, Fingerprint *ret) {
         _cleanup_(hasher_freep) Hasher *h = hasher_new();
-        int r;
-
         if (!h)
                 return error_origin(-ENOMEM);
-        r = walk_source(&(Walk){.root = root}, path, &(Visitor){hash_output_entry, h});
+        int r = walk_source(&(Walk){.root = root}, path, &(Visitor){hash_output_entry, h});
         if (r == -ENOENT)
                 return 0;
         if (r < 0)
@@ -43,7 +41,6 @@ static int fingerprint_output(int root, const char *path, Fingerprint *ret) {
 /* The first directory in PATH that is a link, for the message. */
 static char *find_link_on_way(int root, const char *path) {
         _cleanup_free_ char *copy = strdup(path);
-
         for (char *slash = copy ? strchr(copy + 1, '/') : NULL; slash; slash = strchr(slash + 1, '/')) {
                 _cleanup_close_ int fd = -EBADF;
                 struct stat st;
@@ -58,14 +55,12 @@ static char *find_link_on_way(int root, const char *path) {
 }
 
 static int explain_output_parent(int root, const char *path, int r, char **reterr) {
-        _cleanup_free_ char *link = NULL;
-
         if (r == -EXDEV)
                 return failure(reterr, r, "%s is not on the volume: outputs are not written across mounts",
                                path);
         if (r != -ELOOP)
                 return failure_errno(reterr, r, "cannot open the directory of %s", path);
-        link = find_link_on_way(root, path);
+        _cleanup_free_ char *link = find_link_on_way(root, path);
         return failure(reterr, r, "%s is a symbolic link; outputs are not written through links",
                        link ? link : path);
 }
@@ -75,7 +70,6 @@ static int check_output_place(int root, const char *path, char **reterr) {
         _cleanup_free_ char *name = NULL;
         struct stat st;
         int r = contain_make_parent(root, path, 0755, &dirfd, &name);
-
         if (r < 0)
                 return explain_output_parent(root, path, r, reterr);
         if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -103,7 +97,6 @@ static int expand_outputs(const FreshnessContext *c, const PlanCache *cache, cha
 int outputs_prepare(const FreshnessContext *c, const PlanCache *cache, Outputs *ret, char **reterr) {
         _cleanup_(outputs_done) Outputs o = OUTPUTS_NULL;
         int r = expand_outputs(c, cache, &o.paths);
-
         if (r < 0)
                 return r;
         o.before = calloc(cache->cache->n_outputs + 1, sizeof(*o.before));
@@ -126,7 +119,6 @@ static int make_durable(int dirfd, const char *name) {
         _cleanup_close_ int fd =
                 openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
         struct stat st;
-
         if (fd < 0 || fstat(fd, &st) < 0)
                 return error_origin(-errno);
         /* a whole tree: syncing its files one by one would cost more than syncing everything */
@@ -140,7 +132,6 @@ static int settle_output(int root, const char *path, const Fingerprint *before, 
         _cleanup_free_ char *name = NULL;
         Fingerprint now = {};
         int r = check_output_place(root, path, reterr);
-
         if (r < 0)
                 return r;
         r = fingerprint_output(root, path, &now);

@@ -20,7 +20,6 @@
 #include "bootkeep.h"
 #include "builder/run/descendants.h"
 #include "builder/run/linecutter.h"
-#include "builder/run/spawn.h"
 
 #define STOP_USEC (5 * USEC_PER_SEC)
 
@@ -46,11 +45,12 @@ static void kill_group(const Runner *runner, int sig) {
 }
 
 static void advance_phase(Runner *runner) {
-        static const int signals[] = {[PHASE_RUNNING] = SIGTERM,
-                                      [PHASE_TERMINATING] = SIGKILL,
-                                      [PHASE_KILLING] = 0,
-                                      [PHASE_LOST] = 0};
-
+        static const int signals[] = {
+                [PHASE_RUNNING] = SIGTERM,
+                [PHASE_TERMINATING] = SIGKILL,
+                [PHASE_KILLING] = 0,
+                [PHASE_LOST] = 0,
+        };
         if (signals[runner->phase] != 0)
                 kill_group(runner, signals[runner->phase]);
         if (runner->phase != PHASE_LOST)
@@ -63,7 +63,6 @@ static void advance_phase(Runner *runner) {
 static bool read_output(Runner *runner, bool *ret_end) {
         char buffer[16384];
         ssize_t n = read(runner->spawn.output_fd, buffer, sizeof(buffer));
-
         *ret_end = n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
         if (n > 0)
                 linecutter_feed(&runner->output, buffer, (size_t) n);
@@ -73,20 +72,18 @@ static bool read_output(Runner *runner, bool *ret_end) {
 /* The rest in the pipe; a writer that cannot be killed does not block us. */
 static void drain_output(Runner *runner) {
         bool end;
-
         for (unsigned i = 0; i < 64 && read_output(runner, &end); i++)
                 ;
         linecutter_finish(&runner->output);
 }
 
 static int poll_timeout(uint64_t deadline) {
-        uint64_t now = now_usec(), msec;
-
+        uint64_t now = now_usec();
         if (deadline == USEC_INFINITY)
                 return -1;
         if (deadline <= now)
                 return 0;
-        msec = (deadline - now + USEC_PER_MSEC - 1) / USEC_PER_MSEC;
+        uint64_t msec = (deadline - now + USEC_PER_MSEC - 1) / USEC_PER_MSEC;
         return msec > INT32_MAX ? INT32_MAX : (int) msec;
 }
 
@@ -107,10 +104,10 @@ static void heed_deadline(Runner *runner) {
 }
 
 static void give_beat(Runner *runner) {
-        if (!runner->job->runs || now_usec() < runner->beat)
+        if (!runner->job->beat || now_usec() < runner->beat)
                 return;
         runner->beat = now_usec() + PROGRESS_BEAT_USEC;
-        runner->job->runs(runner->job->userdata);
+        runner->job->beat(runner->job->userdata);
 }
 
 /* Until the builder's own process has exited, or cannot be killed. */
@@ -121,7 +118,6 @@ static int wait_until_end(Runner *runner) {
                 [OUTPUT] = {.fd = runner->spawn.output_fd, .events = POLLIN},
                 [INTERRUPT] = {.fd = interrupt_get_fd(runner->job->interrupt), .events = POLLIN},
         };
-
         while (runner->phase != PHASE_LOST) {
                 bool end = false;
                 if (poll(p, ELEMENTSOF(p), poll_timeout(MIN(runner->deadline, runner->beat))) < 0 &&
@@ -146,41 +142,40 @@ static int wait_until_end(Runner *runner) {
 /* As the subreaper we inherit all orphans. */
 static void reap_descendants(const Runner *runner) {
         unsigned n = descendants_kill(now_usec() + STOP_USEC);
-
         if (n > 0)
-                log_warning("Builder %s left %u processes behind: killed", runner->job->name, n);
+                log_warning("Builder %s left %u processes behind: killed", runner->job->program.name, n);
 }
 
 static RunnerOutcome judge_exit(const RunnerJob *job, int status, char **ret_reason) {
         if (status == EXIT_SUCCESS)
                 return RUNNER_SUCCESS;
         if (status == BOOTKEEP_BUILD_TEMPFAIL) {
-                (void) failure(ret_reason, 0, "builder %s asked to be run later (exit status 75)", job->name);
+                (void) failure(ret_reason, 0, "builder %s asked to be run later (exit status 75)",
+                               job->program.name);
                 return RUNNER_NOT_NOW;
         }
-        (void) failure(ret_reason, 0, "builder %s exited with status %i", job->name, status);
+        (void) failure(ret_reason, 0, "builder %s exited with status %i", job->program.name, status);
         return RUNNER_FAILED;
 }
 
 static RunnerOutcome judge_end(const Runner *runner, const siginfo_t *info, char **ret_reason) {
         const RunnerJob *job = runner->job;
-
         if (runner->interrupted) {
                 (void) failure(ret_reason, 0, "interrupted");
                 return RUNNER_INTERRUPTED;
         }
         if (runner->phase == PHASE_LOST)
-                (void) failure(ret_reason, 0, "builder %s hangs and cannot be killed", job->name);
+                (void) failure(ret_reason, 0, "builder %s hangs and cannot be killed", job->program.name);
         else if (runner->timed_out)
                 (void) failure(ret_reason, 0, "builder %s did not finish within %llu s and was stopped",
-                               job->name, (unsigned long long) (job->timeout_usec / USEC_PER_SEC));
+                               job->program.name, (unsigned long long) (job->timeout_usec / USEC_PER_SEC));
         else if (info->si_code == CLD_EXITED)
                 return judge_exit(job, info->si_status, ret_reason);
         else if (sigabbrev_np(info->si_status))
-                (void) failure(ret_reason, 0, "builder %s was killed by SIG%s", job->name,
+                (void) failure(ret_reason, 0, "builder %s was killed by SIG%s", job->program.name,
                                sigabbrev_np(info->si_status));
         else /* of real time */
-                (void) failure(ret_reason, 0, "builder %s was killed by signal %i", job->name,
+                (void) failure(ret_reason, 0, "builder %s was killed by signal %i", job->program.name,
                                info->si_status);
         return RUNNER_FAILED;
 }
@@ -188,7 +183,6 @@ static RunnerOutcome judge_end(const Runner *runner, const siginfo_t *info, char
 static int follow_to_end(Runner *runner, RunnerOutcome *ret, char **ret_reason) {
         siginfo_t info = {};
         int r = wait_until_end(runner);
-
         if (r < 0)
                 kill_group(runner, SIGKILL);
         if (runner->phase != PHASE_LOST)
@@ -202,14 +196,13 @@ static int follow_to_end(Runner *runner, RunnerOutcome *ret, char **ret_reason) 
 }
 
 int runner_run(const RunnerJob *job, RunnerOutcome *ret, char **ret_reason) {
+        assert(job && job->line && ret && ret_reason);
         _cleanup_(spawn_done) Spawn spawn = SPAWN_NULL;
         _cleanup_free_ Runner *runner = calloc(1, sizeof(*runner));
-        int r;
-
         if (!runner)
                 return error_origin(-ENOMEM);
         (void) prctl(PR_SET_CHILD_SUBREAPER, 1);
-        r = spawn_start(job, &spawn, ret_reason);
+        int r = spawn_start(&job->program, &spawn, ret_reason);
         if (r == -ENOEXEC) {
                 *ret = RUNNER_FAILED;
                 return 0;
@@ -222,7 +215,7 @@ int runner_run(const RunnerJob *job, RunnerOutcome *ret, char **ret_reason) {
                 .output = {.line = job->line, .userdata = job->userdata},
                 .deadline =
                         job->timeout_usec == USEC_INFINITY ? USEC_INFINITY : now_usec() + job->timeout_usec,
-                .beat = job->runs ? now_usec() + PROGRESS_BEAT_USEC : USEC_INFINITY,
+                .beat = job->beat ? now_usec() + PROGRESS_BEAT_USEC : USEC_INFINITY,
         };
         return follow_to_end(runner, ret, ret_reason);
 }

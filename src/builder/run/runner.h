@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/interrupt.h"
+#include "builder/run/spawn.h"
 
 /* One builder process from start to exit. When runner_run returns, nothing that it started is left. */
 
@@ -13,13 +14,10 @@ typedef enum RunnerOutcome {
 } RunnerOutcome;
 
 typedef struct RunnerJob {
-        const char *name;      /* of the builder, for messages */
-        char *const *argv;     /* argv[0] an absolute path */
-        char *const *environ;  /* added to PATH, LANG, HOME and TERM, which is all that it gets */
-        int root;              /* run inside this directory; -EBADF: on the host */
-        uint64_t timeout_usec; /* USEC_INFINITY: none */
-        void (*line)(const char *line, void *userdata); /* for its output, see linecutter.h */
-        void (*runs)(void *userdata);                   /* called once a second while it runs; may be NULL */
+        SpawnProgram program;
+        uint64_t timeout_usec;                          /* USEC_INFINITY: none */
+        void (*line)(const char *line, void *userdata); /* for each line of its output, see linecutter.h */
+        void (*beat)(void *userdata);                   /* called once a second while it runs; may be NULL */
         void *userdata;
         Interrupt *interrupt; /* may be NULL */
 } RunnerJob;

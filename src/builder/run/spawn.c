@@ -48,7 +48,6 @@ void spawn_done(Spawn *s) {
 static void lower_priority(void) {
         struct rlimit files;
         int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-
         if (fd >= 0) {
                 (void) write_all(fd, "0", 1);
                 (void) close(fd);
@@ -63,17 +62,16 @@ static void lower_priority(void) {
 
 static void reset_signals(void) {
         sigset_t none;
-
         for (int s = 1; s < NSIG; s++)
                 (void) signal(s, SIG_DFL);
         (void) sigemptyset(&none);
         (void) sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static int arrange_descriptors(int output, int error) {
+static int arrange_descriptors(int output, int error_fd) {
         if (dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0)
                 return error_origin(-errno);
-        if (error != ERROR_FD && dup2(error, ERROR_FD) < 0)
+        if (error_fd != ERROR_FD && dup2(error_fd, ERROR_FD) < 0)
                 return error_origin(-errno);
         if (fcntl(ERROR_FD, F_SETFD, FD_CLOEXEC) < 0 || close_range(ERROR_FD + 1, ~0U, 0) < 0)
                 return error_origin(-errno);
@@ -87,7 +85,6 @@ static int make_builder_environment(char *const *more, char ***ret) {
                 "HOME=/root",
                 "TERM=dumb",
         };
-
         for (size_t i = 0; i < ELEMENTSOF(always); i++)
                 if (strv_extend(ret, always[i]) < 0)
                         return error_origin(-ENOMEM);
@@ -100,65 +97,59 @@ static int make_builder_environment(char *const *more, char ***ret) {
 /* That of the host: a volume need not have one. */
 static int take_null_as_input(void) {
         int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-
         return null < 0 || dup2(null, STDIN_FILENO) < 0 ? error_origin(-errno) : 0;
 }
 
 /* Returns only on failure. */
-static int become_builder(const RunnerJob *job, pid_t parent, int output, int error, const char **ret_what) {
+static int become_builder(const SpawnProgram *program, pid_t parent, int output, int error_fd,
+                          const char **ret_what) {
         char **environment = NULL;
-        int r;
-
         *ret_what = "cannot be set up";
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != parent)
                 return error_origin(-ESRCH);
         (void) umask(0022);
-        r = make_builder_environment(job->environ, &environment);
-        if (r < 0)
-                return r;
         lower_priority();
-        r = take_null_as_input();
+        int r = make_builder_environment(program->environ, &environment);
+        if (r >= 0)
+                r = take_null_as_input();
         if (r < 0)
                 return r;
-        if (job->root >= 0) {
-                r = chroot_enter(job->root, ret_what);
+        if (program->root >= 0) {
+                r = chroot_enter(program->root, ret_what);
                 if (r < 0)
                         return r;
                 *ret_what = "cannot be set up";
         } else if (chdir("/") < 0)
                 return error_origin(-errno);
-        r = arrange_descriptors(output, error);
+        r = arrange_descriptors(output, error_fd);
         if (r < 0)
                 return r;
         reset_signals();
         *ret_what = NULL;
-        (void) execve(job->argv[0], job->argv, environment);
+        (void) execve(program->argv[0], program->argv, environment);
         return error_origin(-errno);
 }
 
-__attribute__((__noreturn__)) static void report_and_exit(int error, int r, const char *what) {
+__attribute__((__noreturn__)) static void report_and_exit(int error_fd, int r, const char *what) {
         SpawnError message = {.error = r};
-
         (void) strncpy(message.what, strempty(what), sizeof(message.what) - 1);
         /* the descriptor has moved if we got that far */
-        int fd = fcntl(error, F_GETFD) >= 0 ? error : ERROR_FD;
+        int fd = fcntl(error_fd, F_GETFD) >= 0 ? error_fd : ERROR_FD;
         (void) write_all(fd, &message, sizeof(message));
         _exit(127);
 }
 
-static void run_builder_child(const RunnerJob *job, pid_t parent, int output, int error) {
+static void run_builder_child(const SpawnProgram *program, pid_t parent, int output, int error_fd) {
         const char *what = NULL;
-        int r = become_builder(job, parent, output, error, &what);
-
-        report_and_exit(error, r, what);
+        int r = become_builder(program, parent, output, error_fd, &what);
+        report_and_exit(error_fd, r, what);
 }
 
 /* The nanny exits as the builder did. */
 __attribute__((__noreturn__)) static void end_like(int status) {
         int sig = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
         sigset_t mask;
-
         if (sig == 0)
                 _exit(WEXITSTATUS(status));
         (void) prctl(PR_SET_DUMPABLE, 0);
@@ -174,7 +165,6 @@ __attribute__((__noreturn__)) static void end_like(int status) {
 static bool has_ended(pid_t builder, int *ret_status) {
         int status;
         pid_t pid;
-
         while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
                 if (pid == builder) {
                         *ret_status = status;
@@ -186,14 +176,12 @@ static bool has_ended(pid_t builder, int *ret_status) {
 /* A signal to stop the builder goes to our process group, which it may have left: timeout(1) does. */
 static void pass_on_sigterm(pid_t builder) {
         pid_t group = getpgid(builder);
-
         if (group > 0 && group != getpgrp())
                 (void) kill(-group, SIGTERM);
 }
 
 __attribute__((__noreturn__)) static void watch_over(pid_t builder, pid_t parent, const sigset_t *signals) {
         int status = 0;
-
         while (getppid() == parent) {
                 if (has_ended(builder, &status))
                         end_like(status);
@@ -204,30 +192,28 @@ __attribute__((__noreturn__)) static void watch_over(pid_t builder, pid_t parent
         _exit(EXIT_FAILURE);
 }
 
-static void run_nanny(const RunnerJob *job, pid_t parent, int output, int error) {
-        pid_t nanny = getpid(), builder;
+static void run_nanny(const SpawnProgram *program, pid_t parent, int output, int error_fd) {
+        pid_t nanny = getpid();
         sigset_t signals;
-
         (void) setsid();
         (void) sigfillset(&signals);
         (void) sigprocmask(SIG_SETMASK, &signals, NULL);
         (void) signal(SIGCHLD, SIG_DFL); /* a process that ignores it gets no exit status of a child */
         (void) prctl(PR_SET_CHILD_SUBREAPER, 1);
         (void) prctl(PR_SET_PDEATHSIG, SIGTERM); /* one that watch_over waits for */
-        builder = fork();
+        pid_t builder = fork();
         if (builder < 0)
-                report_and_exit(error, -errno, "cannot be set up");
+                report_and_exit(error_fd, -errno, "cannot be set up");
         if (builder == 0)
-                run_builder_child(job, nanny, output, error);
+                run_builder_child(program, nanny, output, error_fd);
         (void) close(output);
-        (void) close(error);
+        (void) close(error_fd);
         watch_over(builder, parent, &signals);
 }
 
-static int make_pipe(int flags, int *ret_read, int *ret_write) {
+static int make_pipe(int *ret_read, int *ret_write) {
         int p[2];
-
-        if (pipe2(p, O_CLOEXEC | flags) < 0)
+        if (pipe2(p, O_CLOEXEC) < 0)
                 return error_origin(-errno);
         *ret_read = p[0];
         *ret_write = p[1];
@@ -235,10 +221,9 @@ static int make_pipe(int flags, int *ret_read, int *ret_write) {
 }
 
 /* The error reported by the child, or 0 bytes as soon as it executes its program. */
-static int read_complaint(const RunnerJob *job, pid_t pid, int fd, char **reterr) {
+static int read_complaint(const SpawnProgram *program, pid_t pid, int fd, char **reterr) {
         SpawnError message = {};
         ssize_t n;
-
         do
                 n = read(fd, &message, sizeof(message));
         while (n < 0 && errno == EINTR);
@@ -248,38 +233,37 @@ static int read_complaint(const RunnerJob *job, pid_t pid, int fd, char **reterr
                 ;
         message.what[sizeof(message.what) - 1] = 0;
         return failure_errno(reterr, n == (ssize_t) sizeof(message) ? message.error : error_origin(-EIO),
-                             "builder %s: %s", job->name, message.what[0] ? message.what : job->argv[0]);
+                             "builder %s: %s", program->name,
+                             message.what[0] ? message.what : program->argv[0]);
 }
 
-int spawn_start(const RunnerJob *job, Spawn *ret, char **reterr) {
+int spawn_start(const SpawnProgram *program, Spawn *ret, char **reterr) {
+        assert(program->name && program->argv && program->argv[0] && ret);
         _cleanup_(spawn_done) Spawn s = SPAWN_NULL;
-        _cleanup_close_ int output = -EBADF, error_read = -EBADF, error = -EBADF;
+        _cleanup_close_ int output = -EBADF, error_read = -EBADF, error_fd = -EBADF;
         pid_t parent = getpid();
-        int r;
-
-        r = make_pipe(0, &s.output_fd, &output);
+        int r = make_pipe(&s.output_fd, &output);
+        if (r >= 0)
+                r = make_pipe(&error_read, &error_fd);
+        if (r >= 0 && fcntl(s.output_fd, F_SETFL, O_NONBLOCK) < 0)
+                r = error_origin(-errno);
         if (r < 0)
                 return r;
-        r = make_pipe(0, &error_read, &error);
-        if (r < 0)
-                return r;
-        if (fcntl(s.output_fd, F_SETFL, O_NONBLOCK) < 0)
-                return error_origin(-errno);
         s.pid = fork();
         if (s.pid < 0)
                 return error_origin(-errno);
         if (s.pid == 0) {
                 closep(&s.output_fd);
                 closep(&error_read);
-                run_nanny(job, parent, output, error);
+                run_nanny(program, parent, output, error_fd);
         }
-        closep(&error);
-        error = -EBADF;
-        if (read_complaint(job, s.pid, error_read, reterr) < 0)
+        closep(&error_fd);
+        error_fd = -EBADF;
+        if (read_complaint(program, s.pid, error_read, reterr) < 0)
                 return error_origin(-ENOEXEC);
         s.pidfd = pidfd_open(s.pid, 0);
         if (s.pidfd < 0) {
-                r = -errno;
+                r = error_origin(-errno);
                 (void) kill(s.pid, SIGKILL);
                 return r;
         }

@@ -3,7 +3,14 @@
 
 #include <sys/types.h>
 
-#include "builder/run/runner.h"
+#include "base/util.h"
+
+typedef struct SpawnProgram {
+        const char *name;     /* of the builder, for messages */
+        char *const *argv;    /* argv[0] is an absolute path */
+        char *const *environ; /* added to PATH, LANG, HOME and TERM, which is all that it gets */
+        int root;             /* run inside this directory; -EBADF: on the host */
+} SpawnProgram;
 
 /* A builder that has been started. */
 typedef struct Spawn {
@@ -17,4 +24,4 @@ void spawn_done(Spawn *s); /* closes; does not stop the process */
 
 /* Returns when the child executes its program. -ENOEXEC: it could not, nothing is left of it, *RETERR says
  * why; other errno: no process could be created. */
-int spawn_start(const RunnerJob *job, Spawn *ret, char **reterr);
+int spawn_start(const SpawnProgram *program, Spawn *ret, char **reterr);

@@ -286,7 +286,6 @@ static bool is_temporary(const char *name) {
 
 static int sweep_directory(DIR *d) {
         struct dirent *e;
-
         while ((errno = 0, e = readdir(d)))
                 if (is_temporary(e->d_name) && unlinkat(dirfd(d), e->d_name, 0) < 0 && errno != ENOENT &&
                     errno != EISDIR)

@@ -65,7 +65,6 @@ int job_start(char *const *argv, int inherit, Job **ret) {
         _cleanup_(job_freep) Job *j = calloc(1, sizeof(*j));
         _cleanup_close_ int output = -EBADF;
         int pipe_fd[2];
-
         if (!j)
                 return error_origin(-ENOMEM);
         j->process_fd = j->output_fd = -EBADF;

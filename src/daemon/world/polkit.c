@@ -67,7 +67,6 @@ static int question_send(Question *q) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         sd_bus *bus = sd_bus_message_get_bus(q->call);
         bool interactive = sd_bus_message_get_allow_interactive_authorization(q->call) > 0;
-
         int r = sd_bus_message_new_method_call(bus, &m, "org.freedesktop.PolicyKit1",
                                                "/org/freedesktop/PolicyKit1/Authority",
                                                "org.freedesktop.PolicyKit1.Authority", "CheckAuthorization");
