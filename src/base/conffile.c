@@ -393,7 +393,7 @@ int conffile_read(const char *file, const ConfItem *items, size_t n_items, unsig
         int r = source_open(&s);
         if (r <= 0)
                 return r;
-        s.given = calloc(n_items + 1, sizeof(bool));
+        s.given = calloc(n_items + 1, sizeof(*s.given));
         r = s.given ? source_read_text(&s, &size) : error_origin(-ENOMEM);
         if (r >= 0)
                 r = source_split_lines(&s, size);

@@ -108,7 +108,7 @@ int split_words(const char *line, char ***ret) {
         size_t n_words = *line ? 1 : 0;
         for (const char *p = line; *p; p++)
                 n_words += *p == ' ';
-        _cleanup_strv_free_ char **words = calloc(n_words + 1, sizeof(char *));
+        _cleanup_strv_free_ char **words = calloc(n_words + 1, sizeof(*words));
         if (!words)
                 return -ENOMEM;
         for (size_t i = 0; i < n_words; i++) {

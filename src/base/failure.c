@@ -1,36 +1,31 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/failure.h"
 
-static void set_text(char **reterr, char *text) {
+/* ERROR follows the text, unless it is NULL. Without memory there is no text. */
+_printf_(2, 0) static void set_text(char **reterr, const char *format, va_list ap, const char *error) {
+        _cleanup_free_ char *text = NULL, *whole = NULL;
+        if (vstrprintf(&text, format, ap) >= 0 && error)
+                (void) strprintf(&whole, "%s: %s", text, error);
         free(*reterr);
-        *reterr = text;
+        *reterr = error ? TAKE_PTR(whole) : TAKE_PTR(text);
 }
 
 int failure(char **reterr, int r, const char *format, ...) {
         assert(format);
-        char *text = NULL;
         va_list ap;
-        if (!reterr)
-                return r;
         va_start(ap, format);
-        (void) vstrprintf(&text, format, ap);
+        if (reterr)
+                set_text(reterr, format, ap, NULL);
         va_end(ap);
-        set_text(reterr, text);
         return r;
 }
 
 int failure_errno(char **reterr, int r, const char *format, ...) {
         assert(r < 0 && format);
-        _cleanup_free_ char *text = NULL;
-        char *whole = NULL;
         va_list ap;
-        if (!reterr)
-                return r;
         va_start(ap, format);
-        (void) vstrprintf(&text, format, ap);
+        if (reterr)
+                set_text(reterr, format, ap, strerror(-r));
         va_end(ap);
-        if (text && strprintf(&whole, "%s: %s", text, strerror(-r)) < 0)
-                whole = NULL;
-        set_text(reterr, whole);
         return r;
 }

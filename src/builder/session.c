@@ -75,16 +75,12 @@ _printf_(4, 5) static int end_because(Session *s, int status, const char *result
 static int open_volume(Session *s) {
         const char *mount_point = s->options->mount_point;
         int r = root_open(mount_point, s->options->mount_id, &s->root);
-        if (r == -EINVAL)
-                return end_error(s, "%s is not a mount point", mount_point);
-        if (r == -ENOTBLK)
-                return end_error(s, "%s is not on a block device", mount_point);
-        if (r == -ESTALE)
-                return end_error(s, "%s is a different mount now", mount_point);
+        const char *problem = root_open_problem(r);
         if (r < 0)
-                return end_error(s, "%s: %s", mount_point, strerror(-r));
+                return end_error(s, "%s%s %s", mount_point, problem ? "" : ":",
+                                 problem ? problem : strerror(-r));
         r = root_make_state(s->root);
-        const char *problem = root_state_problem(r);
+        problem = root_state_problem(r);
         if (problem)
                 return end_error(s, BOOTKEEP_VOLUME_STATE ": %s", problem);
         return r < 0 ? end_error(s, BOOTKEEP_VOLUME_STATE " cannot be created: %s", strerror(-r)) : 0;

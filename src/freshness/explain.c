@@ -61,7 +61,7 @@ static int search_learn(Search *s, const Stamp *stamp) {
         while (r >= 0 && (value = stamp_next(stamp, "file", &i)))
                 r = search_learn_line(s, value);
         if (r >= 0 && s->n_known > 0)
-                qsort(s->known, s->n_known, sizeof(KnownFile), compare_known_files);
+                qsort(s->known, s->n_known, sizeof(*s->known), compare_known_files);
         return r;
 }
 

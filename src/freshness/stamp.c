@@ -116,10 +116,11 @@ typedef struct StampReader {
         char line[STAMP_LINE_MAX];
 } StampReader;
 
-static StampReader *stamp_reader_free(StampReader *r) {
-        if (r)
-                fclosep(&r->file);
-        free(r);
+static StampReader *stamp_reader_free(StampReader *reader) {
+        if (!reader)
+                return NULL;
+        fclosep(&reader->file);
+        free(reader);
         return NULL;
 }
 DEFINE_CLEANUP(StampReader *, stamp_reader_free);
@@ -190,7 +191,7 @@ static int stamp_open(int dirfd, const char *name, FILE **ret) {
 }
 
 static int stamp_load(int dirfd, const char *name, bool head, size_t *room, Stamp **ret) {
-        _cleanup_(stamp_reader_freep) StampReader *reader = malloc(sizeof(StampReader));
+        _cleanup_(stamp_reader_freep) StampReader *reader = malloc(sizeof(*reader));
         assert(dirfd >= 0 && name && ret);
         if (!reader)
                 return error_origin(-ENOMEM);

@@ -99,7 +99,7 @@ int disk_list_find(const char *sysfs, dev_t volume, DiskList *ret) {
         if (r < 0)
                 return r;
         if (l.directories)
-                qsort(l.directories, strv_length(l.directories), sizeof(char *), compare_versions);
+                qsort(l.directories, strv_length(l.directories), sizeof(*l.directories), compare_versions);
         *ret = l;
         l = DISK_LIST_NULL;
         return 0;

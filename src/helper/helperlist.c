@@ -165,12 +165,12 @@ static int add_partitions(HelperList *l, const TableDisk *disk, blkid_partlist l
         int n = blkid_partlist_numof_partitions(list);
         if (n <= 0)
                 return 0;
-        _cleanup_free_ blkid_partition *partitions = calloc((size_t) n, sizeof(blkid_partition));
+        _cleanup_free_ blkid_partition *partitions = calloc((size_t) n, sizeof(*partitions));
         if (!partitions)
                 return error_origin(-ENOMEM);
         for (int i = 0; i < n; i++)
                 partitions[i] = blkid_partlist_get_partition(list, i);
-        qsort(partitions, (size_t) n, sizeof(blkid_partition), compare_partition_numbers);
+        qsort(partitions, (size_t) n, sizeof(*partitions), compare_partition_numbers);
         int r = 0;
         for (int i = 0; r >= 0 && i < n; i++) {
                 int type = find_partition_type(partitions[i]);
@@ -233,7 +233,7 @@ static void drop_repeated(HelperList *l) {
 }
 
 int helper_list_new(const char *sysfs, dev_t volume, HelperList **ret) {
-        _cleanup_(helper_list_freep) HelperList *l = calloc(1, sizeof(HelperList));
+        _cleanup_(helper_list_freep) HelperList *l = calloc(1, sizeof(*l));
         _cleanup_(disk_list_done) DiskList disks = DISK_LIST_NULL;
         assert(sysfs && ret);
         if (!l)

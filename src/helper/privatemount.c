@@ -82,7 +82,6 @@ static int open_private_root(const Helper *helper, int *ret, char **reterr) {
 int privatemount_open(const Helper *helper, PrivateMount *ret, char **reterr) {
         _cleanup_(privatemount_done) PrivateMount p = PRIVATE_MOUNT_NULL;
         struct stat st;
-        int r;
         if (!helper->fs_type)
                 return failure(reterr, -ENOMEDIUM, "has no file system");
         p.device = open(helper->node, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -90,7 +89,7 @@ int privatemount_open(const Helper *helper, PrivateMount *ret, char **reterr) {
                 return failure_errno(reterr, -errno, "cannot be opened");
         if (!S_ISBLK(st.st_mode) || st.st_rdev != helper->devno)
                 return failure(reterr, -ESTALE, "is now a different device");
-        r = open_private_root(helper, &p.root, reterr);
+        int r = open_private_root(helper, &p.root, reterr);
         if (r < 0)
                 return r;
         *ret = p;

@@ -63,6 +63,7 @@ static int select_visible(const struct dirent *d) {
 }
 
 int sysfs_list(const char *directory, const char *name, char ***ret) {
+        _cleanup_(strv_builder_done) StrvBuilder names = {};
         _cleanup_free_ char *path = NULL;
         struct dirent **found = NULL;
         assert(directory && name && ret && !*ret);
@@ -74,11 +75,11 @@ int sysfs_list(const char *directory, const char *name, char ***ret) {
                 return errno == ENOENT || errno == ENOTDIR ? 0 : error_origin(-errno);
         for (int i = 0; i < n; i++) {
                 if (r >= 0)
-                        r = strv_extend(ret, found[i]->d_name);
+                        r = strv_builder_extend(&names, found[i]->d_name);
                 free(found[i]);
         }
         free(found);
-        return r;
+        return r < 0 ? r : strv_builder_finish(&names, ret);
 }
 
 int sysfs_follow(const char *directory, const char *name, char **ret) {

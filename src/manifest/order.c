@@ -177,8 +177,8 @@ static void adjacency_done(Adjacency *a) {
 }
 
 static int adjacency_init(Adjacency *a, const Order *o) {
-        a->first = calloc(o->n_vertices + 2, sizeof(size_t));
-        a->targets = calloc(o->n_edges + 1, sizeof(size_t));
+        a->first = calloc(o->n_vertices + 2, sizeof(*a->first));
+        a->targets = calloc(o->n_edges + 1, sizeof(*a->targets));
         if (!a->first || !a->targets)
                 return error_origin(-ENOMEM);
         /* counted two places further: filling moves each start to where it belongs */
@@ -256,10 +256,10 @@ static int order_compare_levels(const void *a, const void *b, void *userdata) {
 int order_sort(const Order *o, size_t **ret, size_t *ret_n) {
         assert(o && ret && ret_n);
         _cleanup_(adjacency_done) Adjacency a = {};
-        _cleanup_free_ size_t *pending = calloc(o->n_vertices + 1, sizeof(size_t));
-        _cleanup_free_ size_t *levels = calloc(o->n_vertices + 1, sizeof(size_t));
-        _cleanup_free_ size_t *queue = calloc(o->n_vertices + 1, sizeof(size_t));
-        _cleanup_free_ size_t *items = calloc(o->n_items + 1, sizeof(size_t));
+        _cleanup_free_ size_t *pending = calloc(o->n_vertices + 1, sizeof(*pending));
+        _cleanup_free_ size_t *levels = calloc(o->n_vertices + 1, sizeof(*levels));
+        _cleanup_free_ size_t *queue = calloc(o->n_vertices + 1, sizeof(*queue));
+        _cleanup_free_ size_t *items = calloc(o->n_items + 1, sizeof(*items));
         if (!pending || !levels || !queue || !items || adjacency_init(&a, o) < 0)
                 return error_origin(-ENOMEM);
         if (order_find_levels(o, &a, pending, levels, queue) < o->n_vertices) {

@@ -136,7 +136,8 @@ static int planner_find_instances(Planner *p, Pattern *pattern) {
                             "control characters",
                             p->manifest->path, pattern->line, pattern->n_left_out, pattern->each);
         if (p->n_instances > first)
-                qsort(p->plan->instances + first, p->n_instances - first, sizeof(char *), compare_instances);
+                qsort(p->plan->instances + first, p->n_instances - first, sizeof(*p->plan->instances),
+                      compare_instances);
         return 0;
 }
 

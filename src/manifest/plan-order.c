@@ -58,14 +58,19 @@ static int planner_step_cache(Planner *p, Order *o, size_t item, OrderStep step)
 }
 
 static int planner_refuse_circle(Planner *p, const size_t *members, size_t n) {
+        _cleanup_(strv_builder_done) StrvBuilder circle = {};
         _cleanup_strv_free_ char **names = NULL;
         int r = 0;
         assert(members && n > 0);
         for (size_t i = 0; r >= 0 && i < n; i++) {
                 const PlanCache *c = &p->plan->caches[members[i]];
-                r = strv_extendf(&names, "%s%s%s", c->cache->name, c->instance ? " " : "",
-                                 strempty(c->instance));
+                char *name = NULL;
+                r = strprintf(&name, "%s%s%s", c->cache->name, c->instance ? " " : "", strempty(c->instance));
+                if (r >= 0)
+                        r = strv_builder_push(&circle, name);
         }
+        if (r >= 0)
+                r = strv_builder_finish(&circle, &names);
         if (r < 0)
                 return r;
         return refusal_of_circle(p->reterr, p->manifest->path, p->plan->caches[members[0]].cache->line,

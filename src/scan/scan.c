@@ -183,27 +183,15 @@ static int scan_volume(Scan *s) {
         return r < 0 ? ending_say_refused(&ending, r, reason) : scan_compare(s, &arm);
 }
 
-static const char *describe_open_error(int r) {
-        switch (r) {
-        case -EINVAL:
-                return " is not a mount point";
-        case -ENOTBLK:
-                return " is not on a block device";
-        case -ESTALE:
-                return " is a different mount now";
-        }
-        return NULL;
-}
-
 /* Opens what only root can open. */
 static int scan_open(Scan *s) {
         const ScanOptions *o = s->options;
         int r = root_open(o->mountpoint, o->mount_id, &s->root);
         const Ending ending = scan_ending(s);
         if (r < 0) {
-                const char *text = describe_open_error(r);
-                return ending_say_error(&ending, "%s%s%s", o->mountpoint, text ? text : ": ",
-                                        text ? "" : strerror(-r));
+                const char *problem = root_open_problem(r);
+                return ending_say_error(&ending, "%s%s %s", o->mountpoint, problem ? "" : ":",
+                                        problem ? problem : strerror(-r));
         }
         r = lock_files_add(&s->lock_files, o->hold_locked, false);
         if (r >= 0)

@@ -77,7 +77,7 @@ static int watcher_obtain(Watcher *w, int fd, bool directory, Watch **ret) {
         }
         if (directory && w->n_directories >= WATCHER_DIRECTORIES_MAX)
                 return error_origin(-E2BIG);
-        watch = malloc(sizeof(Watch));
+        watch = malloc(sizeof(*watch));
         if (!watch)
                 return error_origin(-ENOMEM);
         *watch = (Watch){.key = key};

@@ -149,10 +149,10 @@ int contain_reopen(int fd, int flags, int *ret_fd) {
         assert(fd >= 0 && ret_fd);
         char path[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
         (void) snprintf(path, sizeof(path), "/proc/self/fd/%i", fd);
-        int r = open(path, flags | O_NONBLOCK | O_CLOEXEC);
-        if (r < 0)
+        int opened = open(path, flags | O_NONBLOCK | O_CLOEXEC);
+        if (opened < 0)
                 return error_origin(-errno);
-        *ret_fd = r;
+        *ret_fd = opened;
         return 0;
 }
 

@@ -171,15 +171,14 @@ char *fingerprint_to_hex(const Fingerprint *f, char buffer[static FINGERPRINT_HE
 }
 
 int fingerprint_from_hex(const char *s, Fingerprint *ret) {
-        static const char digits[] = "0123456789abcdef";
         Fingerprint f;
         if (strlen(s) != FINGERPRINT_HEX_MAX - 1)
                 return error_origin(-EINVAL);
         for (size_t i = 0; i < sizeof(f.bytes); i++) {
-                const char *high = strchr(digits, s[2 * i]), *low = strchr(digits, s[2 * i + 1]);
-                if (!high || !low)
+                int high = parse_digit(s[2 * i], 16), low = parse_digit(s[2 * i + 1], 16);
+                if (high < 0 || low < 0)
                         return error_origin(-EINVAL);
-                f.bytes[i] = (uint8_t) ((high - digits) << 4 | (low - digits));
+                f.bytes[i] = (uint8_t) (high << 4 | low);
         }
         *ret = f;
         return 0;

@@ -67,13 +67,13 @@ static int listing_compare_names(const void *a, const void *b) {
 static int listing_sort(Listing *l) {
         if (l->n_names == 0)
                 return 0;
-        l->names = reallocarray(NULL, l->n_names, sizeof(char *));
+        l->names = reallocarray(NULL, l->n_names, sizeof(*l->names));
         if (!l->names)
                 return error_origin(-ENOMEM);
         char *p = l->text;
         for (size_t i = 0; i < l->n_names; i++, p += strlen(p) + 1)
                 l->names[i] = p;
-        qsort(l->names, l->n_names, sizeof(char *), listing_compare_names);
+        qsort(l->names, l->n_names, sizeof(*l->names), listing_compare_names);
         return 0;
 }
 

@@ -67,7 +67,7 @@ static int root_identify(Root *root) {
 
 int root_open(const char *mountpoint, uint64_t mount_id, Root **ret) {
         assert(mountpoint && ret);
-        _cleanup_(root_freep) Root *root = malloc(sizeof(Root));
+        _cleanup_(root_freep) Root *root = malloc(sizeof(*root));
         if (!root)
                 return error_origin(-ENOMEM);
         *root = (Root){.fd = -EBADF, .state_fd = -ENOENT};
@@ -83,6 +83,18 @@ int root_open(const char *mountpoint, uint64_t mount_id, Root **ret) {
                 root->state_fd = r;
         *ret = TAKE_PTR(root);
         return 0;
+}
+
+const char *root_open_problem(int r) {
+        switch (r) {
+        case -EINVAL:
+                return "is not a mount point";
+        case -ENOTBLK:
+                return "is not on a block device";
+        case -ESTALE:
+                return "is a different mount now";
+        }
+        return NULL;
 }
 
 const char *root_state_problem(int r) {

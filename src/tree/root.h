@@ -22,6 +22,10 @@ DEFINE_CLEANUP(Root *, root_free);
  * dropping it. If stamps cannot be kept there, that is not an error as long as there are none to keep. */
 int root_open(const char *mountpoint, uint64_t mount_id, Root **ret);
 
+/* What is wrong with MOUNTPOINT if root_open() returned R, as the end of a sentence about it; NULL: the text
+ * of R says it. */
+const char *root_open_problem(int r);
+
 /* Why stamps cannot be kept on the volume, for state_fd or what root_make_state() returned. NULL: no such
  * reason. */
 const char *root_state_problem(int r);

@@ -49,7 +49,7 @@ static Subtree *subtree_free(Subtree *t) {
 DEFINE_CLEANUP(Subtree *, subtree_free);
 
 static Subtree *subtree_new(const Walk *walk, const char *path, const Visitor *visitor) {
-        Subtree *t = calloc(1, sizeof(Subtree));
+        Subtree *t = calloc(1, sizeof(*t));
         if (!t)
                 return NULL;
         t->walk = walk;

@@ -141,21 +141,6 @@ static void removal_is_idempotent_and_takes_empty_directories_only(void **state)
         assert_int_equal(publish_remove_directory(s->fd, "/d"), 1);
 }
 
-static void missing_directories_are_listed_outermost_first_and_once(void **state) {
-        Scratch *s = *state;
-        char **v = NULL;
-
-        scratch_write(s, "a/x", "x");
-        assert_int_equal(publish_missing_directories(s->fd, "/a/b/c/file", &v), 0);
-        assert_int_equal(publish_missing_directories(s->fd, "/a/b/d/file", &v), 0);
-        assert_int_equal(publish_missing_directories(s->fd, "/a/file", &v), 0);
-        assert_int_equal(strv_length(v), 3);
-        assert_string_equal(v[0], "/a/b");
-        assert_string_equal(v[1], "/a/b/c");
-        assert_string_equal(v[2], "/a/b/d");
-        (void) strv_free(v);
-}
-
 static void only_our_temporaries_are_swept(void **state) {
         static const char *const theirs[] = {
                 "d/.bootkeep-0123456g.tmp", "d/.bootkeep-01234567.tmp2", "d/.bootkeep-012345678.tmp",
@@ -181,7 +166,6 @@ int main(void) {
                 scratch_test(what_is_no_single_sector_is_not_overwritten),
                 scratch_test(a_link_is_replaced_and_never_followed),
                 scratch_test(removal_is_idempotent_and_takes_empty_directories_only),
-                scratch_test(missing_directories_are_listed_outermost_first_and_once),
                 scratch_test(only_our_temporaries_are_swept),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

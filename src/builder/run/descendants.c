@@ -6,15 +6,21 @@
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 
+#include "base/parse.h"
+
 /* Returns their number and the first of them. */
 static unsigned kill_children(pid_t *ret_first) {
         _cleanup_fclose_ FILE *f = fopen("/proc/thread-self/children", "re");
-        unsigned n = 0;
-        int pid;
-        while (f && fscanf(f, "%d", &pid) == 1) {
-                (void) kill(pid, SIGKILL);
+        _cleanup_free_ char *word = NULL;
+        size_t room = 0;
+        unsigned n = 0, pid;
+        for (ssize_t size; f && (size = getdelim(&word, &room, ' ', f)) > 0;) {
+                word[size - 1] = 0; /* each is followed by a space */
+                if (parse_unsigned(word, &pid) < 0)
+                        break;
+                (void) kill((pid_t) pid, SIGKILL);
                 if (n++ == 0)
-                        *ret_first = pid;
+                        *ret_first = (pid_t) pid;
         }
         return n;
 }

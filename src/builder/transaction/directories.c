@@ -54,19 +54,56 @@ int directories_sweep(int root, const HelperRecord *record, const WantedSet *wan
         return r;
 }
 
+typedef struct Missing {
+        NameMap known; /* those in PATHS */
+        StrvBuilder paths;
+} Missing;
+
+static void missing_done(Missing *m) {
+        name_map_done(&m->known);
+        strv_builder_done(&m->paths);
+}
+
+static int missing_add_if_absent(Missing *m, int root, const char *directory) {
+        _cleanup_close_ int fd = -EBADF;
+        if (name_map_get(&m->known, directory))
+                return 0;
+        int r = contain_open_nolinks(root, directory, O_PATH | O_DIRECTORY, 0, &fd);
+        if (r != -ENOENT && r != -ENOTDIR)
+                return r;
+        if (strv_builder_extend(&m->paths, directory) < 0)
+                return error_origin(-ENOMEM);
+        const char *added = m->paths.items[m->paths.n - 1];
+        return name_map_put(&m->known, added, added) < 0 ? error_origin(-ENOMEM) : 0;
+}
+
+/* Those in PATH. */
+static int missing_add_all(Missing *m, int root, const char *path) {
+        _cleanup_free_ char *copy = strdup(path);
+        if (!copy)
+                return error_origin(-ENOMEM);
+        int r = 0;
+        for (char *slash = strchr(copy + 1, '/'); r >= 0 && slash; slash = strchr(slash + 1, '/')) {
+                *slash = 0;
+                r = missing_add_if_absent(m, root, copy);
+                *slash = '/';
+        }
+        return r;
+}
+
 int directories_missing(int root, const WantedSet *wanted, const HelperView *views, char ***ret,
                         char **reterr) {
-        _cleanup_strv_free_ char **missing = NULL;
+        _cleanup_(missing_done) Missing missing = {.known = NAME_MAP_EXACT};
+        assert(wanted_set_is_named(wanted) && (views || wanted->n == 0) && ret);
         for (size_t i = 0; i < wanted->n; i++) {
                 const char *path = wanted->items[i].path;
                 int r = views[i].standing == STANDING_ABSENT || views[i].blocked
-                                ? publish_missing_directories(root, path, &missing)
+                                ? missing_add_all(&missing, root, path)
                                 : 0;
                 if (r < 0)
                         return failure_errno(reterr, r, "%s", path);
         }
-        *ret = TAKE_PTR(missing);
-        return 0;
+        return strv_builder_finish(&missing.paths, ret);
 }
 
 int directories_standing(int root, char *const *paths, StrvBuilder *v) {

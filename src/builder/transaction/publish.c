@@ -18,15 +18,12 @@
 #include "tree/contain.h"
 
 #define COPY_BUFFER (1024U * 1024U)
+#define DIRECTORY_MODE 0755
+#define FILE_MODE 0644
 #define TEMPORARY_PREFIX ".bootkeep-"
 #define TEMPORARY_SUFFIX ".tmp"
 #define HEX8 8U
 #define TEMPORARY_SIZE (sizeof(TEMPORARY_PREFIX TEMPORARY_SUFFIX) + HEX8)
-
-static int open_holder(int root, const char *path, bool create, int *ret_fd, char **ret_name) {
-        return create ? contain_make_parent(root, path, 0755, ret_fd, ret_name)
-                      : contain_open_parent(root, path, ret_fd, ret_name);
-}
 
 static int fsync_fd(int fd) {
         return fsync(fd) < 0 ? error_origin(-errno) : 0;
@@ -39,7 +36,7 @@ static int create_temporary(int dirfd, char name[static TEMPORARY_SIZE], int *re
                 if (getrandom(&u, sizeof(u), 0) < 0)
                         return error_origin(-errno);
                 (void) snprintf(name, TEMPORARY_SIZE, TEMPORARY_PREFIX "%08x" TEMPORARY_SUFFIX, u);
-                int fd = openat(dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+                int fd = openat(dirfd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
                 if (fd >= 0) {
                         *ret_fd = fd;
                         return 0;
@@ -71,7 +68,7 @@ static int stage_filled(int root, const char *path, const Filling *filling, char
         _cleanup_close_ int dirfd = -EBADF, fd = -EBADF;
         _cleanup_free_ char *name = NULL, *whole = NULL;
         char temporary[TEMPORARY_SIZE];
-        int r = open_holder(root, path, true, &dirfd, &name);
+        int r = contain_make_parent(root, path, DIRECTORY_MODE, &dirfd, &name);
         if (r >= 0)
                 r = create_temporary(dirfd, temporary, &fd);
         if (r < 0)
@@ -130,10 +127,10 @@ static int fill_with_copy(int fd, void *userdata) {
         _cleanup_(hasher_freep) Hasher *h = hasher_new();
         _cleanup_free_ char *buffer = malloc(COPY_BUFFER);
         uint64_t offset = 0;
-        int r;
         if (!h || !buffer)
                 return error_origin(-ENOMEM);
         (void) posix_fadvise(c->source->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+        int r;
         do
                 r = copy_piece(c->source, fd, buffer, &offset, h);
         while (r > 0);
@@ -179,7 +176,7 @@ int publish_rename(int root, const char *temporary, const char *path) {
         _cleanup_free_ char *name = NULL;
         const char *staged = strrchr(temporary, '/') + 1;
         struct stat st = {};
-        int r = open_holder(root, path, false, &dirfd, &name);
+        int r = contain_open_parent(root, path, &dirfd, &name);
         if (r < 0)
                 return r;
         fd = open_regular(dirfd, staged, O_RDWR, &st);
@@ -196,42 +193,53 @@ int publish_rename(int root, const char *temporary, const char *path) {
         return r < 0 ? r : fsync_fd(dirfd);
 }
 
-int publish_overwrite(int root, const char *path, const char *text) {
-        _cleanup_close_ int dirfd = -EBADF, fd = -EBADF;
+/* A regular file that is on the helper already. */
+typedef struct PresentFile {
+        int dirfd, fd;
+        struct stat st;
+} PresentFile;
+
+#define PRESENT_FILE_NULL ((PresentFile){.dirfd = -EBADF, .fd = -EBADF})
+
+static void present_file_done(PresentFile *f) {
+        closep(&f->dirfd);
+        closep(&f->fd);
+}
+
+static int present_file_open(int root, const char *path, int flags, PresentFile *ret) {
         _cleanup_free_ char *name = NULL;
-        struct stat st = {};
-        int r = open_holder(root, path, false, &dirfd, &name);
+        int r = contain_open_parent(root, path, &ret->dirfd, &name);
         if (r < 0)
                 return r;
-        fd = open_regular(dirfd, name, O_RDWR, &st);
-        if (fd < 0)
-                return fd;
-        if (st.st_size != (off_t) ENTRY_SECTOR || st.st_nlink != 1)
+        ret->fd = open_regular(ret->dirfd, name, flags, &ret->st);
+        return MIN(ret->fd, 0);
+}
+
+int publish_overwrite(int root, const char *path, const char *text) {
+        _cleanup_(present_file_done) PresentFile f = PRESENT_FILE_NULL;
+        int r = present_file_open(root, path, O_RDWR, &f);
+        if (r < 0)
+                return r;
+        if (f.st.st_size != (off_t) ENTRY_SECTOR || f.st.st_nlink != 1)
                 return error_origin(-ESTALE);
-        ssize_t n = pwrite(fd, text, ENTRY_SECTOR, 0);
+        ssize_t n = pwrite(f.fd, text, ENTRY_SECTOR, 0);
         if (n != (ssize_t) ENTRY_SECTOR)
                 return n < 0 ? error_origin(-errno) : error_origin(-EIO);
-        return fsync_fd(fd);
+        return fsync_fd(f.fd);
 }
 
 int publish_adopt(int root, const char *path) {
-        _cleanup_close_ int dirfd = -EBADF, fd = -EBADF;
-        _cleanup_free_ char *name = NULL;
-        struct stat st = {};
-        int r = open_holder(root, path, false, &dirfd, &name);
-        if (r < 0)
-                return r;
-        fd = open_regular(dirfd, name, O_RDONLY, &st);
-        if (fd < 0)
-                return fd;
-        r = fsync_fd(fd);
-        return r < 0 ? r : fsync_fd(dirfd);
+        _cleanup_(present_file_done) PresentFile f = PRESENT_FILE_NULL;
+        int r = present_file_open(root, path, O_RDONLY, &f);
+        if (r >= 0)
+                r = fsync_fd(f.fd);
+        return r < 0 ? r : fsync_fd(f.dirfd);
 }
 
 int publish_remove(int root, const char *path) {
         _cleanup_close_ int dirfd = -EBADF, removed = -EBADF;
         _cleanup_free_ char *name = NULL;
-        int r = open_holder(root, path, false, &dirfd, &name);
+        int r = contain_open_parent(root, path, &dirfd, &name);
         if (r == -ENOENT)
                 return 0;
         if (r >= 0)
@@ -246,7 +254,7 @@ int publish_remove(int root, const char *path) {
 int publish_remove_directory(int root, const char *path) {
         _cleanup_close_ int dirfd = -EBADF;
         _cleanup_free_ char *name = NULL;
-        int r = open_holder(root, path, false, &dirfd, &name);
+        int r = contain_open_parent(root, path, &dirfd, &name);
         if (r < 0)
                 return r == -ENOENT ? 1 : r;
         if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0)
@@ -255,28 +263,6 @@ int publish_remove_directory(int root, const char *path) {
                                                                                    : error_origin(-errno);
         r = fsync_fd(dirfd);
         return r < 0 ? r : 1;
-}
-
-static int add_missing_directory(int root, const char *directory, char ***directories) {
-        _cleanup_close_ int fd = -EBADF;
-        int r = contain_open_nolinks(root, directory, O_PATH | O_DIRECTORY, 0, &fd);
-        if (r != -ENOENT && r != -ENOTDIR)
-                return r;
-        return strv_contains(*directories, directory) ? 0 : strv_extend(directories, directory);
-}
-
-int publish_missing_directories(int root, const char *path, char ***directories) {
-        _cleanup_free_ char *copy = strdup(path);
-        if (!copy)
-                return error_origin(-ENOMEM);
-        for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-                *slash = 0;
-                int r = add_missing_directory(root, copy, directories);
-                if (r < 0)
-                        return r;
-                *slash = '/';
-        }
-        return 0;
 }
 
 static bool is_temporary(const char *name) {
@@ -297,7 +283,7 @@ int publish_sweep(int root, const char *path) {
         _cleanup_close_ int parent = -EBADF;
         _cleanup_closedir_ DIR *d = NULL;
         _cleanup_free_ char *name = NULL;
-        int r = open_holder(root, path, false, &parent, &name);
+        int r = contain_open_parent(root, path, &parent, &name);
         if (r < 0)
                 return r == -ENOENT || r == -ENOTDIR || r == -ELOOP ? 0 : r; /* no way, nothing staged */
         d = fdopendir(parent);

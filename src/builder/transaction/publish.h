@@ -42,9 +42,6 @@ int publish_remove(int root, const char *path);
 /* Removes the directory PATH if it is empty. 1: gone; 0: not empty. */
 int publish_remove_directory(int root, const char *path);
 
-/* Adds the missing directories above PATH to DIRECTORIES (strv), outermost first. */
-int publish_missing_directories(int root, const char *path, char ***directories);
-
 /* Removes what an interrupted build staged in the directory of PATH. */
 int publish_sweep(int root, const char *path);
 

@@ -30,9 +30,9 @@ typedef struct Update {
         HelperView *views;
         PrivateMount mount;
         HelperPlan *plan;
-        char **directories; /* strv: to be created */
-        char **unremoved;   /* strv: should have been removed and still exists */
-        bool *failed;       /* for each wanted file */
+        char **directories;    /* strv: to be created */
+        StrvBuilder unremoved; /* should have been removed and still exists */
+        bool *failed;          /* for each wanted file */
         UpdateResult *result;
         char **reterr;
 } Update;
@@ -49,7 +49,7 @@ static void update_done(Update *u) {
         privatemount_done(&u->mount);
         (void) helper_plan_free(u->plan);
         (void) strv_free(u->directories);
-        (void) strv_free(u->unremoved);
+        strv_builder_done(&u->unremoved);
         free(u->failed);
 }
 
@@ -162,8 +162,10 @@ static int list_made(Update *u, char ***ret) {
 static int write_final(Update *u) {
         static const KeptSet nothing = {};
         _cleanup_(helper_record_done) HelperRecord final = HELPER_RECORD_NULL;
-        _cleanup_strv_free_ char **made = NULL;
+        _cleanup_strv_free_ char **made = NULL, **unremoved = NULL;
         int r = u->mount.root >= 0 ? list_made(u, &made) : 0;
+        if (r >= 0)
+                r = strv_builder_finish(&u->unremoved, &unremoved);
         if (r < 0)
                 return r;
         const Outcome outcome = {
@@ -173,7 +175,7 @@ static int write_final(Update *u) {
                 .claim = &u->claim,
                 .kept = u->plan ? &u->plan->kept : &nothing,
                 .failed = u->failed,
-                .unremoved = u->unremoved,
+                .unremoved = unremoved,
                 .made = made,
                 .boot_id = u->updater->boot_id,
         };
@@ -192,7 +194,7 @@ static int remove_file(Update *u, const char *path) {
         LogFields fields = update_fields(u);
         fields.path = path;
         (void) log_send_errno(LOG_WARNING, &fields, r, "%s: cannot remove %s", u->helper->device, path);
-        return strv_extend(&u->unremoved, path);
+        return strv_builder_extend(&u->unremoved, path);
 }
 
 static int remove_files(Update *u, char *const *paths) {
