@@ -18,6 +18,8 @@ FLIPPED = {
 PREFIX_OR_BINARY = {"+", "-", "*", "&"}
 SILENT = re.compile(r"^(log_\w+|assert|static_assert|_Static_assert|__builtin_unreachable|fprintf|printf)$")
 RELEASE = re.compile(r"(^|_)(free|close|unref|deinit|destroy|done|release|umount|munmap|clear|hasher_free)(p|_\w+)?$")
+# The order of their arguments changes nothing.
+SYMMETRIC = {"streq", "streq_ptr", "MIN", "MAX", "calloc", "path_meets"}
 KEYWORDS = {
     "if", "else", "for", "while", "do", "switch", "case", "default", "return", "break", "continue", "goto", "sizeof",
     "typeof", "__typeof__", "defined",
@@ -179,6 +181,8 @@ class Mutator:
             self._replace(i + 1, end, f"{source.between(colon + 1, end)} : ({source.between(i + 1, colon - 1)})")
 
     def _call(self, i):
+        if self.source.word(i) in SYMMETRIC:
+            return
         arguments = self.source.split_arguments(i + 1)
         for (a, b), (c, d) in zip(arguments, arguments[1:]):
             one, two = self.source.between(a, b), self.source.between(c, d)

@@ -72,6 +72,37 @@ static void tags_match_whole_and_hexadecimal_ones_in_any_case(void **state) {
                         fail_msg("%s", tags[i].argument);
 }
 
+/* As after a reboot of the other system: a UUID alone, or nothing, is no tag's value. */
+static void tag_of_what_udev_does_not_know_is_nobodys(void **state) {
+        static const char *const tags[] = {"UUID=", "LABEL=", "PARTUUID=", "LABEL=/mnt", "UUID=sda2"};
+        _cleanup_(record_freep) Record *r = volume("sda2", "/mnt");
+        for (size_t i = 0; i < ELEMENTSOF(tags); i++)
+                assert_false(match_volume(r, tags[i]));
+        r->device.label = strdup("");
+        assert_true(match_volume(r, "LABEL="));
+}
+
+/* Which has no name of its own in /dev, and must not be matched by everything that begins with it. */
+static void volume_without_a_mount_has_its_name_and_what_udev_knows(void **state) {
+        _cleanup_(record_freep) Record *r = NULL;
+        assert_int_equal(record_new(NULL, "sda2", &r), 0);
+        r->device.node = strdup("/dev/sda2");
+        assert_true(match_volume(r, "sda2"));
+        assert_true(match_volume(r, "/dev/sda2"));
+        assert_false(match_volume(r, "/mnt"));
+        assert_false(match_volume(r, ""));
+}
+
+static void root_of_the_system_is_called_by_its_slash(void **state) {
+        _cleanup_(record_freep) Record *r = volume("sda2", "/");
+        assert_true(match_volume(r, "/"));
+        assert_true(match_volume(r, "//"));
+        assert_false(match_volume(r, "/mnt"));
+        _cleanup_(record_freep) Record *gone = volume("sda3", "");
+        assert_false(match_volume(gone, "/"));
+        assert_false(match_volume(gone, ""));
+}
+
 static void links_that_udev_knows_are_names(void **state) {
         _cleanup_(record_freep) Record *r = volume("sda2", "/mnt");
         r->device.node = strdup("/dev/sda2");
@@ -96,17 +127,42 @@ static void node_is_found_below_dev_and_nowhere_else(void **state) {
         assert_int_equal(mknod(copy, S_IFBLK | 0600, r->mounts[0].devno), 0);
         bool node = match_volume(r, d.node), dots = match_volume(r, away), linked = match_volume(r, link),
              copied = match_volume(r, copy);
+        r->mounts[0].devno++; /* of another device */
+        bool other = match_volume(r, d.node);
         shell("rm -r %s", shm);
         disk_detach(&d);
         assert_true(node);
+        assert_false(other);
         assert_false(dots);
         assert_false(linked);
         assert_false(copied);
         free(copy);
 }
 
+/* A name that udev does not know, in /dev itself: a link within it, and a node that is no block device. */
+static void link_within_dev_leads_to_its_node_and_a_character_device_does_not_count(void **state) {
+        Disk d;
+        disk_attach(&d, *state, "1M", NULL, false);
+        _cleanup_(record_freep) Record *r = volume("other", "/mnt");
+        r->mounts[0].devno = disk_devno(d.node);
+        char link[64], odd[64];
+        (void) snprintf(link, sizeof(link), "/dev/bootkeep-test-link-%i", getpid());
+        (void) snprintf(odd, sizeof(odd), "/dev/bootkeep-test-node-%i", getpid());
+        assert_int_equal(symlink(d.name, link), 0);
+        assert_int_equal(mknod(odd, S_IFCHR | 0600, r->mounts[0].devno), 0);
+        bool linked = match_volume(r, link), odd_one = match_volume(r, odd);
+        shell("rm %s %s", link, odd);
+        disk_detach(&d);
+        assert_true(linked);
+        assert_false(odd_one);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(tag_of_what_udev_does_not_know_is_nobodys),
+                cmocka_unit_test(volume_without_a_mount_has_its_name_and_what_udev_knows),
+                cmocka_unit_test(root_of_the_system_is_called_by_its_slash),
+                scratch_test(link_within_dev_leads_to_its_node_and_a_character_device_does_not_count),
                 cmocka_unit_test(volume_is_called_by_its_name_its_device_and_its_mount_points),
                 cmocka_unit_test(a_subvolume_is_called_as_findmnt_writes_it),
                 cmocka_unit_test(tags_match_whole_and_hexadecimal_ones_in_any_case),

@@ -1,19 +1,60 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/record.h"
 
+#include <poll.h>
+
 #include "volumerecord.h"
+
+static void new_one_has_told_nothing_and_trusts_nobody(void **state) {
+        _cleanup_(record_freep) Record *r = NULL;
+        struct Driver *driver = (struct Driver *) &r;
+        char name[] = "sda2";
+        assert_int_equal(record_new(driver, name, &r), 0);
+        name[0] = 'X';
+        assert_string_equal(r->name, "sda2");
+        assert_ptr_equal(r->driver, driver);
+        assert_int_equal(r->volume.state, VOLUME_NEW);
+        assert_false(r->volume.trusted);
+        assert_int_equal(r->told_state, _VOLUME_STATE_MAX);
+        assert_int_equal(r->told_rested, _VOLUME_STATE_MAX);
+        assert_null(record_mount(r));
+        assert_true(r->pin < 0);
+        assert_null(record_free(NULL));
+}
+
+/* Nothing keeps a volume busy that is no longer known. */
+static void what_it_holds_is_let_go(void **state) {
+        Record *r = volume("sda2", "/mnt");
+        int fd = open("/", O_PATH | O_CLOEXEC), output;
+        assert_true(fd >= 0);
+        r->pin = fd;
+        assert_int_equal(watch_new(&r->watch), 0);
+        assert_int_equal(job_start((char *[]){(char *) "/bin/true", NULL}, -EBADF, &r->scan.job), 0);
+        int watched = watch_get_fd(r->watch);
+        output = job_get_output_fd(r->scan.job);
+        assert_null(record_free(r));
+        assert_int_equal(fcntl(watched, F_GETFD), -1);
+        assert_int_equal(fcntl(output, F_GETFD), -1);
+        while (fcntl(fd, F_GETFD) >= 0) /* by a process of its own, which nobody waits for */
+                (void) poll(NULL, 0, 1);
+}
 
 static void first_mount_is_used_until_it_goes(void **state) {
         _cleanup_(record_freep) Record *r = volume("sda2", "/first");
-        MountEntry second = entry(8, "/second"), moved = entry(7, "/moved");
+        MountEntry second = entry(8, "/second"), third = entry(9, "/third"), moved = entry(7, "/moved");
         assert_int_equal(record_set_mount(r, &second), 0);
+        assert_int_equal(record_set_mount(r, &third), 0);
         assert_string_equal(record_mount(r)->target, "/first");
         assert_int_equal(record_set_mount(r, &moved), 0); /* the same mount, elsewhere */
-        assert_int_equal(r->n_mounts, 2);
+        assert_int_equal(r->n_mounts, 3);
         assert_string_equal(record_mount(r)->target, "/moved");
         assert_int_equal(record_drop_mount(r, 99), 0);
         assert_int_equal(record_drop_mount(r, 7), 1);
         assert_int_equal(record_drop_mount(r, 7), 0);
+        assert_int_equal(r->n_mounts, 2);
+        assert_string_equal(record_mount(r)->target, "/second");
+        assert_string_equal(r->mounts[1].target, "/third");
+        assert_int_equal(record_drop_mount(r, 9), 1); /* the last one */
         assert_string_equal(record_mount(r)->target, "/second");
         assert_int_equal(record_drop_mount(r, 8), 1);
         assert_null(record_mount(r));
@@ -24,6 +65,22 @@ static void entry_is_copied(void **state) {
         _cleanup_(record_freep) Record *r = volume("sda2", target);
         memcpy(target, "XXXX", 4);
         assert_string_equal(record_mount(r)->target, "/mnt");
+        assert_int_equal(record_mount(r)->id, 7);
+        assert_string_equal(record_mount(r)->fstype, "ext4");
+}
+
+static void many_mounts_are_kept_apart(void **state) {
+        _cleanup_(record_freep) Record *r = volume("sda2", "/mnt");
+        for (uint64_t id = 8; id < 20; id++) {
+                MountEntry e = entry(id, "/mnt/x");
+                assert_int_equal(record_set_mount(r, &e), 0);
+        }
+        assert_int_equal(r->n_mounts, 13);
+        for (uint64_t id = 7; id < 20; id++) {
+                assert_int_equal(record_mount(r)->id, id);
+                assert_int_equal(record_drop_mount(r, id), 1);
+        }
+        assert_null(record_mount(r));
 }
 
 static void places_are_those_of_the_last_scan_or_all_while_one_runs(void **state) {
@@ -45,8 +102,11 @@ static void places_are_those_of_the_last_scan_or_all_while_one_runs(void **state
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(new_one_has_told_nothing_and_trusts_nobody),
+                cmocka_unit_test(what_it_holds_is_let_go),
                 cmocka_unit_test(first_mount_is_used_until_it_goes),
                 cmocka_unit_test(entry_is_copied),
+                cmocka_unit_test(many_mounts_are_kept_apart),
                 cmocka_unit_test(places_are_those_of_the_last_scan_or_all_while_one_runs),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -129,6 +129,94 @@ static void the_busy_ones_are_named(void **state) {
         assert_false(roster_any_runs(&r));
 }
 
+static void what_runs_is_known(void **state) {
+        static const char *const argv[] = {"/bin/true", NULL};
+        _cleanup_(roster_done) Roster r = ROSTER_NULL;
+        add(&r, "a");
+        Record *b = add(&r, "b");
+        assert_false(roster_any_runs(&r));
+        assert_int_equal(job_start((char *const *) (const void *) argv, -EBADF, &b->scan.job), 0);
+        assert_true(roster_any_runs(&r));
+        b->build.job = TAKE_PTR(b->scan.job);
+        assert_true(roster_any_runs(&r));
+}
+
+static void one_that_is_busy_is_enough(void **state) {
+        _cleanup_(roster_done) Roster r = ROSTER_NULL;
+        assert_false(roster_any_busy(&r));
+        Record *a = add(&r, "a"), *b = add(&r, "b");
+        a->volume.state = b->volume.state = VOLUME_FRESH;
+        assert_false(roster_any_busy(&r));
+        b->volume.state = VOLUME_BUILDING;
+        assert_true(roster_any_busy(&r));
+}
+
+static void those_without_a_watch_are_counted(void **state) {
+        _cleanup_(roster_done) Roster r = ROSTER_NULL;
+        Record *a = add(&r, "a");
+        add(&r, "b");
+        assert_int_equal(roster_without_watch(&r), 2);
+        assert_int_equal(watch_new(&a->watch), 0);
+        assert_int_equal(roster_without_watch(&r), 1);
+}
+
+static void sizes_of_untrusted_reports_are_added_up(void **state) {
+        _cleanup_(roster_done) Roster r = ROSTER_NULL;
+        Record *all[] = {add(&r, "a"), add(&r, "b"), add(&r, "trusted")};
+        add(&r, "never scanned")->volume.trusted = false;
+        for (size_t i = 0; i < ELEMENTSOF(all); i++) {
+                all[i]->volume.trusted = i == 2;
+                all[i]->report = report_new();
+                for (size_t n = 0; n <= i; n++)
+                        assert_int_equal(report_parse_line(all[i]->report, "CACHE c - fresh"), 0);
+        }
+        size_t one = report_size(all[0]->report);
+        assert_true(one > 0);
+        assert_int_equal(roster_untrusted_size(&r, NULL), 3 * one);
+        assert_int_equal(roster_untrusted_size(&r, all[1]), one);
+        assert_int_equal(roster_untrusted_size(&r, all[2]), 3 * one);
+}
+
+/* They keep their order, and whoever is taken out belongs to the caller. */
+static void the_rest_moves_up(void **state) {
+        static const char *const names[] = {"a", "b", "c", "d", "e"};
+        _cleanup_(roster_done) Roster r = ROSTER_NULL;
+        Record *all[ELEMENTSOF(names)];
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                all[i] = add(&r, names[i]);
+        roster_take(&r, all[1]);
+        assert_string_equal(all[1]->name, "b");
+        record_free(all[1]);
+        roster_take(&r, all[4]);
+        record_free(all[4]);
+        assert_int_equal(r.n, 3);
+        assert_ptr_equal(roster_next(&r, NULL), all[0]);
+        assert_ptr_equal(roster_next(&r, all[0]), all[2]);
+        assert_ptr_equal(roster_next(&r, all[2]), all[3]);
+        assert_null(roster_next(&r, all[3]));
+        roster_done(&r);
+        assert_int_equal(r.n, 0);
+        assert_null(r.items);
+}
+
+/* Equals come in the order in which they appeared. */
+static void who_waits_equally_long_comes_in_order(void **state) {
+        _cleanup_(roster_done) Roster r = ROSTER_NULL;
+        const VolumeConfig c = {.scan_timeout = 10, .max_failures = 1, .max_attempts = 1};
+        Record *all[] = {add(&r, "a"), add(&r, "b"), add(&r, "c")};
+        for (size_t i = 0; i < ELEMENTSOF(all); i++) {
+                assert_int_equal(volume_event(&all[i]->volume, &c, VOLUME_APPEARED, 1), 0);
+                all[i]->scan_due_since = all[i]->stale_since = 5;
+        }
+        assert_ptr_equal(roster_next_to_scan(&r, 1000), all[0]);
+        for (size_t i = 0; i < ELEMENTSOF(all); i++) {
+                assert_int_equal(volume_event(&all[i]->volume, &c, VOLUME_SCAN_SLOT, 1), VOLUME_ACT_SCAN);
+                assert_int_equal(volume_event(&all[i]->volume, &c, VOLUME_SCAN_STALE, 1), 0);
+        }
+        assert_ptr_equal(roster_next_to_build(&r), all[0]);
+        assert_null(roster_next_to_scan(&r, 1000));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(they_come_in_order_of_appearance),
@@ -137,6 +225,12 @@ int main(void) {
                 cmocka_unit_test(scan_slots_go_to_those_that_are_asked_for_then_to_those_that_wait_longest),
                 cmocka_unit_test(what_was_just_mounted_is_left_alone_unless_it_is_asked_for),
                 cmocka_unit_test(the_busy_ones_are_named),
+                cmocka_unit_test(what_runs_is_known),
+                cmocka_unit_test(one_that_is_busy_is_enough),
+                cmocka_unit_test(those_without_a_watch_are_counted),
+                cmocka_unit_test(sizes_of_untrusted_reports_are_added_up),
+                cmocka_unit_test(the_rest_moves_up),
+                cmocka_unit_test(who_waits_equally_long_comes_in_order),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,47 +3,144 @@
 
 #include "volumerecord.h"
 
-static void assert_reason(const Record *r, const char *expected) {
-        _cleanup_free_ char *reason = statetext_of(r);
-        assert_string_equal(reason, expected);
+#define STALE_CACHES                                                                                         \
+        "CACHE modules-dep 6.1 fresh\n"                                                                      \
+        "CACHE initramfs 6.1 stale /etc/x changed size\n"                                                    \
+        "CACHE initramfs 6.2 stale /etc/y gone\n"
+#define STALE_HELPERS                                                                                        \
+        "HELPER sda1 esp " PARTUUID " fresh\n"                                                               \
+        "HELPER sdb1 esp " PARTUUID " stale - never\n"
+#define CACHE_TEXT "cache initramfs 6.1: /etc/x changed (size)"
+#define HELPER_TEXT "helper sdb1: never brought up to date"
+
+static void assert_text(const Record *r, const char *expected) {
+        _cleanup_free_ char *text = statetext_of(r);
+        assert_string_equal(text, expected);
 }
 
-static void reason_says_why_the_state_is_what_it_is(void **state) {
-        _cleanup_(record_freep) Record *r = volume("sda2", "/mnt");
-        for (VolumeState s = 0; s < _VOLUME_STATE_MAX; s++) { /* none of them without a report */
-                r->volume.state = s;
-                r->volume.scan_runs = s == VOLUME_HUNG;
-                _cleanup_free_ char *reason = statetext_of(r);
-                assert_non_null(reason);
+static Record *volume_in(VolumeState state, const char *report) {
+        Record *r = volume("sda2", "/mnt");
+        r->volume.state = state;
+        r->report = report ? report_of(report) : NULL;
+        return r;
+}
+
+static void assert_text_in(VolumeState state, const char *report, const char *problem, const char *expected) {
+        _cleanup_(record_freep) Record *r = volume_in(state, report);
+        r->problem = problem ? strdup(problem) : NULL;
+        r->volume.scan_runs = state == VOLUME_HUNG;
+        assert_text(r, expected);
+}
+
+/* Without a report, and with one that has something to tell, and with a problem. */
+static void each_state_has_a_reason_of_its_own(void **state) {
+        static const struct {
+                VolumeState state;
+                const char *without, *stale, *problem;
+        } all[] = {
+                {VOLUME_NEW, "", "", ""},
+                {VOLUME_PLAIN, "no manifest", "no manifest", "no manifest"},
+                {VOLUME_REFUSED, "", "", "line 5"},
+                {VOLUME_UNTRUSTED, "", CACHE_TEXT, CACHE_TEXT},
+                {VOLUME_FRESH, "", "", ""},
+                {VOLUME_SETTLING, "something changed", "something changed", "something changed"},
+                {VOLUME_SCANNING, "", "", ""},
+                {VOLUME_STALE, "", CACHE_TEXT, CACHE_TEXT},
+                {VOLUME_BUILDING, "", CACHE_TEXT, CACHE_TEXT},
+                {VOLUME_FAILED, "", "still stale: " CACHE_TEXT, "line 5"},
+                {VOLUME_GIVEN_UP, "0 failures, 0 builds: ", "0 failures, 0 builds: still stale: " CACHE_TEXT,
+                 "0 failures, 0 builds: line 5"},
+                {VOLUME_HUNG, "a scan is not responding", "a scan is not responding",
+                 "a scan is not responding"},
+        };
+        assert_int_equal(ELEMENTSOF(all), _VOLUME_STATE_MAX);
+        for (size_t i = 0; i < ELEMENTSOF(all); i++) {
+                assert_text_in(all[i].state, NULL, NULL, all[i].without);
+                assert_text_in(all[i].state, STALE_CACHES, NULL, all[i].stale);
+                assert_text_in(all[i].state, STALE_CACHES, "line 5", all[i].problem);
         }
-        r->report = report_new();
-        assert_int_equal(report_parse_line(r->report, "CACHE modules-dep 6.1 fresh"), 0);
-        assert_int_equal(report_parse_line(r->report, "CACHE initramfs 6.1 stale /etc/x changed size"), 0);
-        assert_int_equal(report_parse_line(r->report, "HELPER sda1 esp " PARTUUID " stale - stamp missing"),
-                         0);
-        r->volume.state = VOLUME_STALE;
-        _cleanup_free_ char *free_of_holds = statetext_of(r);
-        assert_non_null(startswith(free_of_holds, "cache initramfs 6.1: /etc/x changed"));
-        volume_hold(&r->volume, VOLUME_HOLD_BOOT, true);
-        _cleanup_free_ char *held = statetext_of(r);
-        assert_non_null(strstr(held, "held back because the machine has just booted"));
-        volume_hold(&r->volume, VOLUME_HOLD_PACKAGES, true);
-        _cleanup_free_ char *packages = statetext_of(r);
-        assert_non_null(strstr(packages, "package manager"));
-        r->volume.state = VOLUME_FRESH;
-        assert_reason(r, "");
+}
+
+static void first_that_is_stale_is_named(void **state) {
+        static const struct {
+                const char *report, *text;
+        } all[] = {
+                {"CACHE modules-dep - fresh\n", ""},
+                {"CACHE grub - stale\n", "cache grub: "},
+                {"CACHE grub - stale /etc/default/grub new\n", "cache grub: /etc/default/grub is new"},
+                {STALE_HELPERS, HELPER_TEXT},
+                {STALE_HELPERS STALE_CACHES, CACHE_TEXT},
+                {"CACHE modules-dep 6.1 fresh\n" STALE_HELPERS, HELPER_TEXT},
+        };
+        for (size_t i = 0; i < ELEMENTSOF(all); i++) {
+                _cleanup_(record_freep) Record *r = volume_in(VOLUME_STALE, all[i].report);
+                assert_text(r, all[i].text);
+        }
+}
+
+static void of_several_holds_the_longest_is_named(void **state) {
+        static const struct {
+                unsigned holds;
+                const char *text;
+        } all[] = {
+                {VOLUME_HOLD_RETRY, "; a builder asked to be run later"},
+                {VOLUME_HOLD_RETRY | VOLUME_HOLD_BOOT, "; held back because the machine has just booted"},
+                {VOLUME_HOLD_RETRY | VOLUME_HOLD_BOOT | VOLUME_HOLD_PACKAGES,
+                 "; held back while a package manager works"},
+                {VOLUME_HOLD_RETRY | VOLUME_HOLD_BOOT | VOLUME_HOLD_PACKAGES | VOLUME_HOLD_LOCK,
+                 "; held back by a lock"},
+        };
+        for (size_t i = 0; i < ELEMENTSOF(all); i++) {
+                _cleanup_(record_freep) Record *r = volume_in(VOLUME_STALE, STALE_CACHES);
+                _cleanup_free_ char *expected = NULL;
+                r->volume.holds = all[i].holds;
+                assert_int_equal(strprintf(&expected, CACHE_TEXT "%s", all[i].text), 0);
+                assert_text(r, expected);
+                r->volume.state = VOLUME_BUILDING; /* nothing holds it any more */
+                assert_text(r, CACHE_TEXT);
+        }
+}
+
+static void what_hangs_is_named(void **state) {
+        _cleanup_(record_freep) Record *r = volume_in(VOLUME_HUNG, NULL);
+        r->volume.build_runs = true;
+        assert_text(r, "a build is not responding");
+}
+
+static void what_is_fresh_says_if_it_is_not_watched(void **state) {
+        _cleanup_(record_freep) Record *r = volume_in(VOLUME_FRESH, NULL);
+        r->unwatched = strdup("too many files");
+        assert_text(r, "not watched, scanned on a timer: too many files");
+}
+
+static void what_was_given_up_says_how_often_it_was_tried(void **state) {
+        _cleanup_(record_freep) Record *r = volume_in(VOLUME_GIVEN_UP, STALE_CACHES);
         r->problem = strdup("the disk is full");
-        r->volume.state = VOLUME_FAILED;
-        assert_reason(r, "the disk is full");
-        r->volume.state = VOLUME_GIVEN_UP;
         r->volume.failures = 5;
         r->volume.attempts = 6;
-        assert_reason(r, "5 failures, 6 builds: the disk is full");
+        assert_text(r, "5 failures, 6 builds: the disk is full");
+}
+
+static void settings_that_cannot_be_read_are_named_except_where_there_is_nothing_to_build(void **state) {
+        _cleanup_(record_freep) Record *r = volume_in(VOLUME_STALE, STALE_CACHES);
+        r->unread = "bootkeep.conf:3 cannot be read";
+        assert_text(r, CACHE_TEXT "; held back: bootkeep.conf:3 cannot be read");
+        r->volume.state = VOLUME_FRESH;
+        assert_text(r, "held back: bootkeep.conf:3 cannot be read");
+        r->volume.state = VOLUME_PLAIN;
+        assert_text(r, "no manifest");
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(reason_says_why_the_state_is_what_it_is),
+                cmocka_unit_test(each_state_has_a_reason_of_its_own),
+                cmocka_unit_test(first_that_is_stale_is_named),
+                cmocka_unit_test(of_several_holds_the_longest_is_named),
+                cmocka_unit_test(what_hangs_is_named),
+                cmocka_unit_test(what_is_fresh_says_if_it_is_not_watched),
+                cmocka_unit_test(what_was_given_up_says_how_often_it_was_tried),
+                cmocka_unit_test(
+                        settings_that_cannot_be_read_are_named_except_where_there_is_nothing_to_build),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

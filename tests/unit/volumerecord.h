@@ -29,3 +29,18 @@ static inline Record *volume(const char *name, const char *target) {
         assert_int_equal(record_set_mount(r, &e), 0);
         return r;
 }
+
+/* What a child that prints LINES has reported. */
+static inline Report *report_of(const char *lines) {
+        Report *report = report_new();
+        assert_non_null(report);
+        while (*lines) {
+                char line[256];
+                size_t n = strcspn(lines, "\n");
+                assert_true(n < sizeof(line) && lines[n] == '\n');
+                (void) snprintf(line, sizeof(line), "%.*s", (int) n, lines);
+                assert_int_equal(report_parse_line(report, line), 0);
+                lines += n + 1;
+        }
+        return report;
+}
