@@ -97,7 +97,10 @@ class Mutator:
         if not digits:
             return
         value = int(digits[1], 8 if re.fullmatch("0[0-7]+", digits[1]) else 0)
-        for other in {value + 1, max(value - 1, 0)} - {value}:
+        others = {value + 1, max(value - 1, 0)} - {value}
+        if i > 1 and self.source.word(i - 1) == "(" and self.source.word(i - 2) == "calloc":
+            others.discard(value + 1)  # memory that is not used
+        for other in others:
             self._replace(i, i, f"{other}{digits[2]}")
 
     def _is_array_size(self, i):

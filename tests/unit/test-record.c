@@ -63,7 +63,7 @@ static void first_mount_is_used_until_it_goes(void **state) {
 static void entry_is_copied(void **state) {
         char target[] = "/mnt";
         _cleanup_(record_freep) Record *r = volume("sda2", target);
-        memcpy(target, "XXXX", 4);
+        target[1] = 'X';
         assert_string_equal(record_mount(r)->target, "/mnt");
         assert_int_equal(record_mount(r)->id, 7);
         assert_string_equal(record_mount(r)->fstype, "ext4");
