@@ -19,7 +19,7 @@ static bool is_node_of(const char *path, dev_t devno) {
                 return false;
         _cleanup_close_ int dev = open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
         _cleanup_close_ int fd = dev < 0 ? -EBADF : (int) syscall(SYS_openat2, dev, below, &how, sizeof(how));
-        return fd >= 0 && fstat(fd, &st) >= 0 && S_ISBLK(st.st_mode) && st.st_rdev == devno;
+        return fstat(fd, &st) >= 0 && S_ISBLK(st.st_mode) && st.st_rdev == devno;
 }
 
 /* Is ARGUMENT a tag at all? Then *RET is whether it is that of D. */

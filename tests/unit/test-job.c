@@ -7,7 +7,19 @@
 #include <sys/wait.h>
 
 #include "base/report.h"
-#include "scratch.h"
+#include "interpose.h"
+
+/* So many reads of a pipe are interrupted by a signal. */
+static int interrupts;
+
+ssize_t read(int fd, void *buffer, size_t size) {
+        if (interrupts > 0) {
+                interrupts--;
+                errno = EINTR;
+                return -1;
+        }
+        return REAL(read)(fd, buffer, size);
+}
 
 /* What a child printed and how it exited. */
 typedef struct Heard {
@@ -109,13 +121,17 @@ static void longest_line_is_taken_and_a_longer_one_dropped(void **state) {
                                    "head -c 300000 /dev/zero | tr '\\0' z; echo; echo behind",
                                    REPORT_LINE_MAX - 1, REPORT_LINE_MAX),
                          0);
-        assert_int_equal(run(script, &h), 0);
+        _cleanup_(job_freep) Job *j = sh(script, -EBADF);
+        listen_to_end(j, &h);
+        bool cut = job_was_cut(j);
+        assert_int_equal(status_of(j), 0);
         free(script);
         assert_int_equal(h.n, 3);
         assert_string_equal(h.lines[0], "before");
         assert_int_equal(strlen(h.lines[1]), REPORT_LINE_MAX - 1);
         assert_int_equal(h.lines[1][0], 'x');
         assert_string_equal(h.lines[2], "behind");
+        assert_true(cut);
 }
 
 static void output_of_megabytes_comes_whole_and_in_turns(void **state) {
@@ -232,6 +248,29 @@ static void nothing_is_killed_once_it_was_reaped(void **state) {
         listen_to_end(j, &h);
         assert_int_equal(status_of(j), 0);
         assert_int_equal(job_kill(j, SIGKILL), -ESRCH);
+        int status = -1;
+        assert_int_equal(job_reap(j, &status), -ECHILD);
+        assert_int_equal(status, -1);
+}
+
+static void read_that_is_interrupted_is_tried_again(void **state) {
+        _cleanup_(heard_done) Heard h = {};
+        _cleanup_(job_freep) Job *j = sh("echo one; echo two", -EBADF);
+        assert_int_equal(status_of(j), 0);
+        interrupts = 3;
+        assert_int_equal(job_read(j, hear, &h), 1);
+        assert_int_equal(interrupts, 0);
+        assert_int_equal(h.n, 2);
+}
+
+/* Success leaves errno as it was. */
+static void error_of_long_ago_is_not_taken_for_one_of_now(void **state) {
+        _cleanup_(heard_done) Heard h = {};
+        _cleanup_(job_freep) Job *j = sh("echo one; echo two", -EBADF);
+        assert_int_equal(status_of(j), 0);
+        errno = EINTR;
+        assert_int_equal(job_read(j, hear, &h), 1);
+        assert_int_equal(h.n, 2);
 }
 
 static void descriptor_3_is_the_inherited_one(void **state) {
@@ -428,6 +467,8 @@ int main(void) {
                 cmocka_unit_test(exit_status_and_signal_are_told_apart),
                 cmocka_unit_test(running_child_cannot_be_reaped_yet),
                 cmocka_unit_test(nothing_is_killed_once_it_was_reaped),
+                cmocka_unit_test(read_that_is_interrupted_is_tried_again),
+                cmocka_unit_test(error_of_long_ago_is_not_taken_for_one_of_now),
                 scratch_test(descriptor_3_is_the_inherited_one),
                 scratch_test(descriptor_3_may_be_3_already),
                 cmocka_unit_test(child_has_none_of_our_descriptors_and_reads_nothing),

@@ -12,6 +12,7 @@ static void volume_is_called_by_its_name_its_device_and_its_mount_points(void **
         assert_true(match_volume(r, "sda2"));
         assert_true(match_volume(r, "/mnt/a place"));
         assert_true(match_volume(r, "/mnt/a place/")); /* as a shell completes it */
+        assert_true(match_volume(r, "/mnt/a place///"));
         assert_true(match_volume(r, "/mnt/second\n\xc3\xa4"));
         static const char *const others[] = {"",       "sda",
                                              "sda21",  "sda2[/",

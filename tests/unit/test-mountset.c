@@ -122,6 +122,60 @@ static void what_a_renewed_mount_is_like_is_told_once(void **state) {
         assert_int_equal(mount_set_renew(s, 7, 1, &(MountFacts){.target = "/b", .root = "/"}), 1);
 }
 
+/* One that is there no more is none, even before that was told. */
+static void what_is_gone_is_no_volume(void **state) {
+        _cleanup_(mount_set_freep) MountSet *s = NULL;
+        uint64_t *volumes = NULL;
+        size_t n = 4711;
+        Device d;
+        device_plug(&d);
+        MountFacts f = ext4_of(d.devno, "/a"), g = ext4_of(d.devno, "/b");
+        g.id = 8;
+        int r = mount_set_new(&s);
+        int r2 = r < 0 ? r : mount_set_add(s, 7, 1, &f), r3 = r2 < 0 ? r2 : mount_set_add(s, 8, 1, &g);
+        device_pull(&d);
+        assert_int_equal(r3, 0);
+        mount_set_remove(s, 7);
+        assert_int_equal(mount_set_volumes(s, &volumes, &n), 0);
+        assert_int_equal(n, 1);
+        assert_int_equal(volumes[0], 8);
+        free(volumes);
+        assert_int_equal(mount_set_begin(s), 0); /* listed again, without it */
+        assert_int_equal(mount_set_volumes(s, &volumes, &n), 0);
+        assert_int_equal(n, 0);
+        free(volumes);
+        says(s, "");
+}
+
+/* What a mount was like when its device was pulled: as long as all of that is the same, it is the same. */
+static void mount_whose_device_was_pulled_is_known_by_all_that_is_left(void **state) {
+        static const MountFacts others[] = {
+                {.id = 8, .root = "/", .target = "/a", .fstype = "ext4"},
+                {.id = 7, .root = "/@", .target = "/a", .fstype = "ext4"},
+                {.id = 7, .root = "/", .target = "/b", .fstype = "ext4"},
+                {.id = 7, .root = "/", .target = "/a", .fstype = "xfs"},
+        };
+        MountSet *sets[ELEMENTSOF(others)] = {};
+        Device d;
+        device_plug(&d);
+        MountFacts f = ext4_of(d.devno, "/a");
+        int r = 0;
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(others); i++) {
+                r = mount_set_new(&sets[i]);
+                if (r >= 0)
+                        r = mount_set_add(sets[i], 7, 1, &f);
+        }
+        device_pull(&d);
+        assert_int_equal(r, 0);
+        for (size_t i = 0; i < ELEMENTSOF(others); i++) {
+                says(sets[i], "+/a ");
+                assert_int_equal(mount_set_begin(sets[i]), 0);
+                assert_int_equal(mount_set_add(sets[i], 7, 1, &others[i]), 0);
+                says(sets[i], "-/a ");
+                mount_set_free(sets[i]);
+        }
+}
+
 /* Changes one property of the mount 7 at a time, and what is mounted on it; and what is reported, as
  * lines. */
 static int tell_of_each_fact(dev_t devno, dev_t other, char *said) {
@@ -241,6 +295,8 @@ int main(void) {
                 cmocka_unit_test(a_mount_stays_when_its_device_is_pulled),
                 cmocka_unit_test(another_mount_of_its_id_is_not_the_one_whose_device_was_pulled),
                 cmocka_unit_test(what_a_renewed_mount_is_like_is_told_once),
+                cmocka_unit_test(what_is_gone_is_no_volume),
+                cmocka_unit_test(mount_whose_device_was_pulled_is_known_by_all_that_is_left),
                 cmocka_unit_test(each_fact_of_a_mount_counts),
                 cmocka_unit_test(mounts_within_a_told_one_are_told),
         };

@@ -91,6 +91,22 @@ static void whoever_lost_his_parent_is_counted(void **state) {
         assert_int_equal(mount_tree_orphans(t), 0);
 }
 
+/* However many wait for how many parents: each parent that comes takes its own. */
+static void parent_that_comes_takes_its_children_alone(void **state) {
+        static const Mount mounts[] = {{32, 31, "/a/b/c"}, {33, 31, "/a/b/d"}, {42, 41, "/x/a"},
+                                       {43, 41, "/x/b"},   {44, 41, "/x/c"},   {20, 1, "/"}};
+        _cleanup_(mount_tree_freep) MountTree *t = tree_of(mounts, ELEMENTSOF(mounts));
+        assert_int_equal(mount_tree_orphans(t), 6);
+        assert_int_equal(mount_tree_add(t, 31, 30, "/a/b"), 0); /* and is one itself */
+        assert_int_equal(mount_tree_orphans(t), 5);
+        assert_int_equal(mount_tree_add(t, 41, 20, "/x"), 0);
+        assert_int_equal(mount_tree_orphans(t), 2);
+        mount_tree_remove(t, 31);
+        assert_int_equal(mount_tree_orphans(t), 3);
+        mount_tree_remove(t, 41);
+        assert_int_equal(mount_tree_orphans(t), 6);
+}
+
 static void what_cannot_be_is_told(void **state) {
         static const Mount mounts[] = {{20, 1, "/"}, {30, 20, "/a"}};
         _cleanup_(mount_tree_freep) MountTree *t = tree_of(mounts, ELEMENTSOF(mounts));
@@ -149,6 +165,7 @@ int main(void) {
                 cmocka_unit_test(a_mount_on_the_root_covers_all_that_was_mounted_before),
                 cmocka_unit_test(what_is_removed_covers_no_longer),
                 cmocka_unit_test(whoever_lost_his_parent_is_counted),
+                cmocka_unit_test(parent_that_comes_takes_its_children_alone),
                 cmocka_unit_test(what_cannot_be_is_told),
                 cmocka_unit_test(each_is_visited_until_one_is_enough),
                 cmocka_unit_test(the_first_in_a_place_stays_when_the_second_goes),

@@ -15,9 +15,11 @@ static void new_one_has_told_nothing_and_trusts_nobody(void **state) {
         assert_ptr_equal(r->driver, driver);
         assert_int_equal(r->volume.state, VOLUME_NEW);
         assert_false(r->volume.trusted);
+        assert_true(r->volume.timer == USEC_INFINITY);
         assert_int_equal(r->told_state, _VOLUME_STATE_MAX);
         assert_int_equal(r->told_rested, _VOLUME_STATE_MAX);
         assert_null(record_mount(r));
+        assert_int_equal(record_drop_mount(r, 7), 0);
         assert_true(r->pin < 0);
         assert_null(record_free(NULL));
 }
@@ -76,9 +78,15 @@ static void many_mounts_are_kept_apart(void **state) {
                 assert_int_equal(record_set_mount(r, &e), 0);
         }
         assert_int_equal(r->n_mounts, 13);
-        for (uint64_t id = 7; id < 20; id++) {
-                assert_int_equal(record_mount(r)->id, id);
-                assert_int_equal(record_drop_mount(r, id), 1);
+        assert_int_equal(record_drop_mount(r, 18), 1);
+        assert_int_equal(record_drop_mount(r, 12), 1);
+        static const uint64_t left[] = {7, 8, 9, 10, 11, 13, 14, 15, 16, 17, 19};
+        assert_int_equal(r->n_mounts, ELEMENTSOF(left));
+        for (size_t i = 0; i < ELEMENTSOF(left); i++)
+                assert_int_equal(r->mounts[i].id, left[i]);
+        for (size_t i = 0; i < ELEMENTSOF(left); i++) {
+                assert_int_equal(record_mount(r)->id, left[i]);
+                assert_int_equal(record_drop_mount(r, left[i]), 1);
         }
         assert_null(record_mount(r));
 }

@@ -59,6 +59,9 @@ static void whoever_waits_longest_builds_next(void **state) {
         assert_ptr_equal(roster_next_to_build(&r), a);
         b->volume.state = VOLUME_HUNG; /* holds up nobody else */
         assert_int_equal(roster_builds(&r), 0);
+        a->volume.state = VOLUME_FRESH;
+        assert_true(roster_any_stale(&r)); /* which need not be the first */
+        a->volume.state = VOLUME_STALE;
         a->volume.trusted = c->volume.trusted = false;
         assert_false(roster_any_stale(&r));
         assert_null(roster_next_to_build(&r));

@@ -9,8 +9,8 @@
 
 /* The store's calls of libc: where one fails, and what was synced. */
 static struct {
-        int fsync_error, fsync_at; /* of the call of this number, from 1 */
-        int readdir_error;
+        int fsync_error, fsync_at;        /* of the call of this number, from 1 */
+        int readdir_error, readdir_noise; /* errno of a failure; that of a success */
         Synced synced;
 } world;
 
@@ -29,6 +29,8 @@ struct dirent *readdir(DIR *d) {
                 errno = world.readdir_error;
                 return NULL;
         }
+        if (e && world.readdir_noise > 0)
+                errno = world.readdir_noise;
         return e;
 }
 
@@ -36,6 +38,7 @@ static TrustStore *opened(const Scratch *s) {
         world.synced.n = 0;
         TrustStore *t = NULL;
         char *dir = outer_path(s, "state/deep/trusted");
+        errno = EIO; /* of something that failed long ago */
         assert_int_equal(trust_store_new(dir, &t), 0);
         free(dir);
         return t;
@@ -150,6 +153,63 @@ static void names_that_are_no_uuid_are_refused_and_write_nothing(void **state) {
                 assert_false(trust_store_has(t, bad[i], "Disk_1"));
         }
         shell("test -z \"$(ls -A %s/state/deep/trusted)\" && test \"$(ls %s)\" = state", s->path, s->path);
+}
+
+/* Of FAT, of ext4, and what is as long as a name may be. */
+static void names_that_are_a_uuid_are_accepted(void **state) {
+        static const char *const good[] = {
+                FAT, EXT4, "a", "Z9-", "0123456789012345678901234567890123456789012345678901234567890123"};
+        _cleanup_(trust_store_freep) TrustStore *t = opened(*state);
+        for (size_t i = 0; i < ELEMENTSOF(good); i++) {
+                assert_int_equal(trust_store_add(t, good[i], NULL), 0);
+                assert_true(trust_store_has(t, good[i], NULL));
+        }
+}
+
+/* Nobody but root has any business there. */
+static void folder_is_roots_alone_and_those_above_it_are_everybodys(void **state) {
+        const Scratch *s = *state;
+        struct stat st;
+        mode_t mask = umask(022);
+        trust_store_free(opened(s));
+        (void) umask(mask);
+        assert_int_equal(fstatat(s->fd, "state/deep/trusted", &st, 0), 0);
+        assert_int_equal(st.st_mode & 07777, 0700);
+        assert_int_equal(fstatat(s->fd, "state/deep", &st, 0), 0);
+        assert_int_equal(st.st_mode & 07777, 0755);
+}
+
+static void link_in_the_way_of_a_record_is_not_followed(void **state) {
+        const Scratch *s = *state;
+        _cleanup_(trust_store_freep) TrustStore *t = opened(s);
+        scratch_write(s, "state/victim", "precious");
+        make_link(s, "state/deep/trusted/.new", "../../victim");
+        assert_int_equal(trust_store_add(t, EXT4, "disk"), -ELOOP);
+        assert_false(trust_store_has(t, EXT4, "disk"));
+        shell("test \"$(cat %s/state/victim)\" = precious", s->path);
+}
+
+static void what_cannot_be_deleted_is_not_forgotten(void **state) {
+        const Scratch *s = *state;
+        _cleanup_(trust_store_freep) TrustStore *t = opened(s);
+        assert_int_equal(trust_store_add(t, EXT4, "disk"), 0);
+        shell("cd %s/state/deep/trusted && rm " EXT4 " && mkdir " EXT4, s->path);
+        assert_int_equal(trust_store_remove(t, EXT4), -EISDIR);
+        assert_true(trust_store_has(t, EXT4, "disk"));
+}
+
+static void list_that_could_be_read_is_not_complained_about(void **state) {
+        const Scratch *s = *state;
+        TrustStore *t = opened(s);
+        assert_int_equal(trust_store_add(t, EXT4, "disk"), 0);
+        world.readdir_noise = EAGAIN;
+        Capture c = capture_begin();
+        t = reopened(s, t);
+        _cleanup_free_ char *said = capture_end(&c);
+        world.readdir_noise = 0;
+        assert_true(trust_store_has(t, EXT4, "disk"));
+        assert_string_equal(said, "");
+        trust_store_free(t);
 }
 
 static void damaged_records_trust_nobody_and_do_not_stop_the_rest(void **state) {
@@ -269,6 +329,7 @@ static void what_cannot_be_synced_is_an_error(void **state) {
         world.fsync_error = EIO;
         world.fsync_at = 1;
         assert_int_equal(trust_store_remove(t, EXT4), -EIO);
+        assert_true(trust_store_has(t, EXT4, "disk"));
         (void) memset(&world, 0, sizeof(world));
 }
 
@@ -303,14 +364,27 @@ static void nothing_is_said_to_be_enrolled_that_could_not_be_written(void **stat
         shell("umount %s/small", s->path);
 }
 
+static int error_of_store_at(const Scratch *s, const char *name) {
+        TrustStore *t = NULL;
+        _cleanup_free_ char *dir = outer_path(s, name);
+        int r = trust_store_new(dir, &t);
+        assert_null(t);
+        return r;
+}
+
 static void folder_that_cannot_be_made_is_an_error(void **state) {
         const Scratch *s = *state;
-        TrustStore *t = NULL;
         scratch_write(s, "file", "");
-        char *dir = outer_path(s, "file/trusted");
-        assert_int_equal(trust_store_new(dir, &t), -ENOTDIR);
-        assert_null(t);
-        free(dir);
+        assert_int_equal(error_of_store_at(s, "file/trusted"), -ENOTDIR);
+        assert_int_equal(error_of_store_at(s, "file"), -ENOTDIR);
+        if (geteuid() != 0)
+                skip();
+        scratch_unshare((Scratch *) (uintptr_t) s);
+        shell("mkdir %s/ro && mount -t tmpfs -o ro none %s/ro", s->path, s->path);
+        int deep = error_of_store_at(s, "ro/deep/trusted"), direct = error_of_store_at(s, "ro/trusted");
+        shell("umount %s/ro", s->path);
+        assert_int_equal(deep, -EROFS);
+        assert_int_equal(direct, -EROFS);
 }
 
 int main(void) {
@@ -323,6 +397,11 @@ int main(void) {
                 scratch_test(what_is_forgotten_stays_forgotten),
                 scratch_test(record_that_somebody_deleted_can_still_be_forgotten),
                 scratch_test(names_that_are_no_uuid_are_refused_and_write_nothing),
+                scratch_test(names_that_are_a_uuid_are_accepted),
+                scratch_test(folder_is_roots_alone_and_those_above_it_are_everybodys),
+                scratch_test(link_in_the_way_of_a_record_is_not_followed),
+                scratch_test(what_cannot_be_deleted_is_not_forgotten),
+                scratch_test(list_that_could_be_read_is_not_complained_about),
                 scratch_test(damaged_records_trust_nobody_and_do_not_stop_the_rest),
                 scratch_test(torn_record_trusts_nobody),
                 scratch_test(serial_of_any_length_and_kind_is_kept),
