@@ -26,7 +26,7 @@ static void take_report_line(const char *line, void *userdata) {
         Running *running = userdata;
         if (running->garbled)
                 return;
-        if (running->lines++ > LINES_MAX || report_parse_line(running->report, line) < 0)
+        if (running->lines++ >= LINES_MAX || report_parse_line(running->report, line) < 0)
                 running->garbled = true;
 }
 

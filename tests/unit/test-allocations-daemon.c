@@ -14,9 +14,11 @@
 #include "daemon/roster.h"
 #include "daemon/shown.h"
 #include "daemon/world/mounts.h"
+#include "daemon/world/mountset.h"
 #include "daemon/world/mounttree.h"
 #include "daemon/world/settings.h"
 #include "daemon/world/trust.h"
+#include "disk.h"
 
 #define UUID "4f68bce3-e8cd-4db1-96e7-fbcaf984b709"
 
@@ -51,6 +53,30 @@ static int fill_record(void *userdata) {
         if (r >= 0)
                 r = record_set_mount(record, &second);
         return r < 0 ? r : OUTCOME(shown_take_changes(record, NULL, &changes), changes, strv_free);
+}
+
+/* In each state, with a report that has something to tell. */
+static int describe_record(void *userdata) {
+        Record *record = userdata;
+        char **changes = UNTOUCHED;
+        int r = shown_take_changes(record, NULL, &changes);
+        memset(record->shown, 0, sizeof(record->shown));
+        free(TAKE_PTR(record->reason));
+        return OUTCOME(r, changes, strv_free);
+}
+
+static void what_is_told_of_a_record_is_whole(void **state) {
+        Record *record = NULL;
+        assert_int_equal(record_new(NULL, "sda2", &record), 0);
+        record->report = report_new();
+        assert_int_equal(report_parse_line(record->report, "CACHE initramfs 6.1 stale /etc/x gone"), 0);
+        record->unread = "bootkeep.conf cannot be read";
+        record->volume.scan_runs = true;
+        for (VolumeState s = 0; s < _VOLUME_STATE_MAX; s++) {
+                record->volume.state = s;
+                allocations_fail_in_turn(describe_record, record);
+        }
+        record_free(record);
 }
 
 static int list_busy(void *userdata) {
@@ -171,6 +197,86 @@ static int grow_tree(void *userdata) {
 }
 
 static void hear_mount(MountChange change, const MountEntry *e, void *userdata) {
+        unsigned *told = userdata;
+        if (told)
+                (*told)++;
+}
+
+/* A volume that was told, and what is mounted within it. */
+typedef struct Covered {
+        MountSet *set;
+        unsigned told;
+} Covered;
+
+static void hear_cover(const MountEntry *on, const char *target, void *userdata) {
+        Covered *c = userdata;
+        assert_string_equal(target, "/mnt/in");
+        c->told++;
+}
+
+static int cover(void *userdata) {
+        Covered *c = userdata;
+        const MountFacts tmpfs = {.id = 8, .root = "/", .fstype = "tmpfs", .target = "/mnt/in"};
+        int r = mount_set_add(c->set, 8, 7, &tmpfs);
+        if (r >= 0)
+                r = mount_set_tell_covers(c->set, hear_cover, c);
+        assert_int_equal(c->told, r >= 0);
+        mount_set_remove(c->set, 8);
+        assert_int_equal(mount_set_tell_covers(c->set, hear_cover, c), 0);
+        c->told = 0;
+        return r;
+}
+
+static void hear_mount(MountChange change, const MountEntry *e, void *userdata);
+
+static int tell_volume(void *userdata) {
+        const MountFacts *f = userdata;
+        _cleanup_(mount_set_freep) MountSet *set = NULL;
+        unsigned told = 0;
+        int r = mount_set_new(&set);
+        if (r >= 0)
+                r = mount_set_add(set, 7, 1, f);
+        if (r >= 0)
+                r = mount_set_tell(set, hear_mount, &told);
+        if (r >= 0)
+                assert_int_equal(told, 1);
+        return r;
+}
+
+static void covers_are_told_or_the_error_is(void **state) {
+        Covered c = {};
+        Disk d;
+        disk_attach(&d, *state, "1M", NULL, false);
+        const MountFacts f = {.id = 7,
+                              .devno = disk_devno(d.node),
+                              .source = d.node,
+                              .root = "/",
+                              .target = "/mnt",
+                              .fstype = "ext4"};
+        unsigned told = 0;
+        assert_int_equal(mount_set_new(&c.set), 0);
+        assert_int_equal(mount_set_add(c.set, 7, 1, &f), 0);
+        assert_int_equal(mount_set_tell(c.set, hear_mount, &told), 0);
+        assert_int_equal(mount_set_tell_covers(c.set, hear_cover, &c), 0);
+        allocations_fail_in_turn(cover, &c);
+        mount_set_free(c.set);
+        allocations_fail_or_cope(tell_volume, (void *) (uintptr_t) &f);
+        disk_detach(&d);
+}
+
+/* A tree that cannot be searched is taken to be reached: what was a volume stays one. */
+static int reach(void *userdata) {
+        return mount_tree_reaches(userdata, 3) ? 0 : -EPROTO;
+}
+
+static void what_cannot_be_searched_is_reached(void **state) {
+        MountTree *t = NULL;
+        assert_int_equal(mount_tree_new(&t), 0);
+        assert_int_equal(mount_tree_add(t, 1, 0, "/"), 0);
+        assert_int_equal(mount_tree_add(t, 2, 1, "/mnt"), 0);
+        assert_int_equal(mount_tree_add(t, 3, 2, "/mnt/a"), 0);
+        allocations_fail_or_cope(reach, t);
+        mount_tree_free(t);
 }
 
 static int look_at_mounts(const MountSource *source) {
@@ -259,8 +365,11 @@ static void children_are_started_or_not(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(records_are_made_or_the_error_is_told),
+                cmocka_unit_test(what_is_told_of_a_record_is_whole),
                 cmocka_unit_test(line_is_left_as_it_was),
                 scratch_test(what_the_host_says_is_read_whole),
+                scratch_test(covers_are_told_or_the_error_is),
+                cmocka_unit_test(what_cannot_be_searched_is_reached),
                 cmocka_unit_test(mounts_are_all_told_or_the_error_is),
                 scratch_test(children_are_started_or_not),
         };

@@ -63,6 +63,29 @@ static void texts_that_differ_in_a_byte_differ(void **state) {
         assert_changes(r, ""); /* which is shown as "" */
 }
 
+/* However long they are, and wherever the byte is. */
+static void long_texts_that_differ_in_their_first_byte_differ(void **state) {
+        _cleanup_(record_freep) Record *r = volume("sda2", "/mnt");
+        _cleanup_strv_free_ char **all = NULL;
+        char text[200];
+        memset(text, 'x', sizeof(text) - 1);
+        text[sizeof(text) - 1] = 0;
+        r->device.uuid = strdup(text);
+        assert_int_equal(shown_take_changes(r, NULL, &all), 0);
+        r->device.uuid[0] = 'y';
+        assert_changes(r, "UUID");
+}
+
+/* The shortest text whose hash (FNV-1a, 64 bits) is 0 must not look as if it had been told already. */
+static void text_whose_hash_is_nothing_is_told(void **state) {
+        _cleanup_(record_freep) Record *r = volume("sda2", "/mnt");
+        _cleanup_strv_free_ char **all = NULL;
+        r->device.uuid = strdup("\xd5\x6b\xb9\x53\x42\x87\x08\x36");
+        assert_int_equal(shown_take_changes(r, NULL, &all), 0);
+        assert_true(strv_contains(all, "UUID"));
+        assert_changes(r, "");
+}
+
 static void first_time_everything_is_new(void **state) {
         _cleanup_(record_freep) Record *r = volume("sda2", "/mnt");
         assert_changes(r, "State Busy Trusted Failures Attempts StateReason Manifest MountPoint Device UUID "
@@ -172,6 +195,8 @@ int main(void) {
                 cmocka_unit_test(first_time_everything_is_new),
                 cmocka_unit_test(each_change_is_told_once),
                 cmocka_unit_test(texts_that_differ_in_a_byte_differ),
+                cmocka_unit_test(long_texts_that_differ_in_their_first_byte_differ),
+                cmocka_unit_test(text_whose_hash_is_nothing_is_told),
                 cmocka_unit_test(lock_and_those_that_wait_for_it_are_shown),
                 cmocka_unit_test(view_shows_what_is),
                 cmocka_unit_test(view_shows_counts_reports_and_the_last_build),
