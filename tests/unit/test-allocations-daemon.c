@@ -227,8 +227,6 @@ static int cover(void *userdata) {
         return r;
 }
 
-static void hear_mount(MountChange change, const MountEntry *e, void *userdata);
-
 static int tell_volume(void *userdata) {
         const MountFacts *f = userdata;
         _cleanup_(mount_set_freep) MountSet *set = NULL;
