@@ -46,7 +46,7 @@ static int disk_list_collect(DiskList *l, const char *directory, unsigned depth)
                 (void) path_cut_last(whole);
         int r = sysfs_list(whole, "slaves", &slaves);
         if (r < 0)
-                return sysfs_is_gone(r) ? add_once(&l->gone, path_last(directory)) : r;
+                return r;
         /* A device made of others has a table of its own only if the volume is a partition of it. And a
          * device that is as a whole a member of another has none: the table seen there is that of the
          * other. */
@@ -64,18 +64,22 @@ static int disk_list_collect(DiskList *l, const char *directory, unsigned depth)
 static int list_btrfs_members(const char *sysfs, const char *device, char ***ret) {
         _cleanup_strv_free_ char **filesystems = NULL;
         int r = sysfs_list(sysfs, "fs/btrfs", &filesystems);
-        for (size_t i = 0; r >= 0 && filesystems && filesystems[i]; i++) {
+        if (r < 0)
+                return r;
+        for (size_t i = 0; filesystems && filesystems[i]; i++) {
                 _cleanup_strv_free_ char **members = NULL;
                 _cleanup_free_ char *name = NULL;
                 r = strprintf(&name, "fs/btrfs/%s/devices", filesystems[i]);
                 if (r >= 0)
                         r = sysfs_list(sysfs, name, &members);
-                if (r >= 0 && strv_contains(members, device)) {
+                if (r < 0)
+                        return r;
+                if (strv_contains(members, device)) {
                         *ret = TAKE_PTR(members);
                         return 0;
                 }
         }
-        return r < 0 ? r : strv_extend(ret, device);
+        return strv_extend(ret, device);
 }
 
 static int compare_versions(const void *a, const void *b) {

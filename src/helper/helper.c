@@ -35,10 +35,9 @@ int helper_open_device(const char *node, dev_t devno, int *ret_fd) {
 
 static int copy_probed_value(blkid_probe probe, const char *name, char **ret) {
         const char *value;
-        size_t size;
-        if (blkid_probe_lookup_value(probe, name, &value, &size) < 0 || size <= 1)
+        if (blkid_probe_lookup_value(probe, name, &value, NULL) < 0)
                 return 0;
-        *ret = strndup(value, size);
+        *ret = strdup(value);
         return *ret ? 0 : error_origin(-ENOMEM);
 }
 

@@ -6,7 +6,6 @@
 #include "helper/helperlist.h"
 
 #include <blkid.h>
-#include <ctype.h>
 
 #include "base/error.h"
 #include "helper/disks.h"
@@ -104,8 +103,6 @@ static int fill_helper(HelperList *l, Helper *h, const char *directory, const ch
                 r = strprintf(&h->partuuid, "%s", partuuid);
         if (r < 0)
                 return r;
-        for (char *p = h->partuuid; *p; p++)
-                *p = (char) tolower((unsigned char) *p);
         r = helper_probe_filesystem(h);
         return r < 0 && r != -ENOMEM ? helper_list_note_error(l, h->device, "cannot be read", r) : r;
 }
@@ -155,27 +152,14 @@ static int find_partition_type(blkid_partition partition) {
         return _HELPER_TYPE_INVALID;
 }
 
-static int compare_partition_numbers(const void *a, const void *b) {
-        int x = blkid_partition_get_partno(*(const blkid_partition *) a);
-        int y = blkid_partition_get_partno(*(const blkid_partition *) b);
-        return (x > y) - (x < y);
-}
-
+/* In the order of a GPT, which is that of their numbers. */
 static int add_partitions(HelperList *l, const TableDisk *disk, blkid_partlist list) {
-        int n = blkid_partlist_numof_partitions(list);
-        if (n <= 0)
-                return 0;
-        _cleanup_free_ blkid_partition *partitions = calloc((size_t) n, sizeof(*partitions));
-        if (!partitions)
-                return error_origin(-ENOMEM);
-        for (int i = 0; i < n; i++)
-                partitions[i] = blkid_partlist_get_partition(list, i);
-        qsort(partitions, (size_t) n, sizeof(*partitions), compare_partition_numbers);
         int r = 0;
-        for (int i = 0; r >= 0 && i < n; i++) {
-                int type = find_partition_type(partitions[i]);
+        for (int i = 0; r >= 0 && i < blkid_partlist_numof_partitions(list); i++) {
+                blkid_partition partition = blkid_partlist_get_partition(list, i);
+                int type = find_partition_type(partition);
                 if (type >= 0)
-                        r = add_partition(l, disk, (HelperType) type, partitions[i]);
+                        r = add_partition(l, disk, (HelperType) type, partition);
         }
         return r;
 }
@@ -185,13 +169,11 @@ static int add_from_table(HelperList *l, const TableDisk *disk, int fd) {
         _cleanup_(blkid_free_probep) blkid_probe probe = blkid_new_probe();
         if (!probe)
                 return error_origin(-ENOMEM);
-        if (blkid_probe_set_device(probe, fd, 0, 0) < 0 || blkid_probe_enable_superblocks(probe, 0) < 0 ||
-            blkid_probe_enable_partitions(probe, 1) < 0)
+        if (blkid_probe_set_device(probe, fd, 0, 0) < 0)
                 return 0;
         blkid_partlist list = blkid_probe_get_partitions(probe);
         blkid_parttable table = list ? blkid_partlist_get_table(list) : NULL;
-        const char *type = table ? blkid_parttable_get_type(table) : NULL;
-        return type && streq(type, "gpt") ? add_partitions(l, disk, list) : 0;
+        return table && streq(blkid_parttable_get_type(table), "gpt") ? add_partitions(l, disk, list) : 0;
 }
 
 static int add_disk_helpers(HelperList *l, const char *directory) {

@@ -132,7 +132,7 @@ int look_at_wanted(const Look *l, const WantedSet *wanted, HelperView **ret, cha
 static int read_text(int root, const char *path, SeenFile *ret) {
         _cleanup_close_ int fd = -EBADF;
         size_t size = 0;
-        int r = contain_open_nolinks(root, path, O_PATH | O_NOFOLLOW, 0, &fd);
+        int r = contain_open_nolinks(root, path, O_PATH, 0, &fd);
         if (r >= 0)
                 r = contain_read(fd, ENTRY_SIZE_MAX, &ret->text, &size);
         if (r < 0)

@@ -42,8 +42,11 @@ static inline void disk_attach(Disk *d, const Scratch *s, const char *size, cons
         assert_non_null(startswith(d->node, "/dev/loop"));
         (void) snprintf(d->name, sizeof(d->name), "%s", d->node + strlen("/dev/"));
         d->partitioned = table && known;
-        if (d->partitioned) /* a test that was killed may have left some */
-                shell("partx -d %s 2>/dev/null; partx -a %s", d->node, d->node);
+        if (d->partitioned) /* a test that was killed may have left some, which something may have open */
+                shell("for i in 1 2 3 4 5 6 7 8 9; do partx -d %s 2>/dev/null; partx -a %s && exit; sleep "
+                      "0.2; "
+                      "done; exit 1",
+                      d->node, d->node);
 }
 
 static inline int loop_control(unsigned long request, int number) {

@@ -16,7 +16,6 @@
 #include "builder/transaction/nextrecord.h"
 #include "builder/transaction/recordlines.h"
 #include "builder/transaction/update.h"
-#include "helper/entry.h"
 
 #define MANIFEST                                                                                             \
         "<bootcaches version=\"1\">"                                                                         \
@@ -331,43 +330,12 @@ static void decision_is_whole_or_none(void **state) {
         case_end(&c);
 }
 
-/* entry */
-
-static const char *replace_kernel(const char *word, size_t size, void *userdata) {
-        return size == 6 && memcmp(word, "/linux", size) == 0 ? "/linux-0123" : NULL;
-}
-
-static int rewrite_entry(void *userdata) {
-        static const char text[] = "title x\nlinux /linux\n";
-        char *made = UNTOUCHED;
-        size_t size = 0;
-        int r = entry_rewrite(text, strlen(text), &(EntryNames){replace_kernel, NULL}, &made, &size);
-        if (r < 0) {
-                assert_ptr_equal(made, UNTOUCHED);
-                return r;
-        }
-        r = entry_pad(&made, &size);
-        free(made);
-        return r;
-}
-
-static int name_sibling(void *userdata) {
-        char *name = UNTOUCHED;
-        return OUTCOME_FREE(entry_sibling("/loader/entries/a.conf", "previous", &name), name);
-}
-
-static void entry_is_rewritten_or_the_error_is_told(void **state) {
-        allocations_fail_in_turn(rewrite_entry, NULL);
-        allocations_fail_in_turn(name_sibling, NULL);
-}
-
 int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(helper_is_complete_whatever_fails),
                 scratch_test(cache_is_built_or_the_error_is_told),
                 cmocka_unit_test(record_is_read_and_written_or_the_error_is_told),
                 cmocka_unit_test(decision_is_whole_or_none),
-                cmocka_unit_test(entry_is_rewritten_or_the_error_is_told),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,13 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "scratch.h"
+#include "interpose.h"
 
 #include "helper/entry.h"
 
-static const char *initrd_to_new(const char *word, size_t size, void *userdata) {
-        return size == 7 && memcmp(word, "/initrd", 7) == 0 ? "/initrd-1f6a03c2" : NULL;
+/* What libc says of a stream, whatever happened to it. */
+static bool stream_fails, closing_fails;
+
+int ferror(FILE *f) {
+        return stream_fails ? 1 : REAL(ferror)(f);
 }
 
-static const EntryNames to_new = {.name = initrd_to_new};
+int fclose(FILE *f) {
+        int r = REAL(fclose)(f);
+        return closing_fails ? EOF : r;
+}
+
+static const char *initrd_to_new(const char *word, size_t size, void *userdata) {
+        return size == 7 && memcmp(word, "/initrd", 7) == 0 ? userdata : NULL;
+}
+
+static char new_name[] = "/initrd-1f6a03c2";
+static const EntryNames to_new = {.name = initrd_to_new, .userdata = new_name};
 
 static char *rewritten(const char *text) {
         char *made = NULL;
@@ -26,7 +39,21 @@ static void assert_rewritten(const char *text, const char *expected) {
 static void whole_words_are_replaced_and_white_space_is_kept(void **state) {
         assert_rewritten("title x\n\tinitrd  /initrd\r\n", "title x\n\tinitrd  /initrd-1f6a03c2\r\n");
         assert_rewritten("/initrd /initrd", "/initrd-1f6a03c2 /initrd-1f6a03c2");
+        assert_rewritten("a\f/initrd\v/initrd", "a\f/initrd-1f6a03c2\v/initrd-1f6a03c2");
         assert_rewritten("", "");
+}
+
+static void text_that_was_not_written_whole_is_none(void **state) {
+        char *made = NULL;
+        size_t size = 77;
+        stream_fails = true;
+        assert_int_equal(entry_rewrite("a", 1, &to_new, &made, &size), -ENOMEM);
+        stream_fails = false;
+        closing_fails = true;
+        assert_int_equal(entry_rewrite("a", 1, &to_new, &made, &size), -ENOMEM);
+        closing_fails = false;
+        assert_null(made);
+        assert_int_equal(size, 77);
 }
 
 static void parts_of_words_are_not_replaced(void **state) {
@@ -58,6 +85,9 @@ static void words_are_found_whole(void **state) {
         assert_false(entry_has_word(text, strlen(text), "/a/init"));
         assert_false(entry_has_word(text, strlen(text), "a/initrd"));
         assert_false(entry_has_word(text, strlen(text) - 1, "/a/initrd"));
+        assert_false(entry_has_word("/a/x", 4, "/a/y"));
+        assert_false(entry_has_word("/a/x-1", 6, "/a/x"));
+        assert_false(entry_has_word(NULL, 0, "/a/x"));
 }
 
 static void a_short_text_fills_one_sector(void **state) {
@@ -99,6 +129,7 @@ static void a_sibling_has_the_same_extension(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(whole_words_are_replaced_and_white_space_is_kept),
+                cmocka_unit_test(text_that_was_not_written_whole_is_none),
                 cmocka_unit_test(parts_of_words_are_not_replaced),
                 cmocka_unit_test(what_is_no_text_is_refused),
                 cmocka_unit_test(words_are_found_whole),
