@@ -57,7 +57,7 @@ static int spot_read(const Spot *s, Interrupt *interrupt, Fingerprint *ret) {
 }
 
 static bool spot_is_file_of_size(const Spot *s, uint64_t size) {
-        return S_ISREG(s->st.st_mode) && s->st.st_size >= 0 && (uint64_t) s->st.st_size == size;
+        return S_ISREG(s->st.st_mode) && (uint64_t) s->st.st_size == size;
 }
 
 /* ---- what is wanted ---- */
@@ -67,7 +67,7 @@ bool helper_view_is_equal(const HelperView *view) {
 }
 
 static int compare_content(const Look *l, const WantedFile *f, const Spot *spot, Standing *ret) {
-        Fingerprint content;
+        Fingerprint content = {};
         int r = spot_read(spot, l->interrupt, &content);
         if (is_no_answer(r))
                 return r;
@@ -177,7 +177,7 @@ static int kept_file_stands(int root, const KeptFile *f) {
                 return 1;
         if (f->size > ENTRY_SIZE_MAX)
                 return 0;
-        Fingerprint content;
+        Fingerprint content = {};
         r = spot_read(&spot, NULL, &content);
         if (is_no_answer(r))
                 return r;

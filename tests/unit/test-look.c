@@ -12,14 +12,18 @@
 static struct {
         int flags;
         bool forgets;
-        struct statvfs *space; /* what there is on the helper, if it is not what there is */
-        int space_error;
+        int error, space_error; /* what an open or the question for space fails with */
+        struct statvfs *space;
 } kernel;
 
 /* As called where files may be large; never with a mode here. */
 int openat64(int dirfd, const char *name, int flags, ...) {
         kernel.flags = flags;
         kernel.forgets = false;
+        if (kernel.error > 0) {
+                errno = kernel.error;
+                return -1;
+        }
         return REAL(openat64)(dirfd, name, flags);
 }
 
@@ -125,7 +129,7 @@ static struct rlimit descriptors_leave(unsigned n) {
 static const char *long_name(void) {
         static char name[302];
         memset(name, 'x', sizeof(name) - 1);
-        name[0] = '/';
+        memcpy(name, "/%%", 3); /* not to be taken for a format */
         return name;
 }
 
@@ -166,6 +170,23 @@ static void file_that_nobody_vouches_for_is_read(void **state) {
         scratch_write(h->s, "d/a", "wrong");
         stands(h, STANDING_OTHER);
         scratch_write(h->s, "d/a", "right, and more");
+        stands(h, STANDING_OTHER);
+}
+
+static void empty_file_is_one_like_any_other(void **state) {
+        Helped *h = *state;
+        wants(h, ROLE_REQUIRED, "/a", "");
+        scratch_write(h->s, "a", "");
+        stands(h, STANDING_EQUAL);
+}
+
+/* nor is it the one of which nothing is known */
+static void file_that_cannot_be_read_is_another(void **state) {
+        Helped *h = *state;
+        wants(h, ROLE_REQUIRED, "/a", "right");
+        h->wanted.items[0].content = (Fingerprint){};
+        scratch_write(h->s, "a", "right");
+        kernel.error = EIO;
         stands(h, STANDING_OTHER);
 }
 
@@ -268,6 +289,19 @@ static void misc_file_that_cannot_be_looked_at_is_another(void **state) {
         scratch_write(h->s, "b", "b");
         stands(h, STANDING_OTHER);
         assert_int_equal(h->views[1].standing, STANDING_EQUAL);
+}
+
+static void failure_of_the_machine_is_no_answer(void **state) {
+        static const int errors[] = {ENOMEM, EINTR, EMFILE, ENFILE};
+        Helped *h = *state;
+        wants(h, ROLE_MISC, "/a", "right");
+        keep(&h->record.kept, ROLE_ENTRY, "/a", BOOT_BEFORE)->size = 5;
+        scratch_write(h->s, "a", "right");
+        for (size_t i = 0; i < ELEMENTSOF(errors); i++) {
+                kernel.error = errors[i];
+                assert_int_equal(view(h), -errors[i]);
+                assert_int_equal(look_at_kept(h->s->fd, &h->record), -errors[i]);
+        }
 }
 
 /* without descriptors nothing is known about any file: not that it is missing, nor that it is another */
@@ -414,6 +448,17 @@ static void kept_entry_stands_only_with_its_content(void **state) {
         assert_list(h->record.ours, "/b", "/c");
 }
 
+static void kept_entry_that_cannot_be_read_does_not_stand(void **state) {
+        Helped *h = *state;
+        keeps(h, ROLE_ENTRY, "/a", 2);
+        h->record.kept.items[0].content = (Fingerprint){};
+        scratch_write(h->s, "a", "/a");
+        kernel.error = EIO;
+        assert_int_equal(look_at_kept(h->s->fd, &h->record), 0);
+        assert_int_equal(h->record.kept.n, 0);
+        assert_list(h->record.ours, "/a");
+}
+
 static void file_larger_than_any_entry_is_none(void **state) {
         Helped *h = *state;
         static const size_t sizes[] = {ENTRY_SIZE_MAX, ENTRY_SIZE_MAX + 1};
@@ -553,6 +598,8 @@ int main(void) {
                 helped_test(nothing_wanted_is_seen_as_nothing),
                 helped_test(file_that_the_record_vouches_for_is_not_read),
                 helped_test(file_that_nobody_vouches_for_is_read),
+                helped_test(empty_file_is_one_like_any_other),
+                helped_test(file_that_cannot_be_read_is_another),
                 helped_test(record_of_other_content_does_not_vouch),
                 helped_test(record_does_not_vouch_after_an_interrupted_build),
                 helped_test(record_does_not_vouch_where_all_is_to_be_read),
@@ -563,6 +610,7 @@ int main(void) {
                 helped_test(link_in_the_way_is_not_followed),
                 helped_test(error_is_told_with_the_path),
                 helped_test(misc_file_that_cannot_be_looked_at_is_another),
+                helped_test(failure_of_the_machine_is_no_answer),
                 helped_test(failure_to_look_is_no_answer),
                 helped_test(request_to_end_ends_the_reading),
                 helped_test(file_of_one_sector_is_seen_as_such),
@@ -571,6 +619,7 @@ int main(void) {
                 helped_test(entries_that_cannot_be_looked_at_are_not_missing),
                 helped_test(kept_files_that_do_not_stand_are_ours),
                 helped_test(kept_entry_stands_only_with_its_content),
+                helped_test(kept_entry_that_cannot_be_read_does_not_stand),
                 helped_test(file_larger_than_any_entry_is_none),
                 helped_test(kept_files_that_cannot_be_looked_at_stay_kept),
                 helped_test(nothing_kept_leaves_what_is_ours),
