@@ -26,29 +26,48 @@ int conf_parse_bool(const char *value, void *data, const char **reterr) {
         return error_origin(-EINVAL);
 }
 
-/* Length of a unit in microseconds, 0: unknown. N is how many letters it has. */
+/* In microseconds. */
+static const struct {
+        const char *name;
+        uint64_t usec;
+} units[] = {
+        {"us", 1},
+        {"usec", 1},
+        {"µs", 1}, /* the micro sign, */
+        {"μs", 1}, /* and the Greek letter */
+        {"ms", USEC_PER_MSEC},
+        {"msec", USEC_PER_MSEC},
+        {"", USEC_PER_SEC},
+        {"s", USEC_PER_SEC},
+        {"sec", USEC_PER_SEC},
+        {"second", USEC_PER_SEC},
+        {"seconds", USEC_PER_SEC},
+        {"m", 60 * USEC_PER_SEC},
+        {"min", 60 * USEC_PER_SEC},
+        {"minute", 60 * USEC_PER_SEC},
+        {"minutes", 60 * USEC_PER_SEC},
+        {"h", 3600 * USEC_PER_SEC},
+        {"hr", 3600 * USEC_PER_SEC},
+        {"hour", 3600 * USEC_PER_SEC},
+        {"hours", 3600 * USEC_PER_SEC},
+        {"d", 86400 * USEC_PER_SEC},
+        {"day", 86400 * USEC_PER_SEC},
+        {"days", 86400 * USEC_PER_SEC},
+        {"w", 7 * 86400 * USEC_PER_SEC},
+        {"week", 7 * 86400 * USEC_PER_SEC},
+        {"weeks", 7 * 86400 * USEC_PER_SEC},
+        {"M", 2629800 * USEC_PER_SEC},
+        {"month", 2629800 * USEC_PER_SEC},
+        {"months", 2629800 * USEC_PER_SEC},
+        {"y", 31557600 * USEC_PER_SEC},
+        {"year", 31557600 * USEC_PER_SEC},
+        {"years", 31557600 * USEC_PER_SEC},
+};
+
+/* Length of the unit of N letters at S, 0: unknown. */
 static uint64_t unit_usec(const char *s, size_t n) {
-        static const struct {
-                const char *names; /* each between spaces */
-                uint64_t usec;
-        } units[] = {
-                {" us usec µs μs ", 1},
-                {" ms msec ", USEC_PER_MSEC},
-                {" s sec second seconds ", USEC_PER_SEC},
-                {" m min minute minutes ", 60 * USEC_PER_SEC},
-                {" h hr hour hours ", 3600 * USEC_PER_SEC},
-                {" d day days ", 86400 * USEC_PER_SEC},
-                {" w week weeks ", 7 * 86400 * USEC_PER_SEC},
-                {" M month months ", 2629800 * USEC_PER_SEC},
-                {" y year years ", 31557600 * USEC_PER_SEC},
-        };
-        char word[16];
-        if (n == 0)
-                return USEC_PER_SEC;
-        if (snprintf(word, sizeof(word), " %.*s ", (int) n, s) >= (int) sizeof(word))
-                return 0;
         for (size_t i = 0; i < ELEMENTSOF(units); i++)
-                if (strstr(units[i].names, word))
+                if (strlen(units[i].name) == n && memcmp(units[i].name, s, n) == 0)
                         return units[i].usec;
         return 0;
 }

@@ -12,8 +12,10 @@
 
 #include "base/error.h"
 #include "base/parse.h"
+#include "base/path.h"
 
 DEFINE_CLEANUP(struct libmnt_table *, mnt_unref_table);
+DEFINE_CLEANUP(struct libmnt_iter *, mnt_free_iter);
 
 void mount_entry_done(MountEntry *e) {
         assert(e);
@@ -33,8 +35,7 @@ static int kernel_name(dev_t devno, char **ret) {
         if (n < 0)
                 return 0;
         link[n] = 0;
-        const char *slash = strrchr(link, '/');
-        char *name = strdup(slash ? slash + 1 : link);
+        char *name = strdup(path_last(link));
         if (!name)
                 return error_origin(-ENOMEM);
         for (char *p = name; *p; p++)
@@ -44,16 +45,15 @@ static int kernel_name(dev_t devno, char **ret) {
         return 1;
 }
 
-static bool is_block_node(const char *source, dev_t *ret) {
+/* The block device at SOURCE; 0, which is the number of none, if there is none. */
+static dev_t source_devno(const char *source) {
         struct stat st;
-        if (!source || !startswith(source, "/dev/") || stat(source, &st) < 0 || !S_ISBLK(st.st_mode))
-                return false;
-        *ret = st.st_rdev;
-        return true;
+        bool found = source && startswith(source, "/dev/") && stat(source, &st) >= 0 && S_ISBLK(st.st_mode);
+        return found ? st.st_rdev : 0;
 }
 
 static bool has_foreign_type(const char *type) {
-        return isempty(type) || startswith(type, "fuse") || streq(type, "overlay") || streq(type, "swap") ||
+        return isempty(type) || startswith(type, "fuse") || streq(type, "swap") ||
                mnt_fstype_is_pseudofs(type) || mnt_fstype_is_netfs(type);
 }
 
@@ -63,17 +63,13 @@ static bool has_option(const char *options, const char *name) {
 
 /* The block device that it is on. btrfs and the like show an anonymous number (major 0): theirs is that of
  * the source. */
-static bool find_device(const MountFacts *f, dev_t *ret) {
-        if (major(f->devno) == 0)
-                return is_block_node(f->source, ret);
-        *ret = f->devno;
-        return true;
+static dev_t find_devno(const MountFacts *f) {
+        return major(f->devno) == 0 ? source_devno(f->source) : f->devno;
 }
 
 /* The source as mounted; "/dev/root" and devices renamed since are replaced by the kernel's name. */
 static int find_node(const char *source, dev_t devno, const char *device, char **ret) {
-        dev_t of_source;
-        if (is_block_node(source, &of_source) && of_source == devno)
+        if (source_devno(source) == devno)
                 return strprintf(ret, "%s", source);
         return strprintf(ret, "/dev/%s", device);
 }
@@ -152,27 +148,39 @@ void mount_facts_from_fs(struct libmnt_fs *fs, MountFacts *ret) {
 }
 
 int mount_entry_from_facts(const MountFacts *f, MountEntry *ret) {
-        assert(f && ret);
-        _cleanup_(mount_entry_done) MountEntry e = {
-                .id = f->id, .read_only = f->read_only, .inside_subvolume = is_inside_subvolume(f)};
-        if (has_foreign_type(f->fstype) || !find_device(f, &e.devno))
+        assert(f && f->root && f->target && ret);
+        if (has_foreign_type(f->fstype))
                 return 0;
+        _cleanup_(mount_entry_done) MountEntry e = {
+                .id = f->id,
+                .devno = find_devno(f),
+                .read_only = f->read_only,
+                .inside_subvolume = is_inside_subvolume(f),
+        };
         int r = kernel_name(e.devno, &e.device);
         if (r <= 0)
                 return r;
         r = find_node(f->source, e.devno, e.device, &e.node);
-        if (r >= 0)
-                r = free_and_strdup(&e.root, f->root);
-        if (r >= 0)
-                r = free_and_strdup(&e.target, f->target);
-        if (r >= 0)
-                r = free_and_strdup(&e.fstype, f->fstype);
         if (r < 0)
                 return r;
+        e.root = strdup(f->root);
+        e.target = strdup(f->target);
+        e.fstype = strdup(f->fstype);
+        if (!e.root || !e.target || !e.fstype)
+                return error_origin(-ENOMEM);
         e.diskseq = find_diskseq(e.devno);
         *ret = e;
         e = MOUNT_ENTRY_NULL;
         return 1;
+}
+
+/* NULL: not there. */
+static struct libmnt_fs *find_mount(struct libmnt_table *table, struct libmnt_iter *it, uint64_t id) {
+        struct libmnt_fs *fs;
+        while (mnt_table_next_fs(table, it, &fs) == 0)
+                if ((uint64_t) mnt_fs_get_id(fs) == id)
+                        return fs;
+        return NULL;
 }
 
 int mount_entry_find(uint64_t id, MountEntry *ret) {
@@ -180,19 +188,16 @@ int mount_entry_find(uint64_t id, MountEntry *ret) {
         _cleanup_(mnt_unref_tablep) struct libmnt_table *table =
                 mnt_new_table_from_file("/proc/self/mountinfo");
         if (!table)
-                return errno > 0 ? error_origin(-errno) : error_origin(-ENOMEM);
-        struct libmnt_fs *fs;
-        struct libmnt_iter *it = mnt_new_iter(MNT_ITER_FORWARD);
-        int r = it ? 0 : error_origin(-ENOMEM);
-        while (r == 0 && mnt_table_next_fs(table, it, &fs) == 0)
-                if ((uint64_t) mnt_fs_get_id(fs) == id) {
-                        MountFacts facts;
-                        mount_facts_from_fs(fs, &facts);
-                        r = mount_entry_from_facts(&facts, ret);
-                        break;
-                }
-        mnt_free_iter(it);
-        return r;
+                return error_origin(errno > 0 ? -errno : -ENOMEM);
+        _cleanup_(mnt_free_iterp) struct libmnt_iter *it = mnt_new_iter(MNT_ITER_FORWARD);
+        if (!it)
+                return error_origin(-ENOMEM);
+        struct libmnt_fs *fs = find_mount(table, it, id);
+        if (!fs)
+                return 0;
+        MountFacts facts;
+        mount_facts_from_fs(fs, &facts);
+        return mount_entry_from_facts(&facts, ret);
 }
 
 int mount_entry_volume_name(const MountEntry *e, char **ret) {

@@ -26,7 +26,7 @@ int strv_push(char ***v, char *s) {
         size_t n = strv_length(*v);
         char **bigger = *v;
         /* room for n strings and the NULL, doubled whenever n + 1 is a power of two */
-        if (n == 0 || ((n + 1) & n) == 0)
+        if (((n + 1) & n) == 0)
                 bigger = reallocarray(*v, (n + 1) * 2, sizeof(*bigger));
         if (!bigger)
                 return -ENOMEM;

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "builder/cachebuild.h"
+#include "builder/run/linecutter.h"
 #include "builder/transaction/decision.h"
 #include "builder/transaction/nextrecord.h"
 #include "builder/transaction/recordlines.h"
@@ -330,12 +331,33 @@ static void decision_is_whole_or_none(void **state) {
         case_end(&c);
 }
 
+/* output */
+
+static void keep_line(const char *line, void *userdata) {
+        (void) snprintf(userdata, 32, "%s", line);
+}
+
+static int cut_line_off(void *userdata) {
+        char line[32] = "";
+        LineCutter c = {.line = keep_line, .userdata = line};
+        linecutter_feed(&c, "output\n", 7);
+        if (streq(line, "(out of memory)"))
+                return -ENOMEM;
+        assert_string_equal(line, "output");
+        return 0;
+}
+
+static void line_is_logged_or_the_error_is_told(void **state) {
+        allocations_fail_in_turn(cut_line_off, NULL);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(helper_is_complete_whatever_fails),
                 scratch_test(cache_is_built_or_the_error_is_told),
                 cmocka_unit_test(record_is_read_and_written_or_the_error_is_told),
                 cmocka_unit_test(decision_is_whole_or_none),
+                cmocka_unit_test(line_is_logged_or_the_error_is_told),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,8 +3,32 @@
 
 #include <sys/sysmacros.h>
 
+#include <libmount.h>
+
 #include "base/parse.h"
 #include "disk.h"
+#include "interpose.h"
+
+/* What the kernel would say about devices that the machine does not have. */
+static struct {
+        const char *link; /* of any device in /sys/dev/block; NULL: what there really is */
+        int no_table;     /* there is no mount table, for this reason; -1: for none */
+} world;
+
+ssize_t readlink(const char *path, char *buf, size_t len) {
+        if (!world.link || !startswith(path, "/sys/dev/block/"))
+                return REAL(readlink)(path, buf, len);
+        size_t n = MIN(strlen(world.link), len);
+        memcpy(buf, world.link, n);
+        return (ssize_t) n;
+}
+
+struct libmnt_table *mnt_new_table_from_file(const char *file) {
+        if (world.no_table == 0)
+                return REAL(mnt_new_table_from_file)(file);
+        errno = MAX(world.no_table, 0);
+        return NULL;
+}
 
 static uint64_t mount_id(const char *path) {
         struct statx stx;
@@ -200,6 +224,7 @@ static void a_folder_in_a_subvolume_is_no_subvolume(void **state) {
                 {"btrfs", "/ \007", "rw,subvol=/\\040\\007", false},
                 {"btrfs", "/ ", "rw,subvol=/\\040x", true},
                 {"btrfs", "/ x", "rw,subvol=/\\040", true},
+                {"btrfs", "/a\\040b", "rw,subvol=/a\\040b", false}, /* no escape, but a name */
                 {"btrfs", "/ ", "rw,subvol=/\\041", true},
                 {"btrfs", "/x07", "rw,subvol=/\\170\\060\\067", false},
                 {"btrfs", "/@x", "rw,subvol=/@", true},
@@ -228,6 +253,181 @@ static void a_folder_in_a_subvolume_is_no_subvolume(void **state) {
                         fail_msg("%s in %s", cases[i].root, cases[i].options);
 }
 
+static void a_name_of_sysfs_is_that_of_the_node(void **state) {
+        static const struct {
+                const char *link, *device, *node;
+        } cases[] = {
+                {"../../devices/pci0/block/cciss!c0d0/cciss!c0d0p1", "cciss/c0d0p1", "/dev/cciss/c0d0p1"},
+                {"../../devices/x!y/block/a!b!c", "a/b/c", "/dev/a/b/c"},
+                {"sdx", "sdx", "/dev/sdx"},
+        };
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                MountEntry e = MOUNT_ENTRY_NULL;
+                world.link = cases[i].link;
+                int r = mount_entry_from_facts(&(const MountFacts){.devno = makedev(4000, 1),
+                                                                   .source = "/dev/root",
+                                                                   .root = "/",
+                                                                   .target = "/mnt",
+                                                                   .fstype = "ext4"},
+                                               &e);
+                world.link = NULL;
+                assert_int_equal(r, 1);
+                assert_string_equal(e.device, cases[i].device);
+                assert_string_equal(e.node, cases[i].node);
+                assert_true(e.devno == makedev(4000, 1));
+                assert_int_equal(e.diskseq, 0); /* it has none */
+                mount_entry_done(&e);
+        }
+}
+
+/* As a source, with the anonymous number that btrfs shows. */
+static int from_source(const char *source, MountEntry *ret) {
+        return mount_entry_from_facts(&(const MountFacts){.devno = makedev(0, 40),
+                                                          .source = source,
+                                                          .root = "/",
+                                                          .target = "/mnt",
+                                                          .fstype = "btrfs"},
+                                      ret);
+}
+
+static void only_a_node_in_dev_is_a_source(void **state) {
+        Scratch *s = *state;
+        MountEntry e = MOUNT_ENTRY_NULL, gone = MOUNT_ENTRY_NULL;
+        char elsewhere[128];
+        Disk d;
+        scratch_unshare(s);
+        disk_attach(&d, s, "20M", NULL, false);
+        dev_t devno = disk_devno(d.node);
+        (void) snprintf(elsewhere, sizeof(elsewhere), "%s/node", s->path);
+        int made = mknod(elsewhere, S_IFBLK | 0600, devno);
+        int in_dev = from_source(d.node, &e), r = from_source(elsewhere, &gone),
+            r2 = from_source("/dev/no-such-node", &gone), r3 = from_source("/dev", &gone);
+        disk_detach(&d);
+        assert_int_equal(made, 0);
+        assert_int_equal(in_dev, 1);
+        assert_true(e.devno == devno);
+        mount_entry_done(&e);
+        assert_int_equal(r, 0);
+        assert_int_equal(r2, 0);
+        assert_int_equal(r3, 0);
+        assert_null(gone.device);
+}
+
+static void a_partition_has_the_number_of_its_disk(void **state) {
+        Scratch *s = *state;
+        MountEntry disk = MOUNT_ENTRY_NULL, partition = MOUNT_ENTRY_NULL;
+        char file[128], line[32], expected[32];
+        uint64_t diskseq = 0;
+        dev_t devno = 0;
+        Disk d;
+        scratch_unshare(s);
+        disk_attach(&d, s, "20M", "label: gpt\n,10M\n", true);
+        (void) snprintf(file, sizeof(file), "cat /sys/block/%s/%sp1/dev", d.name, d.name);
+        shell_line(file, line, sizeof(line));
+        (void) parse_devno(line, &devno);
+        (void) snprintf(file, sizeof(file), "/sys/block/%s/diskseq", d.name);
+        (void) parse_file_u64(file, &diskseq);
+        (void) snprintf(expected, sizeof(expected), "%sp1", d.name);
+        int r = from_facts(&d, (MountFacts){.source = "/dev/root"}, &disk),
+            r2 = from_facts(&d, (MountFacts){.source = "/dev/root", .devno = devno}, &partition);
+        disk_detach(&d);
+        assert_int_equal(r, 1);
+        assert_int_equal(r2, 1);
+        assert_string_equal(partition.device, expected);
+        assert_true(diskseq > 0 && disk.diskseq == diskseq && partition.diskseq == diskseq);
+        mount_entry_done(&disk);
+        mount_entry_done(&partition);
+}
+
+/* The facts of LINE of a mount table; the strings belong to *RET_TABLE. */
+static MountFacts facts_of(const Scratch *s, const char *line, struct libmnt_table **ret_table) {
+        char path[128];
+        struct libmnt_fs *fs = NULL;
+        MountFacts facts;
+        scratch_write(s, "mountinfo", line);
+        (void) snprintf(path, sizeof(path), "%s/mountinfo", s->path);
+        *ret_table = mnt_new_table_from_file(path);
+        assert_non_null(*ret_table);
+        assert_int_equal(mnt_table_first_fs(*ret_table, &fs), 0);
+        mount_facts_from_fs(fs, &facts);
+        return facts;
+}
+
+static void a_line_of_the_mount_table_is_read(void **state) {
+        struct libmnt_table *table;
+        MountFacts f = facts_of(
+                *state, "36 35 98:5 /a\\040b /mnt/c rw,noatime shared:1 - ext3 /dev/sdx rw,errors=x\n",
+                &table);
+        assert_int_equal(f.id, 36);
+        assert_true(f.devno == makedev(98, 5));
+        assert_string_equal(f.source, "/dev/sdx");
+        assert_string_equal(f.root, "/a b");
+        assert_string_equal(f.target, "/mnt/c");
+        assert_string_equal(f.fstype, "ext3");
+        assert_string_equal(f.options, "rw,errors=x");
+        mnt_unref_table(table);
+}
+
+static void a_mount_is_read_only_by_itself_or_by_its_file_system(void **state) {
+        static const struct {
+                const char *mount, *fs;
+                bool read_only;
+        } cases[] = {
+                {"rw", "rw", false},
+                {"ro", "rw", true},
+                {"rw", "ro", true},
+                {"ro", "ro", true},
+                {"rw,relatime", "rw,errors=remount-ro", false},
+                {"rw,relatime", "rw,roo,xro", false},
+        };
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                struct libmnt_table *table;
+                char line[128];
+                (void) snprintf(line, sizeof(line), "36 35 98:5 / /mnt %s - ext3 /dev/sdx %s\n",
+                                cases[i].mount, cases[i].fs);
+                bool read_only = facts_of(*state, line, &table).read_only;
+                mnt_unref_table(table);
+                if (read_only != cases[i].read_only)
+                        fail_msg("%s - %s", cases[i].mount, cases[i].fs);
+        }
+}
+
+static void what_a_mount_lacks_is_empty(void **state) {
+        struct libmnt_fs *fs = mnt_new_fs();
+        MountFacts f;
+        assert_non_null(fs);
+        mount_facts_from_fs(fs, &f);
+        assert_string_equal(f.root, "");
+        assert_string_equal(f.target, "");
+        assert_string_equal(f.fstype, "");
+        assert_null(f.source);
+        assert_null(f.options);
+        assert_false(f.read_only);
+        mnt_unref_fs(fs);
+}
+
+static void without_a_mount_table_the_error_is_told(void **state) {
+        MountEntry e = {.id = 7};
+        world.no_table = EACCES;
+        int r = mount_entry_find(1, &e);
+        world.no_table = -1;
+        int r2 = mount_entry_find(1, &e);
+        world.no_table = 0;
+        assert_int_equal(r, -EACCES);
+        assert_int_equal(r2, -ENOMEM);
+        assert_int_equal(e.id, 7);
+}
+
+static void an_entry_may_lack_strings(void **state) {
+        const MountEntry e = {.id = 3, .inside_subvolume = true, .diskseq = 9};
+        MountEntry copy = {.id = 7, .read_only = true};
+        assert_int_equal(mount_entry_copy(&e, &copy), 0);
+        assert_int_equal(copy.id, 3);
+        assert_int_equal(copy.diskseq, 9);
+        assert_true(copy.inside_subvolume && !copy.read_only && copy.devno == 0);
+        assert_true(!copy.device && !copy.node && !copy.root && !copy.target && !copy.fstype);
+}
+
 static void the_name_of_a_volume_has_its_root(void **state) {
         static const struct {
                 const char *root, *name;
@@ -248,6 +448,14 @@ int main(void) {
                 scratch_test(facts_become_an_entry),
                 scratch_test(some_types_are_on_no_disk_whatever_they_say),
                 scratch_test(a_folder_in_a_subvolume_is_no_subvolume),
+                cmocka_unit_test(a_name_of_sysfs_is_that_of_the_node),
+                scratch_test(only_a_node_in_dev_is_a_source),
+                scratch_test(a_partition_has_the_number_of_its_disk),
+                scratch_test(a_line_of_the_mount_table_is_read),
+                scratch_test(a_mount_is_read_only_by_itself_or_by_its_file_system),
+                cmocka_unit_test(what_a_mount_lacks_is_empty),
+                cmocka_unit_test(without_a_mount_table_the_error_is_told),
+                cmocka_unit_test(an_entry_may_lack_strings),
                 cmocka_unit_test(the_name_of_a_volume_has_its_root),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

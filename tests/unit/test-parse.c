@@ -114,6 +114,8 @@ static void device_numbers_are_two_numbers(void **state) {
         static const char *const bad[] = {"", ":", "8", "8:", ":1", "8;1", "8:1 ", "8:x", "8:1:2", " 8:1"};
         for (size_t i = 0; i < ELEMENTSOF(bad); i++)
                 assert_int_equal(parse_devno(bad[i], &d), -EINVAL);
+        assert_int_equal(parse_devno("4294967296", &d), -EINVAL);
+        assert_int_equal(parse_devno("4294967296:x", &d), -EINVAL);
         assert_int_equal(parse_devno("4294967296:0", &d), -ERANGE);
         assert_int_equal(parse_devno("0:4294967296", &d), -ERANGE);
         assert_true(major(d) == UINT_MAX && minor(d) == 0);

@@ -78,6 +78,12 @@ static void what_unicode_does_not_have_is_none(void **state) {
         assert_string_equal(buffer, "abc");
 }
 
+static void nul_takes_one_byte(void **state) {
+        char buffer[UTF8_CHARACTER_MAX] = "abc";
+        assert_int_equal(utf8_encode(0, buffer), 1);
+        assert_memory_equal(buffer, "\0bc", 3);
+}
+
 static void the_empty_string_is_valid(void **state) {
         assert_true(utf8_is_valid(""));
         assert_true(utf8_is_valid("a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80z"));
@@ -87,6 +93,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(characters_are_read_and_written_alike),
                 cmocka_unit_test(what_unicode_does_not_have_is_none),
+                cmocka_unit_test(nul_takes_one_byte),
                 cmocka_unit_test(the_empty_string_is_valid),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

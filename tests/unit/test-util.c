@@ -1,14 +1,40 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/util.h"
 
-#include <fcntl.h>
-#include <setjmp.h>
 #include <sys/wait.h>
 #include <time.h>
 
-#include <cmocka.h>
+#include "interpose.h"
 
 #define MANY 200000U
+
+/* What was asked of libc. */
+static struct {
+        size_t room; /* bytes of the array that grew last */
+        unsigned grown;
+        unsigned interruptions; /* of the next calls of write */
+        bool empty;             /* the next one takes nothing */
+        size_t piece;           /* that write takes at most; 0: as much as there is */
+} world;
+
+void *reallocarray(void *ptr, size_t nmemb, size_t size) {
+        world.room = nmemb * size;
+        world.grown++;
+        return REAL(reallocarray)(ptr, nmemb, size);
+}
+
+ssize_t write(int fd, const void *buf, size_t n) {
+        if (world.interruptions > 0) {
+                world.interruptions--;
+                errno = EINTR;
+                return -1;
+        }
+        if (world.empty) {
+                world.empty = false;
+                return 0;
+        }
+        return REAL(write)(fd, buf, world.piece > 0 ? MIN(n, world.piece) : n);
+}
 
 static void a_vector_of_strings_is_terminated_at_each_length(void **state) {
         _cleanup_strv_free_ char **v = NULL;
@@ -25,6 +51,26 @@ static void a_vector_of_strings_is_terminated_at_each_length(void **state) {
         }
         assert_int_equal(strv_push(&v, NULL), -ENOMEM);
         assert_int_equal(strv_length(v), 100);
+}
+
+static void a_vector_grows_before_it_is_full_and_seldom(void **state) {
+        _cleanup_strv_free_ char **v = NULL;
+        world.grown = 0;
+        for (size_t n = 1; n <= 1000; n++) {
+                assert_int_equal(strv_extend(&v, "x"), 0);
+                assert_true(world.room >= (n + 1) * sizeof(char *));
+                assert_true(world.room <= 2 * n * sizeof(char *));
+        }
+        assert_true(world.grown <= 11);
+}
+
+static void nothing_is_no_vector(void **state) {
+        assert_null(strv_free(NULL));
+        assert_int_equal(strv_length(NULL), 0);
+        char **v = calloc(1, sizeof(char *));
+        assert_non_null(v);
+        assert_int_equal(strv_length(v), 0);
+        assert_null(strv_free(v));
 }
 
 static void a_vector_contains_whole_strings(void **state) {
@@ -55,7 +101,29 @@ static void a_builder_makes_the_same_vector(void **state) {
                         assert_string_equal(v[i], i % 2 ? "odd" : "even");
                 v = strv_free(v);
         }
-        assert_int_equal(strv_builder_extend(&b, "left behind"), 0);
+        assert_int_equal(strv_builder_extend(&b, "left over"), 0);
+}
+
+static void a_builder_has_room_for_the_end(void **state) {
+        for (size_t n = 1; n <= 20; n++) {
+                _cleanup_(strv_builder_done) StrvBuilder b = {};
+                _cleanup_strv_free_ char **v = NULL;
+                for (size_t i = 0; i < n; i++) {
+                        assert_int_equal(strv_builder_extend(&b, "x"), 0);
+                        assert_true(world.room >= (i + 1) * sizeof(char *));
+                }
+                assert_int_equal(strv_builder_finish(&b, &v), 0);
+                assert_true(world.room >= (n + 1) * sizeof(char *));
+        }
+}
+
+static void a_builder_that_is_dropped_is_empty(void **state) {
+        StrvBuilder b = {};
+        assert_int_equal(strv_builder_extend(&b, "x"), 0);
+        strv_builder_done(&b);
+        assert_null(b.items);
+        assert_int_equal(b.n, 0);
+        strv_builder_done(&b);
 }
 
 /* This took 30 s of CPU when each push counted the strings before it, and takes a hundredth of a second
@@ -114,47 +182,66 @@ static void strings_are_compared_with_nothing_too(void **state) {
 }
 
 static void grown_arrays_keep_what_they_hold(void **state) {
-        unsigned *a = NULL;
-        for (unsigned i = 0; i < 1000; i++) {
-                assert_int_equal(grow(a, i), 0);
-                a[i] = i;
+        unsigned *a = NULL, n;
+        world.grown = 0;
+        for (n = 0; n < 1000 && grow(a, n) >= 0; n++) {
+                assert_true(world.room >= (n + 1) * sizeof(*a));
+                a[n] = n;
         }
-        for (unsigned i = 0; i < 1000; i++)
+        assert_int_equal(n, 1000);
+        assert_int_equal(world.grown, 11); /* 1, 2, 4, … 1024 */
+        for (unsigned i = 0; i < n; i++)
                 assert_int_equal(a[i], i);
         free(a);
 }
 
-static void all_is_written_though_the_reader_takes_little(void **state) {
-        enum { SIZE = 1024 * 1024 };
-        int fds[2];
-        assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+/* The child sees whether the SIZE bytes from FD are those that fill_pattern() made. */
+static pid_t fork_reader(int fd, int write_end, size_t size) {
         pid_t pid = fork();
-        if (pid == 0) {
-                char buffer[1000];
-                size_t n = 0;
-                close(fds[1]);
-                for (ssize_t k; (k = read(fds[0], buffer, sizeof(buffer))) > 0; n += (size_t) k)
-                        for (ssize_t i = 0; i < k; i++)
-                                if (buffer[i] != (char) ((n + (size_t) i) % 251))
-                                        _exit(2);
-                _exit(n == SIZE ? 0 : 1);
-        }
-        close(fds[0]);
-        char *data = malloc(SIZE);
-        for (size_t i = 0; data && i < SIZE; i++)
+        assert_true(pid >= 0);
+        if (pid > 0)
+                return pid;
+        close(write_end);
+        char buffer[1000];
+        size_t n = 0;
+        for (ssize_t k; (k = read(fd, buffer, sizeof(buffer))) > 0; n += (size_t) k)
+                for (ssize_t i = 0; i < k; i++)
+                        if (buffer[i] != (char) ((n + (size_t) i) % 251))
+                                _exit(2);
+        _exit(n == size ? 0 : 1);
+}
+
+static void fill_pattern(char *data, size_t size) {
+        for (size_t i = 0; i < size; i++)
                 data[i] = (char) (i % 251);
-        assert_int_equal(write_all(fds[1], data, SIZE), 0);
-        assert_int_equal(write_all(fds[1], NULL, 0), 0);
+}
+
+static void all_is_written_in_however_many_pieces(void **state) {
+        static char data[100 * 1024];
+        int fds[2], status;
+        assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+        pid_t pid = fork_reader(fds[0], fds[1], sizeof(data));
+        fill_pattern(data, sizeof(data));
+        world.piece = 999;
+        world.interruptions = 2;
+        world.empty = true;
+        int r = write_all(fds[1], data, sizeof(data)), nothing = write_all(fds[1], NULL, 0);
+        world.piece = 0;
         close(fds[1]);
-        free(data);
-        int status;
+        close(fds[0]);
         assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(r, 0);
+        assert_int_equal(nothing, 0);
+        assert_true(world.interruptions == 0 && !world.empty);
         assert_int_equal(status, 0);
-        int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+}
+
+static void what_cannot_be_written_is_told(void **state) {
+        int full = open("/dev/full", O_WRONLY | O_CLOEXEC),
+            read_only = open("/dev/null", O_RDONLY | O_CLOEXEC);
         assert_int_equal(write_all(full, "x", 1), -ENOSPC);
-        close(full);
-        int read_only = open("/dev/null", O_RDONLY | O_CLOEXEC);
         assert_int_equal(write_all(read_only, "x", 1), -EBADF);
+        close(full);
         close(read_only);
 }
 
@@ -173,14 +260,19 @@ static void the_clock_counts_microseconds_since_boot(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_vector_of_strings_is_terminated_at_each_length),
+                cmocka_unit_test(a_vector_grows_before_it_is_full_and_seldom),
+                cmocka_unit_test(nothing_is_no_vector),
                 cmocka_unit_test(a_vector_contains_whole_strings),
                 cmocka_unit_test(a_builder_makes_the_same_vector),
+                cmocka_unit_test(a_builder_has_room_for_the_end),
+                cmocka_unit_test(a_builder_that_is_dropped_is_empty),
                 cmocka_unit_test(many_strings_take_linear_time),
                 cmocka_unit_test(a_copy_replaces_what_differs),
                 cmocka_unit_test(texts_are_formatted_into_memory_of_their_own),
                 cmocka_unit_test(strings_are_compared_with_nothing_too),
                 cmocka_unit_test(grown_arrays_keep_what_they_hold),
-                cmocka_unit_test(all_is_written_though_the_reader_takes_little),
+                cmocka_unit_test(all_is_written_in_however_many_pieces),
+                cmocka_unit_test(what_cannot_be_written_is_told),
                 cmocka_unit_test(the_clock_counts_microseconds_since_boot),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,13 +22,12 @@ static void gives(const char *line, ...) {
         assert_int_equal(strv_length(words), i);
 }
 
-static void refuses(const char *line) {
+static void refuses(const char *line, const char *expected) {
         char **words = (char **) 0x1;
         const char *why = NULL;
         assert_int_equal(words_split(line, &words, &why), -EINVAL);
         assert_ptr_equal(words, (char **) 0x1);
-        assert_non_null(why);
-        assert_true(strlen(why) > 0);
+        assert_string_equal(why, expected);
 }
 
 static void white_space_separates(void **state) {
@@ -54,6 +53,18 @@ static void escapes_are_those_of_c(void **state) {
         gives("\\u20ac", "\xe2\x82\xac", NULL);
         gives("\\xff", "\xff", NULL);
         gives("\\a\\b\\f\\r\\v", "\a\b\f\r\v", NULL);
+        gives("\\012\\377\\001\\177", "\n\xff\x01\x7f", NULL);
+}
+
+static void an_escape_has_a_fixed_number_of_digits(void **state) {
+        gives("\\x41f", "Af", NULL);
+        gives("\\1012", "A2", NULL);
+        gives("\\u00412", "A2", NULL);
+        gives("\\U000000412", "A2", NULL);
+        gives("\\u00A3\\xaAb",
+              "\xc2\xa3\xaa"
+              "b",
+              NULL);
 }
 
 static void there_is_no_shell(void **state) {
@@ -61,12 +72,22 @@ static void there_is_no_shell(void **state) {
 }
 
 static void what_is_not_understood_is_refused(void **state) {
-        static const char *const bad[] = {"\"open",    "'open",   "a\\",     "\\q",     "\\x4",
-                                          "\\xgg",     "\\x00",   "\\000",   "\\400",   "\\08",
-                                          "\\u12",     "\\ud800", "\\uDFFF", "\\u0000", "\\U00110000",
-                                          "a b \"c d", "\\",      "\"a\\\""};
-        for (size_t i = 0; i < ELEMENTSOF(bad); i++)
-                refuses(bad[i]);
+        static const struct {
+                const char *why, *lines[8];
+        } cases[] = {
+                {"an unclosed quote", {"\"open", "'open", "a b \"c d", "\"a\\\"", "\"a'", "'a\"", "\""}},
+                {"a backslash at the end", {"a\\", "\\", "\"\\", "\\\\\\"}},
+                {"an unknown escape", {"\\q", "\\8", "\\/", "\\9", "\\X41", "\\:", "\\ ", "\\\n"}},
+                {"an escape with too few digits",
+                 {"\\x4", "\\xgg", "\\08", "\\u12", "\\x4g", "\\7", "\\U0001F60", "\\018"}},
+                {"an escape for NUL", {"\\x00", "\\000", "\\u0000", "\\U00000000"}},
+                {"an octal escape above \\377", {"\\400", "\\777"}},
+                {"an escape that is not a Unicode character",
+                 {"\\ud800", "\\uDFFF", "\\U00110000", "\\Uffffffff"}},
+        };
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                for (size_t k = 0; k < ELEMENTSOF(cases[i].lines) && cases[i].lines[k]; k++)
+                        refuses(cases[i].lines[k], cases[i].why);
 }
 
 static void long_lines_are_no_problem(void **state) {
@@ -86,6 +107,7 @@ int main(void) {
                 cmocka_unit_test(white_space_separates),
                 cmocka_unit_test(quotes_keep_together),
                 cmocka_unit_test(escapes_are_those_of_c),
+                cmocka_unit_test(an_escape_has_a_fixed_number_of_digits),
                 cmocka_unit_test(there_is_no_shell),
                 cmocka_unit_test(what_is_not_understood_is_refused),
                 cmocka_unit_test(long_lines_are_no_problem),

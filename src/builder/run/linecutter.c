@@ -7,6 +7,7 @@
 
 #include "base/escape.h"
 
+/* An empty line is dropped. */
 static void cut_line(LineCutter *c) {
         while (c->size > 0 && c->buffer[c->size - 1] == '\r')
                 c->size--;
@@ -39,6 +40,5 @@ void linecutter_feed(LineCutter *c, const char *data, size_t size) {
 
 void linecutter_finish(LineCutter *c) {
         assert(c && c->line);
-        if (c->size > 0)
-                cut_line(c);
+        cut_line(c);
 }
