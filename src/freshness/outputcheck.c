@@ -97,13 +97,13 @@ int outputs_compare(const Subject *subject, const Stamp *stamp, Freshness *f) {
         int r = 0;
         assert(cache);
         for (size_t i = 0; r >= 0 && i < cache->cache->n_outputs; i++) {
-                const char *template = cache->cache->outputs[i];
                 _cleanup_(seen_output_done) SeenOutput now = {};
                 _cleanup_free_ char *path = NULL;
-                r = plan_path(c->plan, template, cache->instance, &path);
-                if (r >= 0)
-                        r = see_output(c, path, &now);
-                r = r < 0 ? finding_note_error(f, c->root->fd, r, path ? path : template)
+                r = plan_path(c->plan, cache->cache->outputs[i], cache->instance, &path);
+                if (r < 0)
+                        return r;
+                r = see_output(c, path, &now);
+                r = r < 0 ? finding_note_error(f, c->root->fd, r, path)
                           : seen_output_compare(&now, stamp, path, f);
         }
         return r;
@@ -121,7 +121,7 @@ int outputs_record(const Subject *subject, Stamp *stamp, char **ret_missing) {
                         r = see_output(subject->context, path, &now);
                 if (r >= 0)
                         r = stamp_add(stamp, "output", "%s", now.line);
-                else if (ret_missing && path && !finding_is_shortage(r))
+                else if (ret_missing && !finding_is_shortage(r))
                         *ret_missing = TAKE_PTR(path);
         }
         return r;

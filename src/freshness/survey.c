@@ -39,7 +39,7 @@ int survey_path(Survey *s, const char *template, const char *instance, bool may_
         assert(s->hasher && template);
         int r = plan_path(s->context->plan, template, instance, &path);
         if (r < 0)
-                return survey_note_error(s, r, template);
+                return r;
         r = walk_source(&walk, path, s->visitor ? s->visitor : &hash);
         if ((r == -ENOENT || r == -ENOTDIR) && may_miss) {
                 hasher_update_string(s->hasher, "missing");
@@ -71,7 +71,7 @@ static int survey_copies(Survey *s, const Helper *helper) {
                         continue;
                 r = plan_path(plan, p->copy->to, p->instance, &to);
                 if (r < 0)
-                        return survey_note_error(s, r, p->copy->to);
+                        return r;
                 hasher_update_string(s->hasher, copy_role_to_string(p->copy->role));
                 hasher_update_string(s->hasher, to);
                 r = survey_path(s, p->copy->from, p->instance, p->copy->role == ROLE_MISC);

@@ -42,8 +42,8 @@ DEFINE_CLEANUP(Plan *, plan_free);
 int plan_new(const Walk *walk, const Manifest *manifest, const DefinitionSet *definitions, Plan **ret,
              char **reterr);
 
-/* A template's path for INSTANCE (may be NULL if the template has no %i). -ENAMETOOLONG over 4095 bytes;
- * -ENOMEM. */
+/* A template's path for INSTANCE (may be NULL if the template has no %i). -ENOMEM; nothing else for those of
+ * the plan, which plan_new() has expanded already. -ENAMETOOLONG over 4095 bytes. */
 int plan_path(const Plan *plan, const char *template, const char *instance, char **ret);
 
 /* Which copies a helper of TYPE carries: those of its own type, and an ESP also those of `xbootldr` if its

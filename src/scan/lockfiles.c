@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "base/report.h"
+#include "freshness/finding.h"
 
 void lock_files_done(LockFiles *l) {
         for (size_t i = 0; i < l->n; i++) {
@@ -25,11 +26,6 @@ void lock_files_done(LockFiles *l) {
         }
         free(l->items);
         *l = LOCK_FILES_NULL;
-}
-
-/* Is it a problem of the program itself, not just of this path? */
-static bool is_trouble(int r) {
-        return r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -ENOSPC || r == -E2BIG;
 }
 
 static int open_host_directory(const char *path, int *ret_fd) {
@@ -60,7 +56,7 @@ static int open_host_above(const char *path, int *ret_fd, const char **ret_rest)
                         *ret_rest = path + n + 1;
                         return 0;
                 }
-                if (is_trouble(r))
+                if (finding_is_shortage(r))
                         return error_origin(r);
         }
         return error_origin(-ENOENT);
@@ -135,7 +131,7 @@ int lock_files_add(LockFiles *l, char *const *paths, bool exists) {
                 if (grow(l->items, l->n) < 0)
                         return error_origin(-ENOMEM);
                 int r = host_place_open(*paths, &item.host);
-                if (is_trouble(r))
+                if (finding_is_shortage(r))
                         return r;
                 l->items[l->n++] = item;
         }
@@ -214,7 +210,7 @@ static int report_at(FILE *f, Printed *printed, const LockFile *file, const Walk
         struct statx stx;
         int r = walk_resolve(walk, path, NULL, &fd, &resolved);
         if (r < 0)
-                return is_trouble(r) ? r : 0;
+                return finding_is_shortage(r) ? r : 0;
         if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &stx) < 0)
                 return error_origin(-errno);
         return print_file(f, printed, file, &stx);

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/path.h"
 #include "base/report.h"
+#include "freshness/finding.h"
 #include "tree/walk.h"
 
 typedef struct PlaceList {
@@ -18,7 +19,7 @@ static int place_list_resolve(const PlaceList *l, char **path) {
         char *resolved = NULL;
         int r = walk_resolve(&(Walk){.root = l->root}, *path, NULL, &fd, &resolved);
         if (r < 0)
-                return r == -ENOMEM || r == -EMFILE ? r : 0;
+                return finding_is_shortage(r) ? r : 0;
         free(*path);
         *path = resolved;
         return 0;
@@ -29,8 +30,6 @@ static int place_list_add(PlaceList *l, const char *template, const char *instan
         int r = plan_path(l->plan, template, instance, &path);
         if (r >= 0)
                 r = place_list_resolve(l, &path);
-        else if (r != -ENOMEM)
-                return 0; /* no path, no place */
         return r < 0 ? r : strv_builder_push(&l->paths, TAKE_PTR(path));
 }
 

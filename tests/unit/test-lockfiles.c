@@ -1,87 +1,54 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "scan/lockfiles.h"
 
-#include <sys/inotify.h>
-#include <sys/sysmacros.h>
+/* Which lock files are reported, and what is an event. Where their paths lead: test-lockfiles-host.c. */
+
+#include "lockfilesworld.h"
+
 #include <time.h>
 
-#include "base/report.h"
-#include "scan/watcher.h"
-#include "scratch.h"
+/* What the clocks say, and what the file system records. */
+static struct {
+        bool fixed;
+        int failing; /* a clock; -1: none */
+        int64_t booted;
+        bool without_creation;
+        int error; /* of looking at a lock file */
+} machine;
 
-/* The volume is the folder SCRATCH/v, the host's files are below SCRATCH/host. */
-typedef struct World {
-        const Scratch *s;
-        Root root;
-        int inotify;
-        Watcher watcher;
-        LockFiles files;
-        char host[96];
-} World;
+#define MACHINE_NULL ((__typeof__(machine)){.failing = -1})
+#define UPTIME 1000
 
-static World *world_new(const Scratch *s) {
-        World *w = calloc(1, sizeof(World));
-        w->s = s;
-        scratch_write(s, "v/keep", "");
-        scratch_write(s, "host/keep", "");
-        w->root = (Root){.fd = openat(s->fd, "v", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
-                         .mount.target = (char *) "/mnt"};
-        assert_true(w->root.fd >= 0);
-        w->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-        watcher_init(&w->watcher, w->inotify);
-        (void) snprintf(w->host, sizeof(w->host), "%s/host", s->path);
-        return w;
+int clock_gettime(clockid_t clock, struct timespec *ret) {
+        if (clock == machine.failing) {
+                errno = EINVAL;
+                return -1;
+        }
+        if (!machine.fixed)
+                return REAL(clock_gettime)(clock, ret);
+        *ret = (struct timespec){.tv_sec = clock == CLOCK_BOOTTIME ? UPTIME : machine.booted + UPTIME};
+        return 0;
 }
 
-static void world_free(World *w) {
-        lock_files_done(&w->files);
-        watcher_done(&w->watcher);
-        close(w->root.fd);
-        close(w->inotify);
-        free(w);
+/* Fills in what was asked for, and nothing else. */
+int statx(int dirfd, const char *name, int flags, unsigned mask, struct statx *ret) {
+        if (mask & STATX_BTIME && machine.error > 0) {
+                errno = machine.error;
+                return -1;
+        }
+        int r = REAL(statx)(dirfd, name, flags, mask, ret);
+        if (!(mask & STATX_MTIME))
+                ret->stx_mtime = (struct statx_timestamp){};
+        if (!(mask & STATX_BTIME) || machine.without_creation)
+                ret->stx_mask &= ~STATX_BTIME; /* the field may hold anything then */
+        return r;
 }
 
-static void world_add(World *w, const char *path, bool exists) {
-        char *copy = strdup(path), *paths[] = {copy, NULL};
-        assert_int_equal(lock_files_add(&w->files, paths, exists), 0);
-        free(copy);
-        w->files.items[w->files.n - 1].path = path;
+static int lock_files_setup(void **state) {
+        machine = MACHINE_NULL;
+        return scratch_setup(state);
 }
 
-static char *world_report(World *w) {
-        char *text = NULL;
-        size_t size = 0;
-        const Arm arm = {watcher_arm, &w->watcher};
-        FILE *f = open_memstream(&text, &size);
-        assert_int_equal(lock_files_report(&w->files, &w->root, &arm, f), 0);
-        assert_int_equal(fclose(f), 0);
-        return text;
-}
-
-/* The expected record for FILE (a path outside), reported as PATH. */
-static char *hold_record(const char *file, const char *path, const char *kind) {
-        struct stat st;
-        char *text = NULL;
-        assert_int_equal(stat(file, &st), 0);
-        assert_int_equal(strprintf(&text, "HOLD %s %02x:%02x:%llu %s\n", path, major(st.st_dev),
-                                   minor(st.st_dev), (unsigned long long) st.st_ino, kind),
-                         0);
-        return text;
-}
-
-static void world_reports(World *w, const char *expected) {
-        char *text = world_report(w);
-        assert_string_equal(text, expected);
-        free(text);
-}
-
-static bool anything_queued(const World *w) {
-        char buffer[65536] __attribute__((__aligned__(8)));
-        bool any = false;
-        while (read(w->inotify, buffer, sizeof(buffer)) > 0)
-                any = true;
-        return any;
-}
+#define lock_files_test(f) cmocka_unit_test_setup_teardown(f, lock_files_setup, scratch_teardown)
 
 static void what_is_not_there_is_not_told(void **state) {
         World *w = world_new(*state);
@@ -163,32 +130,6 @@ static void what_is_mounted_on_the_volume_is_not_it(void **state) {
         shell("umount %s/v/var", s->path);
 }
 
-static void paths_of_the_host_cross_mounts(void **state) {
-        Scratch *s = *state;
-        scratch_unshare(s);
-        World *w = world_new(s);
-        assert_int_equal(mkdirat(s->fd, "host/var", 0755), 0);
-        shell("mount -t tmpfs none %s/var && mkdir %s/var/lib", w->host, w->host);
-        char path[128], again[128];
-        (void) snprintf(path, sizeof(path), "%s/var/lib/lock", w->host);
-        (void) snprintf(again, sizeof(again), "%s/var/direct", w->host);
-        world_add(w, path, false);
-        world_add(w, again, false);
-        world_reports(w, "");
-        assert_false(anything_queued(w));
-        shell("touch %s", path);
-        assert_true(anything_queued(w));
-        char *record = hold_record(path, path, "locked");
-        world_reports(w, record);
-        free(record);
-        shell("rm %s", path);
-        assert_true(anything_queued(w));
-        shell("touch %s", again);
-        assert_true(anything_queued(w));
-        shell("umount --lazy %s/var", w->host);
-        world_free(w);
-}
-
 static void coming_and_going_is_an_event_use_is_not(void **state) {
         static const struct {
                 const char *command;
@@ -226,16 +167,68 @@ static void coming_and_going_is_an_event_use_is_not(void **state) {
         world_free(w);
 }
 
-/* Sets the times of PATH to this many seconds after boot. */
-static void date_from_boot(const char *path, int64_t seconds) {
-        struct timespec now, up;
-        assert_int_equal(clock_gettime(CLOCK_REALTIME, &now), 0);
-        assert_int_equal(clock_gettime(CLOCK_BOOTTIME, &up), 0);
-        const struct timespec when = {.tv_sec = now.tv_sec - up.tv_sec + seconds};
+/* Sets the mtime of PATH. */
+static void date_file(const char *path, int64_t seconds) {
+        const struct timespec when = {.tv_sec = seconds};
         assert_int_equal(utimensat(AT_FDCWD, path, (const struct timespec[]){when, when}, 0), 0);
 }
 
-static void what_was_made_since_the_boot_holds(void **state) {
+/* When PATH was created; 0 if the file system does not record it. */
+static int64_t created(const char *path) {
+        struct statx stx;
+        assert_int_equal(statx(AT_FDCWD, path, 0, STATX_BTIME, &stx), 0);
+        return stx.stx_mask & STATX_BTIME ? stx.stx_btime.tv_sec : 0;
+}
+
+static void reports_at_boot(World *w, int64_t booted, const char *expected) {
+        machine.booted = booted;
+        machine.fixed = true;
+        world_reports(w, expected);
+        machine.fixed = false;
+}
+
+static void what_is_older_than_the_boot_is_said_and_does_not_hold(void **state) {
+        const Scratch *s = *state;
+        World *w = world_new(s);
+        char path[128], note[512];
+        (void) snprintf(path, sizeof(path), "%s/db.lck", w->host);
+        (void) snprintf(
+                note, sizeof(note),
+                "NOTE %s is older than the boot: its owner is no longer running, so it holds nothing back\n",
+                path);
+        scratch_write(s, "host/db.lck", "");
+        world_add(w, path, true);
+        char *record = hold_record(path, path, "exists");
+        world_reports(w, record); /* by the clocks of this machine */
+        int64_t birth = created(path), written = birth + 10000;
+        date_file(path, written);
+        reports_at_boot(w, written - 1, record);
+        reports_at_boot(w, written, record);
+        reports_at_boot(w, written + 1, note);
+        date_file(path, 1000); /* backdated, but created since */
+        reports_at_boot(w, birth, birth > 0 ? record : note);
+        reports_at_boot(w, birth + 1001, note);
+        machine.without_creation = true;
+        reports_at_boot(w, 1000, record);
+        reports_at_boot(w, 1001, note);
+        free(record);
+        world_free(w);
+}
+
+static void boot_matters_only_to_files_whose_existence_is_the_lock(void **state) {
+        const Scratch *s = *state;
+        World *w = world_new(s);
+        char path[128];
+        (void) snprintf(path, sizeof(path), "%s/lock", w->host);
+        scratch_write(s, "host/lock", "");
+        world_add(w, path, false);
+        char *record = hold_record(path, path, "locked");
+        reports_at_boot(w, INT32_MAX, record);
+        free(record);
+        world_free(w);
+}
+
+static void without_a_clock_nothing_is_older_than_the_boot(void **state) {
         const Scratch *s = *state;
         World *w = world_new(s);
         char path[128];
@@ -243,61 +236,176 @@ static void what_was_made_since_the_boot_holds(void **state) {
         scratch_write(s, "host/db.lck", "");
         world_add(w, path, true);
         char *record = hold_record(path, path, "exists");
-        world_reports(w, record);
-        date_from_boot(path, 5);
-        world_reports(w, record);
-        date_from_boot(path, -1000000); /* backdated, but created since */
-        struct statx stx;
-        assert_int_equal(statx(AT_FDCWD, path, 0, STATX_BTIME, &stx), 0);
-        if (stx.stx_mask & STATX_BTIME)
-                world_reports(w, record);
+        machine.failing = CLOCK_REALTIME;
+        reports_at_boot(w, INT32_MAX, record);
+        machine.failing = CLOCK_BOOTTIME;
+        reports_at_boot(w, INT32_MAX, record);
         free(record);
         world_free(w);
 }
 
-/* On a file system that does not record when a file was created, so only the last write counts. */
-static void what_is_older_than_the_boot_is_said_and_does_not_hold(void **state) {
+static void files_of_two_file_systems_are_two(void **state) {
         Scratch *s = *state;
+        struct stat a, b;
+        char one[128], other[128], both[512];
         scratch_unshare(s);
         World *w = world_new(s);
-        char path[128], expected[512];
-        shell("cd %s && truncate -s 1M img && mke2fs -q -I 128 img && mkdir host/m && mount -o loop img "
-              "host/m",
-              s->path);
-        (void) snprintf(path, sizeof(path), "%s/m/db.lck", w->host);
-        scratch_write(s, "host/m/db.lck", "");
-        world_add(w, path, true);
-        char *record = hold_record(path, path, "exists");
-        date_from_boot(path, 2); /* the clocks are read one after the other */
-        world_reports(w, record);
-        free(record);
-        date_from_boot(path, -2);
-        (void) snprintf(
-                expected, sizeof(expected),
-                "NOTE %s is older than the boot: its owner is no longer running, so it holds nothing back\n",
-                path);
-        world_reports(w, expected);
+        shell("cd %s && mkdir one other && mount -t tmpfs none one && mount -t tmpfs none other && "
+              "touch one/lock other/lock",
+              w->host);
+        (void) snprintf(one, sizeof(one), "%s/one/lock", w->host);
+        (void) snprintf(other, sizeof(other), "%s/other/lock", w->host);
+        assert_int_equal(stat(one, &a), 0);
+        assert_int_equal(stat(other, &b), 0);
+        assert_int_equal(a.st_ino, b.st_ino); /* told apart by the device alone */
+        world_add(w, one, false);
+        world_add(w, other, false);
+        char *first = hold_record(one, one, "locked"), *second = hold_record(other, other, "locked");
+        (void) snprintf(both, sizeof(both), "%s%s", first, second);
+        world_reports(w, both);
+        free(first);
+        free(second);
         world_free(w);
-        w = world_new(s);
-        world_add(w, path, false); /* the owner of a lock on it is running, however old the file is */
-        record = hold_record(path, path, "locked");
-        world_reports(w, record);
-        free(record);
+        shell("umount %s/host/one %s/host/other", s->path, s->path);
+}
+
+static void as_many_are_reported_as_a_report_takes(void **state) {
+        const Scratch *s = *state;
+        World *w = world_new(s);
+        static char paths[REPORT_HOLDS_MAX + 2][128];
+        size_t n = 0;
+        for (size_t i = 0; i < ELEMENTSOF(paths); i++) {
+                char name[32];
+                (void) snprintf(name, sizeof(name), "host/%zu", i);
+                scratch_write(s, name, "");
+                (void) snprintf(paths[i], sizeof(paths[i]), "%s/%zu", w->host, i);
+                world_add(w, paths[i], false);
+        }
+        char *text = world_report(w);
+        for (const char *p = text; (p = strchr(p, '\n')); p++)
+                n++;
+        assert_int_equal(n, REPORT_HOLDS_MAX);
+        free(text);
         world_free(w);
-        shell("umount %s/host/m", s->path);
+}
+
+static void record_that_cannot_be_written_is_an_error(void **state) {
+        const Scratch *s = *state;
+        World *w = world_new(s);
+        char path[128], other[128];
+        (void) snprintf(path, sizeof(path), "%s/lock", w->host);
+        (void) snprintf(other, sizeof(other), "%s/none", w->host);
+        scratch_write(s, "host/lock", "");
+        for (int exists = 0; exists < 2; exists++) {
+                FILE *f = fopen("/dev/full", "we");
+                lock_files_done(&w->files);
+                world_add(w, path, exists);
+                world_add(w, other, exists);
+                machine.booted = INT32_MAX; /* with EXISTS it is a note */
+                machine.fixed = true;
+                assert_int_equal(lock_files_report(&w->files, &w->root, NULL, f), -ENOSPC);
+                machine.fixed = false;
+                (void) fclose(f);
+        }
+        world_free(w);
+}
+
+static void lock_file_that_cannot_be_examined_is_an_error(void **state) {
+        const Scratch *s = *state;
+        World *w = world_new(s);
+        char path[128];
+        (void) snprintf(path, sizeof(path), "%s/lock", w->host);
+        scratch_write(s, "host/lock", "");
+        world_add(w, path, false);
+        machine.error = EIO;
+        assert_int_equal(lock_files_report(&w->files, &w->root, NULL, stdout), -EIO);
+        world_free(w);
+}
+
+/* Fails after this many calls. */
+typedef struct FailingArm {
+        size_t left;
+        int r;
+} FailingArm;
+
+static int fail_arm_later(int fd, ArmKind kind, void *userdata) {
+        FailingArm *f = userdata;
+        return f->left-- == 0 ? f->r : 0;
+}
+
+/* Reports with an Arm that fails after N places; *FAILED says whether it came to that. */
+static int report_failing(World *w, size_t n, int error, bool *failed) {
+        FailingArm failing = {n, error};
+        char *text = NULL;
+        size_t size = 0;
+        FILE *f = open_memstream(&text, &size);
+        int r = lock_files_report(&w->files, &w->root, &(Arm){fail_arm_later, &failing}, f);
+        assert_int_equal(fclose(f), 0);
+        free(text);
+        *failed = failing.left == SIZE_MAX || failing.left > n;
+        return r;
+}
+
+static void shortage_ends_the_report_wherever_it_comes(void **state) {
+        static const int shortages[] = {-ENOMEM, -ENOSPC, -E2BIG, -EMFILE, -ENFILE};
+        const Scratch *s = *state;
+        World *w = world_new(s);
+        char path[128];
+        (void) snprintf(path, sizeof(path), "%s/lock", w->host);
+        scratch_write(s, "host/lock", "");
+        world_add(w, path, false);
+        world_add(w, "/missing/lock", false);
+        for (size_t i = 0; i < ELEMENTSOF(shortages); i++) {
+                bool failed = true;
+                size_t n = 0;
+                while (failed) {
+                        int r = report_failing(w, n++, shortages[i], &failed);
+                        assert_int_equal(r, failed ? shortages[i] : 0);
+                }
+                assert_in_range(n, 6, 100);
+        }
+        world_free(w);
+}
+
+static void error_of_one_path_leaves_the_others(void **state) {
+        const Scratch *s = *state;
+        World *w = world_new(s);
+        char path[128], other[128], *text = NULL;
+        size_t size = 0;
+        (void) snprintf(path, sizeof(path), "%s/lock", w->host);
+        (void) snprintf(other, sizeof(other), "%s/other", w->host);
+        scratch_write(s, "host/lock", "");
+        scratch_write(s, "host/other", "");
+        world_add(w, path, false);
+        world_add(w, other, false);
+        FailingArm failing = {0, -EIO};
+        FILE *f = open_memstream(&text, &size);
+        assert_int_equal(lock_files_report(&w->files, &w->root, &(Arm){fail_arm_later, &failing}, f), 0);
+        assert_int_equal(fclose(f), 0);
+        char *record = hold_record(other, other, "locked");
+        assert_string_equal(text, record);
+        free(record);
+        free(text);
+        world_free(w);
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                scratch_test(what_is_not_there_is_not_told),
-                scratch_test(files_of_the_host_and_of_the_volume_are_told),
-                scratch_test(one_file_is_told_once),
-                scratch_test(nothing_leads_out_of_the_volume),
-                scratch_test(what_is_mounted_on_the_volume_is_not_it),
-                scratch_test(paths_of_the_host_cross_mounts),
-                scratch_test(coming_and_going_is_an_event_use_is_not),
-                scratch_test(what_was_made_since_the_boot_holds),
-                scratch_test(what_is_older_than_the_boot_is_said_and_does_not_hold),
+                lock_files_test(what_is_not_there_is_not_told),
+                lock_files_test(files_of_the_host_and_of_the_volume_are_told),
+                lock_files_test(one_file_is_told_once),
+                lock_files_test(nothing_leads_out_of_the_volume),
+                lock_files_test(what_is_mounted_on_the_volume_is_not_it),
+                lock_files_test(coming_and_going_is_an_event_use_is_not),
+                lock_files_test(what_is_older_than_the_boot_is_said_and_does_not_hold),
+                lock_files_test(boot_matters_only_to_files_whose_existence_is_the_lock),
+                lock_files_test(without_a_clock_nothing_is_older_than_the_boot),
+                lock_files_test(files_of_two_file_systems_are_two),
+                lock_files_test(as_many_are_reported_as_a_report_takes),
+                lock_files_test(record_that_cannot_be_written_is_an_error),
+                lock_files_test(lock_file_that_cannot_be_examined_is_an_error),
+                lock_files_test(shortage_ends_the_report_wherever_it_comes),
+                lock_files_test(error_of_one_path_leaves_the_others),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

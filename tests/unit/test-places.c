@@ -3,33 +3,53 @@
 
 #include "scratch.h"
 
-/* The places of what MANIFEST names on the volume SCRATCH/v, separated by spaces. */
-static void places_are(const Scratch *s, const char *manifest, size_t max, const char *expected) {
-        char directory[128], *reason = NULL, **places = NULL, text[1024] = "";
-        char *directories[] = {directory, NULL};
-        Manifest *m = NULL;
-        DefinitionSet *definitions = NULL;
-        Plan *plan = NULL;
-        int root = openat(s->fd, "v", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+/* The volume SCRATCH/v with a manifest. */
+typedef struct World {
+        int root;
+        Manifest *manifest;
+        DefinitionSet *definitions;
+        Plan *plan;
+} World;
+
+static void world_start(World *w, const Scratch *s, const char *manifest) {
+        char directory[128], *reason = NULL, *directories[] = {directory, NULL};
+        *w = (World){.root = openat(s->fd, "v", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
         (void) snprintf(directory, sizeof(directory), "%s/builders", s->path);
-        assert_int_equal(manifest_parse("test", manifest, strlen(manifest), &m, &reason), 0);
-        assert_int_equal(definition_set_load(directories, &definitions, NULL), 0);
-        assert_int_equal(plan_new(&(Walk){.root = root}, m, definitions, &plan, &reason), 0);
-        assert_int_equal(places_of_plan(root, plan, max, &places), 0);
+        assert_int_equal(manifest_parse("test", manifest, strlen(manifest), &w->manifest, &reason), 0);
+        assert_int_equal(definition_set_load(directories, &w->definitions, NULL), 0);
+        assert_int_equal(plan_new(&(Walk){.root = w->root}, w->manifest, w->definitions, &w->plan, &reason),
+                         0);
+}
+
+static void world_end(World *w) {
+        plan_free(w->plan);
+        definition_set_free(w->definitions);
+        manifest_free(w->manifest);
+        close(w->root);
+}
+
+/* The places of what MANIFEST names, separated by spaces. */
+static void places_are(const Scratch *s, const char *manifest, size_t max, const char *expected) {
+        World w;
+        char **places = NULL, text[1024] = "";
+        world_start(&w, s, manifest);
+        assert_int_equal(places_of_plan(w.root, w.plan, max, &places), 0);
         for (char **p = places; p && *p; p++) {
                 strcat(text, *p);
                 strcat(text, " ");
         }
         assert_string_equal(text, expected);
         strv_free(places);
-        plan_free(plan);
-        definition_set_free(definitions);
-        manifest_free(m);
-        close(root);
+        world_end(&w);
 }
 
 #define MANIFEST(rest) "<bootcaches version=\"1\">" rest "</bootcaches>"
 #define CACHE(rest) "<cache name=\"c\" builder=\"b\">" rest "</cache>"
+#define CACHE_EACH(rest) "<cache name=\"c\" builder=\"b\" each=\"/kernels/*\">" rest "</cache>"
+#define SOURCE(path) "<source path=\"" path "\"/>"
+#define OUTPUT(path) "<output path=\"" path "\"/>"
+#define COPY(role, from, to) "<copy role=\"" role "\" from=\"" from "\" to=\"" to "\"/>"
+#define COPY_EACH(from, to) "<copy role=\"required\" each=\"/kernels/*\" from=\"" from "\" to=\"" to "\"/>"
 
 static void populate(const Scratch *s) {
         scratch_write(s, "builders/b.conf", "[Builder]\nExec=/bin/true\n");
@@ -42,21 +62,10 @@ static void all_that_is_named_is_a_place(void **state) {
         const Scratch *s = *state;
         populate(s);
         places_are(s, MANIFEST(), 10, "");
-        places_are(
-                s,
-                MANIFEST(CACHE(
-                        "<source path=\"/usr/lib/modules\"/><output path=\"/boot/initrd\"/>") "<copy "
-                                                                                              "role="
-                                                                                              "\"required\" "
-                                                                                              "from=\"/boot/"
-                                                                                              "initrd\" "
-                                                                                              "to=\"/a\"/>"
-                                                                                              "<copy "
-                                                                                              "role=\"misc\" "
-                                                                                              "from=\"/"
-                                                                                              "splash\" "
-                                                                                              "to=\"/b\"/>"),
-                10, "/boot/initrd /splash /usr/lib/modules ");
+        places_are(s,
+                   MANIFEST(CACHE(SOURCE("/usr/lib/modules") OUTPUT("/boot/initrd"))
+                                    COPY("required", "/boot/initrd", "/a") COPY("misc", "/splash", "/b")),
+                   10, "/boot/initrd /splash /usr/lib/modules ");
 }
 
 static void links_are_resolved_where_they_lead_somewhere(void **state) {
@@ -87,6 +96,38 @@ static void too_many_places_are_all_there_is(void **state) {
         places_are(s, three, 2, "/ ");
 }
 
+static void each_instance_has_its_places(void **state) {
+        const Scratch *s = *state;
+        populate(s);
+        scratch_write(s, "v/kernels/1", "");
+        scratch_write(s, "v/kernels/2", "");
+        places_are(s, MANIFEST(CACHE_EACH(SOURCE("/in/%i") OUTPUT("/out/%i")) COPY_EACH("/copy/%i", "/%i")),
+                   10, "/copy/1 /copy/2 /in/1 /in/2 /out/1 /out/2 ");
+}
+
+static void running_out_of_descriptors_is_an_error(void **state) {
+        const Scratch *s = *state;
+        struct rlimit old;
+        World w;
+        char **places = NULL;
+        populate(s);
+        world_start(&w, s, MANIFEST(CACHE(SOURCE("/usr/lib/modules") OUTPUT("/boot/initrd"))));
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){0, old.rlim_max}), 0);
+        int r = places_of_plan(w.root, w.plan, 10, &places);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+        assert_int_equal(r, -EMFILE);
+        assert_null(places);
+        world_end(&w);
+}
+
+static void record_that_cannot_be_written_is_an_error(void **state) {
+        char one[] = "/a", two[] = "/b", *places[] = {one, two, NULL};
+        FILE *f = fopen("/dev/full", "we");
+        assert_int_equal(places_print(f, places), -ENOSPC);
+        (void) fclose(f);
+}
+
 static void places_are_records(void **state) {
         char *text = NULL, one[] = "/a b", two[] = "/c", *places[] = {one, two, NULL};
         size_t size = 0;
@@ -104,7 +145,10 @@ int main(void) {
                 scratch_test(links_are_resolved_where_they_lead_somewhere),
                 scratch_test(what_is_within_another_place_is_left_out),
                 scratch_test(too_many_places_are_all_there_is),
+                scratch_test(each_instance_has_its_places),
+                scratch_test(running_out_of_descriptors_is_an_error),
                 cmocka_unit_test(places_are_records),
+                cmocka_unit_test(record_that_cannot_be_written_is_an_error),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
