@@ -45,7 +45,7 @@ static int search_learn_line(Search *s, const char *value) {
         int r = split_words(value, &words);
         if (r < 0 && r != -EINVAL)
                 return r;
-        if (r < 0 || strv_length(words) < 2)
+        if (strv_length(words) < 2)
                 return 0;
         if (grow(s->known, s->n_known) < 0)
                 return error_origin(-ENOMEM);
@@ -60,7 +60,7 @@ static int search_learn(Search *s, const Stamp *stamp) {
         s->complete = !stamp_get(stamp, "more");
         while (r >= 0 && (value = stamp_next(stamp, "file", &i)))
                 r = search_learn_line(s, value);
-        if (r >= 0 && s->n_known > 0)
+        if (s->n_known > 0)
                 qsort(s->known, s->n_known, sizeof(*s->known), compare_known_files);
         return r;
 }

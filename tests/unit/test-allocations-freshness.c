@@ -4,7 +4,10 @@
 
 #include "allocations.h"
 
+#include "freshness/explain.h"
 #include "freshness/freshness.h"
+#include "freshness/since.h"
+#include "freshness/survey.h"
 
 #define MANIFEST                                                                                             \
         "<bootcaches version=\"1\">"                                                                         \
@@ -155,6 +158,72 @@ static void what_is_stale_is_found_or_the_error_is_told(void **state) {
         world_end(&w);
 }
 
+/* Without memory it says "something changed", but nothing that is not so. */
+static int explain_change(void *userdata) {
+        const World *w = userdata;
+        const Subject cache = {.context = &w->context, .cache = &w->plan->caches[0]};
+        Freshness f = FRESHNESS_NULL;
+        int r = explain_difference(&cache, &f);
+        if (r >= 0) {
+                assert_int_equal(f.difference, DIFFERENCE_CHANGED);
+                assert_true(streq(f.path, "/src/a") || (streq(f.path, REASON_SOMETHING) && !f.detail));
+        }
+        freshness_done(&f);
+        return r;
+}
+
+static int describe_builder(void *userdata) {
+        const World *w = userdata;
+        char *text = UNTOUCHED;
+        const Subject cache = {.context = &w->context, .cache = &w->plan->caches[0]};
+        return OUTCOME_FREE(subject_describe_builder(&cache, &text), text);
+}
+
+static int start_survey(void *userdata) {
+        const World *w = userdata;
+        Survey survey;
+        int r = survey_start(&survey, &w->context, NULL, NULL);
+        survey_done(&survey);
+        return r;
+}
+
+static void explanation_is_true_or_none(void **state) {
+        const Scratch *s = *state;
+        World w;
+        world_start(&w, s);
+        assert_int_equal(stamp_cache(&w), 0);
+        scratch_write(s, "v/src/a", "changed");
+        allocations_fail_or_cope(explain_change, &w);
+        allocations_fail_in_turn(describe_builder, &w);
+        allocations_fail_in_turn(start_survey, &w);
+        world_end(&w);
+}
+
+static int find_absence(void *userdata) {
+        const Scratch *s = userdata;
+        struct statx_timestamp when;
+        return since_absence(s->fd, "/a/none/x", &when);
+}
+
+static int note_absence(void *userdata) {
+        const Scratch *s = userdata;
+        Freshness f = FRESHNESS_NULL;
+        int r = finding_note_absence(&f, s->fd, DIFFERENCE_GONE, "/a/none/x");
+        if (r >= 0)
+                assert_non_null(f.detail);
+        else
+                assert_int_equal(f.difference, DIFFERENCE_NONE);
+        freshness_done(&f);
+        return r;
+}
+
+static void absence_is_dated_or_the_error_is_told(void **state) {
+        const Scratch *s = *state;
+        scratch_write(s, "a/file", "");
+        allocations_fail_in_turn(find_absence, (void *) s);
+        allocations_fail_in_turn(note_absence, (void *) s);
+}
+
 /* stamp */
 
 static int read_stamp(void *userdata) {
@@ -203,6 +272,8 @@ static void stamps_are_whole_or_not_there(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(what_is_stale_is_found_or_the_error_is_told),
+                scratch_test(explanation_is_true_or_none),
+                scratch_test(absence_is_dated_or_the_error_is_told),
                 scratch_test(stamps_are_whole_or_not_there),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

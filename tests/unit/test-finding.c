@@ -7,7 +7,17 @@
 #include <time.h>
 
 #include "freshness/since.h"
-#include "scratch.h"
+#include "interpose.h"
+
+/* Fills in what was asked for, and nothing else. */
+int statx(int dirfd, const char *name, int flags, unsigned mask, struct statx *ret) {
+        int r = REAL(statx)(dirfd, name, flags, mask, ret);
+        if (!(mask & STATX_TYPE))
+                ret->stx_mode &= (uint16_t) ~S_IFMT;
+        if (!(mask & STATX_MTIME))
+                ret->stx_mtime = (struct statx_timestamp){};
+        return r;
+}
 
 static void first_difference_counts(void **state) {
         Freshness f = FRESHNESS_NULL;
@@ -102,11 +112,27 @@ static void nearest_folder_tells_when_something_went(void **state) {
         since_is(s, "/", -ENOENT, 0);
 }
 
+static void absence_has_a_detail_if_its_time_is_known(void **state) {
+        const Scratch *s = *state;
+        Freshness f = FRESHNESS_NULL;
+        scratch_write(s, "file", "");
+        assert_int_equal(finding_note_absence(&f, s->fd, DIFFERENCE_GONE, "/none"), 0);
+        assert_int_equal(f.difference, DIFFERENCE_GONE);
+        assert_string_equal(f.path, "/none");
+        assert_non_null(startswith(f.detail, "by "));
+        freshness_done(&f);
+        assert_int_equal(finding_note_absence(&f, s->fd, DIFFERENCE_MISSING, "/file/none"), 0);
+        assert_int_equal(f.difference, DIFFERENCE_MISSING);
+        assert_null(f.detail);
+        freshness_done(&f);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(first_difference_counts),
                 cmocka_unit_test(shortages_are_these),
                 scratch_test(errors_are_told_by_what_they_mean),
+                scratch_test(absence_has_a_detail_if_its_time_is_known),
                 scratch_test(nearest_folder_tells_when_something_went),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,8 +8,10 @@
 static struct {
         int above_error; /* of every open of ".." */
         int link_error;  /* of reading where a descriptor leads */
-        void (*before_link)(
-                const World *); /* what somebody else does before that is read for the second time */
+        int place_error; /* of examining a place, after this many of them */
+        unsigned places;
+        /* what somebody else does before it is read for the second time where a descriptor leads */
+        void (*before_link)(const World *);
         const World *world;
         unsigned links;
 } on_the_way;
@@ -50,6 +52,14 @@ ssize_t readlink(const char *path, char *buffer, size_t size) {
         if (++on_the_way.links == 2 && on_the_way.before_link)
                 on_the_way.before_link(on_the_way.world);
         return REAL(readlink)(path, buffer, size);
+}
+
+int statx(int dirfd, const char *name, int flags, unsigned mask, struct statx *ret) {
+        if (on_the_way.place_error > 0 && on_the_way.places-- == 0) {
+                errno = on_the_way.place_error;
+                return -1;
+        }
+        return REAL(statx)(dirfd, name, flags, mask, ret);
 }
 
 static int host_setup(void **state) {
@@ -252,6 +262,14 @@ static void way_up_that_ends_in_an_error_leads_nowhere(void **state) {
         on_the_way.link_error = EACCES;
         leads_nowhere(w);
         on_the_way.link_error = 0;
+        for (unsigned n = 0; n < 2; n++) { /* where it is, and the one above */
+                on_the_way.place_error = EACCES;
+                on_the_way.places = n;
+                leads_nowhere(w);
+                on_the_way.place_error = ENOMEM;
+                on_the_way.places = n;
+                assert_int_equal(world_try_add(w, path, false), -ENOMEM);
+        }
         world_free(w);
 }
 

@@ -144,6 +144,7 @@ static void coming_and_going_is_an_event_use_is_not(void **state) {
                 {"touch host/a/other && mv host/a/other host/a/lock", true},
                 {"mv host/a/lock host/a/other", true},
                 {"mv host/a host/b", true},
+                {"mv host aside && mv aside host", true},
         };
         const Scratch *s = *state;
         World *w = world_new(s);
@@ -234,6 +235,8 @@ static void without_a_clock_nothing_is_older_than_the_boot(void **state) {
         char path[128];
         (void) snprintf(path, sizeof(path), "%s/db.lck", w->host);
         scratch_write(s, "host/db.lck", "");
+        date_file(path, -10); /* and were it older than the epoch */
+        machine.without_creation = true;
         world_add(w, path, true);
         char *record = hold_record(path, path, "exists");
         machine.failing = CLOCK_REALTIME;
