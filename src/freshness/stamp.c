@@ -263,7 +263,7 @@ static void print_stamp(FILE *f, const Stamp *s, const FileLines *files) {
 /* Errors of the stream are kept until it is flushed. */
 static int write_temporary(int dirfd, const Stamp *s, const FileLines *files) {
         _cleanup_close_ int fd =
-                openat(dirfd, STAMP_TEMPORARY, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+                openat(dirfd, STAMP_TEMPORARY, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
         if (fd < 0)
                 return error_origin(-errno);
         _cleanup_fclose_ FILE *f = fdopen(fd, "we");

@@ -1,40 +1,39 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Stamps that are read, and what fits into one. Writing one: test-stamp-write.c. */
+
 #include "freshness/stamp.h"
 
-#include <signal.h>
+#include "interpose.h"
 
-#include "scratch.h"
-
-/* Replaces that of libc: records what was synced, in order. */
+/* What somebody else does, or the file system reports, while a stamp is opened. */
 static struct {
-        bool file, directory, file_before_rename;
-        const char *name; /* of the stamp about to be written */
-} synced;
+        void (*after_open)(const Scratch *s);
+        const Scratch *scratch;
+        int stat_error;
+} opening;
 
-int fsync(int fd) {
-        struct stat st;
-        assert_int_equal(fstat(fd, &st), 0);
-        if (S_ISDIR(st.st_mode))
-                synced.directory = true;
-        else {
-                synced.file = true;
-                synced.file_before_rename = faccessat(AT_FDCWD, synced.name, F_OK, 0) < 0;
+FILE *fdopen(int fd, const char *mode) {
+        if (opening.after_open && startswith(mode, "r"))
+                opening.after_open(opening.scratch);
+        return REAL(fdopen)(fd, mode);
+}
+
+int fstat(int fd, struct stat *ret) {
+        if (opening.stat_error > 0) {
+                errno = opening.stat_error;
+                return -1;
         }
-        return (int) syscall(SYS_fsync, fd);
+        return REAL(fstat)(fd, ret);
 }
 
-static void stamp_and_its_folder_are_synced(void **state) {
-        const Scratch *s = *state;
-        char path[128];
-        Stamp *a = stamp_new();
-        (void) snprintf(path, sizeof(path), "%s/x.stamp", s->path);
-        memset(&synced, 0, sizeof(synced));
-        synced.name = path;
-        assert_int_equal(stamp_add(a, "key", "value"), 0);
-        assert_int_equal(stamp_write(s->fd, "x.stamp", a), 0);
-        assert_true(synced.file && synced.file_before_rename && synced.directory);
-        stamp_free(a);
+static int stamp_setup(void **state) {
+        memset(&opening, 0, sizeof(opening));
+        int r = scratch_setup(state);
+        opening.scratch = *state;
+        return r;
 }
+
+#define stamp_test(f) cmocka_unit_test_setup_teardown(f, stamp_setup, scratch_teardown)
 
 static void stamp_comes_back_with_its_files_last(void **state) {
         const Scratch *s = *state;
@@ -333,57 +332,58 @@ static void stamp_is_never_read_through_what_is_no_file(void **state) {
         assert_null(b);
 }
 
-static void link_in_the_place_of_a_stamp_is_replaced_not_followed(void **state) {
-        const Scratch *s = *state;
-        struct stat st;
-        Stamp *a = stamp_new(), *b = NULL;
-        assert_int_equal(stamp_add(a, "key", "value"), 0);
-        scratch_write(s, "victim", "untouched");
-        assert_int_equal(symlinkat("victim", s->fd, "x.stamp"), 0);
-        assert_int_equal(symlinkat("victim", s->fd, ".stamp.tmp"), 0);
-        assert_int_equal(stamp_write(s->fd, "x.stamp", a), 0);
-        assert_int_equal(fstatat(s->fd, "victim", &st, AT_SYMLINK_NOFOLLOW), 0);
-        assert_int_equal(st.st_size, 9);
-        assert_int_equal(stamp_read(s->fd, "x.stamp", NULL, &b), 0);
-        assert_int_equal(fstatat(s->fd, ".stamp.tmp", &st, AT_SYMLINK_NOFOLLOW), -1);
-        stamp_free(a);
-        stamp_free(b);
+/* To twice the size that is allowed, in lines that are. */
+static void grow_stamp(const Scratch *s) {
+        write_lines(s, 2 * STAMP_SIZE_MAX / 65536, 65536);
 }
 
-static void failed_write_leaves_the_old_stamp_and_no_litter(void **state) {
+static void stamp_that_grows_while_it_is_read_is_bounded(void **state) {
         const Scratch *s = *state;
-        struct rlimit old;
-        Stamp *a = stamp_new(), *b = NULL;
-        assert_int_equal(stamp_add(a, "key", "old"), 0);
-        assert_int_equal(stamp_write(s->fd, "x.stamp", a), 0);
-        for (int i = 0; i < 1000; i++)
-                assert_int_equal(stamp_add(a, "key", "a line of some length, to fill a file %i", i), 0);
-        assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
-        (void) signal(SIGXFSZ, SIG_IGN);
-        assert_int_equal(setrlimit(RLIMIT_FSIZE, &(struct rlimit){8192, old.rlim_max}), 0);
-        int r = stamp_write(s->fd, "x.stamp", a);
-        assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
-        assert_int_equal(r, -EFBIG);
-        assert_int_equal(stamp_read(s->fd, "x.stamp", NULL, &b), 0);
-        assert_int_equal(b->n_lines, 1);
-        assert_int_equal(faccessat(s->fd, ".stamp.tmp", F_OK, 0), -1);
-        stamp_free(a);
-        stamp_free(b);
+        Stamp *b = NULL;
+        write_lines(s, 1, 100);
+        opening.after_open = grow_stamp;
+        assert_int_equal(stamp_read(s->fd, "x", NULL, &b), -EBADMSG);
+        assert_null(b);
+}
+
+static void error_while_reading_is_not_the_end(void **state) {
+        const Scratch *s = *state;
+        Stamp *b = NULL;
+        _cleanup_close_ int self = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_int_equal(stamp_read(self, "mem", NULL, &b), -EIO); /* there is nothing at address 0 */
+        scratch_write(s, "x", "bootkeep-stamp 1\n");
+        opening.stat_error = EIO;
+        int r = stamp_read(s->fd, "x", NULL, &b);
+        opening.stat_error = 0;
+        assert_int_equal(r, -EIO);
+        assert_null(b);
+}
+
+static void name_of(const char *name, const char *instance, const char *expected) {
+        char *text = NULL;
+        assert_int_equal(stamp_name(name, instance, &text), 0);
+        assert_string_equal(text, expected);
+        free(text);
 }
 
 static void name_is_one_file_name(void **state) {
-        char instance[300], *a = NULL, *b = NULL;
-        assert_int_equal(stamp_name("initramfs", "6.1.0-50-amd64", &a), 0);
-        assert_string_equal(a, "initramfs@6.1.0-50-amd64.stamp");
-        free(a);
-        assert_int_equal(stamp_name("splash", NULL, &a), 0);
-        assert_string_equal(a, "splash.stamp");
-        free(a);
-        assert_int_equal(stamp_name("a", "x/../y z\n", &a), 0);
-        assert_null(strpbrk(a, "/ \n"));
-        free(a);
-        memset(instance, '\n', sizeof(instance) - 1);
-        instance[255] = 0;
+        name_of("initramfs", "6.1.0-50-amd64", "initramfs@6.1.0-50-amd64.stamp");
+        name_of("splash", NULL, "splash.stamp");
+        name_of("a", "", "a@\\x.stamp");
+        name_of("a", "x/../y z\n", "a@x\\..\\y\\x20z\\x0a.stamp");
+}
+
+/* A stamp of the version before is found under the same name. */
+static void name_that_is_too_long_ends_with_its_hash(void **state) {
+        char instance[256] = "", expected[256], *a = NULL, *b = NULL;
+        memset(instance, 'x', 247);
+        (void) snprintf(expected, sizeof(expected), "a@%s.stamp", instance);
+        assert_int_equal(strlen(expected), 255);
+        name_of("a", instance, expected);
+        instance[247] = 'x';
+        (void) snprintf(expected, sizeof(expected), "a@%.230s-b8eea40b618e086c.stamp", instance);
+        name_of("a", instance, expected);
+        memset(instance, '\n', 255);
         assert_int_equal(stamp_name("a", instance, &a), 0);
         instance[254] = 'x';
         assert_int_equal(stamp_name("a", instance, &b), 0);
@@ -395,24 +395,24 @@ static void name_is_one_file_name(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                scratch_test(stamp_and_its_folder_are_synced),
-                scratch_test(stamp_comes_back_with_its_files_last),
-                scratch_test(head_ends_at_the_first_file_and_nothing_else),
-                scratch_test(room_is_what_may_be_read_in_all),
-                scratch_test(stamps_are_bounded_in_size_and_lines),
-                scratch_test(size_at_the_limit_is_read_one_byte_more_is_not),
-                scratch_test(files_without_room_are_counted_not_written),
-                scratch_test(one_file_left_out_is_counted_too),
-                scratch_test(number_of_files_left_out_has_its_room),
-                scratch_test(many_short_files_are_bounded_by_their_lines),
-                scratch_test(what_cannot_be_left_out_and_has_no_room_is_an_error),
+                stamp_test(stamp_comes_back_with_its_files_last),
+                stamp_test(head_ends_at_the_first_file_and_nothing_else),
+                stamp_test(room_is_what_may_be_read_in_all),
+                stamp_test(stamps_are_bounded_in_size_and_lines),
+                stamp_test(size_at_the_limit_is_read_one_byte_more_is_not),
+                stamp_test(files_without_room_are_counted_not_written),
+                stamp_test(one_file_left_out_is_counted_too),
+                stamp_test(number_of_files_left_out_has_its_room),
+                stamp_test(many_short_files_are_bounded_by_their_lines),
+                stamp_test(what_cannot_be_left_out_and_has_no_room_is_an_error),
                 cmocka_unit_test(lines_that_would_not_come_back_are_refused),
-                scratch_test(what_is_not_a_stamp_is_told),
-                scratch_test(every_truncation_is_told),
-                scratch_test(stamp_is_never_read_through_what_is_no_file),
-                scratch_test(link_in_the_place_of_a_stamp_is_replaced_not_followed),
-                scratch_test(failed_write_leaves_the_old_stamp_and_no_litter),
+                stamp_test(what_is_not_a_stamp_is_told),
+                stamp_test(every_truncation_is_told),
+                stamp_test(stamp_is_never_read_through_what_is_no_file),
+                stamp_test(stamp_that_grows_while_it_is_read_is_bounded),
+                stamp_test(error_while_reading_is_not_the_end),
                 cmocka_unit_test(name_is_one_file_name),
+                cmocka_unit_test(name_that_is_too_long_ends_with_its_hash),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
