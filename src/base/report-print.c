@@ -49,6 +49,7 @@ int report_print(FILE *f, const char *key, ...) {
 }
 
 int report_print_hold(FILE *f, const ReportHold *hold) {
+        assert(f && hold && hold->path);
         char file[64];
         (void) snprintf(file, sizeof(file), "%02x:%02x:%" PRIu64, major(hold->devno), minor(hold->devno),
                         hold->inode);

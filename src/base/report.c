@@ -337,6 +337,7 @@ static const struct {
 };
 
 int report_parse_line(Report *report, const char *line) {
+        assert(report && line);
         _cleanup_strv_free_ char **words = NULL;
         size_t n = strspn(line, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
         if (n == 0 || line[n] != ' ' || strlen(line) > REPORT_LINE_MAX)

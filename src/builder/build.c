@@ -92,6 +92,7 @@ static void cache_label(const PlanCache *pc, char **ret) {
 }
 
 static int spoil_outputs(Run *run, const PlanCache *pc, bool failed) {
+        assert(run->failed || run->not_now);
         for (size_t i = 0; i < pc->cache->n_outputs; i++) {
                 char *path = NULL;
                 if (grow(run->spoiled, run->n_spoiled) < 0)
@@ -315,6 +316,8 @@ static BuildResult result_of(const Run *run) {
 }
 
 int build_run(const Build *b, BuildResult *ret, char **ret_reason) {
+        assert(b->context && b->helpers && b->report && ret && ret_reason);
+        assert(!b->caches_only || !b->helpers_only);
         _cleanup_(run_done) Run run = {
                 .build = b,
                 .running = is_running_root(b->context->root),
@@ -330,6 +333,7 @@ int build_run(const Build *b, BuildResult *ret, char **ret_reason) {
         if (r < 0)
                 return r;
         *ret = result_of(&run);
+        assert(*ret != BUILD_SUCCESS || !run.reason);
         if (run.interrupted && *ret == BUILD_NOT_NOW)
                 (void) failure(&run.reason, 0, "interrupted");
         *ret_reason = TAKE_PTR(run.reason);

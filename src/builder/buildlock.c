@@ -22,6 +22,7 @@
 #define LOCK_FILE "/lock"
 
 int buildlock_open(int state, int *ret_fd) {
+        assert(state >= 0 && ret_fd);
         _cleanup_close_ int place = -EBADF;
         struct stat st;
         int r = contain_open_nolinks(state, LOCK_FILE, O_RDONLY | O_CREAT | O_EXCL, 0600, ret_fd);

@@ -149,6 +149,7 @@ static CacheOutcome outcome_of_run(int r, RunnerOutcome ran) {
                 return CACHE_BUILT;
         if (r != -ECANCELED)
                 return CACHE_FAILED;
+        assert(ran != RUNNER_SUCCESS);
         switch (ran) {
         case RUNNER_NOT_NOW:
                 return CACHE_NOT_NOW;
@@ -169,6 +170,8 @@ static void log_build_start(const CacheRun *run, const Freshness *f) {
 }
 
 int cachebuild_run(const CacheBuild *b, const PlanCache *cache, CacheOutcome *ret, char **ret_reason) {
+        assert(b->context && cache->cache && cache->definition);
+        assert(ret && ret_reason && !*ret_reason);
         _cleanup_(freshness_done) Freshness f = FRESHNESS_NULL;
         const Root *root = b->context->root;
         RunnerOutcome ran = RUNNER_FAILED;

@@ -94,6 +94,7 @@ int client_complain_call(int r, const char *subject) {
 }
 
 static int client_send(Ctl *ctl, const char *subject, sd_bus_message *m, sd_bus_message **ret) {
+        assert(ctl && ctl->bus && m);
         _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         int r = sd_bus_call(ctl->bus, m, UINT64_MAX, &error, ret);
         if (r >= 0)
@@ -158,6 +159,7 @@ int client_read_object(sd_bus_message *m, VolumeInfo **ret) {
 }
 
 static int read_objects(sd_bus_message *m, VolumeInfoList *l) {
+        assert(m && l);
         int r = sd_bus_message_enter_container(m, SD_BUS_TYPE_ARRAY, "{oa{sa{sv}}}");
         if (r < 0)
                 return r;

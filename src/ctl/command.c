@@ -64,15 +64,16 @@ static bool is_for_us_alone(const struct signalfd_siginfo *info) {
 
 static int command_on_signal(sd_event_source *s, const struct signalfd_siginfo *info, void *userdata) {
         const Command *c = userdata;
+        assert(c->pid > 0);
         if (is_for_us_alone(info) && (pid_t) info->ssi_pid != c->pid)
-                (void) kill(
-                        c->pid,
-                        (int) info->ssi_signo); /* not reaped yet: the PID is still that of this process */
+                /* not reaped yet: the PID is still that of this process */
+                (void) kill(c->pid, (int) info->ssi_signo);
         return 0;
 }
 
 static int command_on_exit(sd_event_source *s, const siginfo_t *info, void *userdata) {
         Command *c = userdata;
+        assert(!c->ended && info->si_pid == c->pid);
         c->status = info->si_code == CLD_EXITED ? info->si_status : KILLED_BY + info->si_status;
         c->ended = true;
         return 0;
@@ -137,16 +138,15 @@ static int command_wait(Command *c) {
 int command_run(Ctl *ctl, char *const *argv, const char *lock, bool *ret_lost) {
         assert(ctl && ctl->bus && argv && argv[0] && lock && ret_lost);
         _cleanup_(command_done) Command c = {.bus = ctl->bus, .lock = lock};
-        int r, status;
         *ret_lost = false;
         command_take_signals(&c);
-        r = command_prepare(&c);
+        int r = command_prepare(&c);
         if (r < 0) {
                 (void) log_errno(r, "cannot run a command");
                 return CANNOT_START;
         }
         r = command_spawn(&c, argv);
-        status = r < 0 ? command_complain(argv[0], r) : command_wait(&c);
+        int status = r < 0 ? command_complain(argv[0], r) : command_wait(&c);
         *ret_lost = c.lost;
         return status;
 }

@@ -119,6 +119,7 @@ void monitor_line_progress(const Ctl *ctl, const VolumeInfo *v) {
 }
 
 void monitor_line_build(const Ctl *ctl, const VolumeInfo *v, int status, const char *summary) {
+        assert(ctl && v && summary);
         bool well = status == BOOTKEEP_BUILD_SUCCESS;
         uint64_t start = v->last_build_start,
                  usec = v->last_build_end > start ? v->last_build_end - start : 0;
@@ -184,6 +185,7 @@ static Item helper_item(const VolumeInfo *v, size_t i) {
 }
 
 static void line_print_item(const Ctl *ctl, const char *volume, const Item *item) {
+        assert(item->name && item->detail && item->reason);
         bool is_cache = streq(item->kind, "cache");
         if (ctl->json == JSON_OFF) {
                 line_print(ctl, volume,

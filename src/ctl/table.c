@@ -132,6 +132,7 @@ static void measure(Table *t, struct libscols_iter *iter) {
 
 /* Narrows the widest of those that may be wrapped until all fit, or none can become narrower. */
 static void fit(Table *t) {
+        assert(t->n_columns > 0 && t->width > 0);
         for (;;) {
                 size_t total = t->n_columns - 1; /* the gaps between them */
                 size_t *widest = NULL;
@@ -147,6 +148,7 @@ static void fit(Table *t) {
 }
 
 static int wrap(Table *t, struct libscols_iter *iter) {
+        assert(t->width > 0);
         scols_reset_iter(iter, SCOLS_ITER_FORWARD);
         for (TableLine *line; (line = next_line(t, iter));)
                 for (size_t i = 0; i < t->n_columns; i++) {

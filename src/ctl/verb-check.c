@@ -12,6 +12,7 @@
 /* What the scan found may already be built when we query the rest, so the reply of the scan counts, not what
  * came after it. */
 static bool check_is_stale(const VolumeInfo *v, const char *scanned) {
+        assert(v && scanned);
         if (streq(scanned, "fresh") || streq(scanned, "plain"))
                 return false;
         if (streq(scanned, "untrusted"))
@@ -36,9 +37,8 @@ static int check_scan(Ctl *ctl, VolumeInfo **v, char ***states) {
         return client_refresh(ctl, v);
 }
 
-static int check_add_item(Table *t, TableLine *parent, const char *what, bool fresh, const char *reason) {
-        const TableCell cells[] = {
-                {what}, {fresh ? "fresh" : "stale", fresh ? COLOR_GREEN : COLOR_YELLOW}, {reason}};
+static int check_add_stale(Table *t, TableLine *parent, const char *what, const char *reason) {
+        const TableCell cells[] = {{what}, {"stale", COLOR_YELLOW}, {reason}};
         return table_add(t, parent, NULL, cells, NULL);
 }
 
@@ -50,7 +50,7 @@ static int check_add_items(Table *t, TableLine *parent, const VolumeInfo *v) {
                 if (c->fresh)
                         continue;
                 if (strprintf(&what, "cache %s%s%s", c->name, *c->instance ? " " : "", c->instance) < 0 ||
-                    check_add_item(t, parent, what, c->fresh, c->reason) < 0)
+                    check_add_stale(t, parent, what, c->reason) < 0)
                         return error_origin(-ENOMEM);
         }
         for (size_t i = 0; i < v->n_helpers; i++) {
@@ -59,7 +59,7 @@ static int check_add_items(Table *t, TableLine *parent, const VolumeInfo *v) {
                 if (h->fresh)
                         continue;
                 if (strprintf(&what, "helper %s (%s)", h->device, h->type) < 0 ||
-                    check_add_item(t, parent, what, h->fresh, h->reason) < 0)
+                    check_add_stale(t, parent, what, h->reason) < 0)
                         return error_origin(-ENOMEM);
         }
         return 0;
@@ -127,6 +127,7 @@ static bool check_any_is_stale(const VolumeInfoList *l, char *const *states) {
 }
 
 int verb_check(Ctl *ctl, char *const *volumes) {
+        assert(ctl && ctl->bus && volumes);
         _cleanup_(volume_info_list_freep) VolumeInfoList *l = NULL;
         _cleanup_strv_free_ char **states = NULL; /* the reply of each scan */
         int r = client_select(ctl, volumes, &l);
@@ -134,6 +135,7 @@ int verb_check(Ctl *ctl, char *const *volumes) {
                 r = check_scan(ctl, l->items + i, &states);
         if (r != EXIT_SUCCESS)
                 return r;
+        assert(strv_length(states) == l->n);
         if (check_print(ctl, l, states) < 0) {
                 (void) log_oom();
                 return BOOTKEEP_CTL_NO;

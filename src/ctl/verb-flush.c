@@ -23,6 +23,7 @@ static void flush_print_lines(char *const *busy) {
 }
 
 int verb_flush(Ctl *ctl, char *const *none) {
+        assert(ctl && ctl->bus && none && !*none);
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         _cleanup_strv_free_ char **busy = NULL;
         int r = waiting_call(&(const WaitingCall){ctl, "Flush", WAITING_FOR_BUSY}, &reply, "t",

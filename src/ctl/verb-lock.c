@@ -21,12 +21,12 @@ static void lock_release(Ctl *ctl, const VolumeInfo *v, int status) {
 }
 
 int verb_lock(Ctl *ctl, char *const *arguments) {
+        assert(ctl && ctl->bus && arguments[0] && arguments[1]);
         _cleanup_(volume_info_freep) VolumeInfo *v = NULL;
         _cleanup_free_ char *name = NULL, *lock = NULL;
         bool lost = false;
-        int r, status;
         /* by its permanent name: anything else that it is called may change while the command runs */
-        r = client_get(ctl, arguments[0], &v);
+        int r = client_get(ctl, arguments[0], &v);
         if (r != EXIT_SUCCESS)
                 return r;
         name = escape_print(v->name);
@@ -36,7 +36,7 @@ int verb_lock(Ctl *ctl, char *const *arguments) {
                          ctl->wait ? BOOTKEEP_LOCK_WAIT : 0U);
         if (r != EXIT_SUCCESS)
                 return r;
-        status = command_run(ctl, arguments + 1, lock, &lost);
+        int status = command_run(ctl, arguments + 1, lock, &lost);
         if (!lost)
                 lock_release(ctl, v, status);
         return status;

@@ -87,6 +87,7 @@ static void monitor_tell_daemon(Monitor *m, bool running) {
 
 /* Volumes without a manifest are not worth mentioning before they are mounted, unless they were named. */
 static void monitor_tell_volume(Monitor *m, Seen *s) {
+        assert(!s->told);
         s->told = true;
         if (m->ctl->quiet)
                 return;
@@ -227,6 +228,7 @@ static int monitor_on_changed(Monitor *m, Seen *s, sd_bus_message *signal) {
 }
 
 static int monitor_on_built(Monitor *m, Seen *s, sd_bus_message *signal) {
+        assert(s->info);
         const char *summary;
         int32_t status;
         int r = sd_bus_message_read(signal, "is", &status, &summary);
@@ -317,6 +319,7 @@ static int monitor_listen_to_people(Monitor *m) {
 }
 
 int verb_monitor(Ctl *ctl, char *const *volumes) {
+        assert(ctl && ctl->bus && volumes);
         _cleanup_(monitor_done) Monitor m = {.ctl = ctl};
         int r = 0;
         m.progress = progress_line_make("", ctl->json == JSON_OFF && ctl->width > 0);

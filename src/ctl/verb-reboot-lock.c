@@ -7,6 +7,7 @@
 #include "ctl/waiting.h"
 
 int verb_reboot_lock(Ctl *ctl, char *const *command) {
+        assert(ctl && ctl->bus && command && *command);
         bool lost;
         int r = waiting_call(&(const WaitingCall){ctl, "LockReboot", WAITING_FOR_BUSY}, NULL, "u",
                              ctl->wait ? BOOTKEEP_LOCK_WAIT : 0U);

@@ -51,6 +51,7 @@ static void rebuild_print_json(const Ctl *ctl, const VolumeInfoList *l) {
 
 /* One failure does not keep the others from being built; the exit status is that of the first. */
 int verb_rebuild(Ctl *ctl, char *const *volumes) {
+        assert(ctl && ctl->bus && volumes);
         _cleanup_(volume_info_list_freep) VolumeInfoList *l = NULL;
         bool named = *volumes;
         int r = client_select(ctl, volumes, &l), status = EXIT_SUCCESS;

@@ -35,6 +35,7 @@ static void status_print_json(const Ctl *ctl, const VolumeInfoList *l) {
 
 /* "3", "1/3 stale", or "-" if there are none. */
 static int status_describe_count(size_t stale, size_t n, char **ret) {
+        assert(stale <= n && ret);
         if (n == 0)
                 return strprintf(ret, "-");
         return stale > 0 ? strprintf(ret, "%zu/%zu stale", stale, n) : strprintf(ret, "%zu", n);
@@ -222,15 +223,14 @@ static int status_print_helpers(const Ctl *ctl, const VolumeInfo *v) {
 }
 
 static int status_print_details(const Ctl *ctl, const VolumeInfo *v) {
-        int r;
         status_print_block(ctl, v);
-        r = status_print_caches(ctl, v);
+        int r = status_print_caches(ctl, v);
         return r < 0 ? r : status_print_helpers(ctl, v);
 }
 
 static int status_print(const Ctl *ctl, const VolumeInfoList *l, bool details) {
+        assert(!details || l->n == 1);
         Pager pager = PAGER_NULL;
-        int r;
         if (ctl->json != JSON_OFF) {
                 status_print_json(ctl, l);
                 return 0;
@@ -241,12 +241,13 @@ static int status_print(const Ctl *ctl, const VolumeInfoList *l, bool details) {
         }
         if (ctl->pager && ctl->width > 0)
                 pager_open(&pager);
-        r = details ? status_print_details(ctl, l->items[0]) : status_print_table(ctl, l);
+        int r = details ? status_print_details(ctl, l->items[0]) : status_print_table(ctl, l);
         pager_done(&pager);
         return r;
 }
 
 int verb_status(Ctl *ctl, char *const *volumes) {
+        assert(ctl && ctl->bus && volumes);
         _cleanup_(volume_info_list_freep) VolumeInfoList *l = NULL;
         bool details = *volumes;
         int r = details ? client_select(ctl, volumes, &l) : client_list(ctl, &l);

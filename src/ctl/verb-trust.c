@@ -6,6 +6,7 @@
 #include "ctl/client.h"
 
 static int trust_call(Ctl *ctl, const char *volume, const char *method, const char *said) {
+        assert(ctl && ctl->bus && volume);
         _cleanup_free_ char *argument = client_volume_argument(volume), *name = escape_print(volume);
         if (!argument || !name)
                 return client_complain_errno(-ENOMEM);

@@ -26,6 +26,7 @@ static int become_umount(char *what) {
 }
 
 int verb_unmount(Ctl *ctl, char *const *volumes) {
+        assert(ctl && ctl->bus && volumes[0] && !volumes[1]);
         _cleanup_(volume_info_freep) VolumeInfo *v = NULL;
         _cleanup_free_ char *what = NULL;
         int r = client_get(ctl, volumes[0], &v);

@@ -44,6 +44,7 @@ static void *member_of(const VolumeInfo *v, size_t i) {
 }
 
 static void clear_caches(VolumeInfo *v) {
+        assert(v->caches || v->n_caches == 0);
         for (size_t i = 0; i < v->n_caches; i++) {
                 free(v->caches[i].name);
                 free(v->caches[i].instance);
@@ -55,6 +56,7 @@ static void clear_caches(VolumeInfo *v) {
 }
 
 static void clear_helpers(VolumeInfo *v) {
+        assert(v->helpers || v->n_helpers == 0);
         for (size_t i = 0; i < v->n_helpers; i++) {
                 free(v->helpers[i].device);
                 free(v->helpers[i].type);
@@ -122,6 +124,7 @@ static int read_plain(VolumeInfo *v, size_t i, sd_bus_message *m) {
 }
 
 static int add_cache(VolumeInfo *v, const char *name, const char *instance, bool fresh, const char *reason) {
+        assert(v && name && instance && reason);
         if (grow(v->caches, v->n_caches) < 0)
                 return error_origin(-ENOMEM);
         VolumeInfoCache *c = v->caches + v->n_caches++;
@@ -131,9 +134,9 @@ static int add_cache(VolumeInfo *v, const char *name, const char *instance, bool
 
 static int read_caches(VolumeInfo *v, sd_bus_message *m) {
         const char *name, *instance, *reason;
-        int fresh, r;
+        int fresh;
         clear_caches(v);
-        r = sd_bus_message_enter_container(m, SD_BUS_TYPE_VARIANT, "a(ssbs)");
+        int r = sd_bus_message_enter_container(m, SD_BUS_TYPE_VARIANT, "a(ssbs)");
         if (r < 0)
                 return r;
         r = sd_bus_message_enter_container(m, SD_BUS_TYPE_ARRAY, "(ssbs)");
@@ -151,6 +154,7 @@ static int read_caches(VolumeInfo *v, sd_bus_message *m) {
 }
 
 static int add_helper(VolumeInfo *v, const char *const s[static 4], bool fresh) {
+        assert(v && s[0] && s[1] && s[2] && s[3]);
         if (grow(v->helpers, v->n_helpers) < 0)
                 return error_origin(-ENOMEM);
         VolumeInfoHelper *h = v->helpers + v->n_helpers++;
@@ -160,9 +164,9 @@ static int add_helper(VolumeInfo *v, const char *const s[static 4], bool fresh) 
 
 static int read_helpers(VolumeInfo *v, sd_bus_message *m) {
         const char *s[4]; /* device, type, partuuid, reason */
-        int fresh, r;
+        int fresh;
         clear_helpers(v);
-        r = sd_bus_message_enter_container(m, SD_BUS_TYPE_VARIANT, "a(sssbs)");
+        int r = sd_bus_message_enter_container(m, SD_BUS_TYPE_VARIANT, "a(sssbs)");
         if (r < 0)
                 return r;
         r = sd_bus_message_enter_container(m, SD_BUS_TYPE_ARRAY, "(sssbs)");

@@ -129,6 +129,7 @@ static int waiting_watch_properties(Waiting *w) {
 }
 
 static int waiting_wait(Waiting *w) {
+        assert(w->call);
         waiting_say(w);
         while (!w->reply) {
                 int r = sd_bus_process(w->asked->ctl->bus, NULL);
@@ -150,6 +151,7 @@ static int waiting_send(Waiting *w, const char *types, va_list ap) {
 
 /* The exit status for the reply. */
 static int waiting_finish(Waiting *w, sd_bus_message **ret) {
+        assert(w->reply);
         const VolumeInfo *v = w->asked->volume;
         const sd_bus_error *error = sd_bus_message_get_error(w->reply);
         if (error && w->asked->complain)

@@ -81,6 +81,7 @@ static KnownFile *search_find_known(const Search *s, const char *path) {
 /* CHANGES is a set of Change. STX is that of the present file, NULL if there is none. */
 static int search_note(Search *s, Difference difference, const char *path, unsigned changes,
                        const struct statx *stx) {
+        assert(difference != DIFFERENCE_NONE && path);
         if (s->first.difference != DIFFERENCE_NONE && strcmp(s->first.path, path) <= 0)
                 return 0;
         s->first.difference = DIFFERENCE_NONE;
@@ -159,6 +160,7 @@ static int explain_by_stamp(const Subject *subject, const Stamp *stamp, Freshnes
 }
 
 int explain_difference(const Subject *subject, Freshness *f) {
+        assert(subject && f && f->difference == DIFFERENCE_NONE);
         _cleanup_(stamp_freep) Stamp *stamp = NULL;
         int r = subject_read_whole(subject, &stamp);
         if (r >= 0)

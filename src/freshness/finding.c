@@ -34,6 +34,7 @@ int finding_note(Freshness *f, Difference difference, const char *path, const ch
 }
 
 int finding_note_absence(Freshness *f, int root, Difference difference, const char *path) {
+        assert(difference == DIFFERENCE_MISSING || difference == DIFFERENCE_GONE);
         _cleanup_free_ char *detail = NULL;
         struct statx_timestamp when = {};
         int r = since_absence(root, path, &when);

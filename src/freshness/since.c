@@ -8,6 +8,7 @@
 #include "tree/walk.h"
 
 int since_absence(int root, const char *path, struct statx_timestamp *ret) {
+        assert(root >= 0 && path && ret);
         _cleanup_free_ char *above = strdup(path);
         if (!above)
                 return error_origin(-ENOMEM);

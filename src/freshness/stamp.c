@@ -90,6 +90,7 @@ int stamp_add_file(Stamp *s, const char *format, ...) {
 }
 
 const char *stamp_next(const Stamp *s, const char *key, size_t *i) {
+        assert(s && key && i);
         while (*i < s->n_lines) {
                 const StampLine *line = &s->lines[(*i)++];
                 if (streq(line->key, key))
@@ -296,6 +297,7 @@ int stamp_write(int dirfd, const char *name, const Stamp *s) {
 }
 
 int stamp_name(const char *name, const char *instance, char **ret) {
+        assert(name && *name && ret);
         _cleanup_free_ char *escaped = instance ? escape_word(instance) : strdup(""), *whole = NULL;
         if (!escaped)
                 return error_origin(-ENOMEM);

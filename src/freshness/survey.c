@@ -16,6 +16,7 @@ int survey_start(Survey *s, const FreshnessContext *context, const Arm *arm, con
 }
 
 void survey_hash_entry(Survey *s, const WalkEntry *entry) {
+        assert(s->hasher && s->context);
         fingerprint_add(s->hasher, entry, s->context->trust_ctime);
 }
 

@@ -80,6 +80,7 @@ int entry_pad(char **text, size_t *size) {
 }
 
 int entry_sibling(const char *path, const char *suffix, char **ret) {
+        assert(path && path[0] == '/' && suffix && ret);
         const char *name = path_last(path), *dot = strrchr(name, '.');
         if (!dot || dot == name)
                 dot = name + strlen(name);

@@ -105,7 +105,7 @@ static int view_file(const Look *l, const WantedFile *f, const CarriedFile *vouc
 }
 
 int look_at_wanted(const Look *l, const WantedSet *wanted, HelperView **ret, char **reterr) {
-        assert(wanted_set_is_named(wanted));
+        assert(l->root >= 0 && l->record && wanted_set_is_named(wanted) && ret);
         _cleanup_(name_map_done) NameMap carried = NAME_MAP_NULL;
         _cleanup_free_ HelperView *views = calloc(wanted->n + 1, sizeof(*views));
         bool vouches = !l->record->intent && !l->read_all;
@@ -152,6 +152,7 @@ static int add_seen_entry(int root, const CarriedFile *carried, SeenSet *set) {
 }
 
 int look_at_entries(const Look *l, SeenSet *ret) {
+        assert(l->root >= 0 && l->record && ret);
         _cleanup_(seen_set_done) SeenSet set = {};
         for (size_t i = 0; i < l->record->carried.n; i++) {
                 const CarriedFile *carried = &l->record->carried.items[i];
@@ -185,6 +186,7 @@ static int kept_file_stands(int root, const KeptFile *f) {
 }
 
 int look_at_kept(int root, HelperRecord *record) {
+        assert(root >= 0 && record);
         _cleanup_(strv_builder_done) StrvBuilder ours = {};
         _cleanup_free_ bool *stand = calloc(record->kept.n + 1, sizeof(*stand));
         if (!stand)
@@ -247,6 +249,7 @@ int look_at_ours(const Look *l, const WantedSet *wanted, SeenSet *ret) {
 }
 
 int look_at_space(int root, uint64_t *ret_block, uint64_t *ret_available) {
+        assert(root >= 0 && ret_block && ret_available);
         struct statvfs st;
         if (fstatvfs(root, &st) < 0)
                 return error_origin(-errno);

@@ -80,6 +80,7 @@ static int open_private_root(const Helper *helper, int *ret, char **reterr) {
 }
 
 int privatemount_open(const Helper *helper, PrivateMount *ret, char **reterr) {
+        assert(helper->node && ret && ret->root < 0 && ret->device < 0);
         _cleanup_(privatemount_done) PrivateMount p = PRIVATE_MOUNT_NULL;
         struct stat st;
         if (!helper->fs_type)

@@ -96,6 +96,7 @@ int sysfs_follow(const char *directory, const char *name, char **ret) {
 }
 
 int sysfs_device_name(const char *directory, char **ret) {
+        assert(directory && ret);
         char *name = strdup(path_last(directory));
         if (!name)
                 return error_origin(-ENOMEM);

@@ -142,6 +142,7 @@ static int planner_find_instances(Planner *p, Pattern *pattern) {
 }
 
 int planner_match(Planner *p, unsigned line, const char *each, Matches *ret) {
+        assert(p->plan && ret);
         for (size_t i = 0; i < p->n_matches; i++)
                 if (streq_ptr(p->matches[i].each, each)) {
                         *ret = p->matches[i];

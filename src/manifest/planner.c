@@ -17,6 +17,7 @@ int planner_could_not_look(Planner *p, int r, unsigned line, const char *path) {
 
 int planner_expand(Planner *p, const PathUse *use, const char *template,
                    char buffer[static TEMPLATE_PATH_MAX + 1]) {
+        assert(p->plan && use && template);
         int r = template_expand(template, use->instance, p->plan->machine_id, buffer);
         if (r == -ENAMETOOLONG)
                 return planner_refuse(p, use->line, "\"%.100s\" is longer than %u bytes for %s", template,

@@ -10,6 +10,7 @@
 #define CIRCLE_SHOWN_MAX 8U
 
 int refusal(char **reterr, const char *file, unsigned line, const char *format, ...) {
+        assert(reterr && file && format);
         _cleanup_free_ char *why = NULL, *text = NULL;
         va_list ap;
         va_start(ap, format);

@@ -12,6 +12,7 @@
 #define MACHINE_ID_BYTES 32U
 
 const char *template_problem(const char *s) {
+        assert(s);
         if (s[0] != '/')
                 return "a path must begin with /";
         if (strlen(s) > TEMPLATE_PATH_MAX)
@@ -30,6 +31,7 @@ const char *template_problem(const char *s) {
 }
 
 bool template_uses(const char *s, char which) {
+        assert(s && which);
         for (; (s = strchr(s, '%')) && s[1]; s += 2)
                 if (s[1] == which)
                         return true;

@@ -59,6 +59,7 @@ int ending_say(const Ending *e, int status, const char *reason) {
 }
 
 int ending_say_error(const Ending *e, const char *format, ...) {
+        assert(e && e->watcher && format);
         _cleanup_free_ char *reason = NULL;
         va_list ap;
         va_start(ap, format);

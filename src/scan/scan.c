@@ -128,6 +128,7 @@ static int scan_print_places(const Scan *s) {
 
 /* Lock files last: whatever a package manager changed that was seen above, it had locked before. */
 static int scan_compare(Scan *s, const Arm *arm) {
+        assert(s->manifest && s->definitions && s->plan);
         const Ending ending = scan_ending(s);
         const FreshnessContext context = {
                 .root = s->root,
@@ -163,6 +164,7 @@ static int scan_load_definitions(Scan *s) {
 }
 
 static int scan_volume(Scan *s) {
+        assert(s->root && !s->manifest && !s->plan);
         const Arm arm = {.arm = watcher_arm, .userdata = &s->watcher};
         const Walk walk = {.root = s->root->fd, .arm = &arm};
         _cleanup_free_ char *reason = NULL;
@@ -185,6 +187,7 @@ static int scan_volume(Scan *s) {
 
 /* Opens what only root can open. */
 static int scan_open(Scan *s) {
+        assert(!s->root && s->lock_files.n == 0);
         const ScanOptions *o = s->options;
         int r = root_open(o->mountpoint, o->mount_id, &s->root);
         const Ending ending = scan_ending(s);

@@ -46,6 +46,7 @@ static const uint32_t masks[] = {
 };
 
 void watcher_init(Watcher *w, int inotify_fd) {
+        assert(w);
         *w = (Watcher){.inotify_fd = inotify_fd};
 }
 

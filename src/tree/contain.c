@@ -113,6 +113,7 @@ int contain_make_directory(int root, const char *path, mode_t mode, int *ret_dir
 
 /* Splits PATH into its directory and its last part. */
 static int split_last_part(const char *path, char **ret_parent, char **ret_name) {
+        assert(path && ret_parent && ret_name);
         if (!contain_path_is_valid(path) || streq(path, "/"))
                 return error_origin(-EINVAL);
         const char *last = strrchr(path, '/');
@@ -208,6 +209,7 @@ int contain_read_file(int root, const char *path, size_t max, char **ret, size_t
 }
 
 bool contain_path_is_valid(const char *path) {
+        assert(path);
         if (path[0] != '/' || strlen(path) > PATH_BYTES_MAX)
                 return false;
         if (streq(path, "/"))

@@ -165,12 +165,14 @@ int fingerprint_content(int fd, bool (*stop)(void *userdata), void *userdata, Fi
 }
 
 char *fingerprint_to_hex(const Fingerprint *f, char buffer[static FINGERPRINT_HEX_MAX]) {
+        assert(f);
         for (size_t i = 0; i < sizeof(f->bytes); i++)
                 (void) snprintf(buffer + 2 * i, 3, "%02x", f->bytes[i]);
         return buffer;
 }
 
 int fingerprint_from_hex(const char *s, Fingerprint *ret) {
+        assert(s && ret);
         Fingerprint f;
         if (strlen(s) != FINGERPRINT_HEX_MAX - 1)
                 return error_origin(-EINVAL);
@@ -185,5 +187,6 @@ int fingerprint_from_hex(const char *s, Fingerprint *ret) {
 }
 
 bool fingerprint_equal(const Fingerprint *a, const Fingerprint *b) {
+        assert(a && b);
         return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }

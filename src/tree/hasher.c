@@ -31,6 +31,7 @@ void hasher_update(Hasher *h, const void *data, size_t size) {
 }
 
 void hasher_update_string(Hasher *h, const char *s) {
+        assert(s);
         hasher_update(h, s, strlen(s) + 1);
 }
 

@@ -49,6 +49,7 @@ static int umount_parse_options(int argc, char **argv, UmountOptions *o) {
                 log_error("Expected exactly one directory or device, see --help");
                 return error_origin(-EINVAL);
         }
+        assert(!o->target);
         o->target = argv[optind];
         return 1;
 }
@@ -62,6 +63,7 @@ static bool in_other_namespace(const UmountOptions *o) {
 }
 
 static int context_configure(struct libmnt_context *c, const UmountOptions *o) {
+        assert(c && o->target);
         int r = mnt_context_disable_helpers(c, true); /* or we would be run again */
         if (r == 0)
                 r = mnt_context_enable_force(c, o->force);

@@ -12,6 +12,7 @@
 
 /* Only a running daemon that refuses may keep a volume mounted. */
 static bool error_is_refusal(const sd_bus_error *e) {
+        assert(e);
         static const char *const others[] = {
                 BOOTKEEP_ERROR_NO_SUCH_VOLUME, /* the daemon does not know it */
                 SD_BUS_ERROR_SERVICE_UNKNOWN,  SD_BUS_ERROR_NAME_HAS_NO_OWNER,
@@ -40,11 +41,13 @@ static int prepare_append_volume(sd_bus_message *m, const char *target) {
                 r = mount_entry_volume_name(&e, &name);
         if (!name)
                 return r < 0 ? r : error_origin(-ENOENT);
+        assert(e.node);
         r = sd_bus_message_append(m, "s", name);
         return r == -EINVAL ? sd_bus_message_append(m, "s", e.node) : r;
 }
 
 static int prepare_call(sd_bus *bus, const char *target, sd_bus_error *error) {
+        assert(bus && error && !sd_bus_error_is_set(error));
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r = sd_bus_message_new_method_call(bus, &m, BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH,
                                                BOOTKEEP_MANAGER_INTERFACE, "PrepareUnmount");
@@ -56,6 +59,7 @@ static int prepare_call(sd_bus *bus, const char *target, sd_bus_error *error) {
 }
 
 int prepare_volume(const char *target, char **ret_why) {
+        assert(target && *target && ret_why && !*ret_why);
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         int r = sd_bus_open_system(&bus);
@@ -68,6 +72,7 @@ int prepare_volume(const char *target, char **ret_why) {
                           isempty(error.message) ? strerror(-r) : error.message);
                 return 0;
         }
+        assert(r < 0);
         *ret_why = strdup(isempty(error.message) ? strempty(error.name) : error.message);
         return error_origin(-EBUSY);
 }

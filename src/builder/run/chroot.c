@@ -87,6 +87,7 @@ static int enter(int tree, const char **ret_what) {
 }
 
 int chroot_enter(int root, const char **ret_what) {
+        assert(root >= 0 && ret_what);
         int fds[ELEMENTSOF(parts)];
         _cleanup_close_ int tree = -EBADF;
         *ret_what = "clone of the volume's mount";

@@ -18,6 +18,7 @@ static unsigned kill_children(pid_t *ret_first) {
                 word[size - 1] = 0; /* each is followed by a space */
                 if (parse_unsigned(word, &pid) < 0)
                         break;
+                assert(pid > 1 && pid <= INT32_MAX); /* anything else would mean a group, or init */
                 (void) kill((pid_t) pid, SIGKILL);
                 if (n++ == 0)
                         *ret_first = (pid_t) pid;

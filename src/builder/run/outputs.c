@@ -95,6 +95,7 @@ static int expand_outputs(const FreshnessContext *c, const PlanCache *cache, cha
 }
 
 int outputs_prepare(const FreshnessContext *c, const PlanCache *cache, Outputs *ret, char **reterr) {
+        assert(c && cache && ret && !ret->paths);
         _cleanup_(outputs_done) Outputs o = OUTPUTS_NULL;
         int r = expand_outputs(c, cache, &o.paths);
         if (r < 0)
@@ -148,6 +149,7 @@ static int settle_output(int root, const char *path, const Fingerprint *before, 
 }
 
 int outputs_settle(const FreshnessContext *c, const Outputs *o, char **reterr) {
+        assert(c && (o->before || !o->paths));
         for (size_t i = 0; o->paths && o->paths[i]; i++) {
                 int r = settle_output(c->root->fd, o->paths[i], &o->before[i], reterr);
                 if (r < 0)

@@ -51,6 +51,7 @@ static void advance_phase(Runner *runner) {
                 [PHASE_KILLING] = 0,
                 [PHASE_LOST] = 0,
         };
+        assert((size_t) runner->phase < ELEMENTSOF(signals));
         if (signals[runner->phase] != 0)
                 kill_group(runner, signals[runner->phase]);
         if (runner->phase != PHASE_LOST)
@@ -185,6 +186,7 @@ static int follow_to_end(Runner *runner, RunnerOutcome *ret, char **ret_reason) 
         int r = wait_until_end(runner);
         if (r < 0)
                 kill_group(runner, SIGKILL);
+        assert(runner->spawn.pidfd >= 0 && runner->spawn.output_fd >= 0);
         if (runner->phase != PHASE_LOST)
                 (void) waitid(P_PIDFD, (id_t) runner->spawn.pidfd, &info, WEXITED);
         reap_descendants(runner);

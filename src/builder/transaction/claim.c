@@ -7,6 +7,7 @@
 #include "base/error.h"
 
 int claim_init(Claim *c, const HelperRecord *record) {
+        assert(record && !c->carried.tree && !c->kept.tree && !c->ours.tree);
         if (carried_set_map(&record->carried, &c->carried) < 0 || kept_set_map(&record->kept, &c->kept) < 0 ||
             name_map_put_all(&c->ours, record->ours) < 0)
                 return error_origin(-ENOMEM);

@@ -38,6 +38,7 @@ static int sweep_beside(Sweep *s, const char *path) {
 /* Also those for files that nobody wants any more, which the record of its intent lists as ours. */
 int directories_sweep(int root, const HelperRecord *record, const WantedSet *wanted, Progress *progress,
                       char **reterr) {
+        assert(root >= 0 && record && wanted_set_is_named(wanted));
         _cleanup_(sweep_done) Sweep s = {
                 .root = root,
                 .swept = NAME_MAP_EXACT,
@@ -107,6 +108,7 @@ int directories_missing(int root, const WantedSet *wanted, const HelperView *vie
 }
 
 int directories_standing(int root, char *const *paths, StrvBuilder *v) {
+        assert(root >= 0 && v);
         for (; paths && *paths; paths++) {
                 _cleanup_close_ int fd = -EBADF;
                 int r = contain_open_nolinks(root, *paths, O_PATH | O_DIRECTORY, 0, &fd);
@@ -118,6 +120,7 @@ int directories_standing(int root, char *const *paths, StrvBuilder *v) {
 
 /* Inner ones come after outer ones in the list, so from its end. */
 void directories_remove(int root, char *const *paths) {
+        assert(root >= 0);
         for (size_t i = strv_length(paths); i > 0; i--)
                 (void) publish_remove_directory(root, paths[i - 1]);
 }

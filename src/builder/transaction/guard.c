@@ -33,6 +33,7 @@ static int compare_sets(const CarriedSet *old, const WantedSet *new, Comparison 
 }
 
 int guard_helper(const HelperPlanInput *in, char **reterr) {
+        assert(in->record && wanted_set_is_named(in->wanted));
         const CarriedSet *old = &in->record->carried;
         Comparison c = {};
         if (in->force)
@@ -40,6 +41,7 @@ int guard_helper(const HelperPlanInput *in, char **reterr) {
         int r = compare_sets(old, in->wanted, &c);
         if (r < 0)
                 return r;
+        assert(c.lost <= old->n && c.gained <= in->wanted->n);
         if (c.had[ROLE_ENTRY] > 0 && c.has[ROLE_ENTRY] == 0)
                 return failure(reterr, -EPERM,
                                "would be left without a boot entry (use --force if this is intended)");

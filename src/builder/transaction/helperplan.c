@@ -2,6 +2,7 @@
 #include "builder/transaction/helperplan.h"
 
 void helper_plan_clear_steps(HelperPlan *p) {
+        assert(p->steps || p->n_steps == 0);
         for (size_t i = 0; i < p->n_steps; i++)
                 free(p->steps[i].beside);
         free(p->steps);

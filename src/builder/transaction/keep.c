@@ -142,6 +142,7 @@ static int keep_what_was_booted(PlanDraft *d) {
 }
 
 int keep_booted_set(PlanDraft *d) {
+        assert(d->in->running && d->plan->kept.n == 0);
         int r = keep_what_is_kept(d);
         return r < 0 ? r : keep_what_was_booted(d);
 }

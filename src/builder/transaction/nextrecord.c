@@ -113,6 +113,7 @@ static int add_step_names(StrvBuilder *ours, const HelperPlan *plan) {
 
 int next_record_intent(const HelperRecord *old, const HelperPlan *plan, char *const *directories,
                        HelperRecord *ret) {
+        assert(old && plan && ret);
         _cleanup_(helper_record_done) HelperRecord intent = {.intent = true};
         _cleanup_(strv_builder_done) StrvBuilder ours = {};
         int r = copy_text(&intent.filesystem, old->filesystem);
@@ -124,6 +125,7 @@ int next_record_intent(const HelperRecord *old, const HelperPlan *plan, char *co
             add_step_names(&ours, plan) < 0 || finish_ours(&ours, &intent.ours) < 0 ||
             join_made(old->made, directories, &intent.made) < 0)
                 return error_origin(-ENOMEM);
+        assert(intent.carried.n == old->carried.n && intent.kept.n == plan->kept.n);
         *ret = intent;
         intent = HELPER_RECORD_NULL;
         return 0;

@@ -115,6 +115,7 @@ static bool any_is_blocked(const HelperPlanInput *in) {
 }
 
 int obstacles_drop(PlanDraft *d, char **reterr) {
+        assert(d->plan->n_steps == 0 && d->drop.n == 0);
         if (!any_is_blocked(d->in))
                 return 0;
         _cleanup_free_ bool *cleared = calloc(d->in->wanted->n, sizeof(*cleared));

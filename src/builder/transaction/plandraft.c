@@ -4,6 +4,7 @@
 #include "base/error.h"
 
 int plandraft_init(PlanDraft *d, const HelperPlanInput *in, HelperPlan *plan) {
+        assert(in && plan && plan->n_steps == 0);
         *d = (PlanDraft){.in = in, .plan = plan};
         return wanted_set_map(in->wanted, &d->wanted);
 }
@@ -29,6 +30,7 @@ bool plandraft_drops(const PlanDraft *d, const char *path) {
 }
 
 int plandraft_drop(PlanDraft *d, const char *path) {
+        assert(!plandraft_drops(d, path));
         if (strv_builder_extend(&d->drop, path) < 0)
                 return error_origin(-ENOMEM);
         const char *name = d->drop.items[d->drop.n - 1];

@@ -65,6 +65,7 @@ static int fill_and_sync(int fd, const Filling *filling) {
 }
 
 static int stage_filled(int root, const char *path, const Filling *filling, char **ret_temporary) {
+        assert(root >= 0 && path[0] == '/' && filling->fill && ret_temporary);
         _cleanup_close_ int dirfd = -EBADF, fd = -EBADF;
         _cleanup_free_ char *name = NULL, *whole = NULL;
         char temporary[TEMPORARY_SIZE];
@@ -95,6 +96,7 @@ static int fill_with_text(int fd, void *userdata) {
 }
 
 int publish_stage_text(int root, const char *path, const char *text, size_t size, char **ret_temporary) {
+        assert(text || size == 0);
         FillText t = {.text = text, .size = size};
         return stage_filled(root, path, &(Filling){fill_with_text, &t}, ret_temporary);
 }
@@ -140,6 +142,7 @@ static int fill_with_copy(int fd, void *userdata) {
 
 int publish_stage_file(int root, const char *path, const PublishSource *source, Fingerprint *ret_content,
                        char **ret_temporary) {
+        assert(source && source->fd >= 0 && ret_content);
         FillCopy c = {.source = source};
         int r = stage_filled(root, path, &(Filling){fill_with_copy, &c}, ret_temporary);
         if (r >= 0)
@@ -172,6 +175,7 @@ static int hold_file(int dirfd, const char *name, int *ret_fd) {
  * staged name must be gone before that, or two names share clusters, and fsck takes them from one of the two.
  * If none is replaced, the name would lead to an empty file until then. */
 int publish_rename(int root, const char *temporary, const char *path) {
+        assert(root >= 0 && strrchr(temporary, '/') - temporary == strrchr(path, '/') - path);
         _cleanup_close_ int dirfd = -EBADF, fd = -EBADF, replaced = -EBADF;
         _cleanup_free_ char *name = NULL;
         const char *staged = strrchr(temporary, '/') + 1;
@@ -294,5 +298,6 @@ int publish_sweep(int root, const char *path) {
 }
 
 int publish_flush(int device) {
+        assert(device >= 0);
         return fsync_fd(device);
 }

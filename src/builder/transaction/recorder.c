@@ -28,6 +28,7 @@ static bool is_no_record(int r) {
 }
 
 int recorder_read(const Recorder *recorder, const Helper *helper, HelperRecord *ret, char **reterr) {
+        assert(recorder->stamps >= 0 && recorder->name && helper && ret);
         _cleanup_(stamp_freep) Stamp *stamp = NULL;
         _cleanup_(helper_record_done) HelperRecord record = HELPER_RECORD_NULL;
         int r = stamp_read(recorder->stamps, recorder->name, NULL, &stamp);
@@ -45,6 +46,7 @@ int recorder_read(const Recorder *recorder, const Helper *helper, HelperRecord *
 }
 
 int recorder_write(const Recorder *recorder, const HelperRecord *record, Stamp *stamp, char **reterr) {
+        assert(recorder->stamps >= 0 && recorder->name && record && stamp);
         int r = record_lines_add(record, stamp);
         if (r >= 0)
                 r = stamp_write(recorder->stamps, recorder->name, stamp);

@@ -165,6 +165,7 @@ static int add_carried(Stamp *stamp, const CarriedFile *f) {
 }
 
 static int add_kept(Stamp *stamp, const KeptFile *f) {
+        assert(!f->text); /* it has been written, or it would not be recorded */
         char hex[FINGERPRINT_HEX_MAX];
         _cleanup_free_ char *path = escape_word(f->path), *boot = escape_word(f->boot);
         if (!path || !boot)
@@ -174,6 +175,7 @@ static int add_kept(Stamp *stamp, const KeptFile *f) {
 }
 
 int record_lines_add(const HelperRecord *record, Stamp *stamp) {
+        assert(record && stamp);
         int r = record->intent ? stamp_add(stamp, "state", "intent") : 0;
         if (r >= 0 && record->filesystem)
                 r = add_word(stamp, "filesystem", record->filesystem);

@@ -41,6 +41,7 @@ static int remove_ours(PlanDraft *d) {
 }
 
 int removal_plan(PlanDraft *d) {
+        assert(d->remove.n == 0);
         int r = remove_carried(d, true);
         if (r >= 0)
                 r = remove_kept(d, true);

@@ -123,5 +123,6 @@ int room_make(PlanDraft *d, char **reterr) {
         if (plan->needed > available)
                 return failure(reterr, -ENOSPC, "%s needed, %s free", bytes_to_text(whole, needed),
                                bytes_to_text(available, free_text));
+        assert(available >= d->in->available);
         return 0;
 }

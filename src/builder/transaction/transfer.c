@@ -20,12 +20,9 @@ int transfer_init(Transfer *t) {
 }
 
 void transfer_done(Transfer *t) {
-        for (size_t i = 0; t->plan && i < t->plan->n_steps; i++) {
-                if (t->staged)
-                        free(t->staged[i]);
-                if (t->beside)
-                        free(t->beside[i]);
-        }
+        /* what was staged has been renamed or discarded */
+        for (size_t i = 0; t->staged && t->beside && i < t->plan->n_steps; i++)
+                assert(!t->staged[i] && !t->beside[i]);
         free(t->staged);
         free(t->beside);
         free(t->failed);
@@ -106,6 +103,7 @@ static int forgive_misc(Transfer *t, size_t i, int r, char **reterr) {
 }
 
 int transfer_stage(Transfer *t, char **reterr) {
+        assert(t->staged && t->beside && t->failed);
         for (size_t i = 0; i < t->plan->n_steps; i++) {
                 int r = interrupt_check(t->interrupt) ? error_origin(-EINTR) : stage_step(t, i, reterr);
                 if (r < 0)
@@ -117,6 +115,7 @@ int transfer_stage(Transfer *t, char **reterr) {
 }
 
 static int rename_staged(Transfer *t, char **temporary, const char *path) {
+        assert(*temporary);
         int r = publish_rename(t->mount->root, *temporary, path);
         if (r < 0)
                 return r;
@@ -167,6 +166,7 @@ static bool wants_flush(const HelperStep *s) {
 }
 
 int transfer_switch(Transfer *t, char **reterr) {
+        assert(t->staged && t->beside && t->failed);
         for (size_t i = 0; i < t->plan->n_steps; i++) {
                 const HelperStep *s = &t->plan->steps[i];
                 if (t->failed[i])

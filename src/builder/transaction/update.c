@@ -241,6 +241,7 @@ static void count_steps(Update *u, const Transfer *t) {
 
 /* Misc files that could not be written, or for which there was no room. */
 static int note_failed(Update *u, const Transfer *t) {
+        assert(!u->failed);
         u->failed = calloc(u->wanted.n + 1, sizeof(*u->failed));
         if (!u->failed)
                 return error_origin(-ENOMEM);
