@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* lock-client rounds|vanish|line VOLUME N: what locks cost a client, next to what the bus alone costs it;
+/* lock-client rounds|vanish|line VOLUME N: what locks cost a client, compared with the bus alone;
  * both are measured alternately in one run. Prints "NAME VALUE" lines for bench/lock. On the bus it is an
  * ordinary client: it knows nothing of the daemon but the installed header. */
 

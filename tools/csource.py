@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""C source as tokens and functions, for the tools that reason about it. No parser: it knows brackets, statements and
-the habits of this tree, and nothing of types."""
+"""C source as tokens and functions, for the tools that analyse it. Not a parser: it knows brackets, statements and the
+habits of this tree, but nothing about types."""
 
 import bisect
 import re

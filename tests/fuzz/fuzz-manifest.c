@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A manifest is what a stranger writes: whatever the bytes, the parser answers, with a manifest or a reason.
- */
+/* Strangers write manifests: whatever the bytes, the parser returns a manifest or a reason. */
 
 #include "manifest/manifest.h"
 

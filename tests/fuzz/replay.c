@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Runs a fuzzer over its corpus where there is no libFuzzer: what was once found stays tested by every
- * compiler. Arguments are folders; one line of TAP for each file in them. */
+/* Runs a fuzzer over its corpus without libFuzzer, so that every compiler tests what was ever found. The
+ * arguments are folders; prints one line of TAP for each file in them. */
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* cost COMMAND [ARGUMENT]...: runs it, prints `CPU-USEC MAXRSS-KIB` as the last line on stderr, and exits as
- * it did. It must be small itself: the kernel counts the memory that the parent had at the fork as that of
- * the child. */
+ * it did. It must be small itself: the kernel counts the memory that the parent had when it forked as
+ * that of the child. */
 
 #include <errno.h>
 #include <stdio.h>

@@ -54,7 +54,7 @@ def every_helper_carries_everything(world):
 
 
 @test
-def what_an_entry_names_lies_under_a_name_of_its_content(world):
+def files_that_an_entry_names_are_named_after_their_content(world):
     volume = built(world)
     files = volume.disk.esp[0].files()
     entry = files[ENTRY].decode()
@@ -83,7 +83,7 @@ def only_what_changed_is_written(world):
 
 
 @test
-def the_old_set_is_removed_and_what_is_not_ours_stays(world):
+def the_old_set_is_removed_and_files_of_others_stay(world):
     volume = built(world)
     esp = volume.disk.esp[0]
     esp.shell("mkdir -p EFI/Vendor && echo firmware >EFI/Vendor/fw.bin && echo mine >loader/entries/mine.conf"
@@ -94,7 +94,7 @@ def the_old_set_is_removed_and_what_is_not_ours_stays(world):
     files = esp.files()
     assert not old & set(files), "the old initrd is still there"
     for path in ("/EFI/Vendor/fw.bin", "/loader/entries/mine.conf", f"/{MACHINE_ID}/{KERNEL}/note"):
-        assert path in files, f"{path} was removed, and was not ours"
+        assert path in files, f"{path} was removed although it was not ours"
 
 
 @test
@@ -139,7 +139,7 @@ def a_chroot_builder_runs_inside_the_volume(world):
 
 
 @test
-def a_chroot_builder_that_is_not_there_is_named(world):
+def a_missing_chroot_builder_is_named(world):
     """Nor is anything else that a builder's root usually contains, such as /dev."""
     volume = world.volume()
     volume.definition("pack", Exec="/usr/bin/pack %i %o", Root="chroot")
@@ -156,7 +156,7 @@ def force_builds_everything_again(world):
 
 
 @test
-def caches_only_leaves_the_helpers(world):
+def caches_only_leaves_the_helpers_alone(world):
     volume = world.volume()
     result = world.programs.build(volume, "--caches-only").expect(SUCCESS)
     assert volume.exists(OUTPUT) and not result.all("UPDATED")
@@ -215,7 +215,7 @@ def a_file_of_a_copied_tree_becomes_a_directory_and_the_reverse(world):
 
 
 @test
-def what_boots_is_not_removed_for_what_comes_in_its_place_but_by_force(world):
+def files_that_boot_make_way_for_others_only_with_force(world):
     volume = world.volume(esps=1)
     helper = volume.disk.esp[0]
     theme(volume, a="a")
@@ -230,7 +230,7 @@ def what_boots_is_not_removed_for_what_comes_in_its_place_but_by_force(world):
 
 
 @test
-def what_is_in_the_way_and_not_ours_stays_and_is_named(world):
+def files_of_others_that_block_a_path_stay_and_are_named(world):
     volume = world.volume(esps=1)
     helper = volume.disk.esp[0]
     for place in ("mkdir -p EFI/BOOT/BOOTX64.EFI; echo mine >EFI/BOOT/BOOTX64.EFI/mine", "echo mine >EFI"):
@@ -245,14 +245,14 @@ def what_is_in_the_way_and_not_ours_stays_and_is_named(world):
 
 
 @test
-def what_is_made_of_all_of_var_comes_to_rest_and_carries_no_stamp(world):
+def a_cache_made_of_all_of_var_settles_and_contains_no_stamp(world):
     volume = world.volume()
     volume.write("/var/lib/other/file", "of somebody else")
     volume.symlink("/srv/all", "/var")
     volume.write(MANIFEST, manifest(CACHE, cache("all", "pack", "/var", "/boot/all"), COPIES,
                                     '\n  <copy role="misc" from="/srv/all" to="/all"/>'))
     world.programs.build(volume).expect(SUCCESS)
-    world.programs.build(volume).expect(SUCCESS)  # /var/lib has changed: the first made our folder in it
+    world.programs.build(volume).expect(SUCCESS)  # /var/lib has changed: the first build created our folder in it
     world.programs.scan(volume).expect(0, "fresh")
     assert [p for p in volume.disk.esp[0].files() if p.startswith("/all/")] == ["/all/lib/other/file"]
     volume.write("/var/lib/other/file", "changed")
@@ -260,7 +260,7 @@ def what_is_made_of_all_of_var_comes_to_rest_and_carries_no_stamp(world):
 
 
 @test
-def what_is_for_xbootldr_goes_there_and_else_to_the_esp(world):
+def copies_for_xbootldr_go_to_the_esp_where_there_is_none(world):
     with_one = world.volume(name="x", esps=1, xbootldr=True)
     without = world.volume(name="n", esps=1)
     copies = COPIES.replace('role="required"', 'role="required" helper="xbootldr"').replace(
@@ -284,7 +284,7 @@ def a_foreign_file_in_the_way_is_replaced_and_reported(world):
 
 
 @test
-def what_was_there_and_is_what_is_wanted_is_not_removed_with_its_copy(world):
+def an_identical_file_that_was_there_before_outlives_its_copy(world):
     volume = world.volume(esps=1)
     esp = volume.disk.esp[0]
     esp.shell("mkdir -p EFI/BOOT && cat $1 >EFI/BOOT/BOOTX64.EFI", volume.path("/usr/lib/bootx64.efi"))
@@ -368,7 +368,7 @@ def a_builder_that_hangs_is_ended_with_all_its_children(world):
 
 
 @test
-def a_builder_that_hangs_and_is_deaf_is_killed(world):
+def a_builder_that_hangs_and_ignores_sigterm_is_killed(world):
     fails(world, built(world), "trap '' TERM; while :; do sleep 1000; done", TimeoutSec="1")
 
 
@@ -400,7 +400,7 @@ def one_cache_that_is_not_now_does_not_hide_that_another_failed(world):
 
 
 @test
-def a_builder_that_is_not_there_is_named(world):
+def a_missing_builder_is_named(world):
     volume = built(world)
     before = carried(volume)
     volume.definition("pack", Exec="/nonexistent/dracut %o", Root="host")
@@ -421,7 +421,7 @@ def a_builder_that_is_not_executable_is_named(world):
 
 
 @test
-def what_needs_a_failed_cache_is_skipped_and_the_rest_is_built(world):
+def caches_that_need_a_failed_one_are_skipped_and_the_rest_is_built(world):
     volume = world.volume()
     volume.builder("bad", "exit 1")
     volume.builder("copy", 'cp "$1" "$2"', "%s", "%o")
@@ -444,7 +444,7 @@ def hostile_output_of_a_builder_is_made_harmless(world):
 
 
 @test
-def endless_output_of_a_builder_is_cut(world):
+def endless_output_of_a_builder_is_cut_off(world):
     volume = world.volume()
     volume.builder("pack", "yes | head -n 200000\n" + PACK, "%r", "%i", "%o")
     result = world.programs.build(volume).expect(SUCCESS)
@@ -498,7 +498,7 @@ def a_helper_without_a_file_system_does_not_stop_the_other(world):
 
 
 @test
-def a_helper_mounted_read_only_fails_with_a_clear_word(world):
+def a_helper_mounted_read_only_fails_with_a_clear_message(world):
     volume = built(world)
     first, second = volume.disk.esp
     at = world.path("esp")
@@ -538,7 +538,7 @@ def a_missing_required_file_is_named_and_nothing_is_switched(world):
 
 
 @test
-def a_missing_misc_file_fails_nothing(world):
+def a_missing_misc_file_is_no_failure(world):
     volume = built(world)
     volume.remove("/boot/splash.bmp")
     volume.write("/etc/initramfs.conf", "another\n")
@@ -547,7 +547,7 @@ def a_missing_misc_file_fails_nothing(world):
 
 
 @test
-def a_build_that_would_empty_a_helper_stops_and_force_goes_on(world):
+def a_build_that_would_empty_a_helper_stops_unless_forced(world):
     volume = world.volume()
     for version in ("6.2.0", "6.3.0"):
         volume.kernel(version)
@@ -583,7 +583,7 @@ def lead_out(world, volume, path):
 
 
 @test
-def boot_as_a_link_out_of_the_volume_is_refused(world):
+def a_boot_folder_that_links_out_of_the_volume_is_refused(world):
     volume = world.volume()
     lead_out(world, volume, "/boot")
     result = nothing_written_through(world, volume, FAILED)
@@ -591,7 +591,7 @@ def boot_as_a_link_out_of_the_volume_is_refused(world):
 
 
 @test
-def what_lies_on_another_mount_is_said_to(world):
+def paths_on_another_mount_are_reported_as_such(world):
     """/boot is where outputs would go, /usr where the manifest expects kernels."""
     volume = world.volume()
     for place, word in ("/boot", f"{OUTPUT} is not on the volume"), ("/usr", "/usr/lib/modules: its path leaves the volume"):
@@ -633,7 +633,7 @@ def a_hostile_stamp_of_a_helper_costs_little_whatever_it_says(world):
 
 
 @test
-def the_stamps_folder_as_a_link_out_of_the_volume_is_refused(world):
+def a_stamps_folder_that_links_out_of_the_volume_is_refused(world):
     for path in ("/var", "/var/lib", "/var/lib/bootkeep"):
         volume = world.volume(name=path.replace("/", "-"))
         if path != "/var":
@@ -643,7 +643,7 @@ def the_stamps_folder_as_a_link_out_of_the_volume_is_refused(world):
 
 
 @test
-def the_stamps_folders_below_as_links_are_refused(world):
+def links_in_the_stamps_folder_are_refused(world):
     for name in ("caches", "helpers"):
         volume = world.volume(name=name)
         lead_out(world, volume, f"/var/lib/bootkeep/{name}")
@@ -665,7 +665,7 @@ def links_on_a_helper_lead_nowhere(world):
 
 
 @test
-def a_link_on_the_way_of_a_misc_file_fails_nothing(world):
+def a_link_in_the_path_of_a_misc_file_is_no_failure(world):
     volume = world.volume(esps=1)
     os.mkdir(world.path("outside"))
     volume.write(MANIFEST, manifest(CACHE, COPIES, '\n  <copy role="misc" from="/boot/splash.bmp" to="/art/splash"/>'))
@@ -779,7 +779,7 @@ def open_files(process):
 
 
 @test
-def sigterm_ends_the_reading_of_a_file_without_end(world):
+def sigterm_interrupts_reading_an_endless_file(world):
     volume = built(world)
     before = carried(volume)
     kernel = volume.path(f"/boot/vmlinuz-{KERNEL}")
@@ -799,7 +799,7 @@ def sigterm_ends_the_reading_of_a_file_without_end(world):
 
 
 @test
-def while_a_builder_runs_the_build_says_that_it_lives(world):
+def a_build_gives_signs_of_life_while_a_builder_runs(world):
     volume = built(world)
     gate = Gate(world)
     volume.builder("pack", gate.script + PACK, "%r", "%i", "%o")
@@ -823,7 +823,7 @@ def two_builds_of_one_volume_run_one_after_the_other(world):
     with subprocess.Popen(world.programs.build_command(volume), **options) as first:
         gate.await_builder()
         with subprocess.Popen(world.programs.build_command(volume), **options) as second:
-            assert second.stdout.readline(), "the second does not say that it waits"
+            assert second.stdout.readline(), "the second build does not say that it is waiting"
             gate.open()
             assert first.wait(30) == SUCCESS
             out, _ = second.communicate(timeout=30)
@@ -841,7 +841,7 @@ def is_read(fifo):
 
 
 @test
-def what_a_killed_build_had_started_ends_before_the_next_build_begins(world):
+def processes_of_a_killed_build_end_before_the_next_build_begins(world):
     volume = world.volume(esps=1)
     gate = Gate(world)
     late = world.path("late")
@@ -873,7 +873,7 @@ sys.stdin.read()
 
 
 @test
-def whoever_may_only_read_the_volume_holds_no_build_up(world):
+def users_who_may_only_read_the_volume_cannot_block_a_build(world):
     volume = built(world)
     state = os.open(volume.path("/var/lib/bootkeep"), os.O_PATH)
     world.later(lambda: os.close(state))
@@ -886,7 +886,7 @@ def whoever_may_only_read_the_volume_holds_no_build_up(world):
 
 
 @test
-def killed_at_any_system_call_every_helper_boots_the_old_or_the_new_set(world):
+def after_a_kill_at_any_system_call_every_helper_boots_the_old_or_the_new_set(world):
     """strace injects SIGKILL after an increasing number of system calls that change something."""
     volume = built(world, esps=1)
     esp = volume.disk.esp[0]
@@ -909,11 +909,11 @@ def killed_at_any_system_call_every_helper_boots_the_old_or_the_new_set(world):
         assert now in (old, new), f"killed at {call} number {n}: neither the old nor the new set: {now.keys()}"
         world.programs.build(volume).expect(SUCCESS)
         assert_carries(volume, esp)
-    assert killed >= 5, f"only {killed} of the builds were killed: the test looks at nothing"
+    assert killed >= 5, f"only {killed} of the builds were killed: the test checks nothing"
 
 
 @test
-def what_a_killed_build_had_staged_goes_also_where_nobody_wants_it_any_more(world):
+def files_staged_by_a_killed_build_are_removed_even_if_no_longer_wanted(world):
     volume = built(world, esps=1)
     esp = volume.disk.esp[0]
     volume.kernel("6.2.0")
@@ -951,7 +951,7 @@ def a_disk_that_does_not_sync_fails_the_helper(world):
 
 
 @test
-def a_change_ends_on_both_helpers(world):
+def a_change_reaches_both_helpers(world):
     volume = world.volume()
     view = world.daemon().trusted(volume)
     for helper in volume.disk.helpers:

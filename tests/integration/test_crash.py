@@ -133,7 +133,7 @@ def try_every_call(world, padding, look, minimum, held=False):
             if status == 0:
                 break
             kills += 1
-    assert kills > minimum, f"only {kills} calls: the test looks at nothing"
+    assert kills > minimum, f"only {kills} calls: the test checks nothing"
 
 
 @test
@@ -155,7 +155,7 @@ def a_power_cut_at_any_call_leaves_one_of_the_two_sets(world):
 
 
 @test
-def interrupted_again_and_again_a_helper_still_boots(world):
+def a_helper_still_boots_after_many_interruptions(world):
     """No build in between finishes: each starts with what the one before left behind."""
     volume = world.volume(esps=1)
     helper = volume.disk.esp[0]
@@ -173,7 +173,7 @@ def interrupted_again_and_again_a_helper_still_boots(world):
 
 
 @test
-def what_a_killed_build_staged_goes_also_where_nothing_is_wanted_any_more(world):
+def files_staged_by_a_killed_build_are_removed_even_if_nothing_is_wanted_any_more(world):
     volume = world.volume(esps=1)
     helper = volume.disk.esp[0]
     world.programs.build(volume).expect(0)
@@ -190,7 +190,7 @@ def what_a_killed_build_staged_goes_also_where_nothing_is_wanted_any_more(world)
 
 
 @test
-def what_killed_builds_wrote_makes_room_for_the_next(world):
+def files_of_killed_builds_make_room_for_the_next(world):
     """There is room for two sets on the helper, but not for three; builds are killed on either side of the switch."""
     volume = world.volume(esps=1, volume_mib=96)
     helper = volume.disk.esp[0]
@@ -218,7 +218,7 @@ def what_killed_builds_wrote_makes_room_for_the_next(world):
 
 
 @test
-def asked_to_stop_at_any_call_it_undoes_or_finishes(world):
+def a_build_stopped_at_any_call_undoes_or_finishes_its_work(world):
     volume = world.volume(esps=1)
     helper = volume.disk.esp[0]
     world.programs.build(volume).expect(0)
@@ -234,11 +234,11 @@ def asked_to_stop_at_any_call_it_undoes_or_finishes(world):
         old = new if status == 0 else old
         if n > 20 and status == 0:
             break
-    assert stopped > 1, "it never was stopped: the test looks at nothing"
+    assert stopped > 1, "it was never stopped: the test checks nothing"
 
 
 @test
-def what_was_damaged_on_a_helper_is_mended_by_force(world):
+def damage_on_a_helper_is_repaired_with_force(world):
     volume = world.volume(esps=1)
     helper = volume.disk.esp[0]
     world.programs.build(volume).expect(0)

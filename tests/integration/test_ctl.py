@@ -134,7 +134,7 @@ def status_of_one_volume_shows_everything(world):
 
 
 @test
-def a_volume_that_is_not_there_is_named(world):
+def an_unknown_volume_is_named(world):
     world.daemon()
     process = world.programs.ctl("status", "sda99")
     assert process.returncode == NO and "sda99" in process.stderr, (process.returncode, process.stderr)
@@ -154,7 +154,7 @@ def json_is_json(world):
 
 
 @test
-def colours_come_when_asked_for(world):
+def colours_are_used_when_requested(world):
     volume = world.volume()
     world.daemon().trusted(volume)
     assert "\x1b[" in world.programs.ctl("status", SYSTEMD_COLORS="1").stdout
@@ -162,7 +162,7 @@ def colours_come_when_asked_for(world):
 
 
 @test
-def no_legend_leaves_the_rows_alone(world):
+def no_legend_prints_only_the_rows(world):
     volume = world.volume()
     world.daemon().trusted(volume)
     lines = world.programs.ctl("--no-legend", "status").stdout.splitlines()
@@ -196,7 +196,7 @@ def an_odd_name_is_escaped_once(world):
 
 
 @test
-def check_of_a_refused_manifest_says_the_line(world):
+def check_of_a_refused_manifest_names_the_line(world):
     volume = world.volume()
     volume.write(MANIFEST, "\n\nbroken")
     world.daemon().volume(volume.name).wait_state("refused")
@@ -205,7 +205,7 @@ def check_of_a_refused_manifest_says_the_line(world):
 
 
 @test
-def rebuild_builds_and_says_what_became_of_it(world):
+def rebuild_builds_and_reports_the_result(world):
     volume = world.volume()
     daemon = world.daemon(config={"Watch": {"SettleSec": "60", "SettleMaxSec": "120"}})
     daemon.trusted(volume)
@@ -250,10 +250,10 @@ def quiet_is_quiet(world):
 
 
 @test
-def another_user_sees_and_is_denied_the_rest(world):
+def another_user_may_look_and_is_denied_the_rest(world):
     volume = world.volume()
     view = world.daemon().volume(volume.name).wait_state("untrusted")
-    copy = world.path("bootkeepctl")  # the build directory may be accessible to root only
+    copy = world.path("bootkeepctl")  # the build directory may be accessible only to root
     shutil.copy(program("bootkeepctl"), copy)
     os.chmod(copy, 0o755)
     env = environment(DBUS_SYSTEM_BUS_ADDRESS=world.bus.address)
@@ -326,7 +326,7 @@ def a_name_that_the_bus_cannot_carry_is_no_volume(world):
 
 
 @test
-def hostile_names_on_a_volume_do_no_harm_to_a_terminal(world):
+def hostile_names_on_a_volume_are_harmless_for_a_terminal(world):
     volume = world.volume()
     volume.kernel("6.\x1b[31m\n2")
     volume.builder("pack", PACK, "%r", "%i", "%o")
@@ -353,7 +353,7 @@ def completed(world, *words):
 
 
 @test
-def completion_offers_mount_points_as_they_are_and_runs_nothing_of_them(world):
+def completion_offers_mount_points_verbatim_and_runs_nothing_in_them(world):
     daemon = world.daemon()
     names = ["$(>ran)-`>ran`", "two words", "it's *"]
     for name in names:

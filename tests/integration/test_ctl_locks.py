@@ -82,7 +82,7 @@ def patient(world, volume, **options):
 
 
 class Counted:
-    """Every value that Failures had: one counted by a lock is forgiven once a scan finds everything fresh."""
+    """Every value that Failures had: a failure counted by a lock is forgiven once a scan finds everything fresh."""
 
     def __init__(self, world):
         self.changed = threading.Condition()
@@ -115,7 +115,7 @@ def fresh(world, **options):
 
 
 @test
-def the_status_of_the_command_comes_back_and_counts(world):
+def the_exit_status_of_the_command_is_returned_and_counts(world):
     volume, _, view = fresh(world)
     counted = Counted(world)
     expect(lock(world, volume, "sh", "-c", "exit 7").end(), 7)
@@ -128,7 +128,7 @@ def the_status_of_the_command_comes_back_and_counts(world):
 
 
 @test
-def a_success_clears_what_failed_before(world):
+def a_success_clears_earlier_failures(world):
     volume, daemon, view = fresh(world, config=QUIET)
     volume.builder("pack", "exit 1", "%r", "%i", "%o")
     volume.write("/etc/initramfs.conf", "changed\n")
@@ -143,7 +143,7 @@ def a_success_clears_what_failed_before(world):
 
 
 @test
-def the_lock_is_held_as_long_as_the_command_runs(world):
+def the_lock_is_held_while_the_command_runs(world):
     volume, daemon, view = fresh(world)
     gate = Gate(world, "command")
     holder = lock(world, volume, "sh", "-c", gate.script)
@@ -190,7 +190,7 @@ def a_command_that_cannot_be_started_is_a_failure(world):
 
 
 @test
-def signals_go_to_the_command(world):
+def signals_are_forwarded_to_the_command(world):
     volume, _, _ = fresh(world)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2):
         holder = patient(world, volume)
@@ -200,7 +200,7 @@ def signals_go_to_the_command(world):
 
 
 @test
-def a_terminal_that_goes_is_told_to_the_command(world):
+def the_command_gets_the_hangup_of_its_terminal(world):
     """As with `ssh -t host bootkeepctl lock …` when the connection breaks: we lead the session, so only we are
     signalled."""
     volume, _, _ = fresh(world)
@@ -208,17 +208,17 @@ def a_terminal_that_goes_is_told_to_the_command(world):
     if pid == 0:
         arguments = [program("bootkeepctl"), "lock", volume.name, "--", sys.executable, "-c", PATIENT]
         os.execve(arguments[0], arguments, environment(DBUS_SYSTEM_BUS_ADDRESS=world.bus.address))
-    assert select.select([terminal], [], [], 30)[0], "it does not begin"
+    assert select.select([terminal], [], [], 30)[0], "the command did not start"
     assert os.read(terminal, 100) == b"there\r\n"
     end = os.pidfd_open(pid)
     os.close(terminal)
-    assert select.select([end], [], [], 30)[0], "the command was not told"
+    assert select.select([end], [], [], 30)[0], "the command was not signalled"
     os.close(end)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 5
 
 
 @test
-def the_command_finds_the_world_as_it_was(world):
+def the_command_inherits_what_bootkeepctl_inherited(world):
     volume, _, _ = fresh(world)
     script = "grep -h '^SigBlk' /proc/self/status; ls /proc/self/fd; env; cat"
     direct = Running(world, ["sh", "-c", script], stdin=subprocess.PIPE)
@@ -231,7 +231,7 @@ def the_command_finds_the_world_as_it_was(world):
 
 
 @test
-def who_does_not_wait_is_told_who_holds_it(world):
+def without_wait_the_holder_is_named(world):
     volume, _, view = fresh(world)
     holder = patient(world, volume)
     _, out, err = expect(lock(world, volume, "echo", "ran").end(), NO)
@@ -241,7 +241,7 @@ def who_does_not_wait_is_told_who_holds_it(world):
 
 
 @test
-def waiters_get_it_in_order(world):
+def waiters_get_the_lock_in_order(world):
     volume, _, view = fresh(world)
     holder = patient(world, volume)
     order = world.path("order")
@@ -272,7 +272,7 @@ def a_waiter_that_is_interrupted_leaves_the_line(world):
 
 
 @test
-def a_killed_holder_loses_it_to_the_next(world):
+def a_killed_holder_loses_the_lock_to_the_next(world):
     volume, daemon, view = fresh(world)
     gate = Gate(world, "command")
     holder = lock(world, volume, "sh", "-c", gate.script)
@@ -305,7 +305,7 @@ def the_command_outlives_the_daemon(world):
 
 
 @test
-def a_volume_that_goes_under_its_lock_is_a_warning(world):
+def losing_the_volume_under_a_lock_is_a_warning(world):
     volume, _, view = fresh(world)
     gate = Gate(world, "command")
     holder = lock(world, volume, "sh", "-c", gate.script + "exit 3")
@@ -318,7 +318,7 @@ def a_volume_that_goes_under_its_lock_is_a_warning(world):
 
 
 @test
-def a_terminal_shows_for_whom_it_waits(world):
+def a_terminal_shows_who_holds_the_lock(world):
     volume, _, view = fresh(world)
     holder = patient(world, volume)
     ours, theirs = pty.openpty()
@@ -337,7 +337,7 @@ def a_terminal_shows_for_whom_it_waits(world):
 
 
 @test
-def the_reboot_lock_is_given_when_nothing_is_owed(world):
+def the_reboot_lock_is_granted_when_nothing_is_owed(world):
     volume, daemon, _ = fresh(world)
     gate = Gate(world, "command")
     holder = ctl(world, "reboot-lock", "--", "sh", "-c", gate.script + "exit 9")
@@ -352,7 +352,7 @@ def the_reboot_lock_is_given_when_nothing_is_owed(world):
 
 
 @test
-def a_busy_volume_keeps_the_reboot_lock_away(world):
+def the_reboot_lock_is_not_granted_while_a_volume_is_busy(world):
     volume, _, _ = fresh(world)
     holder = patient(world, volume)
     _, out, err = expect(ctl(world, "reboot-lock", "--", "echo", "ran").end(), NO)
@@ -373,14 +373,15 @@ def lock_after_failure(world, volume, waiter):
 
 
 @test
-def flush_does_what_is_owed(world):
+def flush_completes_owed_work(world):
     volume, _, view = fresh(world, config=QUIET)
     expect(ctl(world, "flush").end(), OK)
     runs = volume.runs()
     volume.write("/etc/initramfs.conf", "changed\n")
     view.wait_state("settling")
     expect(ctl(world, "flush").end(), OK)
-    assert volume.runs() == runs + 1 and view["State"] == "fresh", view.properties
+    assert volume.runs() == runs + 1, view.properties
+    view.wait_state("fresh")
 
 
 @test
@@ -447,7 +448,7 @@ def a_build_in_line_is_interrupted_by_sigterm(world):
 
 
 @test
-def no_build_begins_when_the_system_goes_down(world):
+def no_build_begins_while_the_system_goes_down(world):
     volume, _, _ = fresh(world, config=QUIET)
     gate = Gate(world, "command")
     holder = ctl(world, "reboot-lock", "--", "sh", "-c", gate.script)
@@ -462,7 +463,7 @@ def no_build_begins_when_the_system_goes_down(world):
 
 
 @test
-def a_build_by_hand_needs_no_daemon_that_watches(world):
+def a_build_by_hand_needs_no_watching_daemon(world):
     volume = world.volume()
     world.programs.build(volume).expect(OK, "success")
     world.daemon(arguments=["--no-watch"])

@@ -161,7 +161,7 @@ def calls_are_answered_when_their_scan_hangs(world):
 
 
 @test
-def a_rebuild_that_waits_for_its_turn_is_answered_by_distrust(world):
+def distrust_ends_a_rebuild_that_waits_for_its_turn(world):
     volumes = [world.volume(name=f"v{i}") for i in range(2)]
     gate = Gate(world)
     daemon = world.daemon(config={"Build": {"MaxBuilds": "1"}})
@@ -210,7 +210,7 @@ def a_build_that_is_killed_counts_once(world):
         view.wait("locked by its build", lambda p: p["LockHolder"])
         os.kill(children(daemon)[0], signal.SIGKILL)
         gate.open()  # the builder outlives it
-        # what the bus reports of the killed one is over, too
+        # the bus has reported the end of the killed one, too
         view.wait("failed", lambda p: not p["LockHolder"] and p["State"] == "failed")
         assert view["Failures"] == i, view.properties
     assert not daemon.logged("vanished and lost its lock")
@@ -218,7 +218,7 @@ def a_build_that_is_killed_counts_once(world):
 
 
 @test
-def a_build_that_succeeds_and_leaves_it_stale_says_what_is(world):
+def a_build_that_succeeds_but_leaves_the_volume_stale_says_why(world):
     volume = world.volume(esps=0)
     volume.builder("one", "echo 1 >$1\n", "%o")
     volume.builder("two", "echo 2 >$1/boot/two; rm $1/boot/one\n", "%r")
@@ -233,7 +233,7 @@ def a_build_that_succeeds_and_leaves_it_stale_says_what_is(world):
 
 
 @test
-def nothing_is_left_of_a_volume_that_went_during_its_build(world):
+def nothing_remains_of_a_volume_that_went_away_during_its_build(world):
     volume = world.volume()
     gate = Gate(world)
     daemon = world.daemon()
@@ -251,7 +251,7 @@ def nothing_is_left_of_a_volume_that_went_during_its_build(world):
 
 
 @test
-def nothing_is_left_of_a_volume_that_went_during_its_scan(world):
+def nothing_remains_of_a_volume_that_went_away_during_its_scan(world):
     volume = world.volume()
     daemon = world.daemon()
     view = daemon.trusted(volume)
@@ -273,7 +273,7 @@ def nothing_is_left_of_a_volume_that_went_during_its_scan(world):
 
 
 @test
-def a_volume_that_comes_back_while_its_old_build_runs_is_built_behind_it(world):
+def a_volume_that_comes_back_while_its_old_build_runs_is_built_after_it(world):
     volume = world.volume()
     gate = Gate(world)
     daemon = world.daemon()
@@ -294,7 +294,7 @@ def a_volume_that_comes_back_while_its_old_build_runs_is_built_behind_it(world):
 
 
 @test
-def a_flood_of_calls_holds_up_no_build(world):
+def a_flood_of_calls_does_not_hold_up_a_build(world):
     volume = world.volume()
     daemon = world.daemon()
     view = daemon.trusted(volume)
@@ -315,7 +315,7 @@ def a_flood_of_calls_holds_up_no_build(world):
 
 
 @test
-def children_that_talk_without_end_hold_up_nothing(world):
+def children_that_print_endlessly_hold_up_nothing(world):
     volume, other = world.volume(name="talks"), world.volume(name="other")
     daemon = world.daemon(config={"Build": {"MaxBuilds": "2", "RetrySec": "1h"}})
     view, quiet = daemon.trusted(volume), daemon.trusted(other)
@@ -343,7 +343,7 @@ def children_that_talk_without_end_hold_up_nothing(world):
 
 
 @test
-def scans_that_failed_are_tried_again_even_after_giving_up(world):
+def failed_scans_are_tried_again_even_after_giving_up(world):
     volume = world.volume()
     daemon = world.daemon(config={"Build": {"RetrySec": "10ms"}})
     view = daemon.trusted(volume)
@@ -357,7 +357,7 @@ def scans_that_failed_are_tried_again_even_after_giving_up(world):
 
 
 @test
-def when_the_bus_goes_it_builds_on_and_is_back_when_that_is(world):
+def when_the_bus_goes_away_it_keeps_building_and_reconnects_later(world):
     own = OwnBus(world)
     volume = world.volume()
     daemon = Daemon(world)
@@ -385,7 +385,7 @@ def when_the_bus_goes_it_builds_on_and_is_back_when_that_is(world):
 
 
 @test
-def where_there_is_no_bus_it_is_ready_and_works(world):
+def without_a_bus_it_becomes_ready_and_works(world):
     own = OwnBus(world)
     volume = world.volume()
     daemon = Daemon(world)
@@ -403,7 +403,7 @@ def where_there_is_no_bus_it_is_ready_and_works(world):
 
 
 @test
-def who_waits_for_a_lock_does_not_get_it_when_the_bus_goes(world):
+def waiters_do_not_get_the_lock_when_the_bus_goes_away(world):
     own = OwnBus(world)
     volume = world.volume()
     daemon = Daemon(world)
@@ -427,7 +427,7 @@ def who_waits_for_a_lock_does_not_get_it_when_the_bus_goes(world):
 
 
 @test
-def a_bus_that_does_not_answer_holds_up_neither_work_nor_the_end(world):
+def a_bus_that_does_not_respond_delays_neither_work_nor_exit(world):
     own = OwnBus(world)
     volume = world.volume()
     daemon = Daemon(world)
@@ -447,7 +447,7 @@ def a_bus_that_does_not_answer_holds_up_neither_work_nor_the_end(world):
 
 
 @test
-def a_bus_that_never_greets_holds_up_neither_start_nor_end(world):
+def a_bus_that_never_greets_delays_neither_start_nor_exit(world):
     own = OwnBus(world)
     volume = world.volume()
     own.bus.process.send_signal(signal.SIGSTOP)
@@ -498,7 +498,7 @@ def sigterm_during_a_scan_ends_it_at_once(world):
 
 
 @test
-def names_that_are_no_utf8_can_be_spoken_of(world):
+def volumes_with_names_that_are_not_utf8_can_be_addressed(world):
     if not kernel_has("btrfs"):
         raise Skip("this kernel has no btrfs")
     disk = world.disk(fs="btrfs", volume_mib=128)
@@ -525,7 +525,7 @@ def names_that_are_no_utf8_can_be_spoken_of(world):
 
 
 @test
-def volumes_that_have_much_to_say_do_not_cost_the_bus(world):
+def volumes_with_huge_reports_do_not_cost_the_bus_connection(world):
     if not kernel_has("btrfs"):
         raise Skip("this kernel has no btrfs")
     daemon = world.daemon()
@@ -550,7 +550,7 @@ def volumes_that_have_much_to_say_do_not_cost_the_bus(world):
 
 
 @test
-def a_caller_that_floods_and_vanishes_leaves_nothing(world):
+def a_caller_that_floods_and_vanishes_leaves_nothing_behind(world):
     volume = world.volume()
     daemon = world.daemon()
     view = daemon.trusted(volume)

@@ -46,7 +46,7 @@ def members(xml, name):
 
 
 @test
-def the_installed_description_is_what_the_daemon_says_of_itself(world):
+def the_installed_interfaces_match_introspection(world):
     volume = world.volume()
     daemon = world.daemon()
     view = daemon.volume(volume.name).wait_state("untrusted")
@@ -68,7 +68,7 @@ def the_root_manages_the_objects(world):
 
 
 @test
-def every_property_of_the_documents_is_there_with_its_type(world):
+def every_documented_property_exists_with_its_type(world):
     volume = world.volume()
     daemon = world.daemon()
     view = daemon.trusted(volume)
@@ -101,7 +101,7 @@ def properties_tell_the_truth(world):
     assert daemon.property("Version") == "0.1"
     assert daemon.property("Watching") is True
     got = daemon.connection.call(NAME, view.path, PROPERTIES, "GetAll", "s", VOLUME)[0]
-    assert {k: got[k] for k in p} == p, "signals told something else than GetAll"
+    assert {k: got[k] for k in p} == p, "signals and GetAll differ"
 
 
 @test
@@ -120,7 +120,7 @@ def every_state_of_a_build_is_announced(world):
 
 
 @test
-def a_build_finished_carries_status_and_summary(world):
+def build_finished_carries_status_and_summary(world):
     volume = world.volume()
     daemon = world.daemon(config={"Build": {"RetrySec": "60"}})
     view = daemon.trusted(volume)
@@ -135,7 +135,7 @@ def a_build_finished_carries_status_and_summary(world):
 
 
 @test
-def progress_is_announced_from_its_beginning(world):
+def progress_is_announced_from_the_start(world):
     volume = world.volume()
     daemon = world.daemon()
     view = daemon.trusted(volume)
@@ -168,7 +168,7 @@ def a_volume_is_found_by_all_its_names(world):
 
 
 @test
-def names_of_nothing_are_no_such_volume(world):
+def unknown_names_are_no_such_volume(world):
     daemon = world.daemon()
     for name in ("nonesuch", "/dev/nonesuch", "UUID=x", "LABEL=x", "PARTUUID=x", "/nowhere", "", "UUID=", "x" * 9000,
                  "../../etc/passwd", "/dev/null", "sda2[", "[/@]", "\x01"):
@@ -213,7 +213,7 @@ def rebuild_replies_when_it_is_done(world):
 
 
 @test
-def rebuild_of_what_fails_is_an_error_that_says_why(world):
+def a_rebuild_that_fails_is_an_error_that_says_why(world):
     volume = world.volume()
     daemon = world.daemon(config={"Build": {"RetrySec": "60"}})
     daemon.trusted(volume)
@@ -227,7 +227,7 @@ def rebuild_of_what_fails_is_an_error_that_says_why(world):
 
 
 @test
-def rebuild_of_what_is_not_trusted_is_refused(world):
+def rebuild_of_an_untrusted_volume_is_refused(world):
     volume = world.volume()
     daemon = world.daemon()
     daemon.volume(volume.name).wait_state("untrusted")
@@ -246,7 +246,7 @@ def unknown_flags_are_refused(world):
 
 
 @test
-def a_volume_that_goes_while_a_call_waits_ends_the_call(world):
+def a_waiting_call_ends_when_its_volume_goes_away(world):
     volume = world.volume()
     gate = Gate(world)
     volume.builder("pack", gate.script + PACK, "%r", "%i", "%o")
@@ -294,7 +294,7 @@ def distrust_ends_building_but_not_watching(world):
 
 
 @test
-def another_user_may_look_and_change_nothing(world):
+def another_user_may_look_but_change_nothing(world):
     volume = world.volume()
     daemon = world.daemon()
     view = daemon.volume(volume.name).wait_state("untrusted")

@@ -18,7 +18,7 @@ def settled(daemon, world, name="probe"):
 
 
 @test
-def what_is_mounted_at_start_is_found(world):
+def volumes_mounted_at_start_are_found(world):
     volume = world.volume()
     daemon = world.daemon()
     view = daemon.volume(volume.name).wait_state("untrusted")
@@ -30,7 +30,7 @@ def what_is_mounted_at_start_is_found(world):
 
 
 @test
-def what_is_mounted_later_is_found_and_goes_with_its_umount(world):
+def volumes_mounted_later_appear_and_go_away_when_unmounted(world):
     daemon = world.daemon()
     disk = world.disk()
     disk.mount()
@@ -51,7 +51,7 @@ def a_watched_volume_can_be_unmounted_at_once(world):
 
 
 @test
-def a_volume_mounted_elsewhere_in_between_is_the_same_one(world):
+def a_volume_mounted_again_elsewhere_is_the_same_one(world):
     volume = world.volume()
     daemon = world.daemon()
     view = daemon.trusted(volume)
@@ -83,7 +83,7 @@ def a_change_made_while_it_was_away_is_found(world):
 
 
 @test
-def remounted_read_only_it_is_left_alone_until_it_is_writable_again(world):
+def a_volume_remounted_read_only_is_left_alone_until_it_is_writable_again(world):
     volume = world.volume()
     daemon = world.daemon()
     view = daemon.trusted(volume)
@@ -185,7 +185,7 @@ def a_name_means_its_own_volume_before_a_subvolume_on_the_device(world):
 
 
 @test
-def a_bound_part_of_a_subvolume_is_no_volume(world):
+def a_bind_mounted_part_of_a_subvolume_is_not_a_volume(world):
     if not kernel_has("btrfs"):
         raise Skip("this kernel has no btrfs")
     disk = world.disk(fs="btrfs", volume_mib=128)

@@ -63,7 +63,7 @@ def is_held(lock):
         released = time.monotonic()
         os.close(fd)
         view.wait_state("building", "scanning", "fresh")
-        assert time.monotonic() - released < 1.6, "that took more than a second"
+        assert time.monotonic() - released < 1.6, "it took more than a second"
         view.wait_build(builds)
         view.wait_state("fresh")
         assert volume.read("/boot/initrd-6.1.0") == volume.packed()
@@ -86,7 +86,7 @@ def a_flock_lock_holds_builds_back(world):
 
 
 @test
-def a_file_that_is_open_but_not_locked_holds_nothing(world):
+def a_file_that_is_open_but_not_locked_holds_nothing_back(world):
     volume = world.volume()
     path, fd = hold(world, lambda fd: None)
     holding_daemon(world, path).trusted(volume)
@@ -94,7 +94,7 @@ def a_file_that_is_open_but_not_locked_holds_nothing(world):
 
 
 @test
-def the_lock_is_looked_at_once_a_second_and_only_while_work_waits(world):
+def the_lock_is_checked_once_a_second_and_only_while_work_waits(world):
     if subprocess.run(["sh", "-c", "command -v strace"], stdout=subprocess.DEVNULL).returncode != 0:
         raise Skip("no strace")
     volume = world.volume()
@@ -123,7 +123,7 @@ def the_lock_is_looked_at_once_a_second_and_only_while_work_waits(world):
 
 
 @test
-def a_lock_file_that_exists_holds_builds_back_until_it_goes(world):
+def a_lock_file_that_exists_holds_builds_back_until_it_is_removed(world):
     """As pacman's db.lck, which is never locked."""
     volume = world.volume()
     path = world.path("db.lck")
@@ -192,7 +192,7 @@ def a_package_manager_in_a_volume_holds_that_volume_and_one_on_the_host_all(worl
 
 
 @test
-def the_daemon_looks_at_no_lock_file_itself(world):
+def the_daemon_itself_accesses_no_lock_file(world):
     """The disk that it is on may hang."""
     if subprocess.run(["sh", "-c", "command -v strace"], stdout=subprocess.DEVNULL).returncode != 0:
         raise Skip("no strace")
@@ -222,7 +222,7 @@ def the_daemon_looks_at_no_lock_file_itself(world):
 
 
 @test
-def a_rebuild_that_is_asked_for_does_not_wait(world):
+def a_requested_rebuild_does_not_wait(world):
     volume = world.volume()
     path = world.path("frontend.lock")
     daemon = holding_daemon(world, path)
@@ -236,7 +236,7 @@ def a_rebuild_that_is_asked_for_does_not_wait(world):
 
 
 @test
-def who_is_in_a_hurry_does_not_race_a_package_manager(world):
+def a_caller_in_a_hurry_does_not_race_a_package_manager(world):
     volume = world.volume()
     path = world.path("frontend.lock")
     daemon = holding_daemon(world, path, SettleSec="60", SettleMaxSec="120")
@@ -253,7 +253,7 @@ def who_is_in_a_hurry_does_not_race_a_package_manager(world):
 
 
 @test
-def what_changes_while_it_is_held_is_built_once_behind_it(world):
+def changes_while_builds_are_held_back_are_built_once_afterwards(world):
     volume = world.volume()
     path = world.path("frontend.lock")
     daemon = holding_daemon(world, path)

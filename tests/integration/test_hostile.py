@@ -92,7 +92,7 @@ def every_manifest_is_cheap_to_refuse_or_understand(world):
 
 
 @test
-def every_refusal_ends_a_scan_as_cheaply(world):
+def every_refusal_ends_a_scan_just_as_cheaply(world):
     volume = hostile_volume(world)
     path = pathlib.Path(volume.path(MANIFEST))
     scan = world.programs.scan_command(volume, "--quiet", of=plain_scan())

@@ -68,7 +68,7 @@ def deaf_volume(world):
 
 
 @test
-def a_disk_that_does_not_answer_holds_up_nothing_but_its_volume(world):
+def a_disk_that_does_not_respond_holds_up_only_its_volume(world):
     volume = deaf_volume(world)
     disk, other = volume.disk, world.volume(esps=0)
     # it has to stop responding before the scan begins
@@ -100,7 +100,7 @@ def a_disk_that_does_not_answer_holds_up_nothing_but_its_volume(world):
 
 
 @test
-def a_way_to_a_volume_that_does_not_answer_holds_up_that_volume_alone(world):
+def a_path_to_a_volume_that_does_not_respond_holds_up_only_that_volume(world):
     if not os.path.exists("/dev/fuse"):
         raise Skip("no FUSE")
     way = DeafFolder(world)
@@ -115,7 +115,7 @@ def a_way_to_a_volume_that_does_not_answer_holds_up_that_volume_alone(world):
     view, other_view = daemon.trusted(volume), daemon.trusted(other)
     with open(volume.path("/etc/initramfs.conf"), "w", encoding="ascii") as f:
         way.go_deaf()
-        f.write("written by who was there already\n")
+        f.write("written by a process that was there already\n")
     view.wait_state("hung")
     assert_served(daemon, other, other_view)
     way.answer_again()
@@ -123,7 +123,7 @@ def a_way_to_a_volume_that_does_not_answer_holds_up_that_volume_alone(world):
 
 
 @test
-def a_scan_that_is_stopped_holds_up_nothing_but_its_volume(world):
+def a_stopped_scan_holds_up_only_its_volume(world):
     volume, other = world.volume(name="slow", esps=0), world.volume(name="other", esps=0)
     for i in range(3000):
         volume.mkdir(f"/usr/lib/modules/{KERNEL}/d{i}")
@@ -163,11 +163,11 @@ def stop_in_the_tree(daemon, volume):
                         return scan
                     os.kill(scan, signal.SIGSTOP)
         except OSError:
-            pass  # it has exited, or closed what it had open: once more
+            pass  # it has exited, or closed what it had open: try again
 
 
 @test
-def what_changes_behind_the_back_of_a_scan_is_seen(world):
+def a_change_behind_the_back_of_a_scan_is_seen(world):
     """The scan finds everything fresh, so that no build examines it again."""
     volume = world.volume(esps=0)
     for i in range(3000):
@@ -194,7 +194,7 @@ def assert_refused(error, function, *arguments):
 
 
 @test
-def a_build_that_is_stopped_holds_up_nothing_but_its_volume(world):
+def a_stopped_build_holds_up_only_its_volume(world):
     """It does not even hold up the single build slot, or a reboot."""
     volume, other = world.volume(name="slow", esps=1), world.volume(name="other", esps=0)
     gate = Gate(world)
@@ -237,7 +237,7 @@ def a_hung_volume_that_is_unmounted_is_gone(world):
 
 
 @test
-def a_deaf_volume_that_is_pulled_away_while_it_is_owed_work_holds_up_nothing(world):
+def a_volume_pulled_while_work_is_owed_on_it_holds_up_nothing(world):
     """The daemon holds its mount, and is the last to do so: whoever releases it writes back what is dirty."""
     volume = deaf_volume(world)
     other = world.volume(esps=0)

@@ -53,7 +53,7 @@ usr/share/zsh/site-functions/_bootkeepctl
 
 def install(world):
     root = world.path("root")
-    # meson writes a log beside the build, where nothing can be written here (tools/alone)
+    # meson writes a log into the build folder, which is read-only here (tools/alone)
     logs = shlex.quote(os.path.join(os.path.realpath(BUILD), "meson-logs"))
     subprocess.run(["unshare", "--mount", "sh", "-c", f'mount -t tmpfs tmpfs {logs} && exec "$@"', "sh",
                     "meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", root], check=True,
@@ -103,7 +103,7 @@ NEEDED = {
 
 @test
 def each_program_needs_its_libraries_and_no_other(world):
-    """What a program links is what it weighs, and what may be wrong with it: above all with bootkeepd."""
+    """Every library that a program links costs memory and may have faults: this matters most for bootkeepd."""
     for name, expected in NEEDED.items():
         listed = subprocess.run(["readelf", "-d", program(name)], check=True, stdout=subprocess.PIPE, text=True).stdout
         needed = set(re.findall(r"\(NEEDED\)\s.*\[(\w+)\.so", listed))
@@ -118,7 +118,7 @@ def symbols(path):
 
 
 @test
-def the_daemon_links_base_alone_of_our_libraries(world):
+def of_our_libraries_the_daemon_links_only_base(world):
     mine = symbols(program("bootkeepd"))
     assert "log_send" in mine  # of base
     for library in ("tree", "manifest", "helper", "freshness"):

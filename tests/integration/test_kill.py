@@ -26,7 +26,7 @@ CACHE = """
     <source path="/etc/initramfs.conf" optional="yes"/>
     <output path="/boot/initrd-%i"/>
   </cache>"""
-# Packs, slowly enough to be caught at it, and reports if another one is running on the same volume.
+# Packs, slowly enough to be caught in the middle, and reports if another one is running on the same volume.
 ONCE = """
 folder=$4
 exec 9>>"$folder/$(cat "$1/etc/hostname").lock"
@@ -122,7 +122,7 @@ def kill_something(world, daemon, rng, counts, volumes, number):
         daemon.start()
         for v in volumes:
             daemon.volume(v.name).wait_state("fresh", timeout=60)
-        assert volumes[0].runs("once") == runs, "built again what had not changed"
+        assert volumes[0].runs("once") == runs, "something was built again that had not changed"
     else:
         load(rng.choice(volumes), number)
         victim = await_child(daemon, what) if what != "daemon" else None
@@ -144,7 +144,7 @@ def kill_something(world, daemon, rng, counts, volumes, number):
 
 
 @test
-def after_kills_at_any_moment_all_is_as_without_them(world):
+def kills_at_any_moment_make_no_difference_in_the_end(world):
     print(f"# {KILLS} kills, --seed={SEED}", flush=True)
     rng, counts = random.Random(SEED), {}
     volumes = [volume_of(world, "one"), volume_of(world, "two", esps=1)]
@@ -181,7 +181,7 @@ def after_kills_at_any_moment_all_is_as_without_them(world):
 
 
 @test
-def a_build_from_before_is_waited_for_and_not_done_again(world):
+def a_build_of_a_killed_daemon_is_awaited_and_not_repeated(world):
     volume = world.volume()
     gate = Gate(world)
     daemon = world.daemon()
@@ -199,7 +199,7 @@ def a_build_from_before_is_waited_for_and_not_done_again(world):
     assert volume.runs() == runs + 1
     gate.open()
     daemon.volume(volume.name).wait_state("fresh")
-    assert volume.runs() == runs + 1, "what the build from before had made was made again"
+    assert volume.runs() == runs + 1, "what the build of the killed daemon had made was made again"
     assert volume.read(OUTPUT) == volume.packed()
     for helper in volume.disk.helpers:
         assert_carries(volume, helper)

@@ -108,7 +108,7 @@ def without_instances_left_volumes_are_scanned_on_a_timer(world):
 
 
 @test
-def with_few_descriptors_it_lives_on_and_builds(world):
+def with_few_descriptors_it_keeps_running_and_builds(world):
     volumes = [world.volume(name=f"v{i}", esps=0, volume_mib=16) for i in range(6)]
     daemon = world.daemon(config={**SHORT, "Build": {"RetrySec": "200ms", "MaxFailures": "100"}})
     for v in volumes:

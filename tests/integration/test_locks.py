@@ -164,7 +164,7 @@ def a_subvolume_is_locked_by_its_names(world):
 
 
 @test
-def what_was_mounted_a_moment_ago_can_be_locked(world):
+def a_volume_mounted_a_moment_ago_can_be_locked(world):
     disk = world.disk(esps=0)
     daemon = world.daemon()
     view = daemon.volume(disk.volume.name)
@@ -177,7 +177,7 @@ def what_was_mounted_a_moment_ago_can_be_locked(world):
         assert client.call("GetVolume", "s", disk.volume.node)
         client.lock(disk.mountpoint)
         client.unlock(disk.volume.name)
-        client.call("Scan", "s", disk.volume.name)  # after that none is running
+        client.call("Scan", "s", disk.volume.name)  # after that no scan is running
         subprocess.run(["umount", before, disk.mountpoint], check=True)
         view.wait_gone()
 
@@ -216,7 +216,7 @@ def a_client_may_hold_several_volumes(world):
 
 
 @test
-def what_was_done_under_a_lock_is_built_at_once_when_it_is_released(world):
+def changes_made_under_a_lock_are_built_as_soon_as_it_is_released(world):
     volume = world.volume()
     daemon = world.daemon(config=SLOW)
     view = daemon.trusted(volume)
@@ -248,7 +248,7 @@ def a_locked_volume_is_scanned_but_not_built(world):
 
 
 @test
-def a_build_that_a_client_forestalls_gives_its_slot_back(world):
+def a_build_preempted_by_a_client_gives_its_slot_back(world):
     """The client takes the lock after the build has its slot, and before it has the lock."""
     volume, daemon, view = ready(world)
     other = world.volume(name="other")
@@ -276,7 +276,7 @@ def a_build_that_a_client_forestalls_gives_its_slot_back(world):
 
 
 @test
-def the_exit_status_counts(world):
+def the_reported_status_counts(world):
     """The next client in line keeps the volume stale, so that no build clears the count."""
     volume, daemon, view = ready(world)
     clients = [Client(world) for _ in range(6)]
@@ -296,7 +296,7 @@ def the_exit_status_counts(world):
 
 
 @test
-def a_vanished_holder_loses_the_lock_and_the_next_one_gets_it(world):
+def a_holder_that_vanishes_loses_the_lock_to_the_next(world):
     volume, daemon, view = ready(world)
     holder, waiter = Client(world), Client(world)
     holder.lock(volume.name)
@@ -315,7 +315,7 @@ def a_vanished_holder_loses_the_lock_and_the_next_one_gets_it(world):
 
 
 @test
-def a_volume_that_goes_takes_its_lock_along(world):
+def a_volume_that_goes_away_takes_its_lock_with_it(world):
     volume, _, view = ready(world)
     holder, waiter = Client(world), Client(world)
     holder.lock(volume.name)
@@ -332,7 +332,7 @@ def a_volume_that_goes_takes_its_lock_along(world):
 
 
 @test
-def a_move_of_the_mount_keeps_the_lock(world):
+def moving_the_mount_keeps_the_lock(world):
     volume, _, view = ready(world)
     client = Client(world)
     client.lock(volume.name)
@@ -412,7 +412,7 @@ def while_the_reboot_lock_is_held_no_lock_is_granted_and_nothing_is_built(world)
 
 
 @test
-def a_volume_that_comes_while_the_reboot_lock_is_held_is_not_built(world):
+def a_volume_that_appears_while_the_reboot_lock_is_held_is_not_built(world):
     volume, _, view = ready(world)
     volume.disk.umount()
     view.wait_gone()
@@ -441,7 +441,7 @@ def an_unmount_does_not_wait_for_the_reboot_lock(world):
 
 
 @test
-def whoever_is_turned_away_is_no_longer_shown_as_waiting(world):
+def clients_that_are_turned_away_are_no_longer_shown_as_waiting(world):
     volume, daemon, _ = ready(world)
     Client(world).lock(volume.name)
     shown = queue.Queue()
@@ -459,7 +459,7 @@ def whoever_is_turned_away_is_no_longer_shown_as_waiting(world):
 
 
 @test
-def a_mount_that_was_never_seen_is_looked_at_before_the_reboot(world):
+def a_mount_not_seen_yet_is_scanned_before_the_reboot(world):
     _, daemon, _ = ready(world)
     other = world.volume(name="late")
     daemon.volume(other.name).wait_state("untrusted")
@@ -503,7 +503,7 @@ def another_that_changed(world, daemon):
 
 
 @test
-def what_is_mounted_while_the_reboot_is_waited_for_is_waited_for_too(world):
+def a_volume_mounted_while_a_reboot_waits_is_waited_for_too(world):
     first, daemon, view = ready(world)
     late, late_view = another_that_changed(world, daemon)
     gate, scan_gate = Gate(world), Gate(world, "scan")
@@ -543,7 +543,7 @@ def a_volume_that_hangs_blocks_the_reboot_no_longer_than_its_scan_may_take(world
 
 
 @test
-def what_is_mounted_while_the_system_goes_down_is_not_built(world):
+def a_volume_mounted_while_the_system_goes_down_is_not_built(world):
     _, daemon, _ = ready(world)
     late, view = another_that_changed(world, daemon)
     client = Client(world)
@@ -558,7 +558,7 @@ def what_is_mounted_while_the_system_goes_down_is_not_built(world):
 
 
 @test
-def an_idle_volume_is_let_go_while_the_system_goes_down(world):
+def an_idle_volume_is_released_while_the_system_goes_down(world):
     volume, _, view = ready(world)
     rebooter, other = Client(world), Client(world)
     rebooter.call("LockReboot", "u", 0)
@@ -568,7 +568,7 @@ def an_idle_volume_is_let_go_while_the_system_goes_down(world):
 
 
 @test
-def that_the_daemon_ends_is_no_failure_of_who_holds_a_lock(world):
+def the_exit_of_the_daemon_is_no_failure_of_the_lock_holder(world):
     volume, daemon, view = ready(world)
     holder, waiter = Client(world), Client(world)
     holder.lock(volume.name)
@@ -588,7 +588,7 @@ def that_the_daemon_ends_is_no_failure_of_who_holds_a_lock(world):
 
 
 @test
-def what_is_never_busy_never_blocks_the_reboot(world):
+def a_volume_that_is_never_busy_never_blocks_the_reboot(world):
     config = {"Build": {"MaxFailures": "2", "RetrySec": "100ms"}}
     failing = world.volume(name="failing")
     failing.builder("fail", "exit 1\n")
@@ -607,7 +607,7 @@ def what_is_never_busy_never_blocks_the_reboot(world):
 
 
 @test
-def flush_builds_what_is_owed_and_names_what_is_left(world):
+def flush_completes_owed_work_and_names_the_rest(world):
     volume = world.volume()
     daemon = world.daemon(config=SLOW)
     view = daemon.trusted(volume)
@@ -624,7 +624,7 @@ def flush_builds_what_is_owed_and_names_what_is_left(world):
 
 
 @test
-def a_busy_volume_is_held_and_let_go_when_it_is_prepared(world):
+def a_busy_volume_is_held_and_released_when_it_is_prepared(world):
     volume = world.volume()
     daemon = world.daemon(config=SLOW)
     view = daemon.trusted(volume)
@@ -663,7 +663,7 @@ def a_busy_volume_that_loses_one_of_its_mounts_is_held_by_the_other(world):
 
 
 @test
-def to_prepare_is_refused_where_work_stays_owed(world):
+def prepare_unmount_is_refused_if_work_is_still_owed(world):
     volume, _, view = ready(world, config={"Build": {"RetrySec": "60"}})
     holder, client = Client(world), Client(world)
     holder.lock(volume.name)
@@ -715,7 +715,7 @@ def without_watching_there_are_no_volumes_but_the_reboot_lock_works(world):
 
 
 @test
-def without_polkit_only_root_may(world):
+def without_polkit_only_root_is_authorized(world):
     volume, _, view = ready(world)
     for method in (("LockVolume", "su", volume.name, "0"), ("UnlockVolume", "si", volume.name, "0"), ("LockReboot", "u", "0"),
                    ("Flush", "t", "0"), ("PrepareUnmount", "s", volume.name), ("Scan", "s", volume.name)):
@@ -779,7 +779,7 @@ def goes_on(process):
 
 
 @test
-def polkit_may_ask_whoever_typed_the_command(world):
+def polkit_may_ask_the_user_who_typed_the_command(world):
     volume, _, _ = ready(world)
     polkit = Polkit(world)
     copy = world.path("bootkeepctl")  # the build directory may be accessible to root only
@@ -800,7 +800,7 @@ def polkit_may_ask_whoever_typed_the_command(world):
 
 
 @test
-def who_vanishes_while_polkit_thinks_gets_nothing(world):
+def a_client_that_vanishes_while_polkit_decides_gets_nothing(world):
     volume, daemon, view = ready(world)
     polkit = Polkit(world)
     with lock_as_nobody(world, volume) as caller:
@@ -816,12 +816,12 @@ def who_vanishes_while_polkit_thinks_gets_nothing(world):
 
 
 @test
-def the_end_does_not_wait_for_polkit(world):
+def exit_does_not_wait_for_polkit(world):
     volume, daemon, _ = ready(world)
     polkit = Polkit(world)
     with lock_as_nobody(world, volume) as caller:
         polkit.question()
-        assert daemon.stop() == 0  # nor is anything leaked, which the sanitizer would see
+        assert daemon.stop() == 0  # nor is anything leaked, which the sanitizer would report
         caller.communicate(timeout=30)
         assert caller.returncode != 0
 
@@ -850,7 +850,7 @@ def rss(daemon):
 
 
 @test
-def a_flood_hurts_its_sender_alone(world):
+def a_flood_hurts_only_its_sender(world):
     volume, daemon, _ = ready(world)
     warm = Client(world)
     warm.lock(volume.name)
@@ -1046,7 +1046,7 @@ def a_random_walk_of_eight_clients_matches_its_model(world):
         i, v = random.randrange(8), random.choice(walk.volumes)
         kind = random.choices(("lock", "wait", "unlock", "vanish", "change", "reboot"), (3, 5, 8, 1, 1, 1))[0]
         if walk.rebooter is not None and random.random() < 0.3:
-            i, kind = walk.rebooter, "vanish"  # or nothing else happened
+            i, kind = walk.rebooter, "vanish"  # or nothing was tested
         walk.counts[kind] = walk.counts.get(kind, 0) + 1
         world.note(f"{step}: {kind} {i} {v}")
         if kind in ("lock", "wait"):

@@ -27,7 +27,7 @@ def refused_text(world, volume, text, *words):
 
 
 @test
-def a_manifest_that_appears_is_taken_up(world):
+def a_manifest_that_appears_is_picked_up(world):
     volume = world.volume()
     shutil.rmtree(volume.path("/etc/bootkeep"))
     daemon = world.daemon()
@@ -38,7 +38,7 @@ def a_manifest_that_appears_is_taken_up(world):
 
 
 @test
-def a_vendors_manifest_that_appears_is_taken_up_though_its_folders_are_missing(world):
+def a_vendors_manifest_is_picked_up_even_if_its_folders_were_missing(world):
     volume = world.volume()
     volume.remove(MANIFEST)
     daemon = world.daemon()
@@ -50,7 +50,7 @@ def a_vendors_manifest_that_appears_is_taken_up_though_its_folders_are_missing(w
 
 
 @test
-def a_manifest_that_goes_makes_the_volume_plain(world):
+def removing_the_manifest_makes_the_volume_plain(world):
     volume = world.volume()
     daemon = world.daemon()
     view = daemon.trusted(volume)
@@ -59,7 +59,7 @@ def a_manifest_that_goes_makes_the_volume_plain(world):
 
 
 @test
-def a_broken_manifest_is_refused_with_its_line_and_taken_up_when_mended(world):
+def a_broken_manifest_is_refused_with_its_line_and_picked_up_once_repaired(world):
     volume = world.volume()
     daemon = world.daemon()
     view = daemon.trusted(volume)
@@ -128,7 +128,7 @@ def links_that_lead_nowhere(volume, place):
 
 
 @test
-def a_link_that_leads_nowhere_is_refused_in_both_places(world):
+def a_dangling_link_is_refused_in_both_places(world):
     volume = world.volume()
     os.mkdir(volume.path("/mounted"))
     subprocess.run(["mount", "-t", "tmpfs", "bootkeep-test", volume.path("/mounted")], check=True)
@@ -143,7 +143,7 @@ def a_link_that_leads_nowhere_is_refused_in_both_places(world):
 
 
 @test
-def a_link_that_leads_nowhere_is_seen_to_be_mended(world):
+def the_repair_of_a_dangling_link_is_noticed(world):
     volume = world.volume()
     os.renames(volume.path(MANIFEST), volume.path("/srv/good.xml"))
     volume.write(VENDOR_MANIFEST, manifest())
@@ -160,7 +160,7 @@ def a_link_that_leads_nowhere_is_seen_to_be_mended(world):
 
 
 @test
-def a_builder_definition_that_others_may_change_is_not_believed(world):
+def a_builder_definition_that_others_may_change_is_ignored(world):
     volume = world.volume()
     world.programs.scan(volume).expect(1)
     definition = os.path.join(volume.builders, "pack.conf")
@@ -176,7 +176,7 @@ def a_builder_definition_that_others_may_change_is_not_believed(world):
 
 
 @test
-def a_manifest_on_another_file_system_is_not_taken(world):
+def a_manifest_on_another_file_system_is_ignored(world):
     volume = world.volume()
     os.mkdir(world.path("foreign"))
     shutil.copy(volume.path(MANIFEST), world.path("foreign"))
@@ -212,14 +212,14 @@ def a_device_in_its_place_is_refused(world):
 
 
 @test
-def another_owner_is_refused(world):
+def a_manifest_with_another_owner_is_refused(world):
     volume = world.volume()
     os.chown(volume.path(MANIFEST), 1000, 0)
     refused(world, volume, "owne")
 
 
 @test
-def what_others_may_write_is_refused(world):
+def a_manifest_that_others_may_write_is_refused(world):
     volume = world.volume()
     for mode in (0o664, 0o646, 0o666):
         os.chmod(volume.path(MANIFEST), mode)
@@ -229,7 +229,7 @@ def what_others_may_write_is_refused(world):
 
 
 @test
-def a_refused_file_mended_by_chmod_alone_is_taken_up(world):
+def a_refused_file_repaired_by_chmod_alone_is_picked_up(world):
     volume = world.volume()
     os.chmod(volume.path(MANIFEST), 0o666)
     daemon = world.daemon()
@@ -239,7 +239,7 @@ def a_refused_file_mended_by_chmod_alone_is_taken_up(world):
 
 
 @test
-def a_folder_that_others_may_change_refuses_until_it_is_mended(world):
+def a_folder_that_others_may_change_is_refused_until_it_is_repaired(world):
     volume = world.volume()
     os.chmod(volume.path("/etc/bootkeep"), 0o777)
     refused(world, volume, "/etc/bootkeep is writable by users other than root")
@@ -250,7 +250,7 @@ def a_folder_that_others_may_change_refuses_until_it_is_mended(world):
 
 
 @test
-def below_a_separate_usr_is_no_manifest_of_this_volume(world):
+def a_manifest_on_a_separate_usr_does_not_belong_to_this_volume(world):
     volume = world.volume()
     os.unlink(volume.path(MANIFEST))
     subprocess.run(["mount", "-t", "tmpfs", "bootkeep-test", volume.path("/usr")], check=True)
@@ -261,7 +261,7 @@ def below_a_separate_usr_is_no_manifest_of_this_volume(world):
 
 
 @test
-def a_mount_in_the_way_that_goes_is_noticed(world):
+def the_end_of_a_mount_in_the_way_is_noticed(world):
     volume = world.volume()
     subprocess.run(["mount", "-t", "tmpfs", "bootkeep-test", volume.path("/usr")], check=True)
     daemon = world.daemon(config={"Build": {"RetrySec": "1"}})
@@ -283,7 +283,7 @@ def sixty_four_kib_are_read_and_one_byte_more_is_refused(world):
 
 
 @test
-def a_doctype_is_refused_with_all_that_comes_with_it(world):
+def a_doctype_is_refused_with_everything_in_it(world):
     volume = world.volume()
     secret = world.path("secret")
     with open(secret, "w", encoding="utf-8") as f:
@@ -303,7 +303,7 @@ def a_doctype_is_refused_with_all_that_comes_with_it(world):
 
 
 @test
-def what_is_not_the_language_is_refused_with_its_line(world):
+def violations_of_the_schema_are_refused_with_their_line(world):
     volume = world.volume()
     bad = {
         "element": ('\n  <fetch url="http://x"/>', ":3:", "fetch"),

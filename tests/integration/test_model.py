@@ -672,7 +672,7 @@ STEPS_WANTED, SEED = options()
 
 
 @test
-def whatever_happens_all_is_as_the_model_says_when_it_is_quiet(world):
+def once_quiet_everything_is_as_the_model_predicts(world):
     print(f"# {STEPS_WANTED} steps, --seed={SEED}", flush=True)
     model = Model(world, SEED)
     model.compare()

@@ -86,7 +86,7 @@ class Monitor:
 
 
 @test
-def a_life_of_a_volume_reads_as_a_story(world):
+def the_life_of_a_volume_reads_like_a_story(world):
     volume = world.volume()
     daemon = world.daemon()
     daemon.volume(volume.name).wait_state("untrusted")
@@ -140,7 +140,7 @@ def as_json_each_line_is_an_object(world):
 
 
 @test
-def a_failed_build_is_told_with_its_reason(world):
+def a_failed_build_is_reported_with_its_reason(world):
     volume = world.volume()
     daemon = world.daemon(config={"Build": {"RetrySec": "60"}})
     daemon.trusted(volume)
@@ -183,7 +183,7 @@ def without_a_bus_it_says_so(world):
 
 
 @test
-def only_the_volumes_that_are_named_are_told(world):
+def only_the_named_volumes_are_reported(world):
     one, two = world.volume(name="one"), world.volume(name="two")
     daemon = world.daemon()
     for volume in (one, two):
@@ -199,7 +199,7 @@ def only_the_volumes_that_are_named_are_told(world):
 
 
 @test
-def a_volume_that_is_named_may_come_later(world):
+def a_named_volume_may_appear_later(world):
     volume = world.volume()
     volume.disk.umount()
     world.daemon()
@@ -224,7 +224,7 @@ def it_ends_when_nobody_reads_any_more(world):
 
 
 @test
-def on_a_terminal_progress_is_one_line_drawn_over(world):
+def on_a_terminal_progress_is_one_line_that_is_redrawn(world):
     volume = world.volume()
     volume.write("/boot/vmlinuz-6.1.0", b"kernel" * 2000000)
     daemon = world.daemon()
@@ -262,7 +262,7 @@ def on_a_terminal_progress_is_one_line_drawn_over(world):
 
 
 @test
-def hostile_names_do_no_harm_to_a_terminal(world):
+def hostile_names_are_harmless_for_a_terminal(world):
     volume = world.volume()
     volume.kernel("6.\x1b[31m\n2")
     volume.builder("pack", PACK, "%r", "%i", "%o")
@@ -276,7 +276,7 @@ def hostile_names_do_no_harm_to_a_terminal(world):
 
 
 @test
-def what_happens_while_it_starts_does_not_fall_between(world):
+def events_during_its_start_are_not_lost(world):
     volume = world.volume()
     gate = Gate(world)
     daemon = world.daemon()

@@ -130,7 +130,7 @@ def udev_held():
 
 
 @test
-def a_storm_of_mounts_beside_a_watched_volume_holds_nothing_up(world):
+def a_storm_of_mounts_next_to_a_watched_volume_holds_up_nothing(world):
     volume = world.volume()
     daemon = world.daemon(config={"Watch": {"SettleSec": "100ms"}})
     view = daemon.trusted(volume)
@@ -212,7 +212,7 @@ def a_device_reused_at_once_by_another_file_system_is_another_volume(world):
 
 
 @test
-def what_udev_knew_of_the_medium_before_is_not_believed(world):
+def what_udev_knew_about_the_previous_medium_is_not_believed(world):
     loop, volume, daemon, view = held_by_loop(world)
     other = Image(world, "two")
     seen = len(view.states)
@@ -224,7 +224,7 @@ def what_udev_knew_of_the_medium_before_is_not_believed(world):
 
 
 @test
-def the_medium_put_back_is_the_volume_that_it_was(world):
+def a_medium_put_back_is_the_same_volume_again(world):
     loop, volume, daemon, view = held_by_loop(world)
     uuid = view["UUID"]
     one = Image(world, "two")
@@ -236,7 +236,7 @@ def the_medium_put_back_is_the_volume_that_it_was(world):
 
 
 @test
-def what_is_mounted_in_another_namespace_is_not_taken_up(world):
+def mounts_in_another_namespace_are_ignored(world):
     daemon = world.daemon()
     disk = world.disk(esps=0)
     disk.volume.shell("true")  # mounts it where nobody else can see it
@@ -281,7 +281,7 @@ def a_covered_volume_is_left_alone_until_it_is_uncovered(world):
 
 
 @test
-def a_manifest_that_a_mount_hides_is_taken_up_when_that_goes(world):
+def a_manifest_hidden_by_a_mount_is_picked_up_when_that_is_gone(world):
     volume = world.volume(esps=0)
     daemon = world.daemon(config={"Watch": {"SettleMaxSec": "1"}})  # the interval of the timer too
     view = daemon.trusted(volume)
@@ -297,7 +297,7 @@ def a_manifest_that_a_mount_hides_is_taken_up_when_that_goes(world):
 
 
 @test
-def a_mount_inside_a_source_tree_calls_for_a_scan_when_it_comes_and_when_it_goes(world):
+def a_mount_inside_a_source_tree_causes_a_scan_when_it_appears_and_when_it_is_gone(world):
     volume = world.volume(esps=0)
     place = f"/usr/lib/modules/{KERNEL}/kernel/extra"
     volume.write(f"{place}/module", "below")
@@ -323,7 +323,7 @@ def a_mount_elsewhere_on_a_volume_is_no_change(world):
 
 
 @test
-def what_was_given_up_as_a_mount_hid_its_output_is_built_when_that_goes(world):
+def a_volume_given_up_because_a_mount_hid_its_output_is_built_when_that_is_gone(world):
     volume = world.volume(esps=0)
     daemon = world.daemon(config={"Build": {"MaxFailures": "1"}})
     view = daemon.trusted(volume)
@@ -356,7 +356,7 @@ def a_folder_renamed_above_a_volume_does_not_lose_it(world):
 
 
 @test
-def a_lazily_unmounted_volume_is_gone_though_somebody_holds_it(world):
+def a_lazily_unmounted_volume_is_gone_even_if_somebody_holds_it(world):
     volume = world.volume()
     daemon = world.daemon()
     view = daemon.trusted(volume)
@@ -369,7 +369,7 @@ def a_lazily_unmounted_volume_is_gone_though_somebody_holds_it(world):
 
 
 @test
-def what_is_mounted_for_a_moment_is_not_found_busy(world):
+def a_volume_mounted_for_a_moment_is_not_found_busy(world):
     volume = world.volume(esps=0)
     daemon = world.daemon(config={"Watch": {"SettleSec": "5"}})
     assert daemon.call("Scan", "s", volume.name)  # after that none is running
@@ -381,11 +381,11 @@ def what_is_mounted_for_a_moment_is_not_found_busy(world):
     umount(volume.root)
     daemon.volume(volume.name).wait_gone()
     volume.disk.mount()
-    assert daemon.call("Scan", "s", volume.name)  # whoever asks does not wait
+    assert daemon.call("Scan", "s", volume.name)  # a request does not wait
 
 
 @test
-def an_unmount_is_no_change_to_be_scanned(world):
+def an_unmount_is_not_a_change_to_scan(world):
     """The watch is notified at once, the table later: here while it waits, since it was read just now."""
     volume = world.volume(esps=0)
     daemon = world.daemon(config={"Watch": {"SettleSec": "1ms"}})
@@ -404,7 +404,7 @@ def an_unmount_is_no_change_to_be_scanned(world):
 
 
 @test
-def without_the_right_to_mount_events_the_table_is_read(world):
+def without_permission_for_mount_events_the_table_is_read(world):
     daemon = world.daemon(level="debug", prefix=("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"))
     assert any("mount table by mountinfo: yes" in line for line in daemon.lines), daemon.lines
     disk = world.disk(esps=0)

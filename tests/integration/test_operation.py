@@ -26,7 +26,7 @@ def check_config(world, text, builders=None):
 
 
 @test
-def ready_is_said_once_and_the_bus_name_is_there_by_then(world):
+def ready_is_reported_once_and_the_bus_name_is_owned_by_then(world):
     volume = world.volume()
     daemon = Daemon(world)
     daemon.launch()
@@ -37,7 +37,7 @@ def ready_is_said_once_and_the_bus_name_is_there_by_then(world):
 
 
 @test
-def a_life_of_a_volume_reads_as_a_story(world):
+def the_life_of_a_volume_reads_like_a_story(world):
     volume = world.volume()
     daemon = world.daemon()
     name = volume.name
@@ -107,7 +107,7 @@ def after_a_restart_nothing_is_rebuilt(world):
 
 
 @test
-def what_changed_while_it_was_down_is_built_at_its_start(world):
+def changes_while_it_was_down_are_built_at_its_start(world):
     volume = world.volume()
     daemon = world.daemon()
     daemon.trusted(volume)
@@ -121,7 +121,7 @@ def what_changed_while_it_was_down_is_built_at_its_start(world):
 
 
 @test
-def killed_during_a_build_it_mends_all_after_a_restart(world):
+def after_a_kill_during_a_build_a_restart_repairs_everything(world):
     volume = world.volume()
     gate = Gate(world)
     daemon = world.daemon()
@@ -139,7 +139,7 @@ def killed_during_a_build_it_mends_all_after_a_restart(world):
 
 
 @test
-def killed_while_idle_it_knows_everything_after_a_restart(world):
+def after_a_kill_while_idle_a_restart_knows_everything(world):
     volume = world.volume()
     daemon = world.daemon()
     daemon.trusted(volume)
@@ -165,7 +165,7 @@ def sighup_reads_the_configuration_again(world):
 
 
 @test
-def sighup_with_a_bad_file_warns_and_serves_on(world):
+def sighup_with_a_bad_file_warns_and_keeps_serving(world):
     volume = world.volume()
     daemon = world.daemon()
     daemon.trusted(volume)
@@ -177,7 +177,7 @@ def sighup_with_a_bad_file_warns_and_serves_on(world):
 
 
 @test
-def a_builder_that_is_changed_is_taken_up_by_reload(world):
+def a_changed_builder_takes_effect_on_reload(world):
     volume = world.volume()
     daemon = world.daemon()
     view = daemon.trusted(volume)
@@ -225,7 +225,7 @@ def bad_configuration_is_named_with_file_and_line(world):
 
 
 @test
-def the_standard_places_are_read_in_their_order_and_no_file_of_them_stops_it(world):
+def the_standard_places_are_read_in_order_and_none_of_their_files_stops_it(world):
     files = {
         "/usr/local/lib/bootkeep/bootkeep.conf": "[Watch]\nVendor=1\n",
         "/etc/bootkeep/bootkeep.conf": "[Watch]\nAdmin=1\n",
@@ -328,7 +328,7 @@ def max_builds_bounds_what_runs_at_once(world):
 
 
 @test
-def a_scan_that_hangs_is_told_and_its_answer_still_counts(world):
+def a_hanging_scan_is_reported_and_its_result_still_counts(world):
     volume = world.volume()
     daemon = world.daemon(config={"Watch": {"ScanTimeoutSec": "1"}})
     view = daemon.trusted(volume)
@@ -349,7 +349,7 @@ def a_scan_that_hangs_is_told_and_its_answer_still_counts(world):
 
 
 @test
-def a_scan_that_talks_nonsense_is_no_danger(world):
+def a_scan_that_prints_nonsense_is_harmless(world):
     volume = world.volume()
     daemon = world.daemon()
     view = daemon.trusted(volume)
@@ -420,18 +420,18 @@ def wrong_usage_is_refused_with_a_message(world):
 
 
 @test
-def it_waits_for_events_alone_when_all_is_fresh(world):
+def when_all_is_fresh_it_only_waits_for_events(world):
     volume = world.volume()
     daemon = world.daemon()
     daemon.trusted(volume)
-    with daemon.changed:  # the machine's own volumes too
+    with daemon.changed:  # including the machine's own volumes
         quiet = daemon.changed.wait_for(
             lambda: all(v.get("State") in ("fresh", "plain", "untrusted") for v in daemon.objects.values()), 30)
     assert quiet, daemon.objects
     folder = f"/proc/{daemon.process.pid}/fdinfo"
     deadline = time.monotonic() + 5  # the list of busy volumes lags some milliseconds behind
     while True:
-        daemon.property("Version")  # once around its loop, so that what it disarmed is disarmed
+        daemon.property("Version")  # one more iteration of its loop, so that disarmed timers really are
         armed = []
         for fd in os.listdir(folder):
             with open(f"{folder}/{fd}", encoding="ascii") as f:

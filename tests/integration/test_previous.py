@@ -55,7 +55,7 @@ def update(volume, words):
     return helper.files()
 
 
-def update_killed_behind_the_switch(volume, words):
+def update_killed_after_the_switch(volume, words):
     """The second file that is removed is the first one after the switch; the first was a temporary stamp."""
     killed = build_there(volume, words, "strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=unlinkat",
                          "-e", "inject=unlinkat:signal=KILL:when=2")
@@ -77,7 +77,7 @@ def reboot(volume):
 
 
 @test
-def what_was_booted_stays_until_another_boot(world):
+def the_booted_set_stays_until_another_boot(world):
     volume = running_system(world)
     first = update(volume, "first")
     assert PREVIOUS not in first
@@ -105,7 +105,7 @@ def started_by(world, volume, words):
 
 
 @test
-def who_went_back_to_the_kept_set_keeps_it(world):
+def a_kept_set_that_was_booted_again_stays(world):
     volume = running_system(world)
     first = update(volume, "first")
     reboot(volume)
@@ -120,11 +120,11 @@ def who_went_back_to_the_kept_set_keeps_it(world):
 
 
 @test
-def what_was_booted_stays_where_the_first_build_was_killed(world):
+def the_booted_set_stays_even_if_the_first_build_was_killed(world):
     volume = running_system(world)
     first = update(volume, "first")
     reboot(volume)
-    update_killed_behind_the_switch(volume, "second")
+    update_killed_after_the_switch(volume, "second")
     second = update(volume, "second")
     assert PREVIOUS in second, sorted(second)
     assert booted(second, PREVIOUS) == booted(first), "the set that was booted went with a killed build"
@@ -134,11 +134,11 @@ def what_was_booted_stays_where_the_first_build_was_killed(world):
 
 
 @test
-def what_was_booted_stays_also_if_a_killed_build_had_brought_it(world):
+def the_booted_set_stays_even_if_a_killed_build_had_written_it(world):
     volume = running_system(world)
     update(volume, "first")
     reboot(volume)
-    second = update_killed_behind_the_switch(volume, "second")
+    second = update_killed_after_the_switch(volume, "second")
     reboot(volume)
     third = update(volume, "third")
     assert booted(third, PREVIOUS) == booted(second)
@@ -146,7 +146,7 @@ def what_was_booted_stays_also_if_a_killed_build_had_brought_it(world):
 
 
 @test
-def what_was_never_booted_is_not_kept(world):
+def a_set_that_was_never_booted_is_not_kept(world):
     volume = running_system(world)
     update(volume, "first")
     files = update(volume, "second")

@@ -85,7 +85,7 @@ def every_outcome_is_reached(world):
 
 
 @test
-def what_only_root_may_read_is_read(world):
+def files_that_only_root_may_read_are_read(world):
     volume = world.volume()
     volume.write("/etc/secret/initramfs.conf", "x", mode=0o600)
     os.chmod(volume.path("/etc/secret"), 0o700)
@@ -111,7 +111,7 @@ def stamps_below_another_mount_are_reached(world):
 
 
 @test
-def a_stamp_that_is_too_much_for_its_memory_means_stale(world):
+def a_stamp_too_large_for_its_memory_means_stale(world):
     volume = world.volume(volume_mib=200)
     world.programs.build(volume).expect(0, "success")
     stamp = f"/var/lib/bootkeep/caches/initramfs@{KERNEL}.stamp"

@@ -25,7 +25,7 @@ def a_volume_without_a_manifest_is_status_2(world):
 
 
 @test
-def where_stamps_cannot_be_kept_is_no_matter_without_a_manifest(world):
+def without_a_manifest_it_does_not_matter_that_stamps_cannot_be_kept(world):
     volume = world.volume()
     volume.write("/var", "a file")
     result = world.programs.scan(volume).expect(ERROR, "error")
@@ -42,7 +42,7 @@ def where_stamps_cannot_be_kept_is_no_matter_without_a_manifest(world):
 
 
 @test
-def what_was_never_built_is_stale_and_says_so(world):
+def a_cache_that_was_never_built_is_stale_and_says_so(world):
     volume = world.volume()
     result = world.programs.scan(volume).expect(STALE, "stale")
     assert result.one("MANIFEST") == [MANIFEST]
@@ -73,7 +73,7 @@ def a_changed_source_is_named_with_what_changed(world):
 
 
 @test
-def since_when_is_told_in_local_time(world):
+def the_time_of_a_change_is_local(world):
     volume = world.volume()
     world.programs.build(volume).expect(0, "success")
     volume.write("/etc/initramfs.conf", "compress=zstd -19\n")
@@ -114,7 +114,7 @@ def a_missing_output_makes_its_cache_stale(world):
 
 
 @test
-def a_formatted_helper_is_stale_though_its_stamp_matches(world):
+def a_formatted_helper_is_stale_even_if_its_stamp_matches(world):
     volume = world.volume()
     world.programs.build(volume).expect(0, "success")
     first, second = volume.disk.helpers
@@ -159,7 +159,7 @@ def a_changed_builder_makes_its_caches_stale(world):
 
 
 @test
-def the_administrators_manifest_goes_before_the_vendors(world):
+def the_administrators_manifest_takes_precedence_over_the_vendors(world):
     volume = world.volume()
     volume.write(VENDOR_MANIFEST, "not even XML")
     assert world.programs.scan(volume).expect(STALE).one("MANIFEST") == [MANIFEST]
@@ -170,7 +170,7 @@ def the_administrators_manifest_goes_before_the_vendors(world):
 
 
 @test
-def a_refusal_says_file_and_line_on_stdout_and_on_stderr(world):
+def a_refusal_names_file_and_line_on_stdout_and_on_stderr(world):
     volume = world.volume()
     volume.write(MANIFEST, manifest('\n  <cache name="x" colour="red"/>'))
     result = world.programs.scan(volume).expect(REFUSED, "refused")
@@ -181,7 +181,7 @@ def a_refusal_says_file_and_line_on_stdout_and_on_stderr(world):
 
 
 @test
-def names_with_any_byte_in_them_come_through(world):
+def names_may_contain_any_byte(world):
     volume = world.volume()
     world.programs.build(volume).expect(0, "success")
     odd = f"/usr/lib/modules/{KERNEL}/new\nline \\ \x1b[31m ü"
@@ -192,7 +192,7 @@ def names_with_any_byte_in_them_come_through(world):
 
 
 @test
-def of_too_many_files_it_says_that_it_does_not_know_which(world):
+def with_too_many_files_it_says_that_it_does_not_know_which_changed(world):
     volume = world.volume()
     world.programs.build(volume).expect(0, "success")
     stamp = f"/var/lib/bootkeep/caches/initramfs@{KERNEL}.stamp"
@@ -239,7 +239,7 @@ def a_volume_without_helpers_is_scanned_for_its_caches(world):
 
 
 @test
-def a_missing_source_is_said_of_its_cache_alone(world):
+def a_missing_source_is_reported_only_for_its_cache(world):
     volume = world.volume()
     world.programs.build(volume).expect(0)
     volume.write("/etc/here", "x")
@@ -251,7 +251,7 @@ def a_missing_source_is_said_of_its_cache_alone(world):
 
 
 @test
-def what_is_no_mount_point_of_a_disk_is_an_error(world):
+def a_path_that_is_not_the_mount_point_of_a_disk_is_an_error(world):
     volume = world.volume()
     scan = program("bootkeep-scan")
     for place in (volume.path("/boot"), "/proc", "/nowhere"):
@@ -261,7 +261,7 @@ def what_is_no_mount_point_of_a_disk_is_an_error(world):
 
 
 @test
-def another_mount_id_than_asked_for_is_an_error(world):
+def a_mount_id_other_than_the_requested_one_is_an_error(world):
     volume = world.volume()
     result = world.programs.scan(volume, "--mount-id=1").expect(ERROR, "error")
     assert result.reason
@@ -309,7 +309,7 @@ def few_watches(n):
 
 
 @test
-def too_few_watches_are_told_with_the_number_needed_and_all_is_compared(world):
+def too_few_watches_are_reported_with_the_number_needed_and_all_is_compared(world):
     volume = world.volume()
     for i in range(20):
         volume.write(f"/usr/lib/modules/{KERNEL}/kernel/{i}/module", "x")
@@ -342,7 +342,7 @@ def file_record(path, outside, kind):
 
 
 @test
-def lock_files_of_package_managers_are_told_on_the_volume_and_on_the_host(world):
+def lock_files_of_package_managers_are_reported_on_the_volume_and_on_the_host(world):
     volume = world.volume()
     arguments = ["--hold-locked=/var/lib/dpkg/lock-frontend", f"--hold-exists={world.path('db.lck')}"]
     assert not [r for r in world.programs.scan(volume, *arguments).all("HOLD") if r[0] == world.path("db.lck")]

@@ -104,7 +104,7 @@ def a_mistake_does_not_trust_the_running_system(world):
 
 
 @test
-def after_a_reload_that_fails_the_running_system_is_what_it_was(world):
+def a_failed_reload_leaves_the_running_system_as_it_was(world):
     volume = system(world)
     daemon = running_daemon(world, volume, QUICK + "[Trust]\nRunningSystem=no\n")
     view = seen(daemon, volume)
@@ -125,7 +125,7 @@ def after_a_reload_that_fails_the_running_system_is_what_it_was(world):
 
 
 @test
-def nothing_is_built_until_the_configuration_is_mended(world):
+def nothing_is_built_until_the_configuration_is_repaired(world):
     volume = world.volume()
     daemon = world.daemon()
     view = daemon.trusted(volume)

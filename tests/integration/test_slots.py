@@ -8,7 +8,7 @@ import time
 from lib import main, test
 from lib.programs import program
 
-# Notes when a scan begins and ends, and hangs while a file of the volume's name is there.
+# Logs when a scan begins and ends, and hangs while a file with the name of the volume exists.
 SCAN = """#!/bin/sh
 for last; do :; done
 echo "begin $last" >>{log}

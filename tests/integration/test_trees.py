@@ -76,7 +76,7 @@ def in_a_deep_tree_every_place_is_watched(world):
 
 
 @test
-def a_directory_replaced_by_rename_over_is_seen(world):
+def a_directory_replaced_by_a_rename_is_seen(world):
     volume, view = watched(world)
     seen(world, volume, view, lambda: volume.mkdir(f"{TREE}/empty"))
     volume.write("/srv/other/file", "from the other\n")
@@ -109,7 +109,7 @@ def an_ancestor_moved_away_and_back_is_seen(world):
 
 
 @test
-def what_is_moved_in_from_elsewhere_on_the_volume_is_seen(world):
+def files_moved_in_from_elsewhere_on_the_volume_are_seen(world):
     volume, view = watched(world)
     volume.write("/srv/dir/deep/file", "moved in with its directory\n")
     volume.write("/srv/file", "moved in\n")
@@ -120,7 +120,7 @@ def what_is_moved_in_from_elsewhere_on_the_volume_is_seen(world):
 
 
 @test
-def a_write_by_a_hard_link_outside_is_seen(world):
+def a_write_through_a_hard_link_outside_is_seen(world):
     volume = world.volume(esps=0)
     os.mkdir(volume.path("/srv"))
     os.link(volume.path(f"{TREE}/modules"), volume.path("/srv/module"))
@@ -140,7 +140,7 @@ def a_file_linked_into_the_tree_is_watched(world):
 
 
 @test
-def old_time_and_size_put_back_hide_nothing(world):
+def restoring_time_and_size_hides_nothing(world):
     volume, view = watched(world)
     for path in (f"{TREE}/modules", CONF):
         full = volume.path(path)
@@ -155,7 +155,7 @@ def old_time_and_size_put_back_hide_nothing(world):
 
 
 @test
-def mode_and_owner_alone_are_a_change_of_directories_too(world):
+def a_change_of_mode_or_owner_counts_for_directories_too(world):
     volume = world.volume(esps=0)
     volume.mkdir(f"{TREE}/dir")
     view = world.daemon().trusted(volume)
@@ -192,7 +192,7 @@ def race(volume, view, swap, rounds):
 
 
 @test
-def a_file_replaced_while_it_is_looked_at_is_not_lost(world):
+def a_file_replaced_while_it_is_examined_is_not_missed(world):
     volume = world.volume(esps=0)
     view = world.daemon(config={"Watch": {"SettleSec": "10ms", "SettleMaxSec": "50ms"}}).trusted(volume)
     race(volume, view, lambda n: volume.replace(CONF, f"word {n}\n"), 5)
@@ -201,7 +201,7 @@ def a_file_replaced_while_it_is_looked_at_is_not_lost(world):
 
 
 @test
-def directories_exchanged_while_they_are_looked_at_are_not_lost(world):
+def directories_exchanged_while_they_are_examined_are_not_missed(world):
     volume = world.volume(esps=0)
     for name in ("one", "two"):
         volume.write(f"/srv/{name}/modules", name + "\n")
@@ -225,7 +225,7 @@ def repoint(volume, link, target):
 
 
 @test
-def links_on_the_way_are_followed_and_watched_each(world):
+def every_link_in_a_path_is_followed_and_watched(world):
     """conf -> current/conf, current -> /etc/sets/a (absolute: from the root of the volume), a/conf -> ../common"""
     volume = world.volume(esps=0)
     volume.write("/etc/sets/common", "common\n")
@@ -245,7 +245,7 @@ def links_on_the_way_are_followed_and_watched_each(world):
 
 
 @test
-def an_empty_directory_made_anew_is_seen_though_somebody_is_in_the_old_one(world):
+def an_empty_directory_made_anew_is_seen_even_if_a_process_is_in_the_old_one(world):
     """Such a directory does not report its removal until nobody is in it."""
     volume = world.volume(esps=0)
     volume.remove(CONF)
@@ -266,7 +266,7 @@ def an_empty_directory_made_anew_is_seen_though_somebody_is_in_the_old_one(world
 
 
 @test
-def a_link_that_leads_nowhere_is_watched_for_its_target(world):
+def a_dangling_link_is_watched_for_its_target(world):
     volume = world.volume(esps=0)
     volume.remove(CONF)
     volume.symlink(CONF, "not/yet/there")
@@ -292,7 +292,7 @@ def an_absolute_link_starts_at_the_root_of_the_volume(world):
 
 
 @test
-def a_write_by_a_mapping_is_seen_when_the_mapping_goes(world):
+def a_write_through_a_mapping_is_seen_when_it_is_unmapped(world):
     volume, view = watched(world)
     for path in (f"{TREE}/modules", CONF):
 

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""tools/try: it shows everything from change to helper, and leaves nothing behind however it ends."""
+"""tools/try: it shows everything from a change to the helper, and leaves nothing behind, however it ends."""
 
 import os
 import signal
@@ -44,7 +44,7 @@ class Show:
 
 
 @test
-def the_whole_way_is_shown(world):
+def everything_from_change_to_helper_is_shown(world):
     show = Show(world)
     show.read_until("Both ESPs carry the new initramfs")
     show.end(0)
@@ -73,7 +73,7 @@ def a_signal_to_it_alone_ends_it_cleanly(world):
 
 
 @test
-def a_signal_at_its_very_first_words_ends_it_cleanly(world):
+def a_signal_at_its_very_start_ends_it_cleanly(world):
     ends_by(world, signal.SIGTERM, "1. A disk with two ESPs")
 
 

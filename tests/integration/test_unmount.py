@@ -102,7 +102,7 @@ def a_recursive_umount_finishes_first(world):
 
 
 @test
-def the_option_may_be_given_when_it_is_mounted(world):
+def the_option_may_be_given_at_mount_time(world):
     install(world)
     volume = world.volume()
     volume.disk.umount()
@@ -185,7 +185,7 @@ def a_build_that_fails_is_a_refusal(world):
 
 
 @test
-def a_build_that_runs_is_waited_for(world):
+def a_running_build_is_waited_for(world):
     volume, _, view = owed(world)
     gate = Gate(world)
     volume.builder("pack", gate.script + PACK, "%r", "%i", "%o")
@@ -222,7 +222,7 @@ def a_daemon_that_is_killed_meanwhile_keeps_nothing_mounted(world):
 
 
 @test
-def what_cannot_be_unmounted_says_why_as_umount_does(world):
+def a_failing_unmount_says_why_as_umount_does(world):
     volume = volume_with_helper(world)
     with open(volume.path("/etc/machine-id"), "rb"):
         process = expect(umount(world, volume.root), REFUSED)
@@ -238,7 +238,7 @@ def what_cannot_be_unmounted_says_why_as_umount_does(world):
 
 
 @test
-def an_unmount_elsewhere_asks_nobody(world):
+def an_unmount_in_another_namespace_asks_nobody(world):
     volume, _, view = owed(world)
     runs = volume.runs()
     command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", "echo there; read -r end"]

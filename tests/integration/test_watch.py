@@ -55,7 +55,7 @@ def a_new_directory_in_a_tree_is_watched_too(world):
 
 
 @test
-def a_new_instance_is_built_and_stands_on_the_helpers(world):
+def a_new_instance_is_built_and_reaches_the_helpers(world):
     volume = world.volume()
     view = world.daemon().trusted(volume)
     changes(volume, view, lambda: volume.kernel("6.2.0"))
@@ -100,7 +100,7 @@ def a_symbolic_link_and_what_it_leads_to_are_watched(world):
 
 
 @test
-def a_tree_that_is_swapped_by_rename_is_seen(world):
+def a_tree_swapped_by_renames_is_seen(world):
     volume = world.volume()
     view = world.daemon().trusted(volume)
     tree = volume.path(f"/usr/lib/modules/{KERNEL}")
@@ -134,7 +134,7 @@ def one_burst_of_changes_is_one_build(world):
 
 
 @test
-def nothing_is_scanned_before_it_was_quiet_for_settle_sec(world):
+def nothing_is_scanned_until_it_has_been_quiet_for_settle_sec(world):
     volume = world.volume()
     daemon = world.daemon(config={"Watch": {"SettleSec": "1", "SettleMaxSec": "30"}})
     view = daemon.trusted(volume)
@@ -173,7 +173,7 @@ def endless_change_is_built_after_settle_max_sec(world):
 
 
 @test
-def a_change_during_a_build_is_built_behind_it(world):
+def a_change_during_a_build_is_built_after_it(world):
     volume = world.volume()
     gate = Gate(world)
     view = world.daemon().trusted(volume)

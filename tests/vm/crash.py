@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What a disk may hold after the power was cut, from the record of its writes.
 
-The model: what was written before a flush that ended is on the disk. Of what was written since then, any part may be,
-in any order, down to single sectors of 512 bytes; a sector is whole. The record is that of QEMU's blklogwrites, the
-format of Linux's dm-log-writes."""
+The model: what was written before a completed flush is on the disk. Of what was written since then, any part may be
+there, in any order, down to single sectors of 512 bytes; a sector is never torn. The record is that of QEMU's
+blklogwrites, in the format of Linux's dm-log-writes."""
 
 import itertools
 import random
@@ -54,7 +54,7 @@ class Run:
 
     def reordered(self, samples=24, seed=1):
         """States with any part of what was not flushed: all parts of a few writes, else each write alone, all but
-        each, and SAMPLES drawn by chance; and sectors drawn by chance."""
+        each, and SAMPLES random ones; and random sectors."""
         chance = random.Random(seed)
         done = {}
         for epoch in self.epochs:
@@ -71,7 +71,7 @@ class Run:
                 done.update(_sectors(*write))
 
     def used(self):
-        """The end of all that was ever written, rounded up."""
+        """The end of everything that was ever written, rounded up."""
         ends = [offset + len(data) for offset, data in itertools.chain(*self.epochs)]
         return -(-max([len(self.before.rstrip(b"\0")), *ends]) // 65536) * 65536
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Reads a FAT file system as firmware does: from the sectors, with no help of a kernel.
+"""Reads a FAT file system as firmware does: from the sectors, without the help of a kernel.
 
-Firmware repairs nothing and asks no questions, so this does not either: a file whose chain of clusters breaks cannot be
-read, a directory can be read up to there."""
+Firmware repairs nothing, so this does not either: a file whose chain of clusters is broken cannot be read, a directory
+only up to there."""
 
 import struct
 
@@ -12,7 +12,7 @@ VOLUME_ID = 0x08
 
 
 class Broken(Exception):
-    """No firmware could read this."""
+    """Firmware could not read this."""
 
 
 class File:
@@ -52,7 +52,7 @@ class Fat:
         return None if word >= (1 << min(self.bits, 28)) - 8 else word
 
     def _chain(self, cluster):
-        """(content, whether the chain came to its end)."""
+        """(content, whether the chain was complete)."""
         found = []
         while cluster is not None:
             if not 2 <= cluster < self.clusters + 2 or len(found) > self.clusters:
@@ -63,7 +63,7 @@ class Fat:
         return b"".join(found), True
 
     def _entries(self, data):
-        """(name, attributes, cluster, size) of all in a directory."""
+        """(name, attributes, cluster, size) of everything in a directory."""
         long = {}
         for at in range(0, len(data), 32):
             raw = bytes(data[at:at + 32])
@@ -80,7 +80,7 @@ class Fat:
                 long = {}
 
     def files(self):
-        """{path: File}, of regular files alone."""
+        """{path: File}, only regular files."""
         root = self.image[self.root_start:self.root_start + self.root_size]
         return dict(self._walk("/", self._chain(self.root_cluster)[0] if self.root_cluster else root, 0))
 

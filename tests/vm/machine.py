@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A virtual machine with Debian's kernel, for what the kernel of a build host often lacks: vfat, a systemd that may be
-stopped, and a disk whose every write is known.
+"""A virtual machine with Debian's kernel, for what a build host often lacks: a kernel with vfat, a systemd that may be
+stopped, and a disk whose every write is recorded.
 
 It has no disk image of its own: it shows the host's files through 9p, read-only on QEMU's side, below a tmpfs that
 takes all writes. So what is installed here is there too, under the same paths, and nothing in it can harm the host.
-The kernel is unpacked below the source folder and installed nowhere. QEMU translates, at about a tenth of the speed;
-KVM is used only on request (BOOTKEEP_VM_ACCEL=kvm): inside another virtual machine it may be present and not work."""
+The kernel is unpacked below the source folder and installed nowhere. QEMU emulates the CPU, at about a tenth of its
+speed; KVM is used only on request (BOOTKEEP_VM_ACCEL=kvm), because it may be present inside another virtual machine
+without working."""
 
 import contextlib
 import fcntl
@@ -22,7 +23,7 @@ import threading
 HERE = os.path.dirname(os.path.realpath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.environ.get("BOOTKEEP_BUILD") or os.path.join(SOURCE, "build-asan")
-CACHE = os.path.join(SOURCE, "build-vm")  # one for all build folders
+CACHE = os.path.join(SOURCE, "build-vm")  # shared by all build folders
 MODULES = ["virtio_pci", "9pnet_virtio", "9p", "overlay", "virtio_scsi", "sd_mod", "ext4", "vfat", "nls_cp437",
            "nls_ascii", "nls_utf8", "loop", "dm_mod", "raid1"]
 PACKAGES = ["linux-image-amd64", "busybox-static"]
@@ -31,7 +32,7 @@ EXIT = "BOOTKEEP-VM-EXIT "
 
 
 class Missing(Exception):
-    """What a machine needs is not here; the text says what."""
+    """Something that a machine needs is missing; the text says what."""
 
 
 def _run(*command, **options):
@@ -116,7 +117,7 @@ def _module_order(folder):
 
 
 def _needs(path):
-    """The modules that PATH says it needs; a softdep is a cipher or checksum, asked for by its plain name."""
+    """The modules that PATH declares as needed; a softdep is a cipher or checksum, requested by its plain name."""
     with open(path, "rb") as f:
         data = f.read()
     found = []
@@ -185,7 +186,7 @@ class Machine:
                 "-device", "virtio-scsi-pci", *self.disks, *console]
 
     def _write_job(self, script):
-        """The script that goes on where init ends, as process 1."""
+        """The script that continues where init ends, as process 1."""
         env = {k: os.environ[k] for k in ("BOOTKEEP_BUILD", "PYTHONDONTWRITEBYTECODE") if k in os.environ}
         env.setdefault("BOOTKEEP_BUILD", BUILD)
         exports = "".join(f"export {k}={shlex.quote(v)}\n" for k, v in env.items())
@@ -202,7 +203,7 @@ class Machine:
         return subprocess.run(self._command(job, "null", True), check=False).returncode
 
     def run(self, command, line, timeout=300):
-        """Runs COMMAND (a shell's words) and returns its status; None: the machine did not come to the end."""
+        """Runs COMMAND (a shell's words) and returns its status; None: the machine did not finish."""
         return self.start("/vm/busybox stty -F /dev/ttyS1 raw\n"
                           f"{command} </dev/null >/dev/ttyS1 2>&1\n"
                           f"echo \"{EXIT}$?\" >/dev/ttyS1\n"
@@ -240,7 +241,7 @@ class Machine:
 
 @contextlib.contextmanager
 def machine(**options):
-    """A Machine that leaves nothing behind, even when the test is told to stop."""
+    """A Machine that leaves nothing behind, even if the test is interrupted."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     made = Machine(**options)
     try:
@@ -255,7 +256,7 @@ def guest(name):
 
 
 def relay(name, words=(), timeout=300, disks=()):
-    """Runs guest/NAME.py, a TAP program, with the sizes of DISKS in MiB, and passes on what it says. Does not
+    """Runs guest/NAME.py, a TAP program, with the sizes of DISKS in MiB, and forwards its output. Does not
     return."""
     try:
         with machine() as m:
@@ -265,7 +266,7 @@ def relay(name, words=(), timeout=300, disks=()):
             if status != 0:
                 print("\n".join("# " + text for text in m.said()))
             if status is None:
-                print(f"Bail out! the machine did not come to its end within {timeout} s, or died")
+                print(f"Bail out! the machine did not finish within {timeout} s, or crashed")
     except Missing as e:
         print(f"1..0 # SKIP {e}")
         sys.exit(0)

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A helper boots the old set or the new one, wherever the power is cut. guest/powercut.py builds on a disk whose
-writes are recorded; here each state that a cut could have left is made of the record and looked at twice: as firmware
-finds it, and after `fsck.vfat -a`."""
+writes are recorded; here each state that a power cut could have left is made from the record and examined twice: as
+firmware finds it, and after `fsck.vfat -a`."""
 
 import collections
 import concurrent.futures
@@ -33,12 +33,12 @@ def named(entry):
 
 
 class Judge:
-    """Knows the old set and the new one, and says what is wrong with a state; None: nothing."""
+    """Knows the old set and the new one, and says what is wrong with a state; None if nothing is."""
 
     def __init__(self, old, new):
         self.old, self.new = old, new
         self.texts = {data for files in (old, new) for path, data in files.items() if self._is_entry(path)}
-        # what has an entry before and after must have one at every instant
+        # entries of both sets must exist at every instant
         self.always = [p for p in old if self._is_entry(p) and p in new]
 
     @staticmethod
@@ -63,9 +63,9 @@ class Judge:
         entries = {p: self._entry(files, p) for p in files if self._is_entry(p)}
         good = [p for p, wrong in entries.items() if wrong is None]
         for path, wrong in entries.items():
-            # an empty one is passed over by every boot loader; its second name stands beside it
+            # every boot loader skips an empty one, and its second name is next to it
             if wrong and not (wrong == "empty" and any(p.startswith(path[:-len(".conf")]) for p in good)):
-                # of the first build, nothing is promised but that no entry lies
+                # during the first build the only promise is that no entry is wrong
                 if not (wrong == "empty" and path not in self.old):
                     return f"{path} is {wrong}" if wrong in ("empty", "torn") else f"{path} {wrong}"
         for path in self.always:
@@ -92,7 +92,7 @@ class Look:
             fsck = subprocess.run(["fsck.vfat", "-a", f.name], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                   check=False)
             repaired = os.pread(f.fileno(), self.size + 65536, 0)
-        failed = f"fsck.vfat -a ended with status {fsck.returncode}" if fsck.returncode not in (0, 1) else None
+        failed = f"fsck.vfat -a exited with status {fsck.returncode}" if fsck.returncode not in (0, 1) else None
         return self.judge(image), failed or self.judge(repaired)
 
 
@@ -113,7 +113,7 @@ def examine(run, states):
             unique.append(state)
     global LOOK  # pylint: disable=global-statement # the pool's processes inherit it, images and all
     LOOK = Look(run)
-    # not multiprocessing's Pool: that ends its workers by SIGTERM, which has a handler here, and then may wait for ever
+    # not multiprocessing's Pool, which ends its workers by SIGTERM (which has a handler here), and then may wait for ever
     with concurrent.futures.ProcessPoolExecutor(initializer=signal.signal,
                                                 initargs=(signal.SIGTERM, signal.SIG_DFL)) as pool:
         verdicts = list(pool.map(look, unique, chunksize=16))

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Installs bootkeep into a folder, boots systemd in a machine with it, and runs guest/systemd.py there.
 
-Built without sanitizers, as it is installed: they do not live within a unit's limits."""
+Built without sanitizers, as it is installed: these do not work within the limits of a unit."""
 
 import os
 import shlex
@@ -39,7 +39,7 @@ def main():
             if status != 0:
                 print("\n".join("# " + text for text in m.said()))
             if status is None:
-                print("Bail out! the machine did not come to its end, or died")
+                print("Bail out! the machine did not finish, or crashed")
     except Missing as e:
         print(f"1..0 # SKIP {e}")
         sys.exit(0)

@@ -50,7 +50,7 @@ class Udevd:
             while subprocess.run(["udevadm", "control", "--ping", "--timeout=10"], stdout=subprocess.DEVNULL,
                                  stderr=subprocess.DEVNULL).returncode != 0:
                 if self.process.poll() is not None:
-                    raise RuntimeError("systemd-udevd ended at once")
+                    raise RuntimeError("systemd-udevd exited at once")
         return self
 
     def __exit__(self, *_):
@@ -64,7 +64,7 @@ def udev_settle():
 
 
 def udev_look(node):
-    """Makes udevd probe NODE now. It may have missed what was written while it probed it the last time."""
+    """Makes udevd probe NODE now. It may have missed what was written while it was probing the last time."""
     udev_settle()
     subprocess.run(["udevadm", "trigger", "--settle", "--action=change", node], check=True, timeout=60)
 

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Changes a volume in several ways and builds, on a disk whose writes are recorded. Marks on the disk say in the record
-what is what; test_powercut.py, outside, replays the record.
+"""Changes a volume in several ways and builds, on a disk whose writes are recorded. Marks on the disk structure the
+record, which test_powercut.py replays outside.
 
 The OS volume is mounted without barriers, so that no flush of its own makes a helper's writes durable by luck."""
 
@@ -28,7 +28,7 @@ def mark(volume, text):
 
 
 def noise(seed, size):
-    """Like a kernel or an initramfs: no two sectors are equal."""
+    """Content like that of a kernel or an initramfs: no two sectors are equal."""
     return random.Random(seed).randbytes(size)
 
 
@@ -84,7 +84,7 @@ def everything(volume):
 
 
 def crowd(volume):
-    """Makes the directories larger than a sector, at an odd place, so that what follows lies across two."""
+    """Makes the directories larger than a sector, so that the entries that follow lie across two."""
     volume.disk.esp[0].shell("for n in 1 2 3 4 5 6 7; do for d in EFI/BOOT loader/entries */6.1.0; do"
                              ' echo $n >"$d/someone else\'s file $n"; done; done')
 

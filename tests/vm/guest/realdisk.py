@@ -23,11 +23,11 @@ class RealPartition(Partition):
         self.node = f"/dev/{self.name}"
 
     def fat(self):
-        """What is on the disk itself, whatever the kernel still holds."""
+        """What is on the disk itself, whatever the kernel has cached."""
         return Fat(run("dd", f"if={self.node}", "bs=1M", "iflag=direct", stderr=subprocess.DEVNULL).stdout).files()
 
     def make_fat(self, *options):
-        """FAT of a kind that OPTIONS choose."""
+        """FAT of the kind that OPTIONS select."""
         run("mkfs.vfat", *options, self.node)
         udev_settle()
 
@@ -39,7 +39,7 @@ class RealPartition(Partition):
 
 
 class RealDisk:
-    """What lib.disk.Disk is, on a disk that the machine has."""
+    """Like lib.disk.Disk, on a disk of the machine."""
 
     def __init__(self, world, name="sda", esps=2, helper_mib=16, fat=()):
         self.world = world
@@ -73,7 +73,7 @@ class RealDisk:
 
 
 def real_volume(world, mount_options=None, **options):
-    """As world.volume()."""
+    """Like world.volume()."""
     disk = RealDisk(world, **options)
     disk.mount(mount_options)
     volume = Volume(world, disk)

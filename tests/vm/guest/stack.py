@@ -21,7 +21,7 @@ DEAF = {"Watch": {"SettleSec": "4", "SettleMaxSec": "10", "ScanTimeoutSec": "3"}
 
 
 class Stacked(RealPartition):
-    """A device that stands on a partition of DISK; its name is that of the kernel."""
+    """A device on top of a partition of DISK; its name is that of the kernel."""
 
     def __init__(self, disk, node):
         super().__init__(disk, 0, "linux")
@@ -30,7 +30,7 @@ class Stacked(RealPartition):
 
 
 def stacked_volume(world, disk, node):
-    """Moves the OS volume of DISK to NODE, which stands on it."""
+    """Moves the OS volume of DISK to NODE, which is on top of it."""
     udev_settle()
     disk.volume = Stacked(disk, node)
     disk.volume.make_fs("ext4")
@@ -65,7 +65,7 @@ class Linear:
         world.later(self.remove)
 
     def forget(self):
-        """Writes all that is dirty and drops what is cached, so that the next look asks the disk."""
+        """Writes everything that is dirty and drops the caches, so that the next read goes to the disk."""
         os.sync()
         with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as f:
             f.write("3\n")
@@ -112,7 +112,7 @@ def the_helpers_of_a_volume_on_device_mapper_are_those_of_the_disk_below(world):
 
 
 @test
-def a_suspended_device_holds_up_nothing_but_its_volume(world):
+def a_suspended_device_holds_up_only_its_volume(world):
     linear, volume = linear_volume(world)
     other = real_volume(world, name="sdb", esps=0)
     daemon = world.daemon(config=DEAF)
@@ -167,7 +167,7 @@ def both_halves_of_a_mirror_carry_everything(world):
 
 
 @test
-def where_the_esps_are_halves_of_a_mirror_that_is_the_helper(world):
+def esps_that_are_halves_of_a_mirror_are_one_helper(world):
     """A half of it that was written alone would differ from the other, and the array would not know."""
     disks = [RealDisk(world, name=name, esps=1) for name in ("sda", "sdb")]
     halves = [d.esp[0] for d in disks]

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """bootkeep as it is installed: a unit of systemd, on the system bus, with journal, catalog and activation. Each test
-goes on where the one before ended."""
+continues where the one before ended."""
 
 import json
 import os
@@ -22,11 +22,11 @@ from lib.programs import NOBODY
 UNIT = "bootkeepd.service"
 MESSAGE = "f0d1a6f6d3a34f5e9c0b7b1d8a5c2e"
 STARTED, SUCCEEDED, BUILDER_OUTPUT, CONFIG = (MESSAGE + end for end in ("05", "06", "0c", "0d"))
-SLOW = 5  # times, of a machine that QEMU translates on a busy host
+SLOW = 5  # timeouts for a machine that QEMU emulates on a busy host
 
 
 class Place:
-    """What RealDisk and Volume want of a World."""
+    """What RealDisk and Volume need of a World."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -36,11 +36,11 @@ class Place:
         return os.path.join(self.folder, name)
 
     def later(self, function):
-        """The machine ends with all that it had."""
+        """Nothing is undone: the machine goes away as a whole."""
 
 
 def command(*words, status=0, timeout=120):
-    """Runs WORDS; what it says."""
+    """Runs WORDS and returns the output."""
     process = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout,
                              check=False)
     got = process.returncode
@@ -70,7 +70,7 @@ def state_of(volume):
 
 
 def wait(what, holds, timeout=60):
-    """Awaits what has no signal to wait for here."""
+    """Waits for something that sends no signal here."""
     end = time.monotonic() + timeout
     while not holds():
         assert time.monotonic() < end, f"{what} not within {timeout} s"
@@ -151,7 +151,7 @@ def a_reload_reads_the_configuration_again(_volume):
     assert shown("MainPID") == pid and shown("ActiveState") == "active"
 
 
-def others_may_look_and_may_not_change(volume):
+def other_users_may_look_but_not_change(volume):
     said = ctl("status", volume.name, prefix=NOBODY)
     assert "fresh" in said, said
     ctl("rebuild", volume.name, prefix=NOBODY, status=4)
@@ -167,17 +167,17 @@ def root_may_rebuild(volume):
 
 
 def stop():
-    """Stops the service; returns the seconds that took."""
+    """Stops the service and returns how many seconds that took."""
     since = time.monotonic()
     command("systemctl", "stop", UNIT)
     took = time.monotonic() - since
-    # a unit that failed stays, one that has ended well is forgotten
+    # systemd forgets a unit that has ended well, but not one that failed
     assert shown("ActiveState") == "inactive" and shown("Result") == "success", shown("Result")
     print(f"# stopped within {took:.2f} s")
     return took
 
 
-def stopping_takes_no_second(_volume):
+def stopping_takes_less_than_a_second(_volume):
     assert stop() < 1 * SLOW
 
 
@@ -188,7 +188,7 @@ def a_start_finds_that_all_is_fresh(volume):
     assert builds() == before
 
 
-def what_changed_while_it_was_down_is_built(volume):
+def changes_while_it_was_down_are_built(volume):
     command("systemctl", "stop", UNIT)
     volume.write("/etc/initramfs.conf", "compress=no\n")
     command("systemctl", "start", UNIT)
@@ -196,7 +196,7 @@ def what_changed_while_it_was_down_is_built(volume):
     carries(volume)
 
 
-def after_a_crash_it_is_back(volume):
+def after_a_crash_it_is_restarted(volume):
     pid = shown("MainPID")
     command("systemctl", "kill", "--kill-whom=main", "--signal=KILL", UNIT)
     wait("a restart", lambda: shown("ActiveState") == "active" and shown("MainPID") not in ("0", pid))
@@ -217,7 +217,7 @@ def a_stop_ends_a_running_build(volume):
     carries(volume)
 
 
-def nothing_was_complained_of(_volume):
+def the_journal_has_no_complaints(_volume):
     said = [e["MESSAGE"] for e in journal("-u", UNIT, "-p", "warning")]
     said = [m for m in said if isinstance(m, str) and "SettleSec" not in m]
     for text in said:
@@ -228,9 +228,9 @@ def nothing_was_complained_of(_volume):
 TESTS = [a_call_on_the_bus_starts_the_service, the_limits_of_inotify_are_raised,
          a_trusted_volume_is_built_within_the_unit, a_builder_in_a_chroot_works_within_the_unit,
          the_journal_has_fields_and_message_ids, the_catalog_explains, a_change_is_built,
-         a_reload_reads_the_configuration_again, others_may_look_and_may_not_change, root_may_rebuild,
-         stopping_takes_no_second, a_start_finds_that_all_is_fresh, what_changed_while_it_was_down_is_built,
-         after_a_crash_it_is_back, a_stop_ends_a_running_build, nothing_was_complained_of]
+         a_reload_reads_the_configuration_again, other_users_may_look_but_not_change, root_may_rebuild,
+         stopping_takes_less_than_a_second, a_start_finds_that_all_is_fresh, changes_while_it_was_down_are_built,
+         after_a_crash_it_is_restarted, a_stop_ends_a_running_build, the_journal_has_no_complaints]
 
 
 def configure(text, name="10-test.conf"):
@@ -243,7 +243,7 @@ def builder(volume, script):
 
 
 def chroot_builder(volume):
-    """A builder that lives on the volume, as dracut does."""
+    """A builder that is installed on the volume, as dracut is."""
     with open("/vm/busybox", "rb") as f:
         volume.write("/bin/busybox", f.read(), 0o755)
     for folder in ("proc", "dev", "sys", "run", "tmp", "mnt", "var/tmp"):

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The whole way on FAT: a disk whose partitions the kernel found by itself, ESPs as firmware reads them. What is told
-is read from the sectors, and fsck.vfat finds nothing to repair."""
+"""The whole way on FAT: a disk whose partitions the kernel found by itself, ESPs as firmware reads them. What is
+reported is read from the sectors, and fsck.vfat finds nothing to repair."""
 
 import os
 import re
@@ -70,16 +70,16 @@ def a_change_is_carried_by_the_daemon_and_the_entry_stays_in_its_sector(world):
     for helper, old in zip(volume.disk.helpers, before):
         assert_carries(volume, helper)
         new = helper.fat()
-        assert new[ENTRY].cluster == old[ENTRY].cluster, "the entry was written elsewhere"
+        assert new[ENTRY].cluster == old[ENTRY].cluster, "the entry was moved"
         assert new[ENTRY].data != old[ENTRY].data and len(new[ENTRY].data) == PADDED
-        assert new[BOOTER].cluster == old[BOOTER].cluster, "the booter was written, and had not changed"
+        assert new[BOOTER].cluster == old[BOOTER].cluster, "the booter was written although it had not changed"
         assert len(initrds(new)) == 1 and initrds(new) != initrds(old), sorted(new)
     assert daemon.stop(30) == 0
     clean(volume)
 
 
 @test
-def an_entry_of_more_than_a_sector_is_switched_beside_the_old_one(world):
+def an_entry_of_more_than_a_sector_is_switched_next_to_the_old_one(world):
     volume = real_volume(world)
     volume.write(f"/boot/entries/os-{KERNEL}.conf", volume.entry() + "# long\n" * 100)
     rebuilt(world, volume)
@@ -91,7 +91,7 @@ def an_entry_of_more_than_a_sector_is_switched_beside_the_old_one(world):
 
 
 @test
-def all_kinds_of_files_change_and_old_ones_go(world):
+def files_of_all_kinds_change_and_old_ones_are_removed(world):
     volume = built(world)
     volume.kernel("6.2.0")
     rebuilt(world, volume)
@@ -109,7 +109,7 @@ def all_kinds_of_files_change_and_old_ones_go(world):
 
 
 @test
-def names_that_differ_by_case_alone_are_one_file(world):
+def names_that_differ_only_in_case_are_one_file(world):
     volume = real_volume(world)
     esp = volume.disk.esp[0]
     esp.shell("mkdir -p efi/boot && echo firmware >efi/boot/bootx64.efi && mkdir -p LOADER/Entries"
@@ -132,7 +132,7 @@ def _built_over_case(world, volume):
 
 
 @test
-def a_manifest_with_two_names_that_fat_takes_for_one_is_refused(world):
+def a_manifest_with_two_names_that_are_one_on_fat_is_refused(world):
     volume = real_volume(world)
     volume.write(MANIFEST, manifest(CACHE, COPIES, '\n  <copy role="misc" from="/boot/splash.bmp" to="/SPLASH.BMP"/>'))
     assert world.programs.build(volume).status not in (SUCCESS, 75)
@@ -156,8 +156,8 @@ def a_full_esp_keeps_the_old_set(world):
 
 
 @test
-def directories_of_many_clusters_are_no_matter(world):
-    """Long names in plenty: a directory grows over its first cluster, and its entries lie across clusters."""
+def directories_may_have_many_clusters(world):
+    """Many long names: a directory grows beyond its first cluster, and its entries lie across clusters."""
     volume = real_volume(world)
     for n in range(60):
         volume.write(f"/boot/theme/{n:03}-{'a long name ' * 8}.bmp", f"picture {n}\n")
@@ -167,7 +167,7 @@ def directories_of_many_clusters_are_no_matter(world):
 
 
 @test
-def a_formatted_esp_is_brought_up_by_the_daemon(world):
+def a_formatted_esp_is_filled_again_by_the_daemon(world):
     volume = real_volume(world)
     daemon = world.daemon()
     view = daemon.trusted(volume)
@@ -185,7 +185,7 @@ def a_formatted_esp_is_brought_up_by_the_daemon(world):
 
 
 @test
-def an_esp_in_use_is_brought_up_to_date_where_others_see_it(world):
+def an_esp_mounted_by_others_is_updated_where_they_see_it(world):
     volume = built(world)
     at = world.path("efi")
     os.mkdir(at)
