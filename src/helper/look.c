@@ -25,7 +25,7 @@ static bool is_no_answer(int r) {
 typedef struct Spot {
         int dirfd;
         char *name;
-        struct stat st;
+        struct stat st; /* all 0 if nothing is there */
 } Spot;
 
 #define SPOT_NULL ((Spot){.dirfd = -EBADF})
@@ -84,7 +84,7 @@ static int view_file(const Look *l, const WantedFile *f, const CarriedFile *vouc
         if (r == -ELOOP)
                 return failure(reterr, r, "%s: a symbolic link is in the way, which is not followed",
                                f->path);
-        if (r == -ENOTDIR || (r > 0 && S_ISDIR(spot.st.st_mode))) {
+        if (r == -ENOTDIR || S_ISDIR(spot.st.st_mode)) {
                 *ret = (HelperView){.standing = STANDING_OTHER, .blocked = true};
                 return 0;
         }
@@ -170,10 +170,8 @@ int look_at_entries(const Look *l, SeenSet *ret) {
 static int kept_file_stands(int root, const KeptFile *f) {
         _cleanup_(spot_done) Spot spot = SPOT_NULL;
         int r = spot_find(root, f->path, &spot);
-        if (r < 0)
+        if (!spot_is_file_of_size(&spot, f->size))
                 return is_no_answer(r) ? r : 0;
-        if (r == 0 || !spot_is_file_of_size(&spot, f->size))
-                return 0;
         if (f->role != ROLE_ENTRY)
                 return 1;
         if (f->size > ENTRY_SIZE_MAX)
@@ -219,7 +217,7 @@ static int add_seen_of_ours(int root, const char *path, bool wants_text, SeenSet
         _cleanup_(seen_file_done) SeenFile f = {};
         _cleanup_(spot_done) Spot spot = SPOT_NULL;
         int r = spot_find(root, path, &spot);
-        if (r <= 0 || !S_ISREG(spot.st.st_mode))
+        if (!S_ISREG(spot.st.st_mode))
                 return is_no_answer(r) ? r : 0;
         f.size = (uint64_t) spot.st.st_size;
         f.path = strdup(path);

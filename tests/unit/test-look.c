@@ -378,6 +378,18 @@ static void entries_are_seen_as_they_are_now(void **state) {
         assert_string_equal(h->seen.items[1].path, "/d/b.conf");
 }
 
+static void only_the_entries_of_the_record_are_seen(void **state) {
+        Helped *h = *state;
+        carries(h, ROLE_ENTRY, "/a.conf", "a");
+        carries(h, ROLE_ENTRY, "/b.conf", "b");
+        scratch_write(h->s, "a.conf", "a");
+        scratch_write(h->s, "b.conf", "b");
+        h->record.carried.n = 1;
+        assert_int_equal(look_at_entries(&h->look, &h->seen), 0);
+        assert_int_equal(h->seen.n, 1);
+        h->record.carried.n = 2; /* for it to be freed */
+}
+
 static void what_is_no_text_file_is_no_entry(void **state) {
         Helped *h = *state;
         carries(h, ROLE_ENTRY, "/fifo", "");
@@ -525,6 +537,12 @@ static void ours_is_seen_where_it_is_a_file(void **state) {
         assert_null(f[2].text);
 }
 
+static void nothing_is_ours_if_the_record_says_so(void **state) {
+        Helped *h = *state;
+        assert_int_equal(look_at_ours(&h->look, &h->wanted, &h->seen), 0);
+        assert_int_equal(h->seen.n, 0);
+}
+
 static void ours_too_large_for_an_entry_is_seen_without_text(void **state) {
         Helped *h = *state;
         assert_int_equal(strv_extend(&h->record.ours, "/a.conf"), 0);
@@ -615,6 +633,7 @@ int main(void) {
                 helped_test(request_to_end_ends_the_reading),
                 helped_test(file_of_one_sector_is_seen_as_such),
                 helped_test(entries_are_seen_as_they_are_now),
+                helped_test(only_the_entries_of_the_record_are_seen),
                 helped_test(what_is_no_text_file_is_no_entry),
                 helped_test(entries_that_cannot_be_looked_at_are_not_missing),
                 helped_test(kept_files_that_do_not_stand_are_ours),
@@ -624,6 +643,7 @@ int main(void) {
                 helped_test(kept_files_that_cannot_be_looked_at_stay_kept),
                 helped_test(nothing_kept_leaves_what_is_ours),
                 helped_test(ours_is_seen_where_it_is_a_file),
+                helped_test(nothing_is_ours_if_the_record_says_so),
                 helped_test(ours_too_large_for_an_entry_is_seen_without_text),
                 helped_test(ours_that_cannot_be_looked_at_is_not_missing),
                 helped_test(looking_gives_signs_of_life),
