@@ -50,9 +50,8 @@ int helper_probe_filesystem(Helper *h) {
         _cleanup_(blkid_free_probep) blkid_probe probe = blkid_new_probe();
         if (!probe)
                 return error_origin(-ENOMEM);
-        if (blkid_probe_set_device(probe, fd, 0, 0) < 0 || blkid_probe_enable_superblocks(probe, 1) < 0 ||
-            blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_UUID) < 0 ||
-            blkid_do_safeprobe(probe) != 0)
+        /* superblocks are what is probed for by default, with type and UUID */
+        if (blkid_probe_set_device(probe, fd, 0, 0) < 0 || blkid_do_safeprobe(probe) != 0)
                 return 0;
         r = copy_probed_value(probe, "TYPE", &h->fs_type);
         return r < 0 ? r : copy_probed_value(probe, "UUID", &h->fs_uuid);

@@ -164,7 +164,7 @@ static int add_partitions(HelperList *l, const TableDisk *disk, blkid_partlist l
         return r;
 }
 
-/* Adds the helpers of the disk that FD refers to, if it has a GPT. */
+/* Adds the helpers of the disk that FD refers to, if it has a GPT: no other table has such types. */
 static int add_from_table(HelperList *l, const TableDisk *disk, int fd) {
         _cleanup_(blkid_free_probep) blkid_probe probe = blkid_new_probe();
         if (!probe)
@@ -172,8 +172,7 @@ static int add_from_table(HelperList *l, const TableDisk *disk, int fd) {
         if (blkid_probe_set_device(probe, fd, 0, 0) < 0)
                 return 0;
         blkid_partlist list = blkid_probe_get_partitions(probe);
-        blkid_parttable table = list ? blkid_partlist_get_table(list) : NULL;
-        return table && streq(blkid_parttable_get_type(table), "gpt") ? add_partitions(l, disk, list) : 0;
+        return list ? add_partitions(l, disk, list) : 0;
 }
 
 static int add_disk_helpers(HelperList *l, const char *directory) {

@@ -85,6 +85,7 @@ static void words_are_found_whole(void **state) {
         assert_false(entry_has_word(text, strlen(text), "/a/init"));
         assert_false(entry_has_word(text, strlen(text), "a/initrd"));
         assert_false(entry_has_word(text, strlen(text) - 1, "/a/initrd"));
+        assert_true(entry_has_word("/a/x", 4, "/a/x"));
         assert_false(entry_has_word("/a/x", 4, "/a/y"));
         assert_false(entry_has_word("/a/x-1", 6, "/a/x"));
         assert_false(entry_has_word(NULL, 0, "/a/x"));

@@ -2,6 +2,17 @@
 #include "helper/helper.h"
 
 #include "disk.h"
+#include "interpose.h"
+
+static int fstat_error;
+
+int fstat(int fd, struct stat *ret) {
+        if (fstat_error > 0) {
+                errno = fstat_error;
+                return -1;
+        }
+        return REAL(fstat)(fd, ret);
+}
 
 #define UUID "4f68bce3-e8cd-4db1-96e7-fbcaf984b709"
 
@@ -17,6 +28,15 @@ static void another_device_under_the_name_is_not_opened(void **state) {
         assert_int_equal(no_device, -ENODEV);
         assert_int_equal(other, -ENODEV);
         assert_int_equal(helper_open_device("/dev/none", devno, &fd), -ENOENT);
+        assert_int_equal(fd, -EBADF);
+}
+
+static void device_that_cannot_be_told_from_others_is_not_opened(void **state) {
+        int fd = -EBADF;
+        fstat_error = EIO;
+        int r = helper_open_device("/dev/null", disk_devno("/dev/null"), &fd);
+        fstat_error = 0;
+        assert_int_equal(r, -EIO);
         assert_int_equal(fd, -EBADF);
 }
 
@@ -86,6 +106,7 @@ static void device_that_cannot_be_opened_is_an_error(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(another_device_under_the_name_is_not_opened),
+                cmocka_unit_test(device_that_cannot_be_told_from_others_is_not_opened),
                 scratch_test(device_is_opened_for_reading_without_waiting_and_for_no_child),
                 scratch_test(type_and_uuid_are_those_of_the_file_system),
                 scratch_test(file_system_may_have_no_uuid),

@@ -65,6 +65,21 @@ static void seen_set_takes_files_over_and_finds_them(void **state) {
         assert_true(!s.items && s.n == 0);
 }
 
+static void released_file_is_empty(void **state) {
+        WantedFile w = {.role = ROLE_MISC, .path = copy("/a"), .size = 7};
+        CarriedFile c = {.role = ROLE_MISC, .path = copy("/a"), .adopted = true};
+        KeptFile k = {.role = ROLE_MISC, .path = copy("/a"), .size = 7};
+        SeenFile s = {.path = copy("/a"), .size = 7};
+        wanted_file_done(&w);
+        carried_file_done(&c);
+        kept_file_done(&k);
+        seen_file_done(&s);
+        assert_true(!w.path && w.role == 0 && w.size == 0);
+        assert_true(!c.path && c.role == 0 && !c.adopted);
+        assert_true(!k.path && k.role == 0 && k.size == 0);
+        assert_true(!s.path && s.size == 0);
+}
+
 /* ---- names ---- */
 
 static void set_is_named_when_every_file_has_a_path_and_every_entry_its_text(void **state) {
@@ -126,6 +141,7 @@ int main(void) {
                 cmocka_unit_test(carried_set_takes_files_over_and_finds_them),
                 cmocka_unit_test(kept_set_takes_files_over_and_finds_them),
                 cmocka_unit_test(seen_set_takes_files_over_and_finds_them),
+                cmocka_unit_test(released_file_is_empty),
                 cmocka_unit_test(set_is_named_when_every_file_has_a_path_and_every_entry_its_text),
                 cmocka_unit_test(only_a_required_file_under_another_name_is_named_by_its_content),
                 cmocka_unit_test(seen_entries_name_the_files_in_their_text),

@@ -263,6 +263,15 @@ static void helper_that_cannot_be_opened_is_one_and_noted(void **state) {
         helper_list_free(l);
 }
 
+/* the node was renamed, and the name given to another */
+static void table_of_another_device_under_the_name_is_not_read(void **state) {
+        HelperList *l = helpers_after(*state, "echo 4095:77 >$n/dev");
+        assert_int_equal(l->n, 0);
+        assert_int_equal(strv_length(l->notes), 1);
+        note_is(l, 0, "cannot read the partition table: No such device");
+        helper_list_free(l);
+}
+
 static void sysfs_that_makes_no_sense_is_an_error(void **state) {
         static const struct {
                 const char *change;
@@ -379,6 +388,7 @@ int main(void) {
                 scratch_test(partition_without_a_start_is_not_taken_for_it),
                 scratch_test(partition_that_goes_meanwhile_is_noted),
                 scratch_test(helper_that_cannot_be_opened_is_one_and_noted),
+                scratch_test(table_of_another_device_under_the_name_is_not_read),
                 scratch_test(sysfs_that_makes_no_sense_is_an_error),
                 scratch_test(xbootldr_counts_for_its_own_disk),
                 scratch_test(pulled_member_is_told_and_the_others_are_searched),
