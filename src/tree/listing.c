@@ -108,5 +108,6 @@ int listing_is_empty(int fd) {
                         if (!dirent_is_dots(entry))
                                 return 0;
                 }
-        return 1;
+        /* as above: one that was removed is empty */
+        return n < 0 && errno != ENOENT ? error_origin(-errno) : 1;
 }

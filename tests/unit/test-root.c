@@ -7,6 +7,16 @@
 #include "interpose.h"
 
 static int state_error; /* of every open of the state directory, if not 0 */
+static int clone_error; /* of cloning a mount, likewise */
+static int statx_error; /* of examining a mount point */
+
+int statx(int dirfd, const char *name, int flags, unsigned mask, struct statx *ret) {
+        if (statx_error > 0 && mask == STATX_MNT_ID) {
+                errno = statx_error;
+                return -1;
+        }
+        return REAL(statx)(dirfd, name, flags, mask, ret);
+}
 
 long syscall(long number, ...) {
         long a[6];
@@ -15,6 +25,10 @@ long syscall(long number, ...) {
         for (size_t i = 0; i < ELEMENTSOF(a); i++)
                 a[i] = va_arg(ap, long);
         va_end(ap);
+        if (clone_error > 0 && number == SYS_open_tree) {
+                errno = clone_error;
+                return -1;
+        }
         if (state_error > 0 && number == SYS_openat2 &&
             streq((const char *) a[1], &BOOTKEEP_VOLUME_STATE[1])) {
                 errno = state_error;
@@ -75,6 +89,68 @@ static void state_that_cannot_be_looked_for_is_an_error(void **state) {
         world_end(&w);
         assert_int_equal(r, -EIO);
         assert_null(root);
+}
+
+static void mount_point_that_cannot_be_examined_is_an_error(void **state) {
+        World w;
+        Root *root = NULL;
+        world_start(&w, *state);
+        statx_error = EIO;
+        int r = root_open(w.mnt, 0, &root);
+        statx_error = 0;
+        world_end(&w);
+        assert_int_equal(r, -EIO);
+        assert_null(root);
+}
+
+static void state_below_a_mount_that_cannot_be_cloned_is_an_error(void **state) {
+        World w;
+        Root *root = NULL;
+        world_start(&w, *state);
+        shell("mkdir -p %s/var && mount -t tmpfs tmpfs %s/var", w.mnt, w.mnt);
+        clone_error = EPERM;
+        int r = root_open(w.mnt, 0, &root);
+        clone_error = 0;
+        world_end(&w);
+        assert_int_equal(r, -EPERM);
+        assert_null(root);
+}
+
+/* A state that can be made only in part is none. */
+static void state_without_room_for_all_stamps_is_not_taken(void **state) {
+        World w;
+        Root *root = NULL;
+        world_start(&w, *state);
+        int r = root_open(w.mnt, 0, &root);
+        shell("mkdir -p %s" BOOTKEEP_VOLUME_STATE " && touch %s" BOOTKEEP_VOLUME_STATE "/helpers", w.mnt,
+              w.mnt);
+        int made = r < 0 ? r : root_make_state(root), fd = r < 0 ? r : root->state_fd;
+        root_free(root);
+        world_end(&w);
+        assert_int_equal(r, 0);
+        assert_int_equal(made, -ENOTDIR);
+        assert_int_equal(fd, -ENOENT);
+}
+
+static void anybody_may_read_the_stamps(void **state) {
+        static const char *const names[] = {"", "/caches", "/helpers"};
+        struct stat st[ELEMENTSOF(names)] = {};
+        World w;
+        Root *root = NULL;
+        world_start(&w, *state);
+        mode_t mask = umask(0);
+        int r = root_open(w.mnt, 0, &root), made = r < 0 ? r : root_make_state(root);
+        (void) umask(mask);
+        root_free(root);
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                char path[200];
+                (void) snprintf(path, sizeof(path), "%s" BOOTKEEP_VOLUME_STATE "%s", w.mnt, names[i]);
+                (void) stat(path, &st[i]);
+        }
+        world_end(&w);
+        assert_int_equal(made, 0);
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                assert_int_equal(st[i].st_mode, S_IFDIR | 0755);
 }
 
 static void state_is_made_and_found_again(void **state) {
@@ -153,6 +229,10 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(state_that_cannot_be_looked_for_is_an_error),
                 scratch_test(volume_is_opened_by_its_mount_point),
+                scratch_test(mount_point_that_cannot_be_examined_is_an_error),
+                scratch_test(state_below_a_mount_that_cannot_be_cloned_is_an_error),
+                scratch_test(state_without_room_for_all_stamps_is_not_taken),
+                scratch_test(anybody_may_read_the_stamps),
                 scratch_test(state_is_made_and_found_again),
                 scratch_test(stamps_are_reached_below_a_separate_var),
                 scratch_test(state_beyond_a_link_or_file_is_refused),
