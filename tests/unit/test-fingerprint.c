@@ -4,7 +4,23 @@
 
 #include "tree/fingerprint.h"
 
-#include "scratch.h"
+#include "interpose.h"
+
+/* What reading content returns first, this many times. */
+static struct {
+        unsigned n;
+        int error;
+} reading;
+
+/* As called where files may be large. */
+ssize_t pread64(int fd, void *buffer, size_t size, off_t offset) {
+        if (reading.n > 0) {
+                reading.n--;
+                errno = reading.error;
+                return -1;
+        }
+        return REAL(pread64)(fd, buffer, size, offset);
+}
 
 typedef struct Taken {
         Fingerprint f;
@@ -295,6 +311,23 @@ static void content_is_read_from_its_start(void **state) {
         close(empty);
 }
 
+static void reading_content_goes_on_after_an_interruption(void **state) {
+        const Scratch *s = *state;
+        Fingerprint a, b = {{7}};
+        uint64_t size = 5;
+        scratch_write(s, "a", "text");
+        _cleanup_close_ int fd = openat(s->fd, "a", O_RDONLY | O_CLOEXEC);
+        assert_int_equal(fingerprint_content(fd, NULL, NULL, &a, NULL), 0);
+        reading = (__typeof__(reading)){.n = 3, .error = EINTR};
+        assert_int_equal(fingerprint_content(fd, NULL, NULL, &b, NULL), 0);
+        assert_int_equal(reading.n, 0);
+        assert_true(fingerprint_equal(&a, &b));
+        reading = (__typeof__(reading)){.n = 1, .error = EIO};
+        assert_int_equal(fingerprint_content(fd, NULL, NULL, &b, &size), -EIO);
+        assert_true(fingerprint_equal(&a, &b)); /* as it was */
+        assert_int_equal(size, 5);
+}
+
 static bool stop_at_third(void *userdata) {
         unsigned *n = userdata;
         return ++*n == 3;
@@ -340,6 +373,7 @@ int main(void) {
                 scratch_test(description_is_one_word),
                 cmocka_unit_test(strings_are_kept_apart),
                 scratch_test(content_is_read_from_its_start),
+                scratch_test(reading_content_goes_on_after_an_interruption),
                 scratch_test(reading_content_can_be_stopped),
                 cmocka_unit_test(hex_comes_back),
         };
