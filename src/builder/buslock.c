@@ -9,6 +9,7 @@
 #include <systemd/sd-bus.h>
 
 #include "base/error.h"
+#include "base/escape.h"
 #include "base/log.h"
 #include "base/progress.h"
 #include "bootkeep.h"
@@ -178,16 +179,28 @@ int buslock_take(const BusLockRequest *request, BusLock **ret, BusLockResult *re
         return 0;
 }
 
-BusLock *buslock_release(BusLock *lock, int exit_status) {
+/* REASON may be NULL. */
+static int call_unlock(const BusLock *lock, int exit_status, const char *reason, sd_bus_error *error) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        int r = new_call(lock, reason ? "UnlockVolumeWithReason" : "UnlockVolume", &m);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "si", lock->volume, (int32_t) exit_status);
+        if (r >= 0 && reason)
+                r = sd_bus_message_append(m, "s", reason);
+        return r < 0 ? r : sd_bus_call(lock->bus, m, RELEASE_USEC, error, NULL);
+}
+
+BusLock *buslock_release(BusLock *lock, int exit_status, const char *reason) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         if (!lock)
                 return NULL;
-        int r = new_call(lock, "UnlockVolume", &m);
-        if (r >= 0)
-                r = sd_bus_message_append(m, "si", lock->volume, (int32_t) exit_status);
-        if (r >= 0)
-                r = sd_bus_call(lock->bus, m, RELEASE_USEC, &error, NULL);
+        /* names on the volume are in it, and what is not UTF-8 does not pass over the bus */
+        _cleanup_free_ char *printable = reason ? escape_print(reason) : NULL;
+        int r = call_unlock(lock, exit_status, printable, &error);
+        if (printable && sd_bus_error_has_name(&error, SD_BUS_ERROR_UNKNOWN_METHOD)) { /* an older daemon */
+                sd_bus_error_free(&error);
+                r = call_unlock(lock, exit_status, NULL, &error);
+        }
         if (r < 0) /* the daemon or the volume is gone, and the lock with it */
                 log_debug("Failed to release the lock: %s",
                           isempty(error.message) ? strerror(-r) : error.message);

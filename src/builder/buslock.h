@@ -25,8 +25,9 @@ typedef struct BusLockRequest {
  * other errors: whether there is a lock depends on the daemon, but whether a volume can be built must not. */
 int buslock_take(const BusLockRequest *request, BusLock **ret, BusLockResult *ret_result, char **ret_holder);
 
-/* Releases it and reports how the build ended (BOOTKEEP_BUILD_*). A lock that is only freed counts as a
- * failure. Both return NULL; LOCK may be NULL. */
-BusLock *buslock_release(BusLock *lock, int exit_status);
+/* Releases it and reports how the build ended (BOOTKEEP_BUILD_*) and why (REASON, may be NULL): this way the
+ * daemon knows the reason, whoever ran the build. A lock that is only freed counts as a failure. Both return
+ * NULL; LOCK may be NULL. */
+BusLock *buslock_release(BusLock *lock, int exit_status, const char *reason);
 BusLock *buslock_free(BusLock *lock);
 DEFINE_CLEANUP(BusLock *, buslock_free);

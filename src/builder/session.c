@@ -25,7 +25,8 @@ typedef struct Session {
         DefinitionSet *definitions;
         Plan *plan;
         HelperList *helpers;
-        int status; /* as soon as it has ended */
+        int status;   /* as soon as it has ended */
+        char *reason; /* if not with success */
 } Session;
 
 /* The file lock is released before that of the bus, so that the next in line finds it free. */
@@ -36,7 +37,8 @@ static void session_done(Session *s) {
         (void) manifest_free(s->manifest);
         (void) root_free(s->root);
         closep(&s->lock_fd);
-        (void) buslock_release(s->bus_lock, s->status);
+        (void) buslock_release(s->bus_lock, s->status, s->reason);
+        free(s->reason);
 }
 
 /* ---- how it ends ---- */
@@ -46,8 +48,11 @@ static void session_done(Session *s) {
 
 /* It makes no difference to the build if nobody reads the records any more. */
 static int end_with(Session *s, int status, const char *result, const char *reason) {
-        if (status != BOOTKEEP_BUILD_SUCCESS)
-                (void) report_print(stdout, "REASON", isempty(reason) ? "out of memory" : reason, NULL);
+        if (status != BOOTKEEP_BUILD_SUCCESS) {
+                reason = isempty(reason) ? "out of memory" : reason;
+                (void) report_print(stdout, "REASON", reason, NULL);
+                (void) free_and_strdup(&s->reason, reason);
+        }
         (void) report_print(stdout, "RESULT", result, NULL);
         assert(status >= 0 && s->status < 0);
         s->status = status;

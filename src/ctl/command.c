@@ -16,7 +16,6 @@
 
 #define CANNOT_START 126
 #define NOT_FOUND 127
-#define KILLED_BY 128
 
 static const int forwarded[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 
@@ -74,7 +73,7 @@ static int command_on_signal(sd_event_source *s, const struct signalfd_siginfo *
 static int command_on_exit(sd_event_source *s, const siginfo_t *info, void *userdata) {
         Command *c = userdata;
         assert(!c->ended && info->si_pid == c->pid);
-        c->status = info->si_code == CLD_EXITED ? info->si_status : KILLED_BY + info->si_status;
+        c->status = info->si_code == CLD_EXITED ? info->si_status : COMMAND_KILLED_BY + info->si_status;
         c->ended = true;
         return 0;
 }
@@ -132,7 +131,7 @@ static int command_wait(Command *c) {
         while (waitpid(c->pid, &status, 0) < 0)
                 if (errno != EINTR)
                         return EXIT_FAILURE;
-        return WIFEXITED(status) ? WEXITSTATUS(status) : KILLED_BY + WTERMSIG(status);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : COMMAND_KILLED_BY + WTERMSIG(status);
 }
 
 int command_run(Ctl *ctl, char *const *argv, const char *lock, bool *ret_lost) {

@@ -3,6 +3,8 @@
 
 #include "ctl/ctl.h"
 
+#define COMMAND_KILLED_BY 128 /* plus the number of the signal */
+
 /* Runs ARGV as `env` would, on our own standard descriptors, and returns its exit status: 128 + N when signal
  * N killed it, 126 or 127 when it could not be started, which is logged. Signals sent to us are forwarded to
  * it. It keeps running whatever happens to the connection: if that or the daemon goes away, a warning says

@@ -8,13 +8,38 @@
 #include "ctl/command.h"
 #include "ctl/waiting.h"
 
+/* REASON may be NULL. */
+static int lock_call_unlock(const Ctl *ctl, const char *volume, int32_t status, const char *reason,
+                            sd_bus_error *error) {
+        if (!reason)
+                return sd_bus_call_method(ctl->bus, BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH,
+                                          BOOTKEEP_MANAGER_INTERFACE, "UnlockVolume", error, NULL, "si",
+                                          volume, status);
+        return sd_bus_call_method(ctl->bus, BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH,
+                                  BOOTKEEP_MANAGER_INTERFACE, "UnlockVolumeWithReason", error, NULL, "sis",
+                                  volume, status, reason);
+}
+
+/* How COMMAND failed, for the daemon to repeat. NULL: it did not, or there is no memory for it. */
+static char *lock_describe_failure(const char *command, int status) {
+        _cleanup_free_ char *printable = escape_print(command);
+        const char *name = status > COMMAND_KILLED_BY ? sigabbrev_np(status - COMMAND_KILLED_BY) : NULL;
+        char *text = NULL;
+        if (printable && status != EXIT_SUCCESS)
+                (void) strprintf(&text, "%s ended with status %i%s%s", printable, status,
+                                 name ? ", as after SIG" : "", strempty(name));
+        return text;
+}
+
 /* The command has run: failing to report its result to the daemon does not change the result. */
-static void lock_release(Ctl *ctl, const VolumeInfo *v, int status) {
+static void lock_release(const Ctl *ctl, const VolumeInfo *v, const char *command, int status) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        _cleanup_free_ char *name = escape_print(v->name);
-        int r = sd_bus_call_method(ctl->bus, BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH,
-                                   BOOTKEEP_MANAGER_INTERFACE, "UnlockVolume", &error, NULL, "si", v->name,
-                                   (int32_t) status);
+        _cleanup_free_ char *name = escape_print(v->name), *reason = lock_describe_failure(command, status);
+        int r = lock_call_unlock(ctl, v->name, status, reason, &error);
+        if (reason && sd_bus_error_has_name(&error, SD_BUS_ERROR_UNKNOWN_METHOD)) { /* an older daemon */
+                sd_bus_error_free(&error);
+                r = lock_call_unlock(ctl, v->name, status, NULL, &error);
+        }
         if (r < 0)
                 log_warning("the lock on %s was lost while the command ran: %s", strempty(name),
                             isempty(error.message) ? strerror(-r) : error.message);
@@ -38,6 +63,6 @@ int verb_lock(Ctl *ctl, char *const *arguments) {
                 return r;
         int status = command_run(ctl, arguments + 1, lock, &lost);
         if (!lost)
-                lock_release(ctl, v, status);
+                lock_release(ctl, v, arguments[1], status);
         return status;
 }

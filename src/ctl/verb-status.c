@@ -165,6 +165,7 @@ static void status_print_failures(const VolumeInfo *v) {
                 return status_print_key("Failures", "none");
         (void) printf("%14s: %" PRIu32 " in a row, %" PRIu32 " attempt%s since the last success\n",
                       "Failures", v->failures, v->attempts, v->attempts == 1 ? "" : "s");
+        status_print_key("Last failure", v->last_failure);
 }
 
 static void status_print_block(const Ctl *ctl, const VolumeInfo *v) {

@@ -28,6 +28,7 @@ static const struct {
         PLAIN("LockWaiters", "lock_waiters", 'u', lock_waiters),
         PLAIN("Failures", "failures", 'u', failures),
         PLAIN("Attempts", "attempts", 'u', attempts),
+        PLAIN("LastFailure", "last_failure", 's', last_failure),
         PLAIN("LastBuildStart", "last_build_start", 't', last_build_start),
         PLAIN("LastBuildEnd", "last_build_end", 't', last_build_end),
         PLAIN("LastBuildStatus", "last_build_status", 'i', last_build_status),

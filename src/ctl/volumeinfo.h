@@ -22,7 +22,8 @@ typedef struct VolumeInfoHelper {
 typedef struct VolumeInfo {
         char *object;
         /* never NULL */
-        char *name, *device, *mount_point, *fs_type, *uuid, *manifest, *state, *reason, *lock_holder;
+        char *name, *device, *mount_point, *fs_type, *uuid, *manifest, *state, *reason, *lock_holder,
+                *last_failure;
         bool busy, trusted;
         uint32_t lock_holder_pid, lock_waiters, failures, attempts;
         uint64_t last_build_start, last_build_end; /* microseconds of CLOCK_REALTIME; 0: never */

@@ -134,7 +134,7 @@ static void command_for_volume(Commands *c, Record *r, const VolumeCommand *comm
                 locks_lock_volume(c->locks, r, a->flags, peer, call);
                 return;
         case BUS_UNLOCK_VOLUME:
-                locks_unlock_volume(c->locks, r, a->status, peer, call);
+                locks_unlock_volume(c->locks, r, a, peer, call);
                 return;
         case BUS_PREPARE_UNMOUNT:
                 prepare_unmount_of(c, r, call);

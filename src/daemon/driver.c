@@ -19,6 +19,16 @@ static void replace_problem(Record *record, char *problem, bool of_build) {
         record->built_badly = of_build && problem;
 }
 
+/* What was just noted counts as a failure; if nothing was, the last one is over. */
+static void count_problem(Record *record) {
+        (void) free_and_strdup(&record->failure, record->problem);
+}
+
+void driver_note_failure(Record *record, char *problem) {
+        replace_problem(record, problem, true);
+        count_problem(record);
+}
+
 /* The scan */
 
 static int on_scan_output(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
@@ -37,8 +47,10 @@ static void scan_ended(Driver *d, Record *record, int status) {
         static const char *const properties[] = {"Caches", "Helpers", NULL};
         findings_note_watching(record, roster_without_watch(d->volumes));
         VolumeEvent verdict = verdict_of_scan(status, sources_are_unchanged(record));
-        if (verdict == VOLUME_SCAN_ERROR)
+        if (verdict == VOLUME_SCAN_ERROR) {
                 d->in_doubt = true;
+                count_problem(record);
+        }
         record->scans_ended = record->scans_begun;
         /* before the state: a client that sees "fresh" also sees the details */
         news_tell_properties(&d->news, record, properties);
@@ -146,6 +158,8 @@ static int on_build_exit(sd_event_source *s, int fd, uint32_t revents, void *use
         bool locked_out = streq_ptr(record->build.report->result, REPORT_RESULT_LOCKED);
         VolumeEvent verdict = verdict_of_build(status, locked_out);
         replace_problem(record, problem, !well);
+        if (well || verdict == VOLUME_BUILD_FAILURE)
+                count_problem(record);
         running_done(&record->build);
         if (d->stopping && !well) /* we stopped it ourselves */
                 d->moved(d->userdata);
@@ -205,6 +219,7 @@ static void note_failed_start(const Driver *d, Record *record, const char *progr
         char *problem = NULL;
         (void) strprintf(&problem, "Failed to start %s/%s: %s", d->launch.libexec, program, strerror(-r));
         replace_problem(record, problem, streq(program, "bootkeep-build"));
+        count_problem(record);
 }
 
 /* Starts what the machine requested. If that fails, the event to feed back, as if the child had failed, is

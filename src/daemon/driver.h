@@ -30,6 +30,9 @@ typedef struct Driver {
 /* Feeds the machine of RECORD an event and carries out its actions. */
 void driver_feed(Driver *d, Record *record, VolumeEvent event);
 
+/* A client that changed the volume failed, and why; PROBLEM is taken over. The event follows. */
+void driver_note_failure(Record *record, char *problem);
+
 /* Changes outside the machine: these are not events, but affect what is pinned, polled and set. */
 void driver_set_lock(Driver *d, Record *record, VolumeLock lock);
 void driver_set_hold(Driver *d, Record *record, VolumeHold hold, bool on);

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "bootkeep.h"
 #include "daemon/answer.h"
+#include "daemon/clienttext.h"
 #include "daemon/core/verdict.h"
 #include "daemon/news.h"
 
@@ -139,16 +140,36 @@ static void note_released(Locks *l, Record *r, VolumeEvent how) {
         driver_feed(daemon_driver(l->daemon), r, how);
 }
 
-void locks_unlock_volume(Locks *l, Record *r, int status, const Peer *peer, BusCall *call) {
-        VolumeEvent how = verdict_of_unlock(status);
+/* TEXT, which is taken over, says how a client failed: it is found where the reason of our own build would
+ * be. */
+static void note_client_failed(Record *r, char *text) {
+        LogFields fields = news_fields(r, BOOTKEEP_MESSAGE_BUILD_FAILED);
+        if (text)
+                log_send(LOG_WARNING, &fields, "%s", text);
+        else
+                (void) log_oom();
+        driver_note_failure(r, text);
+}
+
+static void note_client_released(Record *r, const BusArguments *a, const Peer *peer) {
+        VolumeEvent how = verdict_of_unlock(a->status);
         LogFields fields = news_fields(r, NULL);
+        if (how == VOLUME_UNLOCKED_SUCCESS)
+                return;
+        _cleanup_free_ char *text = clienttext_released(peer, a->status, a->reason);
+        if (how == VOLUME_UNLOCKED_FAILURE)
+                note_client_failed(r, TAKE_PTR(text));
+        else if (text && !isempty(a->reason))
+                log_send(LOG_INFO, &fields, "%s", text);
+}
+
+void locks_unlock_volume(Locks *l, Record *r, const BusArguments *a, const Peer *peer, BusCall *call) {
         switch (lock_give_back(&r->lock, peer->id)) {
         case LOCK_FREED:
                 answer_done(call);
-                if (how == VOLUME_UNLOCKED_FAILURE && !r->volume.build_runs) /* which tells how it ended */
-                        log_send(LOG_WARNING, &fields, "%s released its lock with status %i", peer->name,
-                                 status);
-                note_released(l, r, how);
+                if (!r->volume.build_runs) /* which tells how it ended */
+                        note_client_released(r, a, peer);
+                note_released(l, r, verdict_of_unlock(a->status));
                 return;
         case LOCK_NOT_LOCKED:
                 answer(call, OUTCOME_NOT_LOCKED, r->name, NULL);
@@ -357,7 +378,6 @@ static bool is_own_build(const Record *r, const Peer *peer) {
 }
 
 static void lose_volume(Locks *l, Record *r, const Peer *peer) {
-        LogFields fields = news_fields(r, NULL);
         leave_line(&r->lock, peer->id);
         if (lock_give_back(&r->lock, peer->id) != LOCK_FREED) {
                 follow_locks(l, r);
@@ -367,8 +387,8 @@ static void lose_volume(Locks *l, Record *r, const Peer *peer) {
                 grant_next(l, r);
                 return;
         }
+        note_client_failed(r, clienttext_vanished(peer));
         note_released(l, r, VOLUME_UNLOCKED_FAILURE);
-        log_send(LOG_WARNING, &fields, "%s vanished and lost its lock", peer->name);
 }
 
 void locks_peer_gone(Locks *l, const Peer *peer) {

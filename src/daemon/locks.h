@@ -17,7 +17,8 @@ DEFINE_CLEANUP(Locks *, locks_free);
 
 /* Each replies to CALL, now or later. */
 void locks_lock_volume(Locks *l, Record *r, uint32_t flags, const Peer *peer, BusCall *call);
-void locks_unlock_volume(Locks *l, Record *r, int status, const Peer *peer, BusCall *call);
+/* A: the status, and what the client says about it, if anything. */
+void locks_unlock_volume(Locks *l, Record *r, const BusArguments *a, const Peer *peer, BusCall *call);
 void locks_lock_reboot(Locks *l, uint32_t flags, const Peer *peer, BusCall *call);
 void locks_flush(Locks *l, uint64_t timeout, const Peer *peer, BusCall *call);
 

@@ -41,6 +41,7 @@ Record *record_free(Record *record) {
         pin_release(record->pin);
         free(record->unwatched);
         free(record->problem);
+        free(record->failure);
         free(record->built_from);
         free(record->reason);
         free(record->name);

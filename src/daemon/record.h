@@ -21,7 +21,7 @@ typedef struct Pending {
         uint64_t build; /* the number of the first build that answers it */
 } Pending;
 
-#define RECORD_PROPERTIES 13
+#define RECORD_PROPERTIES 14
 
 typedef struct Record {
         struct Driver *driver;
@@ -43,8 +43,9 @@ typedef struct Record {
         Running scan, build;
         const char *unread; /* what could not be read of the configuration, NULL: nothing; borrowed */
         Report *report;     /* of the last scan that ended */
-        char *problem;      /* why the last scan or build failed */
+        char *problem;      /* why the last scan, build or client failed, or was put off */
         bool built_badly;   /* `problem` is that of the build, not of the scan */
+        char *failure;      /* the last `problem` that counts in `volume.failures` */
         char *built_from;   /* the sources when the last build began, as reported by the scan before it */
         uint64_t scans_begun, scans_ended; /* each is the number of a scan */
         uint64_t left_alone_until;         /* it was just mounted: its first scan waits, unless requested */

@@ -77,7 +77,7 @@ def every_documented_property_exists_with_its_type(world):
     shown = {line.split()[0]: line.split()[2] for line in out.splitlines() if " property " in line}
     expected = {".Name": "s", ".Device": "s", ".MountPoint": "s", ".FileSystemType": "s", ".UUID": "s",
                 ".Manifest": "s", ".State": "s", ".StateReason": "s", ".Busy": "b", ".Trusted": "b", ".Failures": "u",
-                ".Attempts": "u", ".LastBuildStart": "t", ".LastBuildEnd": "t", ".LastBuildStatus": "i",
+                ".Attempts": "u", ".LastFailure": "s", ".LastBuildStart": "t", ".LastBuildEnd": "t", ".LastBuildStatus": "i",
                 ".Caches": "a(ssbs)", ".Helpers": "a(sssbs)", ".Progress": "(tt)"}
     wrong = {k: (v, shown.get(k)) for k, v in expected.items() if shown.get(k) != v}
     assert not wrong, f"expected and found: {wrong}"

@@ -31,6 +31,10 @@ static void each_change_is_told_once(void **state) {
         r->volume.failures = 2;
         r->volume.attempts = 3;
         assert_changes(r, "State Busy Failures Attempts StateReason");
+        r->failure = strdup("no room");
+        assert_changes(r, "LastFailure");
+        r->volume.failures = 0; /* what failed before a success is over */
+        assert_changes(r, "Failures LastFailure");
         r->volume.trusted = false;
         assert_changes(r, "Trusted");
         r->report = report_new();

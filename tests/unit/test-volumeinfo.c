@@ -55,14 +55,15 @@ static void reads(VolumeInfo *v, sd_bus_message *m) {
 static VolumeInfo *all_of_it(void) {
         VolumeInfo *v = volume_info_new("/org/bootkeep1/volume/sda2");
         assert_non_null(v);
-        reads(v, MESSAGE("a{sv}", 21, "Name", "s", "sda2", "Device", "s", "/dev/sda2", "MountPoint", "s", "/",
+        reads(v, MESSAGE("a{sv}", 22, "Name", "s", "sda2", "Device", "s", "/dev/sda2", "MountPoint", "s", "/",
                          "FileSystemType", "s", "ext4", "UUID", "s", "u", "Manifest", "s", "/m.xml", "State",
                          "s", "stale", "StateReason", "s", "why", "Busy", "b", 1, "Trusted", "b", 1,
                          "LockHolder", "s", ":1.5", "LockHolderPID", "u", 12U, "LockWaiters", "u", 3U,
                          "Failures", "u", 4U, "Attempts", "u", 5U, "LastBuildStart", "t", UINT64_C(6000),
-                         "LastBuildEnd", "t", UINT64_C(7000), "LastBuildStatus", "i", -1, "Progress", "(tt)",
-                         UINT64_C(8), UINT64_C(9), "Caches", "a(ssbs)", 2, "initramfs", "6.1.0", 0, "changed",
-                         "depmod", "", 1, "", "Helpers", "a(sssbs)", 1, "sda1", "esp", "p", 0, "gone"));
+                         "LastBuildEnd", "t", UINT64_C(7000), "LastFailure", "s", "no room",
+                         "LastBuildStatus", "i", -1, "Progress", "(tt)", UINT64_C(8), UINT64_C(9), "Caches",
+                         "a(ssbs)", 2, "initramfs", "6.1.0", 0, "changed", "depmod", "", 1, "", "Helpers",
+                         "a(sssbs)", 1, "sda1", "esp", "p", 0, "gone"));
         return v;
 }
 
@@ -82,6 +83,7 @@ static void assert_all_of_it(const VolumeInfo *v) {
         assert_int_equal(v->lock_waiters, 3);
         assert_int_equal(v->failures, 4);
         assert_int_equal(v->attempts, 5);
+        assert_string_equal(v->last_failure, "no room");
         assert_int_equal(v->last_build_start, 6000);
         assert_int_equal(v->last_build_end, 7000);
         assert_int_equal(v->last_build_status, -1);
@@ -195,7 +197,8 @@ static void json_has_every_property(void **state) {
                 "\"uuid\":\"u\",\"manifest\":\"/"
                 "m.xml\",\"state\":\"stale\",\"state_reason\":\"why\",\"busy\":true,"
                 "\"trusted\":true,\"lock_holder\":\":1.5\",\"lock_holder_pid\":12,\"lock_waiters\":3,"
-                "\"failures\":4,\"attempts\":5,\"last_build_start\":6000,\"last_build_end\":7000,"
+                "\"failures\":4,\"attempts\":5,\"last_failure\":\"no "
+                "room\",\"last_build_start\":6000,\"last_build_end\":7000,"
                 "\"last_build_status\":-1,\"caches\":[{\"name\":\"initramfs\",\"instance\":\"6.1.0\","
                 "\"fresh\":false,\"reason\":\"changed\"},{\"name\":\"depmod\",\"instance\":\"\",\"fresh\":"
                 "true,"

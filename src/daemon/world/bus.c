@@ -54,6 +54,7 @@ static const struct {
         {"Reload", "", BUS_RELOAD, true},
         {"LockVolume", "su", BUS_LOCK_VOLUME, true},
         {"UnlockVolume", "si", BUS_UNLOCK_VOLUME, true},
+        {"UnlockVolumeWithReason", "sis", BUS_UNLOCK_VOLUME, true},
         {"LockReboot", "u", BUS_LOCK_REBOOT, true},
         {"Flush", "t", BUS_FLUSH, true},
         {"PrepareUnmount", "s", BUS_PREPARE_UNMOUNT, true},
@@ -64,7 +65,7 @@ static int read_bus_arguments(Message *m, const char *signature, BusArguments *r
         for (; r >= 0 && *signature; signature++)
                 switch (*signature) {
                 case 's':
-                        r = sd_bus_message_read(m, "s", &ret->volume);
+                        r = sd_bus_message_read(m, "s", ret->volume ? &ret->reason : &ret->volume);
                         break;
                 case 'u':
                         r = sd_bus_message_read(m, "u", &ret->flags);
@@ -133,6 +134,9 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD_WITH_NAMES("LockVolume", "su", SD_BUS_PARAM(volume) SD_BUS_PARAM(flags), "", ,
                                  on_method, ANYONE),
         SD_BUS_METHOD_WITH_NAMES("UnlockVolume", "si", SD_BUS_PARAM(volume) SD_BUS_PARAM(exit_status), "", ,
+                                 on_method, ANYONE),
+        SD_BUS_METHOD_WITH_NAMES("UnlockVolumeWithReason", "sis",
+                                 SD_BUS_PARAM(volume) SD_BUS_PARAM(exit_status) SD_BUS_PARAM(reason), "", ,
                                  on_method, ANYONE),
         SD_BUS_METHOD_WITH_NAMES("LockReboot", "u", SD_BUS_PARAM(flags), "", , on_method, ANYONE),
         SD_BUS_METHOD_WITH_NAMES("Flush", "t", SD_BUS_PARAM(timeout_usec), "as", SD_BUS_PARAM(busy),

@@ -39,7 +39,8 @@ typedef struct BusArguments {
         const char *volume;
         uint32_t flags;
         int32_t status;
-        uint64_t timeout; /* microseconds */
+        const char *reason; /* the second string */
+        uint64_t timeout;   /* microseconds */
 } BusArguments;
 
 typedef struct BusHandlers {

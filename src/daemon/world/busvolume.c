@@ -39,9 +39,16 @@ static int get_volume_text(sd_bus *bus, const char *path, const char *interface,
         const struct {
                 const char *property, *value;
         } texts[] = {
-                {"Name", v.name},   {"Device", v.device},      {"MountPoint", v.mount_point},
-                {"UUID", v.uuid},   {"Manifest", v.manifest},  {"FileSystemType", v.fstype},
-                {"State", v.state}, {"StateReason", v.reason}, {"LockHolder", v.lock_holder},
+                {"Name", v.name},
+                {"Device", v.device},
+                {"MountPoint", v.mount_point},
+                {"UUID", v.uuid},
+                {"Manifest", v.manifest},
+                {"FileSystemType", v.fstype},
+                {"State", v.state},
+                {"StateReason", v.reason},
+                {"LockHolder", v.lock_holder},
+                {"LastFailure", v.last_failure},
         };
         for (size_t i = 0; i < ELEMENTSOF(texts); i++)
                 if (streq(property, texts[i].property))
@@ -114,6 +121,7 @@ static const sd_bus_vtable volume_vtable[] = {
         SD_BUS_PROPERTY("LockWaiters", "u", get_volume_number, 0, CHANGES),
         SD_BUS_PROPERTY("Failures", "u", get_volume_number, 0, CHANGES),
         SD_BUS_PROPERTY("Attempts", "u", get_volume_number, 0, CHANGES),
+        SD_BUS_PROPERTY("LastFailure", "s", get_volume_text, 0, CHANGES),
         SD_BUS_PROPERTY("LastBuildStart", "t", get_volume_build, 0, CHANGES),
         SD_BUS_PROPERTY("LastBuildEnd", "t", get_volume_build, 0, CHANGES),
         SD_BUS_PROPERTY("LastBuildStatus", "i", get_volume_build, 0, CHANGES),

@@ -14,6 +14,7 @@ typedef struct BusVolume {
         const char *lock_holder;
         unsigned lock_holder_pid, lock_waiters;
         unsigned failures, attempts;
+        const char *last_failure;
         uint64_t last_build_start, last_build_end; /* CLOCK_REALTIME, 0: none yet */
         int last_build_status;
         const Report *report; /* of the last scan, or NULL */
