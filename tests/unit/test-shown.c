@@ -92,8 +92,9 @@ static void text_whose_hash_is_nothing_is_told(void **state) {
 
 static void first_time_everything_is_new(void **state) {
         _cleanup_(record_freep) Record *r = volume("sda2", "/mnt");
-        assert_changes(r, "State Busy Trusted Failures Attempts StateReason Manifest MountPoint Device UUID "
-                          "LockHolder LockHolderPID LockWaiters");
+        assert_changes(
+                r, "State Busy Trusted Failures Attempts LastFailure StateReason Manifest MountPoint Device "
+                   "UUID LockHolder LockHolderPID LockWaiters");
         assert_changes(r, "");
 }
 
