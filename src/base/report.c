@@ -68,6 +68,7 @@ Report *report_free(Report *report) {
         strv_free(report->places);
         free(report->manifest);
         free(report->sources);
+        free(report->covered);
         free(report->unwatched);
         free(report->reason);
         free(report->result);
@@ -268,6 +269,19 @@ static int parse_place(Report *report, char *const *w) {
         return r < 0 ? r : strv_push(&report->places, TAKE_PTR(path));
 }
 
+/* The cache is that of the record before. */
+static int parse_covered(Report *report, char *const *w) {
+        _cleanup_free_ char *path = NULL;
+        if (report->n_covered >= report->n_caches)
+                return error_origin(-EBADMSG);
+        int r = take_words(&path, w);
+        if (r >= 0 && !report->covered)
+                r = strprintf(&report->covered, "a mount covers %s", path);
+        if (r >= 0)
+                report->n_covered++;
+        return r;
+}
+
 static int parse_progress(Report *report, char *const *w) {
         uint64_t done, of;
         int r = parse_number(w[0], UINT64_MAX, &done);
@@ -277,6 +291,13 @@ static int parse_progress(Report *report, char *const *w) {
                 return r;
         report->progress_done = done;
         report->progress_of = of;
+        return 0;
+}
+
+static int parse_waiting(Report *report, char *const *w) {
+        if (!streq(w[0], "yes") && !streq(w[0], "no"))
+                return error_origin(-EBADMSG);
+        report->waiting = streq(w[0], "yes");
         return 0;
 }
 
@@ -331,10 +352,19 @@ static const struct {
         {"NOTE", 1, SIZE_MAX, parse_note},
         {"BUILT", 4, SIZE_MAX, parse_built},
         {"UPDATED", 5, SIZE_MAX, parse_updated},
+        {"COVERED", 1, SIZE_MAX, parse_covered},
         {"PROGRESS", 2, 2, parse_progress},
+        {"WAITING", 1, 1, parse_waiting},
         {"REASON", 1, SIZE_MAX, parse_reason},
         {"RESULT", 1, 1, parse_result},
 };
+
+const char *report_cover(const Report *report) {
+        size_t stale = 0;
+        for (size_t i = 0; report && i < report->n_caches; i++)
+                stale += !report->caches[i].fresh;
+        return report && report->n_covered > 0 && report->n_covered >= stale ? report->covered : NULL;
+}
 
 int report_parse_line(Report *report, const char *line) {
         assert(report && line);

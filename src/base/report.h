@@ -74,9 +74,12 @@ typedef struct Report {
         char **notes;  /* strv */
         char **places; /* strv of absolute paths within the volume, any bytes in them; NULL: none matters */
         unsigned watches;
-        char *unwatched; /* NULL: everything is watched */
-        char *sources;   /* equal in two scans: only what builders write can have changed between them */
+        char *unwatched;  /* NULL: everything is watched */
+        char *covered;    /* the first of them, in words; NULL: none */
+        size_t n_covered; /* stale caches that cannot be built because of a mount */
+        char *sources;    /* equal in two scans: only what builders write can have changed between them */
         uint64_t progress_done, progress_of;
+        bool waiting; /* for another build of this volume: nothing is built meanwhile */
         char *reason;
         char *result;
 } Report;
@@ -89,6 +92,9 @@ DEFINE_CLEANUP(Report *, report_free);
 size_t report_size(const Report *report);
 /* Drops these. Holds and notes are kept. */
 void report_drop_details(Report *report);
+
+/* Is nothing stale that can be built, because of mounts? The text, or NULL. REPORT may be NULL. */
+const char *report_cover(const Report *report);
 
 /* Takes one line without its newline. -EBADMSG: not a record; the report is as it was. -E2BIG: too many.
  * Unknown keys are skipped. */

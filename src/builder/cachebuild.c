@@ -144,9 +144,12 @@ static int build_and_settle(const CacheRun *run, RunnerOutcome *ret, char **rete
         return r < 0 ? r : write_cache_stamp(run, stamp, reterr);
 }
 
+/* R: of build_and_settle(). */
 static CacheOutcome outcome_of_run(int r, RunnerOutcome ran) {
         if (r >= 0)
                 return CACHE_BUILT;
+        if (r == -EXDEV) /* until the mount goes that covers it */
+                return CACHE_NOT_NOW;
         if (r != -ECANCELED)
                 return CACHE_FAILED;
         assert(ran != RUNNER_SUCCESS);
@@ -198,7 +201,7 @@ int cachebuild_run(const CacheBuild *b, const PlanCache *cache, CacheOutcome *re
         if (r == -ENOMEM)
                 return r;
         *ret = outcome_of_run(r, ran);
-        if (*ret == CACHE_FAILED && !*ret_reason)
+        if (r < 0 && r != -ECANCELED && !*ret_reason)
                 (void) failure(ret_reason, r, "%s", strerror(-r));
         return 0;
 }

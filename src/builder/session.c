@@ -103,7 +103,11 @@ static void on_waiting_in_line(void *userdata) {
         say_waiting(userdata, "The volume is locked: waiting in line");
 }
 
+/* The daemon gives our slot to another volume meanwhile. */
 static void on_waiting_for_build(void *userdata) {
+        const Session *s = userdata;
+        if (!s->waits_for)
+                (void) report_print(stdout, "WAITING", "yes", NULL);
         say_waiting(userdata, "Another build of this volume is running: waiting");
 }
 
@@ -134,9 +138,12 @@ static int take_turn(Session *s) {
 }
 
 static int lock_volume(Session *s) {
+        s->waits_for = NULL;
         int r = buildlock_open(s->root->state_fd, &s->lock_fd);
         if (r >= 0)
                 r = buildlock_take(s->lock_fd, &(Patience){s->interrupt, on_waiting_for_build, s});
+        if (s->waits_for)
+                (void) report_print(stdout, "WAITING", "no", NULL);
         if (r == -EINTR)
                 return end_not_now(s, "interrupted");
         return r < 0 ? end_error(s, "Failed to lock the volume: %s", strerror(-r)) : 0;

@@ -39,7 +39,7 @@ static const Wording wordings[_OUTCOME_MAX] = {
         [OUTCOME_REFUSED] = {BOOTKEEP_ERROR_BUILD_FAILED, "The manifest of ", " was refused: ", ""},
         [OUTCOME_UNTRUSTED] = {BOOTKEEP_ERROR_NOT_READY, "", " is not trusted", ""},
         [OUTCOME_BUILD_FAILED] = {BOOTKEEP_ERROR_BUILD_FAILED, "Building ", " failed: ", ""},
-        [OUTCOME_UNREAD] = {BOOTKEEP_ERROR_NOT_READY, "Nothing is built until this is corrected: ", "", ""},
+        [OUTCOME_BLOCKED] = {BOOTKEEP_ERROR_NOT_READY, "Nothing is built until this is corrected: ", "", ""},
 };
 
 void answer(BusCall *call, Outcome outcome, const char *subject, const char *detail) {

@@ -36,7 +36,7 @@ typedef enum Outcome {
         OUTCOME_REFUSED,
         OUTCOME_UNTRUSTED,
         OUTCOME_BUILD_FAILED,
-        OUTCOME_UNREAD, /* no SUBJECT: nothing is built at all */
+        OUTCOME_BLOCKED, /* no SUBJECT: nothing can be built */
         _OUTCOME_MAX,
 } Outcome;
 

@@ -88,7 +88,7 @@ static void request_rebuild(Commands *c, Record *r, uint32_t flags, BusCall *cal
         if (locks_reboot_is_locked(c->locks))
                 answer(call, OUTCOME_REBOOT_SOON, NULL, NULL);
         else if (r->unread)
-                answer(call, OUTCOME_UNREAD, NULL, r->unread);
+                answer(call, OUTCOME_BLOCKED, NULL, r->unread);
         else
                 daemon_request(c->daemon, r, BUS_REBUILD, flags & BOOTKEEP_REBUILD_FORCE, call);
 }

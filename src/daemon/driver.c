@@ -135,10 +135,15 @@ static int on_build_output(sd_event_source *s, int fd, uint32_t revents, void *u
         Driver *d = record->driver;
         const Report *report = record->build.report;
         uint64_t done = report->progress_done, of = report->progress_of;
+        bool waited = report->waiting;
         (void) running_read(&record->build);
         if (report->progress_done != done || report->progress_of != of)
                 news_tell_properties(&d->news, record, progress);
         note_build_alive(d, record);
+        if (report->waiting != waited) { /* its slot is free, or taken again */
+                news_tell(&d->news, record);
+                d->moved(d->userdata);
+        }
         return 0;
 }
 

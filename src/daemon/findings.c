@@ -21,6 +21,7 @@ void findings_take_report(Record *record, size_t others) {
         log_notes(record, record->scan.report);
         report_free(record->report);
         record->report = TAKE_PTR(record->scan.report);
+        record_follow_block(record);
         if (record->volume.trusted || others + report_size(record->report) <= UNTRUSTED_REPORTS_MAX)
                 return;
         LogFields fields = news_fields(record, NULL);

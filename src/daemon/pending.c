@@ -112,11 +112,11 @@ static bool answered_hung(Record *r, const Pending *p, const void *how) {
 }
 
 /* Calls that wait for a build that may not be started. */
-static bool answered_unread(Record *r, const Pending *p, const void *how) {
+static bool answered_blocked(Record *r, const Pending *p, const void *how) {
         if (p->verb == BUS_PREPARE_UNMOUNT)
                 answer_prepare(r, p->call);
         else
-                answer(p->call, OUTCOME_UNREAD, NULL, r->unread);
+                answer(p->call, OUTCOME_BLOCKED, NULL, record_block(r));
         return true;
 }
 
@@ -128,8 +128,8 @@ void pending_answer_resting(Record *r) {
         case VOLUME_BUILDING:
                 return; /* the end of that will */
         case VOLUME_STALE:
-                if (r->volume.holds & VOLUME_HOLD_SETTINGS)
-                        answer_some(r, answered_unread, NULL);
+                if (r->volume.holds & VOLUME_HOLD_BLOCKED)
+                        answer_some(r, answered_blocked, NULL);
                 else if (r->volume.holds &
                          VOLUME_HOLD_LOCK) /* or its holder may be waiting for the unmount */
                         answer_some(r, answered_prepare, NULL);

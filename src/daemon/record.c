@@ -85,6 +85,18 @@ const MountEntry *record_mount(const Record *record) {
         return record->n_mounts > 0 ? record->mounts : NULL;
 }
 
+bool record_build_waits(const Record *record) {
+        return record->build.report && record->build.report->waiting;
+}
+
+const char *record_block(const Record *record) {
+        return record->unread ? record->unread : report_cover(record->report);
+}
+
+void record_follow_block(Record *record) {
+        volume_hold(&record->volume, VOLUME_HOLD_BLOCKED, record_block(record));
+}
+
 bool record_has_place(const Record *record, const char *path) {
         assert(record && path);
         if (record->scan.job)

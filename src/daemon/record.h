@@ -81,6 +81,14 @@ int record_drop_mount(Record *record, uint64_t id);
 /* The one that is used, or NULL: the last one is gone. */
 const MountEntry *record_mount(const Record *record);
 
+/* Does its running build wait for another build of it? */
+bool record_build_waits(const Record *record);
+
+/* What makes a build impossible now, whoever requests it, in words; NULL: nothing. */
+const char *record_block(const Record *record);
+/* The machine is told of it. */
+void record_follow_block(Record *record);
+
 /* May PATH, or anything below or above it, matter to the volume, according to its last scan, or because one
  * is running? */
 bool record_has_place(const Record *record, const char *path);

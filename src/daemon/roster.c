@@ -92,28 +92,47 @@ bool roster_any_stale(const Roster *roster) {
         return false;
 }
 
-static unsigned roster_count(const Roster *roster, bool (*holds)(const Volume *)) {
+unsigned roster_scans(const Roster *roster) {
         unsigned n = 0;
         for (size_t i = 0; i < roster->n; i++)
-                n += holds(&roster->items[i]->volume);
+                n += volume_holds_scan_slot(&roster->items[i]->volume);
         return n;
 }
 
-unsigned roster_scans(const Roster *roster) {
-        return roster_count(roster, volume_holds_scan_slot);
-}
-
 unsigned roster_builds(const Roster *roster) {
-        return roster_count(roster, volume_holds_build_slot);
-}
-
-static bool scans_before(const Record *a, const Record *b) {
-        bool a_asked = a->n_pending > 0, b_asked = b->n_pending > 0;
-        return a_asked != b_asked ? a_asked : a->scan_due_since < b->scan_due_since;
+        unsigned n = 0;
+        for (size_t i = 0; i < roster->n; i++)
+                n += volume_holds_build_slot(&roster->items[i]->volume) &&
+                     !record_build_waits(roster->items[i]);
+        return n;
 }
 
 static bool is_left_alone(const Record *record, uint64_t now) {
         return record->n_pending == 0 && now < record->left_alone_until;
+}
+
+static bool waits_for_scan(const Record *record, uint64_t now) {
+        return volume_wants_scan(&record->volume) && !is_left_alone(record, now);
+}
+
+/* USEC_INFINITY: nobody waits. */
+static uint64_t longest_wait_since(const Roster *roster, uint64_t now) {
+        uint64_t since = USEC_INFINITY;
+        for (size_t i = 0; i < roster->n; i++)
+                if (waits_for_scan(roster->items[i], now))
+                        since = MIN(since, roster->items[i]->scan_due_since);
+        return since;
+}
+
+/* One that a client waits for comes before others, but only once while any of them waits: a client that
+ * requests scans without end must not starve them. */
+static bool jumps_queue(const Record *record, uint64_t longest) {
+        return record->n_pending > 0 && record->volume.scanned_at < longest;
+}
+
+static bool scans_before(const Record *a, const Record *b, uint64_t longest) {
+        bool a_jumps = jumps_queue(a, longest), b_jumps = jumps_queue(b, longest);
+        return a_jumps != b_jumps ? a_jumps : a->scan_due_since < b->scan_due_since;
 }
 
 uint64_t roster_next_scan_time(const Roster *roster, uint64_t now) {
@@ -125,10 +144,11 @@ uint64_t roster_next_scan_time(const Roster *roster, uint64_t now) {
 }
 
 Record *roster_next_to_scan(const Roster *roster, uint64_t now) {
+        uint64_t longest = longest_wait_since(roster, now);
         Record *first = NULL;
         for (size_t i = 0; i < roster->n; i++)
-                if (volume_wants_scan(&roster->items[i]->volume) && !is_left_alone(roster->items[i], now) &&
-                    (!first || scans_before(roster->items[i], first)))
+                if (waits_for_scan(roster->items[i], now) &&
+                    (!first || scans_before(roster->items[i], first, longest)))
                         first = roster->items[i];
         return first;
 }

@@ -35,11 +35,13 @@ bool roster_any_runs(const Roster *roster);
 bool roster_any_busy(const Roster *roster);
 /* Is work of a trusted volume waiting? */
 bool roster_any_stale(const Roster *roster);
-/* How many hold a slot, against MaxScans= and MaxBuilds=. */
+/* How many hold a slot, against MaxScans= and MaxBuilds=. A build that waits for another one, which somebody
+ * runs by hand, gives its slot to others; when it continues there may be one more than MaxBuilds=. */
 unsigned roster_scans(const Roster *roster);
 unsigned roster_builds(const Roster *roster);
-/* Which volume gets the next scan slot: one that a D-Bus client waits for before others, and among equals the
- * one that has waited longest. NULL: none waits for one. */
+/* Which volume gets the next scan slot: one that a D-Bus client waits for before others, unless it was
+ * scanned while one of them waited, and among equals the one that has waited longest. NULL: none waits for
+ * one. */
 Record *roster_next_to_scan(const Roster *roster, uint64_t now);
 /* When the first of those just mounted may be scanned; USEC_INFINITY: there is none. */
 uint64_t roster_next_scan_time(const Roster *roster, uint64_t now);

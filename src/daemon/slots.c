@@ -34,7 +34,7 @@ static bool is_shortly_after_boot(const Slots *s) {
 
 static void hold_for_settings(const Slots *s, Record *record) {
         record->unread = s->settings->unread;
-        volume_hold(&record->volume, VOLUME_HOLD_SETTINGS, record->unread);
+        record_follow_block(record);
 }
 
 void slots_hold_new(const Slots *s, Record *record) {

@@ -37,9 +37,11 @@ static const char *hold_text(const Volume *v) {
 
 static char *stale_text(const Record *record) {
         _cleanup_free_ char *first = describe_first_stale(record->report);
+        const char *cover = report_cover(record->report);
         char *text = NULL;
         if (first)
-                (void) strprintf(&text, "%s%s", first, hold_text(&record->volume));
+                (void) strprintf(&text, "%s%s%s", first, cover ? "; held back: " : hold_text(&record->volume),
+                                 strempty(cover));
         return text;
 }
 
@@ -97,8 +99,11 @@ static char *own_text(const Record *record) {
                 return problem_text(record);
         case VOLUME_GIVEN_UP:
                 return given_up_text(record);
-        case VOLUME_UNTRUSTED:
         case VOLUME_BUILDING:
+                if (record_build_waits(record))
+                        return strdup("waiting for another build of this volume");
+                return describe_first_stale(record->report);
+        case VOLUME_UNTRUSTED:
                 return describe_first_stale(record->report);
         case VOLUME_STALE:
                 return stale_text(record);

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/report.h"
+#include "freshness/cover.h"
 #include "freshness/freshness.h"
 #include "helper/helperlist.h"
 #include "scan/ending.h"
@@ -71,6 +72,13 @@ static int scan_print_freshness(Scan *s, const char *key, const char *const subj
                             words[7], NULL);
 }
 
+/* Whatever else may be wrong with it: it cannot be built now. */
+static int scan_print_cover(const FreshnessContext *c, const PlanCache *cache) {
+        _cleanup_free_ char *covered = NULL;
+        int r = cover_find(c, cache, &covered);
+        return r < 0 || !covered ? r : report_print(stdout, "COVERED", covered, NULL);
+}
+
 static int scan_caches(Scan *s, const FreshnessContext *c) {
         int r = 0;
         for (size_t i = 0; r >= 0 && i < s->plan->n_caches; i++) {
@@ -81,6 +89,8 @@ static int scan_caches(Scan *s, const FreshnessContext *c) {
                 r = freshness_of_cache(c, cache, &f);
                 if (r >= 0)
                         r = scan_print_freshness(s, "CACHE", subject, &f);
+                if (r >= 0 && f.difference != DIFFERENCE_NONE)
+                        r = scan_print_cover(c, cache);
         }
         return r;
 }

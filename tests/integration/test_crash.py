@@ -252,4 +252,32 @@ def damage_on_a_helper_is_repaired_with_force(world):
     assert after == before
 
 
+def ours(volume, helper):
+    """How many names the record of HELPER lists that are ours and not carried."""
+    stamp = volume.read(f"/var/lib/bootkeep/helpers/{helper.partuuid}.stamp").decode()
+    return sum(line.startswith("ours ") for line in stamp.splitlines())
+
+
+@test
+def failures_in_a_row_do_not_let_the_record_grow(world):
+    """Each with another set, whose names are recorded before the first one is used: here none ever is."""
+    volume = world.volume(esps=1)
+    helper = volume.disk.esp[0]
+    world.programs.build(volume).expect(0)
+    counts = []
+    for i in range(6):
+        change(volume, f"set {i}", "")
+        build = [program("bootkeep-build"), "--quiet", f"--builders={volume.builders}", "--helpers-only", volume.root]
+        # the first one is that of the record itself
+        trace = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=renameat", "-e", "inject=renameat:error=EIO:when=2+"]
+        process = subprocess.run([*trace, *build], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
+                                 env={**environment(), "ASAN_OPTIONS": "detect_leaks=0"})
+        assert process.returncode == 1, (process.returncode, process.stdout, process.stderr)
+        counts.append(ours(volume, helper))
+    assert counts[0] > 0 and max(counts[1:]) <= counts[1], counts
+    world.programs.build(volume).expect(0)
+    assert ours(volume, helper) == 0
+    check(helper.files(), standing(volume), standing(volume), "after all")
+
+
 main()

@@ -12,7 +12,8 @@ import threading
 import time
 
 from lib import main, test
-from lib.content import KERNEL, Volume
+from lib.content import CACHE, KERNEL, MANIFEST, Volume, cache, manifest
+from lib.dbus import DBusError
 from lib.disk import run
 from lib.services import udev_settle
 
@@ -323,18 +324,55 @@ def a_mount_elsewhere_on_a_volume_is_no_change(world):
 
 
 @test
-def a_volume_given_up_because_a_mount_hid_its_output_is_built_when_that_is_gone(world):
+def what_a_mount_covers_waits_and_is_built_when_that_goes(world):
+    """It is no failure, and it keeps nobody from going down: there may be no other way to use the volume."""
     volume = world.volume(esps=0)
-    daemon = world.daemon(config={"Build": {"MaxFailures": "1"}})
+    daemon = world.daemon(config={"Build": {"MaxFailures": "1", "RetrySec": "60"}})
+    view = daemon.trusted(volume)
+    runs = volume.runs()
+    mount_tmpfs(volume.path("/boot"))
+    view.wait("held back", lambda p: p["State"] == "stale" and p["StateReason"].endswith(
+        "; held back: a mount covers /boot/initrd-6.1.0"))
+    volume.write("/etc/initramfs.conf", "while it is covered\n")
+    view.wait("held back", lambda p: p["State"] == "stale" and "initramfs.conf" in p["StateReason"])
+    try:
+        daemon.call("Rebuild", "su", volume.name, 0)
+        raise AssertionError("it was built")
+    except DBusError as e:
+        assert e.name.endswith(".NotReady") and "a mount covers /boot/initrd" in e.message, (e.name, e.message)
+    assert daemon.call("Flush", "t", 20_000_000) == [[]]
+    assert not view["Busy"] and view["Failures"] == 0 and volume.runs() == runs, view.properties
+    umount(volume.path("/boot"))
+    view.wait("built", lambda p: volume.runs() == runs + 1 and p.get("State") == "fresh")
+    assert volume.read("/boot/initrd-6.1.0") == volume.packed() and view["Failures"] == 0
+
+
+@test
+def what_no_mount_covers_is_built_and_the_rest_put_off(world):
+    volume = world.volume(esps=0)
+    volume.write("/srv/.keep", "")
+    volume.write(MANIFEST, manifest(CACHE, cache("other", "other", "/etc/initramfs.conf", "/srv/other")))
+    volume.builder("other", 'cp "$1" "$2"\n', "%s", "%o")
+    daemon = world.daemon(config={"Build": {"MaxFailures": "1", "RetrySec": "60"}})
     view = daemon.trusted(volume)
     mount_tmpfs(volume.path("/boot"))
-    view.wait_state("given-up")
-    assert "/boot" in view["StateReason"], view["StateReason"]
-    runs = volume.runs()
+    volume.write("/etc/initramfs.conf", "while one is covered\n")
+    view.wait("held back", lambda p: volume.runs("other") == 2 and p["State"] == "stale" and p["StateReason"].endswith(
+        "; held back: a mount covers /boot/initrd-6.1.0"))
+    assert view["LastBuildStatus"] == 75 and view["Failures"] == 0, view.properties
     umount(volume.path("/boot"))
-    view.wait_state("fresh")
-    volume.write("/etc/initramfs.conf", "another\n")
-    view.wait("built", lambda p: volume.runs() > runs and p.get("State") == "fresh")
+    daemon.call("Rebuild", "su", volume.name, 0)
+    assert volume.read("/boot/initrd-6.1.0") == volume.packed()
+
+
+@test
+def a_build_by_hand_says_what_is_covered(world):
+    volume = world.volume(esps=0)
+    mount_tmpfs(volume.path("/boot"))
+    result = world.programs.build(volume).expect(75, "not-now")
+    assert "/boot/initrd-6.1.0 is not on the volume" in result.reason, result.reason
+    umount(volume.path("/boot"))
+    world.programs.build(volume).expect(0, "success")
 
 
 @test

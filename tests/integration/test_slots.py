@@ -2,10 +2,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """However many volumes there are, only so many are scanned at a time; each has its turn."""
 
+import fcntl
 import os
+import threading
 import time
 
 from lib import main, test
+from lib.content import OUTPUT
+from lib.daemon import MANAGER, NAME, PATH
+from lib.dbus import Connection
 from lib.programs import program
 
 # Logs when a scan begins and ends, and hangs while a file with the name of the volume exists.
@@ -93,6 +98,56 @@ def a_scan_that_somebody_waits_for_comes_first(world):
     took = time.monotonic() - began
     ended = [w for what, w in scans(world) if what == "end"]
     assert disks[-1].mountpoint in ended and len(ended) <= 4, f"{took} {scans(world)}"
+
+
+@test
+def a_build_that_waits_for_another_one_holds_no_slot(world):
+    """Another build of the same volume that the daemon did not start, nor any client of it."""
+    one, other = (world.volume(name=name, esps=0) for name in ("one", "other"))
+    daemon = world.daemon(config={"Build": {"MaxBuilds": "1"}})
+    views = [daemon.trusted(volume) for volume in (one, other)]
+    with open(one.path("/var/lib/bootkeep/lock"), "rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        one.write("/etc/initramfs.conf", "for one\n")
+        views[0].wait("waiting", lambda p: p["State"] == "building" and
+                      p["StateReason"] == "waiting for another build of this volume")
+        other.write("/etc/initramfs.conf", "for the other\n")
+        views[1].wait("built", lambda p: other.read(OUTPUT) == other.packed() and p["State"] == "fresh")
+        assert views[0]["State"] == "building" and one.read(OUTPUT) != one.packed()
+    views[0].wait("built", lambda p: one.read(OUTPUT) == one.packed() and p["State"] == "fresh")
+
+
+class Asking(threading.Thread):
+    """A client that requests a scan as soon as it has the reply to the last one."""
+
+    def __init__(self, world, volume):
+        super().__init__(daemon=True)
+        self.client = Connection(world.bus.path)
+        self.volume = volume
+        self.ends = False
+        self.start()
+
+    def run(self):
+        while not self.ends:
+            self.client.call(NAME, PATH, MANAGER, "Scan", "s", self.volume)
+
+    def end(self):
+        self.ends = True
+        self.join(30)
+        self.client.close()
+
+
+@test
+def clients_that_ask_for_scans_without_end_starve_nobody(world):
+    slow_scans(world, 0.3)
+    disks = mounted(world, 6)
+    daemon = world.daemon(config={"Watch": {"MaxScans": "1"}})
+    asking = [Asking(world, disk.volume.name) for disk in disks[:2]]  # one of them is always waited for
+    for disk in disks[2:]:
+        daemon.volume(disk.volume.name).wait_state("plain", timeout=20)
+    assert all(a.is_alive() for a in asking)
+    for one in asking:
+        one.end()
 
 
 main()

@@ -131,6 +131,34 @@ static void build_records_come_back(void **state) {
         report_free(r);
 }
 
+static void what_a_mount_covers_holds_back_what_only_waits_for_it(void **state) {
+        _cleanup_(report_freep) Report *r = report_new();
+        assert_null(report_cover(NULL));
+        assert_int_equal(report_parse_line(r, "COVERED /boot/initrd"), -EBADMSG); /* of no cache */
+        assert_int_equal(report_parse_line(r, "CACHE fresh - fresh"), 0);
+        assert_int_equal(report_parse_line(r, "CACHE initramfs - stale /etc/x changed size"), 0);
+        assert_null(report_cover(r));
+        assert_int_equal(report_parse_line(r, "COVERED /boot/a\\x0ab"), 0);
+        assert_string_equal(report_cover(r), "a mount covers /boot/a\\x0ab");
+        assert_int_equal(report_parse_line(r, "CACHE other - stale /etc/y changed size"), 0);
+        assert_null(report_cover(r)); /* this one can be built */
+        assert_int_equal(report_parse_line(r, "COVERED /srv/out"), 0);
+        assert_string_equal(report_cover(r), "a mount covers /boot/a\\x0ab");
+        assert_int_equal(report_parse_line(r, "COVERED /srv/out"), 0);
+        assert_int_equal(report_parse_line(r, "COVERED /srv/out"), -EBADMSG); /* more than caches */
+}
+
+static void whether_a_build_waits_is_what_it_said_last(void **state) {
+        _cleanup_(report_freep) Report *r = report_new();
+        assert_false(r->waiting);
+        assert_int_equal(report_parse_line(r, "WAITING yes"), 0);
+        assert_true(r->waiting);
+        assert_int_equal(report_parse_line(r, "WAITING perhaps"), -EBADMSG);
+        assert_true(r->waiting);
+        assert_int_equal(report_parse_line(r, "WAITING no"), 0);
+        assert_false(r->waiting);
+}
+
 static void text_keeps_its_spaces(void **state) {
         char *line = printed("REASON", " two  spaces ");
         Report *r = read_back(line);
@@ -299,6 +327,8 @@ int main(void) {
                 cmocka_unit_test(places_come_back),
                 cmocka_unit_test(notes_come_back),
                 cmocka_unit_test(build_records_come_back),
+                cmocka_unit_test(what_a_mount_covers_holds_back_what_only_waits_for_it),
+                cmocka_unit_test(whether_a_build_waits_is_what_it_said_last),
                 cmocka_unit_test(text_keeps_its_spaces),
                 cmocka_unit_test(long_text_is_cut),
                 cmocka_unit_test(bad_lines_change_nothing),

@@ -57,6 +57,12 @@ static void whoever_waits_longest_builds_next(void **state) {
         b->volume.state = VOLUME_BUILDING;
         assert_int_equal(roster_builds(&r), 1);
         assert_ptr_equal(roster_next_to_build(&r), a);
+        b->build.report = report_new();
+        assert_int_equal(roster_builds(&r), 1);
+        b->build.report->waiting = true; /* for another build: others are built meanwhile */
+        assert_int_equal(roster_builds(&r), 0);
+        b->build.report->waiting = false;
+        assert_int_equal(roster_builds(&r), 1);
         b->volume.state = VOLUME_HUNG; /* holds up nobody else */
         assert_int_equal(roster_builds(&r), 0);
         a->volume.state = VOLUME_FRESH;
@@ -94,6 +100,46 @@ static void scan_slots_go_to_those_that_are_asked_for_then_to_those_that_wait_lo
         assert_int_equal(volume_event(&b->volume, &c, VOLUME_TIMER, 110), 0);
         assert_int_equal(b->volume.state, VOLUME_HUNG); /* holds up no other */
         assert_int_equal(roster_scans(&r), 1);
+}
+
+static void ask_for(Record *record) {
+        if (!record->pending)
+                record->pending = calloc(1, sizeof(*record->pending));
+        record->n_pending = 1;
+}
+
+/* Its scan ends at NOW, and a client requests the next one at once. */
+static void scan_and_ask_again(Record *record, uint64_t now) {
+        const VolumeConfig c = {.scan_timeout = 10, .max_failures = 1, .max_attempts = 1};
+        assert_int_equal(volume_event(&record->volume, &c, VOLUME_SCAN_SLOT, now), VOLUME_ACT_SCAN);
+        assert_int_equal(volume_event(&record->volume, &c, VOLUME_SCAN_WANTED, now), 0);
+        assert_int_equal(volume_event(&record->volume, &c, VOLUME_SCAN_FRESH, now), 0);
+        assert_true(volume_wants_scan(&record->volume));
+        record->scan_due_since = now;
+}
+
+static void a_client_that_asks_without_end_starves_nobody(void **state) {
+        _cleanup_(roster_done) Roster r = ROSTER_NULL;
+        const VolumeConfig c = {.scan_timeout = 10, .max_failures = 1, .max_attempts = 1};
+        Record *all[] = {add(&r, "asked"), add(&r, "asked too"), add(&r, "third"), add(&r, "fourth")};
+        for (size_t i = 0; i < ELEMENTSOF(all); i++) {
+                assert_int_equal(volume_event(&all[i]->volume, &c, VOLUME_APPEARED, 1), 0);
+                all[i]->scan_due_since = 10 + i;
+        }
+        ask_for(all[0]);
+        ask_for(all[1]);
+        assert_ptr_equal(roster_next_to_scan(&r, 100), all[0]);
+        scan_and_ask_again(all[0], 100);
+        assert_ptr_equal(roster_next_to_scan(&r, 100), all[1]);
+        scan_and_ask_again(all[1], 110);
+        assert_ptr_equal(roster_next_to_scan(&r, 110), all[2]); /* they had their turn while it waited */
+        scan_and_ask_again(all[2], 120);
+        assert_ptr_equal(roster_next_to_scan(&r, 120), all[3]);
+        scan_and_ask_again(all[3], 130);
+        for (size_t i = 0; i < 2 * ELEMENTSOF(all); i++) { /* and from here on each in turn */
+                assert_ptr_equal(roster_next_to_scan(&r, 200), all[i % ELEMENTSOF(all)]);
+                scan_and_ask_again(all[i % ELEMENTSOF(all)], 200 + i);
+        }
 }
 
 static void what_was_just_mounted_is_left_alone_unless_it_is_asked_for(void **state) {
@@ -226,6 +272,7 @@ int main(void) {
                 cmocka_unit_test(a_name_means_its_own_volume_first),
                 cmocka_unit_test(whoever_waits_longest_builds_next),
                 cmocka_unit_test(scan_slots_go_to_those_that_are_asked_for_then_to_those_that_wait_longest),
+                cmocka_unit_test(a_client_that_asks_without_end_starves_nobody),
                 cmocka_unit_test(what_was_just_mounted_is_left_alone_unless_it_is_asked_for),
                 cmocka_unit_test(the_busy_ones_are_named),
                 cmocka_unit_test(what_runs_is_known),

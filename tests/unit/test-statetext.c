@@ -131,11 +131,34 @@ static void settings_that_cannot_be_read_are_named_except_where_there_is_nothing
         assert_text(r, "no manifest");
 }
 
+static void what_a_mount_covers_is_held_back(void **state) {
+        _cleanup_(record_freep) Record *r = volume_in(VOLUME_STALE, "CACHE initramfs - stale /etc/x missing\n"
+                                                                    "COVERED /boot/initrd\n");
+        record_follow_block(r);
+        assert_text(r, "cache initramfs: /etc/x is missing; held back: a mount covers /boot/initrd");
+        assert_false(volume_busy(&r->volume));
+        r->volume.state = VOLUME_BUILDING;
+        assert_text(r, "cache initramfs: /etc/x is missing");
+}
+
+static void build_that_waits_says_for_what(void **state) {
+        _cleanup_(record_freep) Record *r = volume_in(VOLUME_BUILDING, STALE_CACHES);
+        r->build.report = report_of("WAITING yes\n");
+        assert_text(r, "waiting for another build of this volume");
+        r->volume.state = VOLUME_SCANNING;
+        assert_text(r, "");
+        r->volume.state = VOLUME_BUILDING;
+        r->build.report->waiting = false;
+        assert_text(r, CACHE_TEXT);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(each_state_has_a_reason_of_its_own),
                 cmocka_unit_test(first_that_is_stale_is_named),
                 cmocka_unit_test(of_several_holds_the_longest_is_named),
+                cmocka_unit_test(what_a_mount_covers_is_held_back),
+                cmocka_unit_test(build_that_waits_says_for_what),
                 cmocka_unit_test(what_hangs_is_named),
                 cmocka_unit_test(what_is_fresh_says_if_it_is_not_watched),
                 cmocka_unit_test(what_was_given_up_says_how_often_it_was_tried),

@@ -135,7 +135,7 @@ static inline void pack_or_unpack(Packer *p, Node *n) {
         take_bool(p, v->force);
         take_bool(p, v->given_up);
         take_bool(p, n->obliged);
-        take_number(p, v->holds, 4); /* VOLUME_HOLD_SETTINGS: see check_busy() */
+        take_number(p, v->holds, 4); /* VOLUME_HOLD_BLOCKED: see check_busy() */
         take_number(p, v->waived, 4);
         take_number(p, v->failures, 2);
         take_number(p, v->attempts, 2);
@@ -241,18 +241,18 @@ static bool must_be_busy(const Volume *v, bool locked) {
                                                           [VOLUME_SETTLING] = true,
                                                           [VOLUME_SCANNING] = true};
         bool changed = v->state == VOLUME_SETTLING || (v->state == VOLUME_SCANNING && v->owed);
-        bool owed = v->state == VOLUME_STALE && !(v->holds & VOLUME_HOLD_SETTINGS);
+        bool owed = v->state == VOLUME_STALE && !(v->holds & VOLUME_HOLD_BLOCKED);
         return v->trusted &&
                (owed || always[v->state] || (changed && !v->given_up) || (locked && if_locked[v->state]));
 }
 
-/* Only these two functions depend on VOLUME_HOLD_SETTINGS, so it is not part of the states. */
+/* Only these two functions depend on VOLUME_HOLD_BLOCKED, so it is not part of the states. */
 static void check_busy(const Volume *v) {
         for (int i = 0; i < 4; i++) {
                 bool locked = i & 1;
                 Volume copy = *v;
                 copy.locked = locked;
-                volume_hold(&copy, VOLUME_HOLD_SETTINGS, i & 2);
+                volume_hold(&copy, VOLUME_HOLD_BLOCKED, i & 2);
                 must(volume_busy(&copy) == must_be_busy(&copy, locked));
                 must(!(i & 2) || !volume_wants_build(&copy));
         }

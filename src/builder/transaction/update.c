@@ -85,6 +85,26 @@ static int gather_wanted(Update *u) {
 
 /* ---- what is there, and what is to be done ---- */
 
+/* What is gone is no longer ours: or failures in a row, each with another set, would let the record grow. */
+static int forget_gone(Update *u) {
+        _cleanup_(strv_builder_done) StrvBuilder files = {}, directories = {};
+        _cleanup_strv_free_ char **ours = NULL, **made = NULL;
+        int r = directories_standing(u->mount.root, u->record.made, &directories);
+        for (size_t i = 0; r >= 0 && i < u->left.n; i++)
+                r = strv_builder_extend(&files, u->left.items[i].path);
+        if (r >= 0)
+                r = strv_builder_finish(&files, &ours);
+        if (r >= 0)
+                r = strv_builder_finish(&directories, &made);
+        if (r < 0)
+                return r;
+        (void) strv_free(u->record.ours);
+        (void) strv_free(u->record.made);
+        u->record.ours = TAKE_PTR(ours);
+        u->record.made = TAKE_PTR(made);
+        return 0;
+}
+
 static int look_at_helper(Update *u) {
         const Look look = {
                 .root = u->mount.root,
@@ -100,6 +120,8 @@ static int look_at_helper(Update *u) {
                 r = look_at_kept(look.root, &u->record);
         if (r >= 0)
                 r = look_at_ours(&look, &u->wanted, &u->left);
+        if (r >= 0)
+                r = forget_gone(u);
         if (r >= 0)
                 r = directories_missing(look.root, &u->wanted, u->views, &u->directories, u->reterr);
         return r < 0 ? r : claim_init(&u->claim, &u->record);

@@ -9,9 +9,9 @@
 
 #define ALL_HOLDS                                                                                            \
         ((unsigned) (VOLUME_HOLD_BOOT | VOLUME_HOLD_PACKAGES | VOLUME_HOLD_LOCK | VOLUME_HOLD_RETRY |        \
-                     VOLUME_HOLD_SETTINGS))
+                     VOLUME_HOLD_BLOCKED))
 /* These hold even if somebody requests a build. */
-#define STRICT_HOLDS ((unsigned) (VOLUME_HOLD_LOCK | VOLUME_HOLD_SETTINGS))
+#define STRICT_HOLDS ((unsigned) (VOLUME_HOLD_LOCK | VOLUME_HOLD_BLOCKED))
 
 const char *volume_state_to_string(VolumeState state) {
         static const char *const names[_VOLUME_STATE_MAX] = {
@@ -481,7 +481,7 @@ static void set_hold(Volume *v, VolumeHold hold, bool on) {
 }
 
 void volume_hold(Volume *v, VolumeHold hold, bool on) {
-        assert(hold == VOLUME_HOLD_BOOT || hold == VOLUME_HOLD_PACKAGES || hold == VOLUME_HOLD_SETTINGS);
+        assert(hold == VOLUME_HOLD_BOOT || hold == VOLUME_HOLD_PACKAGES || hold == VOLUME_HOLD_BLOCKED);
         set_hold(v, hold, on);
 }
 
@@ -524,7 +524,7 @@ bool volume_busy(const Volume *v) {
                 return false;
         switch (v->state) {
         case VOLUME_STALE:
-                return v->locked || !(v->holds & VOLUME_HOLD_SETTINGS);
+                return v->locked || !(v->holds & VOLUME_HOLD_BLOCKED);
         case VOLUME_BUILDING:
         case VOLUME_FAILED:
                 return true;

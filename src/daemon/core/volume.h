@@ -64,10 +64,10 @@ typedef enum VolumeHold {
         VOLUME_HOLD_PACKAGES = 1 << 1, /* a package manager is at work: set by volume_hold() */
         VOLUME_HOLD_LOCK = 1 << 2,     /* set by volume_set_lock() */
         VOLUME_HOLD_RETRY = 1 << 3,    /* a builder said "not now": set by the machine itself */
-        /* The configuration cannot be read completely: set by volume_hold(). Then nothing is built, whoever
-         * requests it; so it does not make the volume busy, or there would be no reboot until somebody
-         * corrects it. */
-        VOLUME_HOLD_SETTINGS = 1 << 4,
+        /* Nothing can be built, whoever requests it: the configuration cannot be read completely, or a mount
+         * covers what would be built. Set by volume_hold(). So it does not make the volume busy, or there
+         * would be no reboot until somebody corrects it. */
+        VOLUME_HOLD_BLOCKED = 1 << 4,
 } VolumeHold;
 
 /* What keeps the daemon from building it: one at a time. */
@@ -128,7 +128,7 @@ Volume volume_init(bool trusted);
  * end of a scan or a build may only be reported if one is running. */
 unsigned volume_event(Volume *v, const VolumeConfig *c, VolumeEvent event, uint64_t now);
 
-/* HOLD is VOLUME_HOLD_BOOT, VOLUME_HOLD_PACKAGES or VOLUME_HOLD_SETTINGS. */
+/* HOLD is VOLUME_HOLD_BOOT, VOLUME_HOLD_PACKAGES or VOLUME_HOLD_BLOCKED. */
 void volume_hold(Volume *v, VolumeHold hold, bool on);
 /* Reports who holds the lock; the release of a lock is an event in addition. */
 void volume_set_lock(Volume *v, VolumeLock lock);

@@ -141,6 +141,31 @@ def a_change_is_built(volume):
     carries(volume)
 
 
+def why_it_failed(volume, cursor, *matches):
+    """What the journal has since CURSOR about the failure of VOLUME's builder, with its fields."""
+    return [e for e in journal(f"--after-cursor={cursor}", *matches)
+            if e.get("BOOTKEEP_VOLUME") == volume.name and "killed by SIGKILL" in e["MESSAGE"]]
+
+
+def the_daemon_tells_why_a_build_failed_whoever_ran_it(volume):
+    """A program that exits at once is gone before journald can tell which unit it was of: bootkeepd stays."""
+    builder(volume, "kill -KILL $$\n")
+    volume.write("/etc/initramfs.conf", "for a builder that is killed\n")
+    by_hand = ("/usr/lib/bootkeep/bootkeep-build", "--force", volume.root)
+    for what, words in ((lambda: ctl("rebuild", volume.name, status=1), "build failed: "),
+                        (lambda: command(*by_hand, status=1), "released its lock with status 1 and said: ")):
+        cursor = journal("-n", "1")[0]["__CURSOR"]
+        what()
+        for matches in (("-u", UNIT), (f"BOOTKEEP_VOLUME={volume.name}", f"_SYSTEMD_UNIT={UNIT}")):
+            wait(f"{words} by {matches}",
+                 lambda c=cursor, m=matches, w=words: any(w in e["MESSAGE"] for e in why_it_failed(volume, c, *m)))
+        said = ctl("status", volume.name, status=1)
+        assert re.search("Last failure: .*killed by SIGKILL", said), said
+    builder(volume, PACK)
+    ctl("rebuild", volume.name)
+    wait_fresh(volume)
+
+
 def a_reload_reads_the_configuration_again(_volume):
     pid = shown("MainPID")
     configure("[Watch]\nSettleSec=nonsense\n", "90-broken.conf")
@@ -228,9 +253,10 @@ def the_journal_has_no_complaints(_volume):
 TESTS = [a_call_on_the_bus_starts_the_service, the_limits_of_inotify_are_raised,
          a_trusted_volume_is_built_within_the_unit, a_builder_in_a_chroot_works_within_the_unit,
          the_journal_has_fields_and_message_ids, the_catalog_explains, a_change_is_built,
-         a_reload_reads_the_configuration_again, other_users_may_look_but_not_change, root_may_rebuild,
-         stopping_takes_less_than_a_second, a_start_finds_that_all_is_fresh, changes_while_it_was_down_are_built,
-         after_a_crash_it_is_restarted, a_stop_ends_a_running_build, the_journal_has_no_complaints]
+         the_daemon_tells_why_a_build_failed_whoever_ran_it, a_reload_reads_the_configuration_again,
+         other_users_may_look_but_not_change, root_may_rebuild, stopping_takes_less_than_a_second,
+         a_start_finds_that_all_is_fresh, changes_while_it_was_down_are_built, after_a_crash_it_is_restarted,
+         a_stop_ends_a_running_build, the_journal_has_no_complaints]
 
 
 def configure(text, name="10-test.conf"):
