@@ -170,12 +170,12 @@ static void settings_that_cannot_be_read_hold_and_say_so(void **state) {
         Record *r = appear(s, "sda2"), *later;
         s->settings.unread = (char *) "bootkeep.conf:3 cannot be read";
         assert_true(slots_apply_settings(&s->slots) >= 0);
-        assert_int_equal(r->volume.holds, VOLUME_HOLD_SETTINGS);
+        assert_int_equal(r->volume.holds, VOLUME_HOLD_BLOCKED);
         assert_string_equal(r->unread, "bootkeep.conf:3 cannot be read");
         assert_string_equal(r->reason, "held back: bootkeep.conf:3 cannot be read"); /* at once */
         later = appear(s, "sdb2");
         slots_hold_new(&s->slots, later);
-        assert_int_equal(later->volume.holds, VOLUME_HOLD_SETTINGS);
+        assert_int_equal(later->volume.holds, VOLUME_HOLD_BLOCKED);
         s->settings.unread = NULL;
         assert_true(slots_apply_settings(&s->slots) >= 0);
         assert_int_equal(r->volume.holds | later->volume.holds, 0);
