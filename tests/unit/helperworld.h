@@ -249,13 +249,16 @@ static inline char *start_with_kernel(World *w, const char *boot) {
 static inline void assert_words(char *const *v, const char *const *words) {
         size_t i = 0;
         for (; words[i]; i++) {
-                if (!v || !v[i])
+                const char *found = v ? v[i] : NULL;
+                if (!found) {
                         fail_msg("%s is missing", words[i]);
-                assert_string_equal(v[i], words[i]);
+                        return;
+                }
+                assert_string_equal(found, words[i]);
         }
         if (v && v[i])
                 fail_msg("%s is too much", v[i]);
 }
-#define assert_list(v, ...) assert_words((v), (const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
+#define assert_list(v, ...) assert_words((v), (const char *const[]){__VA_ARGS__, NULL})
 
 #define world_test(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)

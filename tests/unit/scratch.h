@@ -117,4 +117,16 @@ static inline void scratch_write(const Scratch *s, const char *name, const char 
         free(path);
 }
 
+/* S, which may be NULL, begins with PREFIX. */
+static inline void assert_begins(const char *s, const char *prefix) {
+        if (!s || !startswith(s, prefix))
+                fail_msg("\"%s\" does not begin with \"%s\"", strempty(s), prefix);
+}
+
+/* S, which may be NULL, contains WORDS. */
+static inline void assert_contains(const char *s, const char *words) {
+        if (!s || !strstr(s, words))
+                fail_msg("\"%s\" does not contain \"%s\"", strempty(s), words);
+}
+
 #define scratch_test(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)

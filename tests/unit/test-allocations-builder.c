@@ -5,125 +5,46 @@
 
 #include "allocations.h"
 
-#include <linux/magic.h>
-#include <sys/vfs.h>
-
-#include "disk.h"
+#include "buildworld.h"
 
 #include "base/log.h"
 #include "builder/cachebuild.h"
 #include "builder/run/linecutter.h"
 #include "builder/transaction/decision.h"
+#include "builder/transaction/naming.h"
 #include "builder/transaction/nextrecord.h"
 #include "builder/transaction/recordlines.h"
 #include "builder/transaction/update.h"
 
 #define MANIFEST                                                                                             \
-        "<bootcaches version=\"1\">"                                                                         \
         "<cache name=\"c\" builder=\"b\"><source path=\"/src\"/><output path=\"/out\"/></cache>"             \
         "<copy role=\"required\" from=\"/src/kernel\" to=\"/os/linux\"/>"                                    \
         "<copy role=\"entry\" from=\"/entry\" to=\"/loader/entries/os.conf\"/>"                              \
-        "<copy role=\"misc\" from=\"/tree\" to=\"/os/tree\"/>"                                               \
-        "</bootcaches>"
+        "<copy role=\"misc\" from=\"/tree\" to=\"/os/tree\"/>"
 
-/* A volume in a folder, SCRATCH/v, its stamps in SCRATCH/state; its helper is a disk mounted on
- * SCRATCH/helper. */
 typedef struct World {
-        Scratch *s;
-        Disk disk;
-        char fs_uuid[64];
-        Root root;
-        Manifest *manifest;
-        DefinitionSet *definitions;
-        Plan *plan;
-        FreshnessContext context;
-        Helper helper;
+        BuildWorld b;
         unsigned runs;
-        bool covered;
 } World;
 
-static bool is_in_memory(const Scratch *s) {
-        struct statfs st;
-        return fstatfs(s->fd, &st) >= 0 && st.f_type == TMPFS_MAGIC;
-}
-
-/* All of it is in memory, so that thousands of updates that each sync many times do not take minutes. True if
- * that required a mount. */
-static bool scratch_cover(Scratch *s) {
-        if (is_in_memory(s))
-                return false;
-        shell("mount -t tmpfs tmpfs %s", s->path);
-        close(s->fd);
-        s->fd = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return true;
-}
-
-static void scratch_uncover(Scratch *s) {
-        close(s->fd);
-        shell("umount %s", s->path);
-        s->fd = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-}
-
 static void world_start(World *w, Scratch *s) {
-        static char partuuid[] = "12-34", fs_type[] = "ext4", name[] = "test", disk[] = "disk";
-        char directory[128], *why = NULL, command[128];
-        char *directories[] = {directory, NULL};
-        *w = (World){.s = s};
-        scratch_unshare(s);
-        w->covered = scratch_cover(s);
-        disk_attach(&w->disk, s, "20M", NULL, false);
-        shell("mkfs.ext4 -q %s && mkdir %s/helper && mount %s %s/helper", w->disk.node, s->path, w->disk.node,
-              s->path);
-        (void) snprintf(command, sizeof(command), "blkid -p -o value -s UUID %s", w->disk.node);
-        shell_line(command, w->fs_uuid, sizeof(w->fs_uuid));
+        *w = (World){};
+        buildworld_start_with_disk(&w->b, s, MANIFEST);
         scratch_write(s, "v/src/kernel", "first");
         scratch_write(s, "v/entry", "title an OS\nlinux /os/linux\n");
         scratch_write(s, "v/tree/a", "a");
         scratch_write(s, "v/tree/b/c", "c");
-        scratch_write(s, "state/caches/.keep", "");
-        scratch_write(s, "state/helpers/.keep", "");
-        scratch_write(s, "builders/b.conf",
-                      "[Builder]\nExec=/bin/cp /proc/sys/kernel/random/uuid %o\nRoot=host\n");
-        (void) snprintf(directory, sizeof(directory), "%s/builders", s->path);
-        w->root.fd = openat(s->fd, "v", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        w->root.state_fd = openat(s->fd, "state", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        w->root.name = name;
-        assert_true(asprintf(&w->root.mount.target, "%s/v", s->path) > 0);
-        w->helper = (Helper){
-                .device = w->disk.name,
-                .node = w->disk.node,
-                .devno = disk_devno(w->disk.node),
-                .disk = disk,
-                .type = HELPER_ESP,
-                .partuuid = partuuid,
-                .fs_uuid = w->fs_uuid,
-                .fs_type = fs_type,
-        };
-        assert_int_equal(manifest_parse("test", MANIFEST, strlen(MANIFEST), &w->manifest, &why), 0);
-        assert_int_equal(definition_set_load(directories, &w->definitions, NULL), 0);
-        assert_int_equal(plan_new(&(Walk){.root = w->root.fd}, w->manifest, w->definitions, &w->plan, &why),
-                         0);
-        w->context = (FreshnessContext){.root = &w->root, .plan = w->plan, .trust_ctime = true};
 }
 
 static void world_end(World *w) {
-        plan_free(w->plan);
-        manifest_free(w->manifest);
-        definition_set_free(w->definitions);
-        close(w->root.fd);
-        close(w->root.state_fd);
-        free(w->root.mount.target);
-        shell("umount %s/helper", w->s->path);
-        disk_detach(&w->disk);
-        if (w->covered)
-                scratch_uncover(w->s);
+        buildworld_end_with_disk(&w->b);
 }
 
 /* Each run has a different kernel to copy. */
 static void world_change(World *w) {
         char text[32];
         int n = snprintf(text, sizeof(text), "kernel %u", w->runs++);
-        int fd = openat(w->root.fd, "src/kernel", O_WRONLY | O_TRUNC | O_CLOEXEC);
+        int fd = openat(w->b.root.fd, "src/kernel", O_WRONLY | O_TRUNC | O_CLOEXEC);
         assert_true(fd >= 0);
         assert_int_equal(write_all(fd, text, (size_t) n), 0);
         close(fd);
@@ -132,7 +53,7 @@ static void world_change(World *w) {
 /* The entry on the helper names a kernel that exists. */
 static void assert_complete(const World *w) {
         char path[128], text[1024] = "", name[64] = "";
-        (void) snprintf(path, sizeof(path), "%s/helper/loader/entries/os.conf", w->s->path);
+        (void) snprintf(path, sizeof(path), "%s/helper/loader/entries/os.conf", w->b.s->path);
         int fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0) {
                 assert_int_equal(errno, ENOENT);
@@ -143,13 +64,13 @@ static void assert_complete(const World *w) {
         const char *kernel = strstr(text, "linux ");
         assert_non_null(kernel);
         assert_int_equal(sscanf(kernel, "linux %63s", name), 1);
-        (void) snprintf(path, sizeof(path), "%s/helper%s", w->s->path, name);
+        (void) snprintf(path, sizeof(path), "%s/helper%s", w->b.s->path, name);
         assert_int_equal(access(path, F_OK), 0);
 }
 
 static int update(World *w, bool force) {
         const Updater updater = {
-                .context = &w->context,
+                .context = &w->b.context,
                 .boot_id = "22222222-2222-2222-2222-222222222222",
                 .cmdline = "quiet",
                 .running = true,
@@ -157,7 +78,7 @@ static int update(World *w, bool force) {
         };
         UpdateResult result = {};
         char *why = NULL;
-        int r = update_helper(&updater, &w->helper, &result, &why);
+        int r = update_helper(&updater, &w->b.helper, &result, &why);
         free(why);
         assert_complete(w);
         return r;
@@ -191,10 +112,10 @@ static void helper_is_complete_whatever_fails(void **state) {
 
 static int build_cache(void *userdata) {
         World *w = userdata;
-        const CacheBuild build = {.context = &w->context, .force = true};
+        const CacheBuild build = {.context = &w->b.context, .force = true};
         CacheOutcome outcome = CACHE_FRESH;
         char *why = NULL;
-        int r = cachebuild_run(&build, &w->plan->caches[0], &outcome, &why);
+        int r = cachebuild_run(&build, &w->b.plan->caches[0], &outcome, &why);
         assert_true(r < 0 || outcome == CACHE_BUILT || (outcome == CACHE_FAILED && why));
         free(why);
         return r;
@@ -245,90 +166,198 @@ static void record_is_read_and_written_or_the_error_is_told(void **state) {
         stamp_free(stamp);
 }
 
-/* A decision for which there is no memory is not made: with files kept, in the way, left over, and without
- * room. */
+/* A decision for which there is no memory is not made: with files in the way, kept, left over, to be removed,
+ * and without room for all. */
 typedef struct Case {
         WantedSet wanted;
-        HelperView views[2];
+        HelperView views[8];
         HelperRecord record;
-        Claim claim;
         SeenSet entries, left;
+        uint64_t available;
+        bool blocked; /* a file is where "/d" has to be a directory */
+        bool booted;  /* else the required file is there already, so that an entry is the first to be written
+                       */
 } Case;
 
-static void case_start(Case *c) {
-        WantedFile wanted[] = {
-                {.role = ROLE_REQUIRED, .to = strdup("/d/linux"), .path = strdup("/d/linux"), .size = 4096},
-                {.role = ROLE_ENTRY,
-                 .to = strdup("/e.conf"),
-                 .path = strdup("/e.conf"),
-                 .text = strdup("new")},
+static void want(WantedSet *s, CopyRole role, const char *path, const char *text) {
+        WantedFile f = {
+                .role = role,
+                .to = strdup(path),
+                .path = strdup(path),
+                .size = 4096,
+                .text = text ? strdup(text) : NULL,
         };
-        CarriedFile carried[] = {
-                {.role = ROLE_MISC, .path = strdup("/d"), .to = strdup("/d"), .boot = strdup("1")},
-                {.role = ROLE_REQUIRED, .path = strdup("/l-1"), .to = strdup("/l"), .boot = strdup("1")},
-                {.role = ROLE_ENTRY, .path = strdup("/e.conf"), .to = strdup("/e.conf"), .boot = strdup("1")},
+        assert_int_equal(wanted_set_add(s, &f), 0);
+}
+
+static void carry(HelperRecord *record, CopyRole role, const char *to, const char *path) {
+        CarriedFile f = {
+                .role = role, .path = strdup(path), .to = strdup(to), .boot = strdup("1"), .size = 4096};
+        assert_int_equal(carried_set_add(&record->carried, &f), 0);
+}
+
+static void keep(HelperRecord *record, CopyRole role, const char *path, const char *boot) {
+        KeptFile f = {.role = role, .path = strdup(path), .size = 4096, .boot = strdup(boot)};
+        assert_int_equal(kept_set_add(&record->kept, &f), 0);
+}
+
+static void see(SeenSet *s, const char *path, const char *text) {
+        SeenFile f = {
+                .path = strdup(path),
+                .size = text ? strlen(text) : 4096,
+                .text = text ? strdup(text) : NULL,
+                .boot = text ? strdup("1") : NULL,
         };
-        KeptFile kept[] = {
-                {.role = ROLE_REQUIRED, .path = strdup("/k"), .size = 4096, .boot = strdup("2")},
-                {.role = ROLE_ENTRY, .path = strdup("/k.conf"), .size = 4096, .boot = strdup("2")},
-        };
-        SeenFile entry = {
-                .path = strdup("/e.conf"), .text = strdup("l /l-1"), .size = 6, .boot = strdup("1")};
-        SeenFile left = {.path = strdup("/left"), .size = 4096};
-        *c = (Case){.views = {{STANDING_OTHER, .blocked = true}, {STANDING_OTHER}}};
-        for (size_t i = 0; i < ELEMENTSOF(wanted); i++)
-                assert_int_equal(wanted_set_add(&c->wanted, &wanted[i]), 0);
-        for (size_t i = 0; i < ELEMENTSOF(carried); i++)
-                assert_int_equal(carried_set_add(&c->record.carried, &carried[i]), 0);
-        for (size_t i = 0; i < ELEMENTSOF(kept); i++)
-                assert_int_equal(kept_set_add(&c->record.kept, &kept[i]), 0);
-        assert_int_equal(seen_set_add(&c->entries, &entry), 0);
-        assert_int_equal(seen_set_add(&c->left, &left), 0);
-        assert_int_equal(strv_extend(&c->record.ours, "/left"), 0);
-        assert_int_equal(claim_init(&c->claim, &c->record), 0);
+        assert_int_equal(seen_set_add(s, &f), 0);
+}
+
+/* Two of each, so that a failure at the first is not made up for by the second. */
+static void case_start(Case *c, Case how) {
+        bool blocked = how.blocked, booted = how.booted;
+        *c = how;
+        want(&c->wanted, ROLE_REQUIRED, "/d/linux", NULL);
+        want(&c->wanted, ROLE_ENTRY, "/e1.conf", "new");
+        want(&c->wanted, ROLE_ENTRY, "/e2.conf", "new");
+        want(&c->wanted, ROLE_BOOTER, "/booter", NULL);
+        want(&c->wanted, ROLE_MISC, "/misc", NULL);
+        for (size_t i = 0; i < c->wanted.n; i++)
+                c->views[i].standing = STANDING_OTHER;
+        c->views[0] = (HelperView){.standing = booted ? STANDING_OTHER : STANDING_SAME, .blocked = blocked};
+        carry(&c->record, ROLE_MISC, blocked ? "/d" : "/e", blocked ? "/d" : "/e");
+        carry(&c->record, ROLE_REQUIRED, "/l", "/l-1");
+        carry(&c->record, ROLE_REQUIRED, "/i", "/i-1");
+        carry(&c->record, ROLE_REQUIRED, "/u", "/u-1");
+        carry(&c->record, ROLE_REQUIRED, "/f", "/f");
+        carry(&c->record, ROLE_ENTRY, "/e1.conf", "/e1.conf");
+        carry(&c->record, ROLE_ENTRY, "/e2.conf", "/e2.conf");
+        carry(&c->record, ROLE_ENTRY, "/e3.conf", "/e3.conf");
+        keep(&c->record, ROLE_ENTRY, "/k1.conf", "2");
+        keep(&c->record, ROLE_REQUIRED, "/k1", "2");
+        keep(&c->record, ROLE_ENTRY, "/k2.conf", "0");
+        keep(&c->record, ROLE_REQUIRED, "/k2", "0");
+        see(&c->entries, "/e1.conf", "l /l-1 /left1");
+        see(&c->entries, "/e2.conf", "i /i-1 /left2");
+        see(&c->left, "/left1", NULL);
+        see(&c->left, "/left2", NULL);
+        see(&c->left, "/left3", NULL);
+        for (size_t i = 0; i < c->left.n; i++)
+                assert_int_equal(strv_extend(&c->record.ours, c->left.items[i].path), 0);
+        assert_int_equal(strv_extend(&c->record.made, "/d"), 0);
+        assert_true(free_and_strdup(&c->record.filesystem, "AB-CD") >= 0);
 }
 
 static void case_end(Case *c) {
-        claim_done(&c->claim);
         wanted_set_done(&c->wanted);
         helper_record_done(&c->record);
         seen_set_done(&c->entries);
         seen_set_done(&c->left);
 }
 
+static int record_case(const Case *c, const Claim *claim, const HelperPlan *plan) {
+        static char *const made[] = {(char *) "/d", (char *) "/x", NULL}, *const unremoved[] = {
+                                                                                  (char *) "/u-1", NULL};
+        const bool failed[] = {false, false, false, false, true};
+        HelperRecord record = HELPER_RECORD_NULL;
+        int r = next_record_intent(&c->record, plan, made, &record);
+        helper_record_done(&record);
+        if (r < 0)
+                return r;
+        const Outcome outcome = {
+                .wanted = &c->wanted,
+                .views = c->views,
+                .old = &c->record,
+                .claim = claim,
+                .kept = &plan->kept,
+                .failed = failed,
+                .unremoved = unremoved,
+                .made = made,
+                .boot_id = "2",
+        };
+        r = next_record_final(&outcome, &record);
+        helper_record_done(&record);
+        return r;
+}
+
 static int decide_case(void *userdata) {
+        _cleanup_(claim_done) Claim claim = {};
         const Case *c = userdata;
+        int r = claim_init(&claim, &c->record);
+        if (r < 0)
+                return r;
         const HelperPlanInput in = {
                 .wanted = &c->wanted,
                 .views = c->views,
                 .record = &c->record,
-                .claim = &c->claim,
+                .claim = &claim,
                 .entries = &c->entries,
                 .left = &c->left,
                 .boot_id = "2",
                 .cmdline = "",
-                .running = true,
+                .running = c->booted,
                 .block_size = 4096,
-                .available = 4096,
+                .available = c->available,
         };
         HelperPlan *plan = UNTOUCHED;
-        int r = decision_make(&in, &plan, NULL);
+        r = decision_make(&in, &plan, NULL);
         if (r < 0) {
                 assert_ptr_equal(plan, UNTOUCHED);
                 return r;
         }
-        HelperRecord intent = HELPER_RECORD_NULL;
-        r = next_record_intent(&c->record, plan, NULL, &intent);
-        helper_record_done(&intent);
+        r = record_case(c, &claim, plan);
         helper_plan_free(plan);
         return r;
 }
 
 static void decision_is_whole_or_none(void **state) {
-        Case c;
-        case_start(&c);
-        allocations_fail_in_turn(decide_case, &c);
-        case_end(&c);
+        static const Case cases[] = {
+                {.booted = true, .blocked = true, .available = UINT64_MAX},
+                {.booted = true, .available = UINT64_MAX},
+                {.available = UINT64_MAX},
+                {.booted = true, .blocked = true, .available = 9 * 4096},
+                {.booted = true, .available = 6 * 4096},
+        };
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                Case c;
+                case_start(&c, cases[i]);
+                allocations_fail_in_turn(decide_case, &c);
+                case_end(&c);
+        }
+}
+
+/* Names are given to a copy of WANTED, of which none has one. */
+static int name_case(void *userdata) {
+        const CarriedSet *old = userdata;
+        WantedSet s = {};
+        static const struct {
+                CopyRole role;
+                const char *to, *text;
+        } wanted[] = {
+                {ROLE_REQUIRED, "/l", NULL},       {ROLE_REQUIRED, "/i", NULL},
+                {ROLE_ENTRY, "/1.conf", "l /l\n"}, {ROLE_MISC, "/misc", NULL},
+                {ROLE_ENTRY, "/2.conf", "i /i\n"},
+        };
+        int r = 0;
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(wanted); i++) {
+                const char *text = wanted[i].text;
+                WantedFile f = {
+                        .role = wanted[i].role, .to = strdup(wanted[i].to), .size = text ? strlen(text) : 1};
+                r = f.to && (!text || (f.text = strdup(text))) ? 0 : -ENOMEM;
+                if (r < 0)
+                        wanted_file_done(&f);
+                else
+                        r = wanted_set_add(&s, &f);
+        }
+        if (r >= 0)
+                r = naming_apply(&s, old, NULL);
+        wanted_set_done(&s);
+        return r;
+}
+
+static void names_are_given_to_all_or_the_error_is_told(void **state) {
+        HelperRecord record = HELPER_RECORD_NULL;
+        carry(&record, ROLE_REQUIRED, "/l", "/l-00000000");
+        allocations_fail_in_turn(name_case, &record.carried);
+        helper_record_done(&record);
 }
 
 /* output */
@@ -358,6 +387,7 @@ int main(void) {
                 cmocka_unit_test(record_is_read_and_written_or_the_error_is_told),
                 cmocka_unit_test(decision_is_whole_or_none),
                 cmocka_unit_test(line_is_logged_or_the_error_is_told),
+                cmocka_unit_test(names_are_given_to_all_or_the_error_is_told),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

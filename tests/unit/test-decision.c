@@ -46,11 +46,22 @@ static void a_new_kernel_is_switched_by_one_sector(void **state) {
         free(linux_a);
 }
 
+static void a_plan_is_empty_if_it_does_nothing(void **state) {
+        char *paths[] = {(char *) "/a", NULL};
+        HelperStep step = {};
+        assert_true(helper_plan_is_empty(&(HelperPlan){.kept = {.n = 1}, .needed = 1}));
+        assert_false(helper_plan_is_empty(&(HelperPlan){.steps = &step, .n_steps = 1}));
+        assert_false(helper_plan_is_empty(&(HelperPlan){.drop = paths}));
+        assert_false(helper_plan_is_empty(&(HelperPlan){.remove = paths}));
+        assert_false(helper_plan_is_empty(&(HelperPlan){.without_misc = true}));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 world_test(the_first_set_is_written_in_order_of_roles),
                 world_test(what_stands_there_is_left),
                 world_test(a_new_kernel_is_switched_by_one_sector),
+                cmocka_unit_test(a_plan_is_empty_if_it_does_nothing),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,95 +1,185 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "scratch.h"
-
 #include "builder/transaction/directories.h"
 
-#define FILES_MAX 4
+#include "helperworld.h"
+#include "interpose.h"
 
-/* The missing directories of files with the names PATHS, none of which exists. */
-static char **list_missing(const Scratch *s, const char *const *paths, size_t n) {
-        static const HelperView views[FILES_MAX];
-        WantedFile files[FILES_MAX] = {};
-        char **missing = NULL;
-        assert_true(n <= FILES_MAX);
-        for (size_t i = 0; i < n; i++)
-                files[i].path = (char *) paths[i];
-        const WantedSet wanted = {.items = files, .n = n};
+static unsigned n_opened; /* directories that were opened for reading */
+
+DIR *fdopendir(int fd) {
+        n_opened++;
+        return REAL(fdopendir)(fd);
+}
+
+static bool exists(const Scratch *s, const char *name) {
+        return faccessat(s->fd, name, F_OK, AT_SYMLINK_NOFOLLOW) >= 0;
+}
+
+/* A file that is wanted under its own name. */
+static void want_path(WantedSet *s, const char *path) {
+        want(s, ROLE_MISC, path, "x");
+        s->items[s->n - 1].path = copy(path);
+}
+
+static void what_was_staged_beside_any_file_of_ours_is_swept_once(void **state) {
+        static const char *const ours[] = {"carried/", "Carried/", "left/over/", "wanted/", ""};
+        const Scratch *s = *state;
+        HelperRecord record = HELPER_RECORD_NULL;
+        WantedSet wanted = {};
+        char name[64];
+        for (size_t i = 0; i < ELEMENTSOF(ours); i++) {
+                (void) snprintf(name, sizeof(name), "%s.bootkeep-00000000.tmp", ours[i]);
+                scratch_write(s, name, "x");
+        }
+        scratch_write(s, "other/.bootkeep-00000000.tmp", "x");
+        (void) carry(&record.carried, ROLE_MISC, "/carried/1", "/carried/1", "x");
+        (void) carry(&record.carried, ROLE_MISC, "/carried/2", "/carried/2", "x");
+        (void) carry(&record.carried, ROLE_MISC, "/Carried/3", "/Carried/3", "x");
+        assert_int_equal(strv_extend(&record.ours, "/none/1"), 0);
+        assert_int_equal(strv_extend(&record.ours, "/left/over/1"), 0);
+        want_path(&wanted, "/carried/1");
+        want_path(&wanted, "/wanted/1");
+        want_path(&wanted, "/1");
+        n_opened = 0;
+        assert_int_equal(directories_sweep(s->fd, &record, &wanted, NULL, NULL), 0);
+        assert_int_equal(n_opened, 5);
+        for (size_t i = 0; i < ELEMENTSOF(ours); i++) {
+                (void) snprintf(name, sizeof(name), "%s.bootkeep-00000000.tmp", ours[i]);
+                assert_false(exists(s, name));
+        }
+        assert_true(exists(s, "other/.bootkeep-00000000.tmp"));
+        helper_record_done(&record);
+        wanted_set_done(&wanted);
+}
+
+/* Each of these has files that cannot be reached. */
+static void a_directory_that_cannot_be_swept_is_named(void **state) {
+        Scratch *s = *state;
+        HelperRecord carried = HELPER_RECORD_NULL, ours = HELPER_RECORD_NULL;
+        const HelperRecord *const records[] = {&carried, &ours, &HELPER_RECORD_NULL};
+        WantedSet wanted = {}, none = {};
+        scratch_unshare(s);
+        shell("mkdir %s/m && mount -t tmpfs tmpfs %s/m", s->path, s->path);
+        scratch_write(s, "z/.bootkeep-00000000.tmp", "x");
+        (void) carry(&carried.carried, ROLE_MISC, "/m/x", "/m/x", "x");
+        (void) carry(&carried.carried, ROLE_MISC, "/z/x", "/z/x", "x");
+        assert_int_equal(strv_extend(&ours.ours, "/m/x"), 0);
+        assert_int_equal(strv_extend(&ours.ours, "/z/x"), 0);
+        want_path(&wanted, "/m/x");
+        want_path(&wanted, "/z/x");
+        for (size_t i = 0; i < ELEMENTSOF(records); i++) {
+                _cleanup_free_ char *reason = NULL;
+                assert_int_equal(
+                        directories_sweep(s->fd, records[i], i == 2 ? &wanted : &none, NULL, &reason),
+                        -EXDEV);
+                assert_string_equal(reason, "/m/x: Invalid cross-device link");
+                assert_true(exists(s, "z/.bootkeep-00000000.tmp"));
+        }
+        shell("umount %s/m", s->path);
+        helper_record_done(&carried);
+        helper_record_done(&ours);
+        wanted_set_done(&wanted);
+}
+
+static void a_sweep_gives_signs_of_life(void **state) {
+        const Scratch *s = *state;
+        char text[256] = "";
+        FILE *f = fmemopen(text, sizeof(text), "w");
+        Progress progress = {.f = f};
+        WantedSet wanted = {};
+        want_path(&wanted, "/1");
+        assert_int_equal(directories_sweep(s->fd, &HELPER_RECORD_NULL, &wanted, &progress, NULL), 0);
+        (void) fclose(f);
+        assert_begins(text, "PROGRESS");
+        wanted_set_done(&wanted);
+}
+
+/* Of files that stand there the directories do, too. */
+static void directories_are_missing_for_what_is_not_there(void **state) {
+        static const HelperView views[] = {
+                {.standing = STANDING_SAME},  {.standing = STANDING_ABSENT},
+                {.standing = STANDING_OTHER}, {.standing = STANDING_OTHER, .blocked = true},
+                {.standing = STANDING_EQUAL}, {.standing = STANDING_ABSENT},
+        };
+        static const char *const paths[] = {"/a/1", "/b/c/1", "/d/1", "/e/1", "/f/1", "/b/d/1"};
+        const Scratch *s = *state;
+        _cleanup_strv_free_ char **missing = NULL;
+        WantedSet wanted = {};
+        for (size_t i = 0; i < ELEMENTSOF(paths); i++)
+                want_path(&wanted, paths[i]);
         assert_int_equal(directories_missing(s->fd, &wanted, views, &missing, NULL), 0);
-        return missing;
+        assert_list(missing, "/b", "/b/c", "/e", "/b/d");
+        wanted_set_done(&wanted);
 }
 
-static void missing_directories_are_listed_outermost_first_and_once(void **state) {
-        static const char *const paths[] = {"/a/b/c/file", "/a/b/d/file", "/a/file", "/file"};
-        scratch_write(*state, "a/x", "x");
-        char **missing = list_missing(*state, paths, ELEMENTSOF(paths));
-        assert_int_equal(strv_length(missing), 3);
-        assert_string_equal(missing[0], "/a/b");
-        assert_string_equal(missing[1], "/a/b/c");
-        assert_string_equal(missing[2], "/a/b/d");
-        (void) strv_free(missing);
-}
-
-static void a_file_in_the_place_of_a_directory_counts_as_missing(void **state) {
-        static const char *const paths[] = {"/a/b/file"};
-        scratch_write(*state, "a", "x");
-        char **missing = list_missing(*state, paths, ELEMENTSOF(paths));
-        assert_int_equal(strv_length(missing), 2);
-        assert_string_equal(missing[0], "/a");
-        assert_string_equal(missing[1], "/a/b");
-        (void) strv_free(missing);
-}
-
-static void files_that_exist_miss_no_directory(void **state) {
+/* The file will be removed first. Each is listed once. */
+static void a_directory_where_a_file_is_counts_as_missing(void **state) {
         const Scratch *s = *state;
-        const HelperView views[] = {{.standing = STANDING_SAME}, {.standing = STANDING_OTHER}};
-        WantedFile files[] = {{.path = (char *) "/a/file"}, {.path = (char *) "/b/file"}};
-        const WantedSet wanted = {.items = files, .n = ELEMENTSOF(files)};
-        char **missing = NULL;
-        assert_int_equal(directories_missing(s->fd, &wanted, views, &missing, NULL), 0);
+        _cleanup_strv_free_ char **missing = NULL;
+        WantedSet wanted = {};
+        scratch_write(s, "a/file", "x");
+        want_path(&wanted, "/a/file/b/c/1");
+        want_path(&wanted, "/a/file/b/d/1");
+        want_path(&wanted, "/a/1");
+        want_path(&wanted, "/1");
+        assert_int_equal(directories_missing(s->fd, &wanted, (HelperView[4]){}, &missing, NULL), 0);
+        assert_list(missing, "/a/file", "/a/file/b", "/a/file/b/c", "/a/file/b/d");
+        wanted_set_done(&wanted);
+}
+
+static void a_link_in_the_way_of_a_directory_is_named(void **state) {
+        const Scratch *s = *state;
+        char **missing = NULL, *reason = NULL;
+        WantedSet wanted = {};
+        assert_int_equal(symlinkat("a", s->fd, "link"), 0);
+        want_path(&wanted, "/new/1");
+        want_path(&wanted, "/link/1");
+        assert_int_equal(directories_missing(s->fd, &wanted, (HelperView[2]){}, &missing, &reason), -ELOOP);
+        assert_string_equal(reason, "/link/1: Too many levels of symbolic links");
         assert_null(missing);
+        free(reason);
+        wanted_set_done(&wanted);
 }
 
-static void a_symbolic_link_in_the_path_is_an_error(void **state) {
+static void only_directories_stand(void **state) {
+        static char *const paths[] = {(char *) "/b",    (char *) "/none", (char *) "/file",
+                                      (char *) "/link", (char *) "/b/c",  NULL};
         const Scratch *s = *state;
-        static const HelperView views[1];
-        WantedFile file = {.path = (char *) "/link/file"};
-        const WantedSet wanted = {.items = &file, .n = 1};
-        char **missing = NULL;
-        _cleanup_free_ char *why = NULL;
-        shell("mkdir %s/d && ln -s d %s/link", s->path, s->path);
-        assert_int_equal(directories_missing(s->fd, &wanted, views, &missing, &why), -ELOOP);
-        assert_null(missing);
-        assert_non_null(strstr(why, "/link/file"));
+        _cleanup_strv_free_ char **standing = NULL;
+        StrvBuilder v = {};
+        scratch_write(s, "file", "x");
+        shell("mkdir -p %s/b/c && ln -s b %s/link", s->path, s->path);
+        assert_int_equal(strv_builder_extend(&v, "/before"), 0);
+        assert_int_equal(directories_standing(s->fd, paths, &v), 0);
+        assert_int_equal(directories_standing(s->fd, NULL, &v), 0);
+        assert_int_equal(strv_builder_finish(&v, &standing), 0);
+        assert_list(standing, "/before", "/b", "/b/c");
 }
 
-static void only_directories_that_exist_are_listed_as_standing(void **state) {
+static void empty_directories_go_inner_ones_first(void **state) {
+        static char *const paths[] = {(char *) "/a",   (char *) "/a/b",  (char *) "/a/b/c", (char *) "/d",
+                                      (char *) "/d/e", (char *) "/none", (char *) "/file",  NULL};
         const Scratch *s = *state;
-        const char *const paths[] = {"/a", "/gone", "/file", "/a/b", NULL};
-        StrvBuilder standing = {};
-        shell("mkdir -p %s/a/b && touch %s/file", s->path, s->path);
-        assert_int_equal(directories_standing(s->fd, (char *const *) paths, &standing), 0);
-        assert_int_equal(standing.n, 2);
-        assert_string_equal(standing.items[0], "/a");
-        assert_string_equal(standing.items[1], "/a/b");
-        strv_builder_done(&standing);
-}
-
-static void inner_directories_are_removed_before_outer_ones_and_full_ones_stay(void **state) {
-        const Scratch *s = *state;
-        const char *const paths[] = {"/a", "/a/b", "/full", NULL};
-        shell("mkdir -p %s/a/b %s/full && touch %s/full/file", s->path, s->path, s->path);
-        directories_remove(s->fd, (char *const *) paths);
-        shell("test ! -e %s/a && test -e %s/full/file", s->path, s->path);
+        scratch_write(s, "file", "x");
+        scratch_write(s, "d/keep", "x");
+        shell("mkdir -p %s/a/b/c %s/d/e %s/f", s->path, s->path, s->path);
+        directories_remove(s->fd, paths);
+        directories_remove(s->fd, NULL);
+        assert_false(exists(s, "a"));
+        assert_false(exists(s, "d/e"));
+        assert_true(exists(s, "d/keep") && exists(s, "f") && exists(s, "file"));
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                scratch_test(missing_directories_are_listed_outermost_first_and_once),
-                scratch_test(a_file_in_the_place_of_a_directory_counts_as_missing),
-                scratch_test(files_that_exist_miss_no_directory),
-                scratch_test(a_symbolic_link_in_the_path_is_an_error),
-                scratch_test(only_directories_that_exist_are_listed_as_standing),
-                scratch_test(inner_directories_are_removed_before_outer_ones_and_full_ones_stay),
+                scratch_test(what_was_staged_beside_any_file_of_ours_is_swept_once),
+                scratch_test(a_directory_that_cannot_be_swept_is_named),
+                scratch_test(a_sweep_gives_signs_of_life),
+                scratch_test(directories_are_missing_for_what_is_not_there),
+                scratch_test(a_directory_where_a_file_is_counts_as_missing),
+                scratch_test(a_link_in_the_way_of_a_directory_is_named),
+                scratch_test(only_directories_stand),
+                scratch_test(empty_directories_go_inner_ones_first),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -216,6 +216,131 @@ static void what_entries_name_is_kept_once(void **state) {
         assert_true(is_kept(w, "/a-previous.conf") && is_kept(w, "/b-previous.conf"));
 }
 
+/* It was not booted, so there is nothing to go back to. */
+static void a_set_of_this_boot_is_not_kept(void **state) {
+        World *w = *state;
+        char *linux_a = start_with_kernel(w, BOOT_NOW);
+        w->in.running = true;
+        want_kernel_1(w, "B");
+        assert_int_equal(world_plan(w), 0);
+        assert_int_equal(w->plan->kept.n, 0);
+        assert_list(w->plan->remove, linux_a);
+        free(linux_a);
+}
+
+/* The boot loader passed a kernel that both sets have. */
+static void a_kernel_of_both_sets_does_not_say_that_the_kept_one_was_booted(void **state) {
+        World *w = *state;
+        (void) keep(&w->record.kept, ROLE_REQUIRED, "/linux", BOOT_BEFORE);
+        (void) keep(&w->record.kept, ROLE_REQUIRED, "/initrd", BOOT_BEFORE);
+        want(&w->wanted, ROLE_REQUIRED, "/linux", "x");
+        w->in.running = true;
+        w->in.cmdline = "BOOT_IMAGE=/linux";
+        assert_int_equal(world_plan(w), 0);
+        assert_int_equal(w->plan->kept.n, 0);
+        assert_list(w->plan->remove, "/initrd");
+}
+
+/* Nobody writes such a record but a stranger. */
+static void a_kept_name_that_is_empty_or_there_twice_does_no_harm(void **state) {
+        World *w = *state;
+        (void) keep(&w->record.kept, ROLE_REQUIRED, "/", BOOT_BEFORE);
+        (void) keep(&w->record.kept, ROLE_REQUIRED, "/twice", BOOT_NOW);
+        (void) keep(&w->record.kept, ROLE_REQUIRED, "/twice", BOOT_NOW);
+        w->in.running = true;
+        w->in.cmdline = "quiet";
+        assert_int_equal(world_plan(w), 0);
+        assert_true(is_kept(w, "/twice") && !is_kept(w, "/"));
+}
+
+static void what_is_kept_on_is_recorded_as_before(void **state) {
+        World *w = *state;
+        const KeptFile *before = keep(&w->record.kept, ROLE_MISC, "/kept", BOOT_NOW);
+        w->in.running = true;
+        assert_int_equal(world_plan(w), 0);
+        assert_int_equal(w->plan->kept.n, 1);
+        const KeptFile *f = &w->plan->kept.items[0];
+        assert_int_equal(f->role, ROLE_MISC);
+        assert_int_equal(f->size, before->size);
+        assert_true(fingerprint_equal(&f->content, &before->content));
+        assert_null(f->text);
+}
+
+static const KeptFile *kept_at(const World *w, const char *path) {
+        for (size_t i = 0; i < w->plan->kept.n; i++)
+                if (streq(w->plan->kept.items[i].path, path))
+                        return &w->plan->kept.items[i];
+        fail_msg("%s is not kept", path);
+        return NULL;
+}
+
+/* The entry stands there as TEXT, and was booted. */
+static void boot_entry(World *w, const char *text) {
+        (void) carry(&w->record.carried, ROLE_ENTRY, "/e.conf", "/e.conf", text);
+        see(&w->entries, "/e.conf", text);
+        w->entries.items[0].boot = copy(BOOT_BEFORE);
+        w->in.running = true;
+        w->in.force = true; /* no guards */
+}
+
+/* Of what the record carries and of what an interrupted build left: what is named after its content. A name
+ * that is wanted again may get other content, and a fixed one will. */
+static void all_that_the_booted_entry_names_is_kept_by_content(void **state) {
+        World *w = *state;
+        (void) carry(&w->record.carried, ROLE_MISC, "/splash", "/splash", "s");
+        (void) carry(&w->record.carried, ROLE_REQUIRED, "/fixed", "/fixed", "f");
+        (void) carry(&w->record.carried, ROLE_REQUIRED, "/l", "/l-1", "kernel");
+        (void) carry(&w->record.carried, ROLE_REQUIRED, "/i", "/i-1", "initrd");
+        (void) carry(&w->record.carried, ROLE_REQUIRED, "/o", "/o-1", "other");
+        boot_entry(w, "linux /l-1\ninitrd /i-1 /left-2\nx /splash /fixed\ny /left-3\n");
+        world_leave(w, "/splash", NULL);
+        world_leave(w, "/left-1", NULL);
+        world_leave(w, "/left-2", "12345");
+        world_leave(w, "/left-3", NULL);
+        assert_int_equal(world_plan(w), 0);
+        assert_int_equal(w->plan->kept.n, 5);
+        const KeptFile *entry = kept_at(w, "/e-previous.conf"), *linux_1 = kept_at(w, "/l-1"),
+                       *left = kept_at(w, "/left-2");
+        (void) kept_at(w, "/i-1");
+        (void) kept_at(w, "/left-3");
+        Fingerprint of_entry = content(entry->text), of_linux = content("kernel");
+        assert_int_equal(entry->role, ROLE_ENTRY);
+        assert_int_equal(entry->size, ENTRY_SECTOR);
+        assert_true(fingerprint_equal(&entry->content, &of_entry));
+        assert_int_equal(linux_1->role, ROLE_REQUIRED);
+        assert_int_equal(linux_1->size, strlen("kernel"));
+        assert_true(fingerprint_equal(&linux_1->content, &of_linux));
+        assert_int_equal(left->role, ROLE_REQUIRED);
+        assert_int_equal(left->size, strlen("12345"));
+        assert_true(fingerprint_equal(&left->content, &(Fingerprint){}));
+        for (size_t i = 0; i < w->plan->kept.n; i++)
+                assert_string_equal(w->plan->kept.items[i].boot, BOOT_NOW);
+}
+
+/* A long one, of a size that leaves no byte between it and what comes after it in memory. */
+static void a_long_entry_is_kept_byte_by_byte(void **state) {
+        char text[1033] = "";
+        World *w = *state;
+        memset(text, 'x', sizeof(text) - 1);
+        boot_entry(w, text);
+        assert_int_equal(world_plan(w), 0);
+        const KeptFile *entry = kept_at(w, "/e-previous.conf");
+        assert_int_equal(entry->size, sizeof(text) - 1);
+        assert_string_equal(entry->text, text);
+}
+
+/* As an editor on the running system leaves it. */
+static void an_entry_that_somebody_has_added_to_is_kept(void **state) {
+        char text[ENTRY_SECTOR + 8] = "";
+        World *w = *state;
+        memset(text, 'x', ENTRY_SECTOR);
+        want(&w->wanted, ROLE_ENTRY, "/e.conf", text);
+        memcpy(text + ENTRY_SECTOR, " more\n", sizeof(" more\n"));
+        boot_entry(w, text);
+        assert_int_equal(world_plan(w), 0);
+        assert_string_equal(kept_at(w, "/e-previous.conf")->text, text);
+}
+
 /* It boots as before: nothing needs to be kept besides it. */
 static void an_entry_that_stays_as_it_is_is_not_kept(void **state) {
         World *w = *state;
@@ -243,6 +368,13 @@ int main(void) {
                 world_test(an_entry_is_not_kept_over_a_wanted_file),
                 world_test(what_entries_name_is_kept_once),
                 world_test(an_entry_that_stays_as_it_is_is_not_kept),
+                world_test(a_set_of_this_boot_is_not_kept),
+                world_test(a_kernel_of_both_sets_does_not_say_that_the_kept_one_was_booted),
+                world_test(a_kept_name_that_is_empty_or_there_twice_does_no_harm),
+                world_test(what_is_kept_on_is_recorded_as_before),
+                world_test(all_that_the_booted_entry_names_is_kept_by_content),
+                world_test(a_long_entry_is_kept_byte_by_byte),
+                world_test(an_entry_that_somebody_has_added_to_is_kept),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -73,6 +73,85 @@ static void a_copy_tells_what_it_wrote_and_can_be_stopped(void **state) {
         close(fd);
 }
 
+typedef struct Pieces {
+        uint64_t sizes[8];
+        size_t n;
+} Pieces;
+
+static int note_piece(uint64_t bytes, void *userdata) {
+        Pieces *p = userdata;
+        assert_true(p->n < ELEMENTSOF(p->sizes));
+        p->sizes[p->n++] = bytes;
+        return 0;
+}
+
+/* Whatever was read from that descriptor before. */
+static void a_copy_begins_at_the_start_and_is_watched_mebibyte_by_mebibyte(void **state) {
+        Scratch *s = *state;
+        _cleanup_free_ char *temporary = NULL;
+        Fingerprint written;
+        Pieces pieces = {};
+        PublishWatcher watcher = {.copied = note_piece, .userdata = &pieces};
+
+        shell("head -c 2500000 /dev/urandom >%s/source", s->path);
+        int fd = openat(s->fd, "source", O_RDONLY | O_CLOEXEC);
+        assert_int_equal(lseek(fd, 1000, SEEK_SET), 1000);
+        assert_int_equal(
+                publish_stage_file(s->fd, "/copy", &(PublishSource){fd, &watcher}, &written, &temporary), 0);
+        shell("cmp %s/source %s%s", s->path, s->path, temporary);
+        assert_int_equal(pieces.n, 3);
+        assert_int_equal(pieces.sizes[0], 1024 * 1024);
+        assert_int_equal(pieces.sizes[1], 1024 * 1024);
+        assert_int_equal(pieces.sizes[2], 2500000 - 2 * 1024 * 1024);
+        close(fd);
+}
+
+/* A boot loader needs to read them, nobody needs to write them; whatever the umask is. */
+static void files_are_for_root_to_write_and_for_all_to_read(void **state) {
+        Scratch *s = *state;
+        _cleanup_free_ char *temporary = NULL;
+        struct stat st;
+        mode_t old = umask(0);
+
+        assert_int_equal(publish_stage_text(s->fd, "/a/b", "x", 1, &temporary), 0);
+        (void) umask(old);
+        assert_int_equal(fstatat(s->fd, temporary + 1, &st, 0), 0);
+        assert_int_equal(st.st_mode, S_IFREG | 0644);
+        assert_int_equal(fstatat(s->fd, "a", &st, 0), 0);
+        assert_int_equal(st.st_mode, S_IFDIR | 0755);
+}
+
+/* Only staging makes directories. */
+static void a_name_in_no_directory_is_not_made(void **state) {
+        Scratch *s = *state;
+        char text[ENTRY_SECTOR] = "";
+
+        assert_int_equal(publish_rename(s->fd, "/d/.bootkeep-00000000.tmp", "/d/x"), -ENOENT);
+        assert_int_equal(publish_overwrite(s->fd, "/d/x", text), -ENOENT);
+        assert_int_equal(publish_adopt(s->fd, "/d/x"), -ENOENT);
+        assert_int_equal(publish_remove(s->fd, "/d/x"), 0);
+        assert_int_equal(publish_sweep(s->fd, "/d/x"), 0);
+        assert_false(exists(s, "d"));
+}
+
+static void only_a_regular_file_takes_a_name_or_is_adopted(void **state) {
+        Scratch *s = *state;
+
+        shell("cd %s && mkdir dir && mkfifo fifo && echo x >file && ln -s file link && mkdir full && >full/x",
+              s->path);
+        assert_int_equal(publish_adopt(s->fd, "/dir"), -ESTALE);
+        assert_int_equal(publish_adopt(s->fd, "/fifo"), -ESTALE);
+        assert_int_equal(publish_adopt(s->fd, "/link"), -ELOOP);
+        assert_int_equal(publish_adopt(s->fd, "/none"), -ENOENT);
+        assert_int_equal(publish_adopt(s->fd, "/file"), 0);
+        assert_int_equal(publish_rename(s->fd, "/fifo", "/new"), -ESTALE);
+        assert_int_equal(publish_rename(s->fd, "/link", "/new"), -ELOOP);
+        assert_int_equal(publish_rename(s->fd, "/none", "/new"), -ENOENT);
+        assert_int_equal(publish_rename(s->fd, "/file", "/full"), -EISDIR);
+        assert_false(exists(s, "new"));
+        assert_content(s, "file", "x\n");
+}
+
 static void one_sector_is_overwritten_in_its_own_inode(void **state) {
         Scratch *s = *state;
         char old[ENTRY_SECTOR + 1] = {}, new[ENTRY_SECTOR + 1] = {};
@@ -139,6 +218,46 @@ static void removal_is_idempotent_and_takes_empty_directories_only(void **state)
         assert_int_equal(publish_remove_directory(s->fd, "/d"), 1);
         assert_false(exists(s, "d"));
         assert_int_equal(publish_remove_directory(s->fd, "/d"), 1);
+        assert_int_equal(publish_remove_directory(s->fd, "/d/below"), 1);
+}
+
+/* A mistake in the plan must not remove anything else. */
+static void what_is_of_another_kind_is_not_removed(void **state) {
+        Scratch *s = *state;
+
+        scratch_write(s, "file", "x");
+        shell("mkdir %s/dir", s->path);
+        assert_int_equal(publish_remove(s->fd, "/dir"), -EISDIR);
+        assert_int_equal(publish_remove_directory(s->fd, "/file"), 0);
+        assert_int_equal(publish_remove(s->fd, "/file/below"), -ENOTDIR);
+        assert_int_equal(publish_remove_directory(s->fd, "/file/below"), -ENOTDIR);
+        assert_true(exists(s, "file") && exists(s, "dir"));
+}
+
+/* A directory may have such a name, too; nothing was staged where no directory is. */
+static void a_sweep_goes_past_what_it_cannot_remove(void **state) {
+        Scratch *s = *state;
+
+        shell("mkdir -p %s/d/.bootkeep-00000000.tmp %s/d/.bootkeep-ffffffff.tmp", s->path, s->path);
+        scratch_write(s, "d/.bootkeep-88888888.tmp", "ours");
+        scratch_write(s, "file", "x");
+        shell("ln -s d %s/link", s->path);
+        assert_int_equal(publish_sweep(s->fd, "/file/x"), 0);
+        assert_int_equal(publish_sweep(s->fd, "/link/x"), 0);
+        assert_true(exists(s, "d/.bootkeep-88888888.tmp"));
+        assert_int_equal(publish_sweep(s->fd, "/d/x"), 0);
+        assert_false(exists(s, "d/.bootkeep-88888888.tmp"));
+        assert_true(exists(s, "d/.bootkeep-00000000.tmp") && exists(s, "d/.bootkeep-ffffffff.tmp"));
+}
+
+static void a_sweep_says_that_it_does_not_leave_the_helper(void **state) {
+        Scratch *s = *state;
+
+        scratch_unshare(s);
+        shell("mkdir %s/d && mount -t tmpfs tmpfs %s/d", s->path, s->path);
+        int r = publish_sweep(s->fd, "/d/x");
+        shell("umount %s/d", s->path);
+        assert_int_equal(r, -EXDEV);
 }
 
 static void only_our_temporaries_are_swept(void **state) {
@@ -162,10 +281,17 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(a_staged_text_takes_its_name_only_when_told),
                 scratch_test(a_copy_tells_what_it_wrote_and_can_be_stopped),
+                scratch_test(a_copy_begins_at_the_start_and_is_watched_mebibyte_by_mebibyte),
+                scratch_test(files_are_for_root_to_write_and_for_all_to_read),
+                scratch_test(a_name_in_no_directory_is_not_made),
+                scratch_test(only_a_regular_file_takes_a_name_or_is_adopted),
                 scratch_test(one_sector_is_overwritten_in_its_own_inode),
                 scratch_test(what_is_no_single_sector_is_not_overwritten),
                 scratch_test(a_link_is_replaced_and_never_followed),
                 scratch_test(removal_is_idempotent_and_takes_empty_directories_only),
+                scratch_test(what_is_of_another_kind_is_not_removed),
+                scratch_test(a_sweep_goes_past_what_it_cannot_remove),
+                scratch_test(a_sweep_says_that_it_does_not_leave_the_helper),
                 scratch_test(only_our_temporaries_are_swept),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -118,13 +118,38 @@ static void kept_entries_stand_before_the_new_ones(void **state) {
         for (size_t i = 2; i < 4; i++) {
                 const HelperStep *s = &w->plan->steps[i];
                 assert_null(s->wanted);
-                assert_non_null(s->text);
+                const KeptFile *kept = &w->plan->kept.items[i == 2 ? 0 : 2];
+                assert_string_equal(s->path, kept->path);
+                assert_ptr_equal(s->text, kept->text);
+                assert_true(fingerprint_equal(&s->content, &kept->content));
+                assert_int_equal(s->role, ROLE_ENTRY);
+                assert_null(s->source);
+                assert_false(s->foreign);
                 assert_int_equal(s->kind, STEP_RENAME);
                 assert_int_equal(s->size, ENTRY_SECTOR);
                 assert_non_null(strstr(s->path, "-previous.conf"));
         }
         assert_int_equal(w->plan->steps[4].role, ROLE_ENTRY);
         assert_non_null(w->plan->steps[4].wanted);
+}
+
+/* What was there is gone by then, and was ours: there is nothing to stand beside, nor to replace. */
+static void what_was_in_the_way_of_a_file_makes_no_difference_to_it(void **state) {
+        World *w = *state;
+        want(&w->wanted, ROLE_ENTRY, "/e.conf", "new");
+        want(&w->wanted, ROLE_BOOTER, "/b", "new");
+        world_name(w);
+        (void) carry(&w->record.carried, ROLE_MISC, "/e.conf/x", "/e.conf/x", "old");
+        (void) carry(&w->record.carried, ROLE_MISC, "/b/x", "/b/x", "old");
+        w->views[0] = w->views[1] = (HelperView){.standing = STANDING_OTHER, .blocked = true};
+        w->in.force = true;
+        assert_int_equal(world_decide(w), 0);
+        assert_int_equal(w->plan->n_steps, 2);
+        for (size_t i = 0; i < 2; i++) {
+                assert_int_equal(w->plan->steps[i].kind, STEP_RENAME);
+                assert_false(w->plan->steps[i].foreign);
+                assert_null(w->plan->steps[i].beside);
+        }
 }
 
 int main(void) {
@@ -135,6 +160,7 @@ int main(void) {
                 world_test(each_comes_by_its_kind_in_the_order_of_roles),
                 world_test(a_long_entry_is_never_overwritten_in_place),
                 world_test(kept_entries_stand_before_the_new_ones),
+                world_test(what_was_in_the_way_of_a_file_makes_no_difference_to_it),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

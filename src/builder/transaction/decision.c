@@ -32,7 +32,7 @@ static int make_parts(PlanDraft *d, char **reterr) {
 static void assert_input(const HelperPlanInput *in) {
         assert(in->wanted && in->record && in->claim && in->entries && in->left);
         assert(in->views || in->wanted->n == 0);
-        assert(in->boot_id);
+        assert(in->boot_id && in->cmdline);
         assert(in->block_size > 0);
         assert(wanted_set_is_named(in->wanted));
 }

@@ -28,7 +28,7 @@ static int keep_file(PlanDraft *d, KeptFile *file) {
 static bool was_started(const HelperPlanInput *in, const KeptFile *f) {
         const char *name = path_last(f->path), *at = in->cmdline;
         size_t n = strlen(name);
-        for (; n > 0 && at && (at = strstr(at, name)); at += n)
+        for (; n > 0 && (at = strstr(at, name)); at += n)
                 if (!isalnum((unsigned char) at[n]))
                         return true;
         return false;

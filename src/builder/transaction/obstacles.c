@@ -21,9 +21,8 @@ typedef struct Obstacles {
 /* The value in M of a directory in PATH. */
 static const void *find_above(const NameMap *m, const char *path) {
         char above[PATH_SIZE];
-        size_t size = strlen(path) + 1;
-        assert(size <= sizeof(above));
-        memcpy(above, path, size);
+        assert(strlen(path) < sizeof(above));
+        (void) snprintf(above, sizeof(above), "%s", path);
         while (path_cut_last(above)) {
                 const void *value = name_map_get(m, above);
                 if (value)
@@ -107,18 +106,9 @@ static int refuse_the_rest(const Obstacles *o) {
         return 0;
 }
 
-static bool any_is_blocked(const HelperPlanInput *in) {
-        for (size_t i = 0; i < in->wanted->n; i++)
-                if (in->views[i].blocked)
-                        return true;
-        return false;
-}
-
 int obstacles_drop(PlanDraft *d, char **reterr) {
         assert(d->plan->n_steps == 0 && d->drop.n == 0);
-        if (!any_is_blocked(d->in))
-                return 0;
-        _cleanup_free_ bool *cleared = calloc(d->in->wanted->n, sizeof(*cleared));
+        _cleanup_free_ bool *cleared = calloc(d->in->wanted->n + 1, sizeof(*cleared));
         if (!cleared)
                 return error_origin(-ENOMEM);
         Obstacles o = {.draft = d, .cleared = cleared, .reterr = reterr};

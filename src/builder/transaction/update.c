@@ -289,10 +289,12 @@ static int transfer_files(Update *u, Transfer *t) {
                 return r;
         }
         r = transfer_switch(t, u->reterr);
-        if (r < 0)
+        if (r < 0) {
                 transfer_discard(t);
+                return r;
+        }
         count_steps(u, t);
-        return r < 0 ? r : note_failed(u, t);
+        return note_failed(u, t);
 }
 
 static int apply_plan(Update *u) {

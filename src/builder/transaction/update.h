@@ -22,5 +22,5 @@ typedef struct UpdateResult {
 } UpdateResult;
 
 /* 0; -EINTR: interrupted; -EAGAIN: a source keeps changing; other errno: failed, the old set is unchanged.
- * *RETERR says why. *RET counts what was done, even on failure. */
+ * *RETERR says why. *RET counts what was done; on failure only bytes and files removed. */
 int update_helper(const Updater *updater, const Helper *helper, UpdateResult *ret, char **reterr);
