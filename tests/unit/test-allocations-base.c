@@ -134,7 +134,7 @@ static int list_definitions(void *userdata) {
         return OUTCOME(conffile_list_directory(s->dirs, ".conf", &files), files, strv_free);
 }
 
-static void settings_are_read_or_the_error_is_told(void **state) {
+static void settings_are_read_or_the_error_is_returned(void **state) {
         Scratch *s = *state;
         char file[128], one[128], two[128];
         scratch_write(s, "one/x.conf", "[A]\nPaths=/a /b /c\nText=\"some text\" # comment\n");
@@ -288,7 +288,7 @@ int main(void) {
                 cmocka_unit_test(vectors_stay_as_they_were),
                 cmocka_unit_test(texts_are_whole_or_absent),
                 cmocka_unit_test(lines_are_split_whole_or_not_at_all),
-                scratch_test(settings_are_read_or_the_error_is_told),
+                scratch_test(settings_are_read_or_the_error_is_returned),
                 cmocka_unit_test(options_are_all_taken),
                 cmocka_unit_test(mounts_are_described_whole_or_not_at_all),
                 cmocka_unit_test(reports_stay_as_they_were),

@@ -121,7 +121,7 @@ static int build_cache(void *userdata) {
         return r;
 }
 
-static void cache_is_built_or_the_error_is_told(void **state) {
+static void cache_is_built_or_the_error_is_returned(void **state) {
         World w;
         world_start(&w, *state);
         int level = log_set_max_level(LOG_ERR);
@@ -146,7 +146,7 @@ static int write_record(void *userdata) {
         return stamp ? record_lines_add(userdata, stamp) : -ENOMEM;
 }
 
-static void record_is_read_and_written_or_the_error_is_told(void **state) {
+static void record_is_read_and_written_or_the_error_is_returned(void **state) {
         static const char hex[] = "0123456789abcdef0123456789abcdef";
         Stamp *stamp = stamp_new();
         HelperRecord record = HELPER_RECORD_NULL;
@@ -383,8 +383,8 @@ static void line_is_logged_or_the_error_is_told(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(helper_is_complete_whatever_fails),
-                scratch_test(cache_is_built_or_the_error_is_told),
-                cmocka_unit_test(record_is_read_and_written_or_the_error_is_told),
+                scratch_test(cache_is_built_or_the_error_is_returned),
+                cmocka_unit_test(record_is_read_and_written_or_the_error_is_returned),
                 cmocka_unit_test(decision_is_whole_or_none),
                 cmocka_unit_test(line_is_logged_or_the_error_is_told),
                 cmocka_unit_test(names_are_given_to_all_or_the_error_is_told),

@@ -14,7 +14,7 @@ static int wrap_text(void *userdata) {
         return text ? 0 : -ENOMEM;
 }
 
-static void text_is_wrapped_or_the_error_is_told(void **state) {
+static void text_is_wrapped_or_the_error_is_returned(void **state) {
         allocations_fail_in_turn(wrap_text, NULL);
 }
 
@@ -48,7 +48,7 @@ static int list_copies(void *userdata) {
         return r;
 }
 
-static void volumes_are_read_or_the_error_is_told(void **state) {
+static void volumes_are_read_or_the_error_is_returned(void **state) {
         sd_bus *bus = NULL;
         int fds[2];
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
@@ -71,8 +71,8 @@ static void volumes_are_read_or_the_error_is_told(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(text_is_wrapped_or_the_error_is_told),
-                cmocka_unit_test(volumes_are_read_or_the_error_is_told),
+                cmocka_unit_test(text_is_wrapped_or_the_error_is_returned),
+                cmocka_unit_test(volumes_are_read_or_the_error_is_returned),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

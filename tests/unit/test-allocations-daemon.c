@@ -65,7 +65,7 @@ static int describe_record(void *userdata) {
         return OUTCOME(r, changes, strv_free);
 }
 
-static void what_is_told_of_a_record_is_whole(void **state) {
+static void what_is_shown_of_a_record_is_complete(void **state) {
         Record *record = NULL;
         assert_int_equal(record_new(NULL, "sda2", &record), 0);
         record->report = report_new();
@@ -100,7 +100,7 @@ static int add_records(void *userdata) {
         return r;
 }
 
-static void records_are_made_or_the_error_is_told(void **state) {
+static void records_are_made_or_the_error_is_returned(void **state) {
         Roster roster = ROSTER_NULL;
         Record *record = NULL;
         allocations_fail_in_turn(make_record, NULL);
@@ -166,7 +166,7 @@ static void forget_other(void *userdata) {
         (void) trust_store_remove(userdata, "00000000-e8cd-4db1-96e7-fbcaf984b709");
 }
 
-static void what_the_host_says_is_read_whole(void **state) {
+static void facts_of_the_host_are_read_completely(void **state) {
         const Scratch *s = *state;
         char file[128], directory[128];
         TrustStore *t = NULL;
@@ -241,7 +241,7 @@ static int tell_volume(void *userdata) {
         return r;
 }
 
-static void covers_are_told_or_the_error_is(void **state) {
+static void covers_are_found_or_the_error_is_returned(void **state) {
         Covered c = {};
         Disk d;
         disk_attach(&d, *state, "1M", NULL, false);
@@ -291,7 +291,7 @@ static int look_by_parse(void *userdata) {
         return look_at_mounts(&mount_info);
 }
 
-static void mounts_are_all_told_or_the_error_is(void **state) {
+static void all_mounts_are_reported_or_the_error_is_returned(void **state) {
         allocations_fail_in_turn(grow_tree, NULL);
         /* a device has no number of its disk where that file cannot be opened */
         allocations_fail_or_cope(look_by_parse, NULL);
@@ -362,13 +362,13 @@ static void children_are_started_or_not(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(records_are_made_or_the_error_is_told),
-                cmocka_unit_test(what_is_told_of_a_record_is_whole),
+                cmocka_unit_test(records_are_made_or_the_error_is_returned),
+                cmocka_unit_test(what_is_shown_of_a_record_is_complete),
                 cmocka_unit_test(line_is_left_as_it_was),
-                scratch_test(what_the_host_says_is_read_whole),
-                scratch_test(covers_are_told_or_the_error_is),
+                scratch_test(facts_of_the_host_are_read_completely),
+                scratch_test(covers_are_found_or_the_error_is_returned),
                 cmocka_unit_test(what_cannot_be_searched_is_reached),
-                cmocka_unit_test(mounts_are_all_told_or_the_error_is),
+                cmocka_unit_test(all_mounts_are_reported_or_the_error_is_returned),
                 scratch_test(children_are_started_or_not),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -141,7 +141,7 @@ static void compare_all(World *w, bool stale) {
         allocations_fail_in_turn(compare_sources, w);
 }
 
-static void what_is_stale_is_found_or_the_error_is_told(void **state) {
+static void what_is_stale_is_found_or_the_error_is_returned(void **state) {
         const Scratch *s = *state;
         World w;
         world_start(&w, s);
@@ -275,7 +275,7 @@ static void stamps_are_whole_or_not_there(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                scratch_test(what_is_stale_is_found_or_the_error_is_told),
+                scratch_test(what_is_stale_is_found_or_the_error_is_returned),
                 scratch_test(explanation_is_true_or_none),
                 scratch_test(absence_is_dated_or_the_error_is_told),
                 scratch_test(stamps_are_whole_or_not_there),

@@ -62,7 +62,7 @@ static int name_sibling(void *userdata) {
         return OUTCOME_FREE(entry_sibling("/loader/entries/a.conf", "previous", &name), name);
 }
 
-static void entry_is_rewritten_or_the_error_is_told(void **state) {
+static void entry_is_rewritten_or_the_error_is_returned(void **state) {
         allocations_fail_in_turn(rewrite_entry, NULL);
         allocations_fail_in_turn(name_sibling, NULL);
 }
@@ -183,7 +183,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(helpers_are_found_all_or_none),
                 scratch_test(helper_is_seen_whole_or_the_error_is_told),
-                cmocka_unit_test(entry_is_rewritten_or_the_error_is_told),
+                cmocka_unit_test(entry_is_rewritten_or_the_error_is_returned),
                 cmocka_unit_test(name_is_put_or_the_error_is_told),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

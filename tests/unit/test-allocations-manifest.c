@@ -62,7 +62,7 @@ static int parse_circle(void *userdata) {
         return r == -EBADMSG ? 0 : r;
 }
 
-static void manifest_is_parsed_or_the_error_is_told(void **state) {
+static void manifest_is_parsed_or_the_error_is_returned(void **state) {
         allocations_fail_in_turn(parse_good, NULL);
         allocations_fail_in_turn(parse_refused, NULL);
         allocations_fail_in_turn(parse_circle, NULL);
@@ -133,7 +133,7 @@ static void world_parse(World *w, const char *text) {
         assert_int_equal(manifest_parse("test", text, strlen(text), &w->manifest, &why), 0);
 }
 
-static void everything_of_a_volume_fails_whole(void **state) {
+static void reading_a_volume_succeeds_or_fails_as_a_whole(void **state) {
         const Scratch *s = *state;
         char directory[128], *why = NULL;
         World w = {.s = s, .dirs = {directory, NULL}};
@@ -187,8 +187,8 @@ static void order_is_made_or_not(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(manifest_is_parsed_or_the_error_is_told),
-                scratch_test(everything_of_a_volume_fails_whole),
+                cmocka_unit_test(manifest_is_parsed_or_the_error_is_returned),
+                scratch_test(reading_a_volume_succeeds_or_fails_as_a_whole),
                 cmocka_unit_test(order_is_made_or_not),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

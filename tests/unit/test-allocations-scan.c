@@ -21,7 +21,7 @@ static int arm_places(void *userdata) {
         return r;
 }
 
-static void places_are_armed_or_the_error_is_told(void **state) {
+static void places_are_armed_or_the_error_is_returned(void **state) {
         const Scratch *s = *state;
         scratch_write(s, "d/a/b/c/d/e", "");
         scratch_write(s, "d/f/g", "");
@@ -103,7 +103,7 @@ static void places_are_listed_or_the_error_is_told(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                scratch_test(places_are_armed_or_the_error_is_told),
+                scratch_test(places_are_armed_or_the_error_is_returned),
                 scratch_test(lock_files_are_reported_or_the_error_is_told),
                 scratch_test(places_are_listed_or_the_error_is_told),
         };

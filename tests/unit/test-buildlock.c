@@ -85,7 +85,7 @@ static void a_free_lock_is_taken_without_waiting(void **state) {
         assert_false(is_locked(s));
 }
 
-static void a_lock_that_is_waited_for_is_ours_in_the_end(void **state) {
+static void a_lock_that_was_waited_for_is_ours(void **state) {
         Scratch *s = *state;
         Holder h = start_holder(s);
         int fd = open_lock(s);
@@ -99,7 +99,7 @@ static void a_lock_that_is_waited_for_is_ours_in_the_end(void **state) {
 }
 
 /* Otherwise a build that waits for long would count as hung. */
-static void who_waits_is_heard_of_again(void **state) {
+static void a_waiter_gives_signs_of_life(void **state) {
         Scratch *s = *state;
         Holder h = start_holder(s);
         int fd = open_lock(s);
@@ -125,7 +125,7 @@ static void sigterm_ends_the_wait(void **state) {
 }
 
 /* The file, opened by its own function, whoever created it. */
-static void the_file_is_roots_alone(void **state) {
+static void only_root_may_open_the_file(void **state) {
         Scratch *s = *state;
         struct stat st;
 
@@ -138,7 +138,7 @@ static void the_file_is_roots_alone(void **state) {
         }
 }
 
-static void what_is_no_file_is_not_opened(void **state) {
+static void only_a_regular_file_is_opened(void **state) {
         Scratch *s = *state;
         int fd = -EBADF;
 
@@ -153,11 +153,11 @@ static void what_is_no_file_is_not_opened(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(a_free_lock_is_taken_without_waiting),
-                scratch_test(a_lock_that_is_waited_for_is_ours_in_the_end),
-                scratch_test(who_waits_is_heard_of_again),
+                scratch_test(a_lock_that_was_waited_for_is_ours),
+                scratch_test(a_waiter_gives_signs_of_life),
                 scratch_test(sigterm_ends_the_wait),
-                scratch_test(the_file_is_roots_alone),
-                scratch_test(what_is_no_file_is_not_opened),
+                scratch_test(only_root_may_open_the_file),
+                scratch_test(only_a_regular_file_is_opened),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,7 +4,7 @@
 #include "scratch.h"
 
 /* Which mounts are volumes of their own, and which only part of one. */
-static void mounts_are_told_apart_by_what_they_show(void **state) {
+static void mounts_are_distinguished_by_what_they_show(void **state) {
         static const struct {
                 const char *fstype, *root, *target;
                 bool read_only, is_volume, inside_subvolume;
@@ -39,7 +39,7 @@ static void mounts_are_told_apart_by_what_they_show(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(mounts_are_told_apart_by_what_they_show),
+                cmocka_unit_test(mounts_are_distinguished_by_what_they_show),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

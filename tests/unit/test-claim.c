@@ -70,7 +70,7 @@ static void a_file_is_ours_by_its_record_or_by_its_name(void **state) {
 }
 
 /* Only a required file is named after its content; another name of any other file may be anybody's. */
-static void a_name_beside_the_wish_is_one_of_the_content_for_required_files_alone(void **state) {
+static void only_required_files_are_named_by_content(void **state) {
         char path[] = "/x-1", to[] = "/x";
         for (CopyRole role = 0; role < _ROLE_MAX; role++) {
                 const WantedFile wanted = {.role = role, .to = to, .path = path};
@@ -87,7 +87,7 @@ static void a_name_beside_the_wish_is_one_of_the_content_for_required_files_alon
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_file_is_ours_by_its_record_or_by_its_name),
-                cmocka_unit_test(a_name_beside_the_wish_is_one_of_the_content_for_required_files_alone),
+                cmocka_unit_test(only_required_files_are_named_by_content),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

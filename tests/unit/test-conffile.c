@@ -138,7 +138,7 @@ static void quotes_at_both_ends_stay(void **state) {
         assert_string_equal(s.text, "\"a b\" \"c\"");
 }
 
-static void space_and_carriage_returns_around_are_cut(void **state) {
+static void surrounding_space_and_carriage_returns_are_cut(void **state) {
         _cleanup_(settings_done) Settings s = {};
         good("\r\n[A]\r\n  Number =  7 \t\r\n[B]\r\nText=a = b\r\n", &s);
         assert_int_equal(s.number, 7);
@@ -168,7 +168,7 @@ static void an_empty_file_is_no_fault(void **state) {
         good("[A]\n", &s);
 }
 
-static void unknown_keys_are_told_and_the_rest_counts(void **state) {
+static void unknown_keys_are_reported_and_the_rest_counts(void **state) {
         _cleanup_(settings_done) Settings s = {};
         faulty("[A]\nFlg=yes\nNumber=2\n", &s, 1, "x.conf:2: unknown key Flg= in section [A]");
         assert_int_equal(s.number, 2);
@@ -190,7 +190,7 @@ static int note_other(const char *value, void *data, const char **reterr) {
 }
 
 /* A misspelt key may be one that matters. */
-static void a_section_may_be_told_of_keys_that_it_does_not_have(void **state) {
+static void a_section_may_learn_of_unknown_keys(void **state) {
         bool flag = false;
         int others = 0;
         unsigned problems = 0;
@@ -239,7 +239,7 @@ static void a_key_with_the_name_of_the_one_before_it_counts_in_its_own_section(v
         assert_int_equal(s.number, 5);
 }
 
-static void what_libeconf_passes_over_is_told(void **state) {
+static void what_libeconf_skips_is_reported(void **state) {
         _cleanup_(settings_done) Settings s = {};
         partly("[A]\n=yes\nNumber=2\n", &s, 1, "x.conf:2: \"=\" without a key");
         assert_int_equal(s.number, 2);
@@ -250,7 +250,7 @@ static void what_libeconf_passes_over_is_told(void **state) {
         faulty("[C]\n", &s, 1, "x.conf:1: unknown section [C],");
 }
 
-static void bad_values_leave_what_was(void **state) {
+static void bad_values_change_nothing(void **state) {
         _cleanup_(settings_done) Settings s = {.flag = true, .usec = 7, .number = 5};
         faulty("[A]\n\nFlag=perhaps\nSec=soon\nNumber=0\n[B]\nPaths=a\n", &s, 4,
                "x.conf:3: bad value \"perhaps\" for Flag=: expected yes or no");
@@ -260,7 +260,7 @@ static void bad_values_leave_what_was(void **state) {
         assert_null(s.paths);
 }
 
-static void a_key_twice_is_told_and_the_first_counts(void **state) {
+static void a_repeated_key_is_reported_and_the_first_counts(void **state) {
         _cleanup_(settings_done) Settings s = {};
         partly("[A]\nNumber=4\n#Number=9\n Number = 5\n", &s, 1, "x.conf:4: Number= is set more than once");
         assert_int_equal(s.number, 4);
@@ -282,7 +282,7 @@ static void values_over_several_lines_are_refused(void **state) {
         assert_int_equal(s.number, 6);
 }
 
-static void a_line_that_is_not_understood_is_told_and_the_others_count(void **state) {
+static void a_line_that_is_not_understood_is_reported_and_the_others_count(void **state) {
         _cleanup_(settings_done) Settings s = {};
         /* before a key of its section, after an empty line, and where libeconf treats it as a continuation */
         partly("[A]\ngarbage\n\nNumber=2\n[B]\nText=x\n", &s, 1, "x.conf:2: neither a section nor KEY=VALUE");
@@ -311,7 +311,7 @@ static void a_value_that_ends_in_a_backslash_goes_on(void **state) {
         assert_string_equal(s.text, "\\\\");
 }
 
-static void what_is_no_ini_file_is_told_with_its_line(void **state) {
+static void a_file_that_is_not_an_ini_file_is_reported_with_its_line(void **state) {
 #define BROKEN(text, words) broken(text, sizeof(text) - 1, words)
         BROKEN("[A]\nFlag yes\n", "x.conf:2: ");
         BROKEN("[A]\n[B\n", "x.conf:2: ");
@@ -359,24 +359,24 @@ int main(void) {
                 scratch_test_current(every_kind_of_value_is_read),
                 scratch_test_current(comments_are_not_part_of_values),
                 scratch_test_current(a_semicolon_begins_a_comment_only_where_a_line_does),
-                scratch_test_current(a_line_that_is_not_understood_is_told_and_the_others_count),
+                scratch_test_current(a_line_that_is_not_understood_is_reported_and_the_others_count),
                 scratch_test_current(a_value_that_ends_in_a_backslash_goes_on),
                 scratch_test_current(comments_may_have_any_encoding),
                 scratch_test_current(a_hash_inside_a_word_or_quotes_stays),
                 scratch_test_current(quotes_at_both_ends_stay),
-                scratch_test_current(space_and_carriage_returns_around_are_cut),
+                scratch_test_current(surrounding_space_and_carriage_returns_are_cut),
                 scratch_test_current(a_section_can_come_again),
                 scratch_test_current(empty_values),
                 scratch_test_current(an_empty_file_is_no_fault),
-                scratch_test_current(unknown_keys_are_told_and_the_rest_counts),
-                scratch_test_current(a_section_may_be_told_of_keys_that_it_does_not_have),
+                scratch_test_current(unknown_keys_are_reported_and_the_rest_counts),
+                scratch_test_current(a_section_may_learn_of_unknown_keys),
                 scratch_test_current(the_first_line_that_does_not_count_is_known),
                 scratch_test_current(a_key_with_the_name_of_the_one_before_it_counts_in_its_own_section),
-                scratch_test_current(what_libeconf_passes_over_is_told),
-                scratch_test_current(bad_values_leave_what_was),
-                scratch_test_current(a_key_twice_is_told_and_the_first_counts),
+                scratch_test_current(what_libeconf_skips_is_reported),
+                scratch_test_current(bad_values_change_nothing),
+                scratch_test_current(a_repeated_key_is_reported_and_the_first_counts),
                 scratch_test_current(values_over_several_lines_are_refused),
-                scratch_test_current(what_is_no_ini_file_is_told_with_its_line),
+                scratch_test_current(a_file_that_is_not_an_ini_file_is_reported_with_its_line),
                 scratch_test_current(long_lines_and_big_files_are_refused),
                 scratch_test_current(only_regular_files_are_read),
         };

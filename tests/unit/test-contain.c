@@ -301,7 +301,7 @@ static void directories_are_not_made_through_links(void **state) {
         assert_int_equal(faccessat(s->fd, "elsewhere/new", F_OK, 0), -1);
 }
 
-static void what_the_kernel_asks_to_be_tried_again_is(void **state) {
+static void opens_are_retried_when_the_kernel_asks_for_it(void **state) {
         const Scratch *s = *state;
         scratch_write(s, "file", "x");
         static const int again[] = {EAGAIN, EINTR};
@@ -338,7 +338,7 @@ static void every_open_is_contained(void **state) {
         assert_int_equal(world.flags_missing, 0);
 }
 
-static void mode_is_that_of_a_new_file_alone(void **state) {
+static void mode_applies_only_to_a_new_file(void **state) {
         const Scratch *s = *state;
         struct stat st;
         int fd = -1;
@@ -465,9 +465,9 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 world_test(what_cannot_be_made_is_an_error),
                 world_test(reading_goes_on_after_an_interruption),
-                world_test(what_the_kernel_asks_to_be_tried_again_is),
+                world_test(opens_are_retried_when_the_kernel_asks_for_it),
                 world_test(every_open_is_contained),
-                world_test(mode_is_that_of_a_new_file_alone),
+                world_test(mode_applies_only_to_a_new_file),
                 world_test(a_made_directory_is_durable_in_its_parent),
                 world_test(a_directory_that_another_made_first_will_do),
                 world_test(a_descriptor_is_opened_anew),

@@ -20,7 +20,7 @@ static void the_first_set_is_written_in_order_of_roles(void **state) {
         assert_int_equal(w->plan->needed, 4 * 4096);
 }
 
-static void what_stands_there_is_left(void **state) {
+static void files_that_are_there_already_are_left_alone(void **state) {
         World *w = *state;
         free(start_with_kernel(w, BOOT_BEFORE));
         want_kernel_1(w, "A");
@@ -59,7 +59,7 @@ static void a_plan_is_empty_if_it_does_nothing(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 world_test(the_first_set_is_written_in_order_of_roles),
-                world_test(what_stands_there_is_left),
+                world_test(files_that_are_there_already_are_left_alone),
                 world_test(a_new_kernel_is_switched_by_one_sector),
                 cmocka_unit_test(a_plan_is_empty_if_it_does_nothing),
         };

@@ -62,7 +62,7 @@ static void a_definition_is_read_in_full(void **state) {
         assert_int_equal(b->timeout_usec, 120 * USEC_PER_SEC);
 }
 
-static void what_is_not_said_has_defaults(void **state) {
+static void missing_keys_have_defaults(void **state) {
         _cleanup_(definition_set_freep) DefinitionSet *set = good(*state, "[Builder]\nExec=/bin/true\n");
         const Definition *b = definition_set_find(set, "x");
         assert_int_equal(b->root, DEFINITION_CHROOT);
@@ -223,7 +223,7 @@ static void believed(const Scratch *s) {
         assert_int_equal(problems, 0);
 }
 
-static void only_what_is_roots_alone_is_believed(void **state) {
+static void only_files_that_only_root_may_change_are_believed(void **state) {
         const Scratch *s = *state;
         scratch_write(s, "usr/x.conf", "[Builder]\nExec=/bin/vendor\n");
         scratch_write(s, "etc/x.conf", "[Builder]\nExec=/bin/true\n");
@@ -266,7 +266,7 @@ static void a_file_that_is_no_definition_at_all_is_one_problem(void **state) {
 }
 
 /* `%%` is one unit: what follows it is not a specifier. */
-static void a_percent_sign_may_stand_before_anything(void **state) {
+static void a_percent_sign_may_precede_anything(void **state) {
         _cleanup_(definition_set_freep) DefinitionSet *set =
                 good(*state, "[Builder]\nExec=/bin/x %%x %%O- %%%i\n");
         makes(definition_set_find(set, "x"), &(DefinitionArguments){.instance = "1"},
@@ -316,11 +316,11 @@ static void our_own_definitions_are_good(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                scratch_test(a_percent_sign_may_stand_before_anything),
+                scratch_test(a_percent_sign_may_precede_anything),
                 scratch_test(a_file_that_cannot_be_read_is_one_problem),
                 scratch_test(a_file_that_is_no_definition_at_all_is_one_problem),
                 scratch_test(a_definition_is_read_in_full),
-                scratch_test(what_is_not_said_has_defaults),
+                scratch_test(missing_keys_have_defaults),
                 scratch_test(whatever_is_wrong_leaves_it_out),
                 scratch_test(an_unknown_key_is_only_a_warning),
                 scratch_test(one_bad_file_does_not_spoil_the_others),
@@ -328,7 +328,7 @@ int main(void) {
                 scratch_test(no_folder_means_no_builders),
                 scratch_test(another_command_is_another_fingerprint),
                 scratch_test(specifiers_become_words_never_more),
-                scratch_test(only_what_is_roots_alone_is_believed),
+                scratch_test(only_files_that_only_root_may_change_are_believed),
                 scratch_test(our_own_definitions_are_good),
         };
         log_setup("test");

@@ -65,7 +65,7 @@ static void await_event(World *w) {
         }
 }
 
-static void file_system_made_is_told_with_uuid_and_label(void **state) {
+static void a_new_file_system_is_reported_with_uuid_and_label(void **state) {
         Scratch *s = *state;
         World w;
         world_enter(&w, s, NULL);
@@ -112,7 +112,7 @@ static void partition_has_its_own_uuid(void **state) {
         world_leave(&w);
 }
 
-static void label_is_as_people_write_it(void **state) {
+static void label_is_written_as_people_write_it(void **state) {
         World w;
         world_enter(&w, *state, NULL);
         shell("mkfs.ext4 -q -F -U " UUID " -L \"$(printf 'a/\\303\\244\\\\x41')\" %s", w.disk.node);
@@ -132,7 +132,7 @@ static void missing_device_is_none(void **state) {
         device_monitor_free(m);
 }
 
-static void quiet_monitor_has_nothing_to_tell(void **state) {
+static void quiet_monitor_reports_nothing(void **state) {
         World w = {};
         assert_int_equal(device_monitor_new(&w.monitor), 0);
         assert_true(device_monitor_get_fd(w.monitor) >= 0);
@@ -142,11 +142,11 @@ static void quiet_monitor_has_nothing_to_tell(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                scratch_test(file_system_made_is_told_with_uuid_and_label),
+                scratch_test(a_new_file_system_is_reported_with_uuid_and_label),
                 scratch_test(partition_has_its_own_uuid),
-                scratch_test(label_is_as_people_write_it),
+                scratch_test(label_is_written_as_people_write_it),
                 cmocka_unit_test(missing_device_is_none),
-                cmocka_unit_test(quiet_monitor_has_nothing_to_tell),
+                cmocka_unit_test(quiet_monitor_reports_nothing),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -62,7 +62,7 @@ static void parts_of_words_are_not_replaced(void **state) {
         assert_rewritten("options /initr\n", "options /initr\n");
 }
 
-static void what_is_no_text_is_refused(void **state) {
+static void entries_that_are_not_text_are_refused(void **state) {
         char *made = NULL, *big = calloc(1, ENTRY_SIZE_MAX + 1);
         size_t size;
 
@@ -132,7 +132,7 @@ int main(void) {
                 cmocka_unit_test(whole_words_are_replaced_and_white_space_is_kept),
                 cmocka_unit_test(text_that_was_not_written_whole_is_none),
                 cmocka_unit_test(parts_of_words_are_not_replaced),
-                cmocka_unit_test(what_is_no_text_is_refused),
+                cmocka_unit_test(entries_that_are_not_text_are_refused),
                 cmocka_unit_test(words_are_found_whole),
                 cmocka_unit_test(a_short_text_fills_one_sector),
                 cmocka_unit_test(a_sibling_has_the_same_extension),

@@ -20,7 +20,7 @@ static char *logged(int level, int r) {
         return text;
 }
 
-static void an_origin_is_said_once_at_debug_level(void **state) {
+static void an_origin_is_logged_once_at_debug_level(void **state) {
         _cleanup_free_ char *log = logged(LOG_DEBUG, -EINVAL);
         const char *line = strstr(log, "fails()");
         if (!line || !strstr(log, "test-error.c:7") || !strstr(log, "Invalid argument"))
@@ -29,7 +29,7 @@ static void an_origin_is_said_once_at_debug_level(void **state) {
         assert_ptr_equal(strchr(log, '\n'), log + strlen(log) - 1);
 }
 
-static void nothing_is_said_otherwise(void **state) {
+static void nothing_is_logged_otherwise(void **state) {
         static const int levels[] = {LOG_EMERG, LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO};
         for (size_t i = 0; i < ELEMENTSOF(levels); i++) {
                 _cleanup_free_ char *log = logged(levels[i], -EINVAL);
@@ -46,7 +46,7 @@ static int passes_on(int r) {
         return r;
 }
 
-static void who_passes_it_on_says_nothing(void **state) {
+static void passing_an_error_on_logs_nothing(void **state) {
         Capture c = capture_begin();
         int before = log_set_max_level(LOG_DEBUG);
         assert_int_equal(passes_on(-ENOENT), -ENOENT);
@@ -58,9 +58,9 @@ static void who_passes_it_on_says_nothing(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(an_origin_is_said_once_at_debug_level),
-                cmocka_unit_test(nothing_is_said_otherwise),
-                cmocka_unit_test(who_passes_it_on_says_nothing),
+                cmocka_unit_test(an_origin_is_logged_once_at_debug_level),
+                cmocka_unit_test(nothing_is_logged_otherwise),
+                cmocka_unit_test(passing_an_error_on_logs_nothing),
         };
         log_setup("test");
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,7 +55,7 @@ static void shortages_are_these(void **state) {
                 assert_false(finding_is_shortage(others[i]));
 }
 
-static void errors_are_told_by_what_they_mean(void **state) {
+static void errors_are_noted_by_what_they_mean(void **state) {
         const Scratch *s = *state;
         static const struct {
                 int r;
@@ -131,7 +131,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(first_difference_counts),
                 cmocka_unit_test(shortages_are_these),
-                scratch_test(errors_are_told_by_what_they_mean),
+                scratch_test(errors_are_noted_by_what_they_mean),
                 scratch_test(absence_has_a_detail_if_its_time_is_known),
                 scratch_test(nearest_folder_tells_when_something_went),
         };

@@ -23,7 +23,7 @@ static void report_replaces_the_last_one(void **state) {
         assert_said("");
 }
 
-static void note_is_told_once_and_again_when_it_is_back(void **state) {
+static void a_note_is_logged_once_and_again_when_it_comes_back(void **state) {
         _cleanup_(record_freep) Record *r = volume("sda2", "/mnt");
         journal_begin(LOG_NOTICE);
         scanned(r, "NOTE one\nNOTE two\n", 0);
@@ -37,7 +37,7 @@ static void note_is_told_once_and_again_when_it_is_back(void **state) {
 }
 
 /* Anybody may plug in a disk that has much to say. */
-static void note_of_a_stranger_is_for_those_who_look_closely(void **state) {
+static void a_note_of_an_untrusted_volume_is_logged_at_debug_level(void **state) {
         _cleanup_(record_freep) Record *r = volume("sda2", "/mnt");
         r->volume.trusted = false;
         journal_begin(LOG_DEBUG);
@@ -46,7 +46,7 @@ static void note_of_a_stranger_is_for_those_who_look_closely(void **state) {
 }
 
 /* 16 MiB for all untrusted volumes together. */
-static void reports_of_strangers_have_a_limit_together(void **state) {
+static void reports_of_untrusted_volumes_share_a_limit(void **state) {
         static const char lines[] = "MANIFEST /a\nCACHE c - fresh\nNOTE one\nHOLD /lock 8:1:5 locked\n";
         static const size_t most = 16 << 20;
         _cleanup_(record_freep) Record *r = volume("sda2", "/mnt");
@@ -70,7 +70,7 @@ static void reports_of_strangers_have_a_limit_together(void **state) {
         assert_said("");
 }
 
-static void what_is_not_watched_is_told_once_and_scanned_on_a_timer(void **state) {
+static void an_unwatched_volume_is_reported_once_and_scanned_on_a_timer(void **state) {
         static const char why[] = "4 sda2: not watched, scanned on a timer: too many directories\n";
         _cleanup_(record_freep) Record *r = volume("sda2", "/mnt");
         journal_begin(LOG_DEBUG);
@@ -130,10 +130,10 @@ static void without_an_instance_the_limit_that_would_do_is_named(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(report_replaces_the_last_one),
-                cmocka_unit_test(note_is_told_once_and_again_when_it_is_back),
-                cmocka_unit_test(note_of_a_stranger_is_for_those_who_look_closely),
-                cmocka_unit_test(reports_of_strangers_have_a_limit_together),
-                cmocka_unit_test(what_is_not_watched_is_told_once_and_scanned_on_a_timer),
+                cmocka_unit_test(a_note_is_logged_once_and_again_when_it_comes_back),
+                cmocka_unit_test(a_note_of_an_untrusted_volume_is_logged_at_debug_level),
+                cmocka_unit_test(reports_of_untrusted_volumes_share_a_limit),
+                cmocka_unit_test(an_unwatched_volume_is_reported_once_and_scanned_on_a_timer),
                 cmocka_unit_test(without_an_instance_the_limit_that_would_do_is_named),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

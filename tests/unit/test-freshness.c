@@ -172,7 +172,7 @@ static void helper_for_which_there_is_nothing_is_fresh(void **state) {
         world_free(w);
 }
 
-static void without_trust_in_ctime_it_is_not_told(void **state) {
+static void without_trust_in_ctime_no_time_is_reported(void **state) {
         World *w = world_new(*state);
         w->context.trust_ctime = false;
         world_build(w);
@@ -343,7 +343,7 @@ static void file_of_two_sources_is_known_once(void **state) {
         world_free(w);
 }
 
-static void link_that_leads_nowhere_is_there(void **state) {
+static void a_dangling_link_counts_as_present(void **state) {
         const Scratch *s = *state;
         World *w = world_new(s);
         assert_int_equal(symlinkat("nowhere", s->fd, "v/link"), 0);
@@ -360,7 +360,7 @@ static void link_that_leads_nowhere_is_there(void **state) {
         world_free(w);
 }
 
-static void way_through_a_file_is_missing(void **state) {
+static void a_path_through_a_file_is_missing(void **state) {
         const Scratch *s = *state;
         World *w = world_new(s);
         char *missing = NULL;
@@ -412,7 +412,7 @@ static void damaged_lines_of_files_count_as_none(void **state) {
         world_free(w);
 }
 
-static void room_for_stamps_is_shared_and_its_want_is_said(void **state) {
+static void room_for_stamps_is_shared_and_lack_of_it_is_reported(void **state) {
         World *w = world_new(*state);
         struct stat st;
         world_build(w);
@@ -467,7 +467,7 @@ static int compare_all(World *w) {
 }
 
 /* Running out of watches ends a comparison, wherever it is, and is not mistaken for a missing file. */
-static void shortages_end_it_wherever_they_come(void **state) {
+static void a_shortage_anywhere_ends_the_comparison(void **state) {
         static const int shortages[] = {-ENOMEM, -ENOSPC, -E2BIG, -EMFILE, -ENFILE};
         World *w = world_with_two_outputs(*state);
         FailingArm failing;
@@ -530,7 +530,7 @@ static bool sources_change(World *w, const char *command) {
         return !fingerprint_equal(&before, &after);
 }
 
-static void where_nothing_was_ever_built_is_no_stamp(void **state) {
+static void a_volume_where_nothing_was_ever_built_has_no_stamp(void **state) {
         World *w = world_new(*state);
         int fd = w->root.state_fd;
         world_build(w);
@@ -562,7 +562,7 @@ static void move_to_top(World *w, const char *key) {
               w->s->path, key, key);
 }
 
-static void lines_of_a_stamp_stand_in_any_order(void **state) {
+static void lines_of_a_stamp_may_be_in_any_order(void **state) {
         static const char *const keys[] = {"fingerprint", "builder", "output"};
         World *w = world_new(*state);
         world_build(w);
@@ -646,7 +646,7 @@ int main(void) {
                 scratch_test(helper_is_stale_with_another_file_system),
                 scratch_test(helper_is_stale_when_its_copies_change),
                 scratch_test(helper_for_which_there_is_nothing_is_fresh),
-                scratch_test(without_trust_in_ctime_it_is_not_told),
+                scratch_test(without_trust_in_ctime_no_time_is_reported),
                 scratch_test(damaged_stamps_mean_stale),
                 scratch_test(any_byte_may_be_in_a_name),
                 scratch_test(output_directory_counts_whole),
@@ -656,16 +656,16 @@ int main(void) {
                 scratch_test(output_of_another_type_was_replaced),
                 scratch_test(files_are_found_in_a_stamp_whatever_their_order),
                 scratch_test(file_of_two_sources_is_known_once),
-                scratch_test(link_that_leads_nowhere_is_there),
-                scratch_test(way_through_a_file_is_missing),
+                scratch_test(a_dangling_link_counts_as_present),
+                scratch_test(a_path_through_a_file_is_missing),
                 scratch_test(stamp_names_its_builder),
                 scratch_test(damaged_lines_of_files_count_as_none),
-                scratch_test(room_for_stamps_is_shared_and_its_want_is_said),
-                scratch_test(shortages_end_it_wherever_they_come),
+                scratch_test(room_for_stamps_is_shared_and_lack_of_it_is_reported),
+                scratch_test(a_shortage_anywhere_ends_the_comparison),
                 scratch_test(errors_of_a_path_are_outcomes),
-                scratch_test(where_nothing_was_ever_built_is_no_stamp),
+                scratch_test(a_volume_where_nothing_was_ever_built_has_no_stamp),
                 scratch_test(output_is_what_a_link_leads_to),
-                scratch_test(lines_of_a_stamp_stand_in_any_order),
+                scratch_test(lines_of_a_stamp_may_be_in_any_order),
                 scratch_test(lines_that_come_twice_are_one_file),
                 scratch_test(absence_of_an_optional_source_counts_by_its_path),
                 scratch_test(sources_are_what_no_cache_writes),

@@ -80,7 +80,7 @@ static int change_files(unsigned n_old, unsigned kept, unsigned n_new) {
         return r;
 }
 
-static void more_than_half_of_the_files_do_not_go(void **state) {
+static void removing_more_than_half_of_the_files_is_refused(void **state) {
         static const struct {
                 unsigned n_old, kept, n_new;
                 int r;
@@ -171,7 +171,7 @@ int main(void) {
                 world_test(most_of_a_helper_is_not_removed_at_once),
                 world_test(half_of_a_helper_may_go),
                 world_test(one_kernel_for_another_is_no_loss),
-                cmocka_unit_test(more_than_half_of_the_files_do_not_go),
+                cmocka_unit_test(removing_more_than_half_of_the_files_is_refused),
                 world_test(what_was_never_there_is_not_missed),
                 cmocka_unit_test(what_boots_a_machine_does_not_go_altogether),
                 world_test(a_name_that_is_listed_twice_does_no_harm),

@@ -198,7 +198,7 @@ static void only_the_xbootldr_is_left(const HelperList *l) {
         assert_null(l->notes);
 }
 
-static void partition_that_two_hold_is_left_out(void **state) {
+static void partition_with_two_holders_is_left_out(void **state) {
         HelperList *l = helpers_after(*state, MAKE("md7", "7", "md") MAKE("md8", "8", "md") HOLD("md7", "1")
                                                       HOLD("md8", "1"));
         only_the_xbootldr_is_left(l);
@@ -211,7 +211,7 @@ static void partition_that_something_else_is_made_of_is_left_out(void **state) {
         helper_list_free(l);
 }
 
-static void table_of_a_whole_disk_in_an_array_is_the_arrays(void **state) {
+static void table_of_a_whole_disk_in_an_array_belongs_to_the_array(void **state) {
         HelperList *l = helpers_after(*state, "rm md9/slaves/*; ln -s ../../$n md9/slaves/");
         assert_int_equal(l->n, 0);
         assert_null(l->notes);
@@ -365,7 +365,7 @@ static void names_with_a_slash_come_back(void **state) {
         notes_are(*state, (const char *const[4]){UNREADABLE("cciss/c0d0")});
 }
 
-static void device_that_is_gone_is_told(void **state) {
+static void device_that_is_gone_is_reported(void **state) {
         HelperList *l = NULL;
         assert_int_equal(helper_list_new("/sys", makedev(FAKE_MAJOR, 77), &l), -ENOENT);
         assert_null(l);
@@ -382,8 +382,8 @@ int main(void) {
                 scratch_test(array_of_esps_is_the_helper_and_its_members_are_none),
                 scratch_test(array_is_listed_once_wherever_its_members_are),
                 scratch_test(partition_that_something_else_is_made_of_is_left_out),
-                scratch_test(partition_that_two_hold_is_left_out),
-                scratch_test(table_of_a_whole_disk_in_an_array_is_the_arrays),
+                scratch_test(partition_with_two_holders_is_left_out),
+                scratch_test(table_of_a_whole_disk_in_an_array_belongs_to_the_array),
                 scratch_test(partition_of_another_number_is_not_taken_for_it),
                 scratch_test(partition_without_a_start_is_not_taken_for_it),
                 scratch_test(partition_that_goes_meanwhile_is_noted),
@@ -394,7 +394,7 @@ int main(void) {
                 scratch_test(pulled_member_is_told_and_the_others_are_searched),
                 scratch_test(disk_without_a_number_is_noted),
                 scratch_test(names_with_a_slash_come_back),
-                cmocka_unit_test(device_that_is_gone_is_told),
+                cmocka_unit_test(device_that_is_gone_is_reported),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

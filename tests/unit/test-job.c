@@ -105,7 +105,7 @@ static void line_in_pieces_is_one_line(void **state) {
         close(gate[1]);
 }
 
-static void line_that_was_cut_off_is_no_line(void **state) {
+static void a_truncated_line_is_not_a_line(void **state) {
         _cleanup_(heard_done) Heard h = {};
         assert_int_equal(run("echo whole; printf 'RESULT fre'", &h), 0);
         assert_int_equal(h.n, 1);
@@ -134,7 +134,7 @@ static void longest_line_is_taken_and_a_longer_one_dropped(void **state) {
         assert_true(cut);
 }
 
-static void output_of_megabytes_comes_whole_and_in_turns(void **state) {
+static void megabytes_of_output_arrive_complete_and_in_turns(void **state) {
         _cleanup_(heard_done) Heard h = {};
         _cleanup_(job_freep) Job *j = sh("yes 0123456789abcdef | head -n 500000", -EBADF);
         size_t before, most = 0;
@@ -184,7 +184,7 @@ static void pipe_that_cannot_be_read_is_an_error(void **state) {
 }
 
 /* Its PID may belong to another process by then. */
-static void what_it_left_behind_is_not_killed_once_it_was_reaped(void **state) {
+static void its_descendants_are_not_killed_once_it_was_reaped(void **state) {
         _cleanup_(heard_done) Heard h = {};
         _cleanup_(job_freep) Job *j = sh("sleep 1000 >/dev/null & echo $!; exit 0", -EBADF);
         listen_to_end(j, &h);
@@ -215,7 +215,7 @@ static void bytes_of_any_kind_do_no_harm(void **state) {
         assert_string_equal(h.lines[1], "\377\376");
 }
 
-static void exit_status_and_signal_are_told_apart(void **state) {
+static void exit_status_and_signal_are_distinguished(void **state) {
         static const struct {
                 const char *script;
                 int status;
@@ -264,7 +264,7 @@ static void read_that_is_interrupted_is_tried_again(void **state) {
 }
 
 /* Success leaves errno as it was. */
-static void error_of_long_ago_is_not_taken_for_one_of_now(void **state) {
+static void a_stale_errno_is_not_taken_for_an_error(void **state) {
         _cleanup_(heard_done) Heard h = {};
         _cleanup_(job_freep) Job *j = sh("echo one; echo two", -EBADF);
         assert_int_equal(status_of(j), 0);
@@ -330,7 +330,7 @@ static void child_has_none_of_our_descriptors_and_reads_nothing(void **state) {
         assert_true(saw_null);
 }
 
-static void signals_are_as_any_program_expects_them(void **state) {
+static void signals_are_reset_for_the_child(void **state) {
         sigset_t all, before;
         _cleanup_(heard_done) Heard h = {};
         sigfillset(&all);
@@ -365,7 +365,7 @@ static void killing_reaches_what_the_child_started(void **state) {
         listen_to_end(j, &h); /* ends only when the grandchild is gone, too */
 }
 
-static void grandchild_that_keeps_the_pipe_open_holds_up_nobody(void **state) {
+static void a_grandchild_that_keeps_the_pipe_open_delays_nobody(void **state) {
         _cleanup_(heard_done) Heard h = {};
         _cleanup_(job_freep) Job *j = sh("sleep 1000 & echo $!; exit 7", -EBADF);
         assert_int_equal(status_of(j), 7);
@@ -376,7 +376,7 @@ static void grandchild_that_keeps_the_pipe_open_holds_up_nobody(void **state) {
         assert_int_equal(kill(pid, SIGKILL), 0);
 }
 
-static void grandchild_that_never_stops_printing_holds_up_nobody(void **state) {
+static void a_grandchild_that_never_stops_printing_delays_nobody(void **state) {
         _cleanup_(heard_done) Heard h = {};
         _cleanup_(job_freep) Job *j = sh("sh -c 'echo $$; exec yes' & exit 0", -EBADF);
         assert_int_equal(status_of(j), 0);
@@ -457,25 +457,25 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(lines_come_one_by_one_and_in_order),
                 cmocka_unit_test(line_in_pieces_is_one_line),
-                cmocka_unit_test(line_that_was_cut_off_is_no_line),
+                cmocka_unit_test(a_truncated_line_is_not_a_line),
                 cmocka_unit_test(longest_line_is_taken_and_a_longer_one_dropped),
-                cmocka_unit_test(output_of_megabytes_comes_whole_and_in_turns),
+                cmocka_unit_test(megabytes_of_output_arrive_complete_and_in_turns),
                 cmocka_unit_test(one_turn_reads_so_much_and_no_more),
                 cmocka_unit_test(pipe_that_cannot_be_read_is_an_error),
-                cmocka_unit_test(what_it_left_behind_is_not_killed_once_it_was_reaped),
+                cmocka_unit_test(its_descendants_are_not_killed_once_it_was_reaped),
                 cmocka_unit_test(bytes_of_any_kind_do_no_harm),
-                cmocka_unit_test(exit_status_and_signal_are_told_apart),
+                cmocka_unit_test(exit_status_and_signal_are_distinguished),
                 cmocka_unit_test(running_child_cannot_be_reaped_yet),
                 cmocka_unit_test(nothing_is_killed_once_it_was_reaped),
                 cmocka_unit_test(read_that_is_interrupted_is_tried_again),
-                cmocka_unit_test(error_of_long_ago_is_not_taken_for_one_of_now),
+                cmocka_unit_test(a_stale_errno_is_not_taken_for_an_error),
                 scratch_test(descriptor_3_is_the_inherited_one),
                 scratch_test(descriptor_3_may_be_3_already),
                 cmocka_unit_test(child_has_none_of_our_descriptors_and_reads_nothing),
-                cmocka_unit_test(signals_are_as_any_program_expects_them),
+                cmocka_unit_test(signals_are_reset_for_the_child),
                 cmocka_unit_test(killing_reaches_what_the_child_started),
-                cmocka_unit_test(grandchild_that_keeps_the_pipe_open_holds_up_nobody),
-                cmocka_unit_test(grandchild_that_never_stops_printing_holds_up_nobody),
+                cmocka_unit_test(a_grandchild_that_keeps_the_pipe_open_delays_nobody),
+                cmocka_unit_test(a_grandchild_that_never_stops_printing_delays_nobody),
                 cmocka_unit_test(child_that_closes_its_stdout_still_runs),
                 scratch_test(what_cannot_be_started_is_an_error),
                 cmocka_unit_test(without_descriptors_left_no_child_is_left_either),

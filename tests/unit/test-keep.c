@@ -47,7 +47,7 @@ static void it_is_kept_through_further_builds_of_the_same_boot(void **state) {
         free(linux_b);
 }
 
-static void a_build_in_a_later_boot_lets_it_go(void **state) {
+static void a_build_in_a_later_boot_drops_it(void **state) {
         World *w = *state;
         char *linux_a = start_with_kernel(w, BOOT_BEFORE);
 
@@ -66,7 +66,7 @@ static void a_build_in_a_later_boot_lets_it_go(void **state) {
         free(linux_b);
 }
 
-static void a_build_in_a_later_boot_of_the_kept_set_lets_the_other_go(void **state) {
+static void a_build_after_booting_the_kept_set_drops_the_other(void **state) {
         World *w = *state;
         char *linux_a = start_with_kernel(w, BOOT_BEFORE), cmdline[64];
 
@@ -357,8 +357,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 world_test(what_was_booted_is_kept_with_an_entry_of_its_own),
                 world_test(it_is_kept_through_further_builds_of_the_same_boot),
-                world_test(a_build_in_a_later_boot_lets_it_go),
-                world_test(a_build_in_a_later_boot_of_the_kept_set_lets_the_other_go),
+                world_test(a_build_in_a_later_boot_drops_it),
+                world_test(a_build_after_booting_the_kept_set_drops_the_other),
                 world_test(a_volume_that_was_not_booted_keeps_nothing),
                 world_test(a_kernel_that_is_removed_while_it_runs_is_kept),
                 world_test(an_entry_may_become_a_file_of_another_role),

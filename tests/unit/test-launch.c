@@ -34,7 +34,7 @@ static char **told(Job *j) {
         return lines;
 }
 
-static void scan_gets_its_mount_and_the_watch(void **state) {
+static void scan_is_passed_its_mount_and_the_watch(void **state) {
         const Scratch *s = *state;
         LaunchOptions o = options(s);
         o.hold_locked = (char *[]){(char *) "/one", (char *) "/t wo", NULL};
@@ -64,7 +64,7 @@ static void scan_without_a_watch_arms_nothing(void **state) {
                 assert_null(strstr(*l, "inotify"));
 }
 
-static void build_is_forced_only_where_asked(void **state) {
+static void build_is_forced_only_on_request(void **state) {
         LaunchOptions o = options(*state);
         for (int force = 0; force < 2; force++) {
                 Job *j = NULL;
@@ -110,7 +110,7 @@ static void missing_programs_are_an_error(void **state) {
         assert_null(j);
 }
 
-static void check_of_builders_looks_at_no_volume(void **state) {
+static void check_of_builders_accesses_no_volume(void **state) {
         LaunchOptions o = options(*state);
         Job *j = NULL;
         o.builders = "/some where/builders.d";
@@ -124,11 +124,11 @@ static void check_of_builders_looks_at_no_volume(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                scratch_test(scan_gets_its_mount_and_the_watch),
+                scratch_test(scan_is_passed_its_mount_and_the_watch),
                 scratch_test(scan_without_a_watch_arms_nothing),
-                scratch_test(build_is_forced_only_where_asked),
+                scratch_test(build_is_forced_only_on_request),
                 scratch_test(settings_are_passed_on),
-                scratch_test(check_of_builders_looks_at_no_volume),
+                scratch_test(check_of_builders_accesses_no_volume),
                 scratch_test(mount_point_is_never_an_option),
                 scratch_test(missing_programs_are_an_error),
         };

@@ -39,7 +39,7 @@ static void assert_lines(const Lines *l, const char *expected) {
         assert_string_equal(all, expected);
 }
 
-static void lines_come_out_whole_however_they_come_in(void **state) {
+static void lines_are_complete_however_they_arrive(void **state) {
         LINES seen = {};
         LineCutter c = CUTTER(&seen);
         feed(&c, "on");
@@ -136,7 +136,7 @@ static void count_line(const char *line, void *userdata) {
         (void) snprintf(c->last, sizeof(c->last), "%s", line);
 }
 
-static void endless_output_is_suppressed_and_said_so_once(void **state) {
+static void endless_output_is_suppressed_and_that_is_reported_once(void **state) {
         Count seen = {};
         LineCutter c = {.line = count_line, .userdata = &seen};
         repeat(&c, "\n", 10); /* empty ones do not count */
@@ -153,7 +153,7 @@ static void endless_output_is_suppressed_and_said_so_once(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(lines_come_out_whole_however_they_come_in),
+                cmocka_unit_test(lines_are_complete_however_they_arrive),
                 cmocka_unit_test(only_the_bytes_given_are_taken),
                 cmocka_unit_test(empty_lines_are_dropped),
                 cmocka_unit_test(carriage_returns_are_cut_at_the_end_alone),
@@ -161,7 +161,7 @@ int main(void) {
                 cmocka_unit_test(control_characters_are_made_harmless),
                 cmocka_unit_test(a_long_line_is_split_where_it_is_too_long),
                 cmocka_unit_test(a_line_of_the_greatest_length_is_one_line),
-                cmocka_unit_test(endless_output_is_suppressed_and_said_so_once),
+                cmocka_unit_test(endless_output_is_suppressed_and_that_is_reported_once),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,7 +10,7 @@
 
 #include "daemon/core/lock.h"
 
-static void one_holder_the_others_wait_in_order(void **state) {
+static void there_is_one_holder_and_the_others_wait_in_order(void **state) {
         Lock l = {}, reboot = {};
         LockRequest second = {}, third = {};
         assert_int_equal(lock_ask(&l, &reboot, 1, NULL), LOCK_GRANTED);
@@ -41,7 +41,7 @@ static void nobody_overtakes_the_line(void **state) {
         assert_ptr_equal(lock_next(&l, &reboot), &second);
 }
 
-static void nobody_asks_twice(void **state) {
+static void nobody_waits_twice(void **state) {
         Lock l = {}, reboot = {};
         LockRequest second = {}, again = {};
         assert_int_equal(lock_ask(&l, &reboot, 1, NULL), LOCK_GRANTED);
@@ -266,9 +266,9 @@ static void the_invariants_hold_whatever_three_clients_do(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(one_holder_the_others_wait_in_order),
+                cmocka_unit_test(there_is_one_holder_and_the_others_wait_in_order),
                 cmocka_unit_test(nobody_overtakes_the_line),
-                cmocka_unit_test(nobody_asks_twice),
+                cmocka_unit_test(nobody_waits_twice),
                 cmocka_unit_test(the_reboot_lock_stops_the_others),
                 cmocka_unit_test(the_invariants_hold_whatever_three_clients_do),
         };

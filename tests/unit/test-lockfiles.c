@@ -50,7 +50,7 @@ static int lock_files_setup(void **state) {
 
 #define lock_files_test(f) cmocka_unit_test_setup_teardown(f, lock_files_setup, scratch_teardown)
 
-static void what_is_not_there_is_not_told(void **state) {
+static void missing_files_are_not_reported(void **state) {
         World *w = world_new(*state);
         world_reports(w, "");
         world_add(w, "/no/such/lock", false);
@@ -59,7 +59,7 @@ static void what_is_not_there_is_not_told(void **state) {
         world_free(w);
 }
 
-static void files_of_the_host_and_of_the_volume_are_told(void **state) {
+static void files_of_the_host_and_of_the_volume_are_reported(void **state) {
         const Scratch *s = *state;
         World *w = world_new(s);
         char path[128], inside[256], *host, *own, both[512];
@@ -81,7 +81,7 @@ static void files_of_the_host_and_of_the_volume_are_told(void **state) {
         world_free(w);
 }
 
-static void one_file_is_told_once(void **state) {
+static void each_file_is_reported_once(void **state) {
         const Scratch *s = *state;
         World *w = world_new(s);
         char path[128], other[128], *record, both[512];
@@ -117,7 +117,7 @@ static void nothing_leads_out_of_the_volume(void **state) {
         world_free(w);
 }
 
-static void what_is_mounted_on_the_volume_is_not_it(void **state) {
+static void mounts_on_the_volume_are_not_part_of_it(void **state) {
         Scratch *s = *state;
         scratch_unshare(s);
         World *w = world_new(s);
@@ -130,7 +130,7 @@ static void what_is_mounted_on_the_volume_is_not_it(void **state) {
         shell("umount %s/v/var", s->path);
 }
 
-static void coming_and_going_is_an_event_use_is_not(void **state) {
+static void creation_and_removal_are_events_use_is_not(void **state) {
         static const struct {
                 const char *command;
                 bool seen;
@@ -188,7 +188,7 @@ static void reports_at_boot(World *w, int64_t booted, const char *expected) {
         machine.fixed = false;
 }
 
-static void what_is_older_than_the_boot_is_said_and_does_not_hold(void **state) {
+static void a_file_older_than_the_boot_is_reported_and_does_not_hold(void **state) {
         const Scratch *s = *state;
         World *w = world_new(s);
         char path[128], note[512];
@@ -394,13 +394,13 @@ static void error_of_one_path_leaves_the_others(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                lock_files_test(what_is_not_there_is_not_told),
-                lock_files_test(files_of_the_host_and_of_the_volume_are_told),
-                lock_files_test(one_file_is_told_once),
+                lock_files_test(missing_files_are_not_reported),
+                lock_files_test(files_of_the_host_and_of_the_volume_are_reported),
+                lock_files_test(each_file_is_reported_once),
                 lock_files_test(nothing_leads_out_of_the_volume),
-                lock_files_test(what_is_mounted_on_the_volume_is_not_it),
-                lock_files_test(coming_and_going_is_an_event_use_is_not),
-                lock_files_test(what_is_older_than_the_boot_is_said_and_does_not_hold),
+                lock_files_test(mounts_on_the_volume_are_not_part_of_it),
+                lock_files_test(creation_and_removal_are_events_use_is_not),
+                lock_files_test(a_file_older_than_the_boot_is_reported_and_does_not_hold),
                 lock_files_test(boot_matters_only_to_files_whose_existence_is_the_lock),
                 lock_files_test(without_a_clock_nothing_is_older_than_the_boot),
                 lock_files_test(files_of_two_file_systems_are_two),

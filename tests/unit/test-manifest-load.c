@@ -54,7 +54,7 @@ static void the_administrators_place_comes_first(void **state) {
         loads(s, BOOTKEEP_MANIFEST_ADMIN, "/admin");
 }
 
-static void a_bad_one_is_not_passed_over(void **state) {
+static void a_bad_manifest_is_not_skipped(void **state) {
         const Scratch *s = *state;
         scratch_write(s, VENDOR, MANIFEST("/vendor"));
         scratch_write(s, ADMIN, "");
@@ -65,7 +65,7 @@ static void a_bad_one_is_not_passed_over(void **state) {
         loads(s, BOOTKEEP_MANIFEST_VENDOR, "/vendor");
 }
 
-static void a_link_that_leads_nowhere_does_not_bring_back_the_vendors(void **state) {
+static void a_dangling_link_does_not_bring_back_the_vendors_manifest(void **state) {
         const Scratch *s = *state;
         scratch_write(s, VENDOR, MANIFEST("/vendor"));
         make_link(s, ADMIN, "/srv/manifest.xml");
@@ -83,7 +83,7 @@ static void refuses_link(const Scratch *s, const char *place, const char *link, 
 }
 
 /* A bad link in the path to a manifest, of each kind, in both places. */
-static void every_link_that_leads_nowhere_is_refused(void **state) {
+static void every_dangling_link_is_refused(void **state) {
         const Scratch *s = *state;
         static const struct {
                 const char *link, *target, *problem;
@@ -111,7 +111,7 @@ static void every_link_that_leads_nowhere_is_refused(void **state) {
 }
 
 /* Of links that lead to links, the one is named whose target does not exist. */
-static void the_link_that_is_to_blame_is_named(void **state) {
+static void the_link_to_blame_is_named(void **state) {
         const Scratch *s = *state;
         make_link(s, ADMIN, "/srv/first");
         make_link(s, "srv/first", "second/in/it");
@@ -137,7 +137,7 @@ static void a_link_to_a_folder_without_a_manifest_means_none(void **state) {
         loads(s, BOOTKEEP_MANIFEST_ADMIN, "/admin");
 }
 
-static void a_file_on_the_way_means_none(void **state) {
+static void a_file_in_the_path_means_none(void **state) {
         const Scratch *s = *state;
         scratch_write(s, "etc", "a file");
         scratch_write(s, "usr/lib/bootkeep", "a file");
@@ -175,7 +175,7 @@ static void links_cannot_lead_out(void **state) {
         close(inner.fd);
 }
 
-static void a_mount_on_the_way_is_not_crossed(void **state) {
+static void a_mount_in_the_path_is_not_crossed(void **state) {
         Scratch *s = *state;
         scratch_write(s, ADMIN, MANIFEST("/below"));
         scratch_unshare(s);
@@ -261,7 +261,7 @@ static void only_root_may_own_and_write_it(void **state) {
 }
 
 /* Each folder in the path of what is read: anybody who can change it could put another file of root there. */
-static void only_root_may_change_the_folders_on_the_way(void **state) {
+static void only_root_may_change_the_folders_in_the_path(void **state) {
         const Scratch *s = *state;
         static const char *const folders[] = {"/", "/etc", "/etc/bootkeep", "/srv", "/srv/a"};
         scratch_write(s, "srv/a/manifest.xml", MANIFEST("/linked"));
@@ -404,22 +404,22 @@ int main(void) {
                 scratch_test(a_bad_folder_is_armed_and_then_looked_at_again),
                 scratch_test(no_watch_left_for_the_vendors_place_is_an_error_too),
                 scratch_test(the_administrators_place_comes_first),
-                scratch_test(a_bad_one_is_not_passed_over),
-                scratch_test(a_link_that_leads_nowhere_does_not_bring_back_the_vendors),
-                scratch_test(every_link_that_leads_nowhere_is_refused),
-                scratch_test(the_link_that_is_to_blame_is_named),
+                scratch_test(a_bad_manifest_is_not_skipped),
+                scratch_test(a_dangling_link_does_not_bring_back_the_vendors_manifest),
+                scratch_test(every_dangling_link_is_refused),
+                scratch_test(the_link_to_blame_is_named),
                 scratch_test(a_link_to_a_folder_without_a_manifest_means_none),
                 scratch_test(a_link_into_another_mount_is_refused),
-                scratch_test(a_file_on_the_way_means_none),
+                scratch_test(a_file_in_the_path_means_none),
                 scratch_test(links_inside_the_volume_are_followed),
                 scratch_test(links_cannot_lead_out),
                 scratch_test(only_a_regular_file_will_do),
                 scratch_test(only_root_may_own_and_write_it),
-                scratch_test(only_root_may_change_the_folders_on_the_way),
+                scratch_test(only_root_may_change_the_folders_in_the_path),
                 scratch_test(it_has_at_most_64_kib),
                 scratch_test(every_place_looked_at_is_armed),
                 scratch_test(no_watch_left_is_an_error_not_a_refusal),
-                scratch_test(a_mount_on_the_way_is_not_crossed),
+                scratch_test(a_mount_in_the_path_is_not_crossed),
                 scratch_test(a_separate_usr_is_another_volume),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -319,7 +319,7 @@ static void what_is_wrong_in_meaning_is_refused(void **state) {
                 refuses(documents[i].text, documents[i].words);
 }
 
-static void circles_that_templates_show_are_refused(void **state) {
+static void cycles_that_templates_show_are_refused(void **state) {
 #define MAKES(name, each, in, out)                                                                           \
         "<cache name='" name "' builder='b' " each "><source path='" in "'/><output path='" out "'/></"      \
         "cache>"
@@ -485,7 +485,7 @@ static void numbers_have_limits(void **state) {
         refuses(wide, "a path must not be longer than 4095 bytes");
 }
 
-static void no_beginning_of_a_manifest_is_one(void **state) {
+static void no_truncated_manifest_is_accepted(void **state) {
         for (size_t n = 0; n < strlen(example); n++) {
                 Manifest *m = NULL;
                 _cleanup_free_ char *why = NULL;
@@ -561,7 +561,7 @@ static void refusals_name_file_line_and_reason(void **state) {
                 assert_null(refusal_of_way(others[i]));
 }
 
-static void a_circle_is_told_to_its_end(void **state) {
+static void a_cycle_is_reported_completely(void **state) {
         static const char text[] =
                 DOCUMENT("\n<cache name='a' builder='b'><source path='/1'/><output path='/2'/></cache>"
                          "\n<cache name='b' builder='b'><source path='/2'/><output path='/1'/></cache>");
@@ -613,7 +613,7 @@ static void roles_and_helpers_have_names(void **state) {
 }
 
 /* The seeds of the fuzzer are checked, too: `good-…` is accepted, everything else refused. */
-static void the_corpus_is_judged_by_its_names(void **state) {
+static void the_corpus_is_judged_by_its_file_names(void **state) {
         const char *source = getenv("TESTS_SOURCE");
         if (!source)
                 skip();
@@ -641,21 +641,21 @@ static void the_corpus_is_judged_by_its_names(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(refusals_name_file_line_and_reason),
-                cmocka_unit_test(a_circle_is_told_to_its_end),
+                cmocka_unit_test(a_cycle_is_reported_completely),
                 cmocka_unit_test(the_example_is_read_in_full),
                 cmocka_unit_test(good_documents_are_accepted_by_both),
                 cmocka_unit_test(what_is_wrong_in_form_is_refused_by_both),
                 cmocka_unit_test(what_is_wrong_in_meaning_is_refused),
-                cmocka_unit_test(circles_that_templates_show_are_refused),
+                cmocka_unit_test(cycles_that_templates_show_are_refused),
                 cmocka_unit_test(hostile_xml_is_refused),
                 cmocka_unit_test(size_and_depth_have_limits),
                 cmocka_unit_test(numbers_have_limits),
-                cmocka_unit_test(no_beginning_of_a_manifest_is_one),
+                cmocka_unit_test(no_truncated_manifest_is_accepted),
                 cmocka_unit_test(any_changed_byte_is_survived),
                 cmocka_unit_test(quoted_strangers_cannot_forge_lines),
                 cmocka_unit_test(the_schema_has_the_last_word),
                 cmocka_unit_test(roles_and_helpers_have_names),
-                cmocka_unit_test(the_corpus_is_judged_by_its_names),
+                cmocka_unit_test(the_corpus_is_judged_by_its_file_names),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

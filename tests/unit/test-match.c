@@ -74,7 +74,7 @@ static void tags_match_whole_and_hexadecimal_ones_in_any_case(void **state) {
 }
 
 /* As after a reboot of the other system: a UUID alone, or nothing, is no tag's value. */
-static void tag_of_what_udev_does_not_know_is_nobodys(void **state) {
+static void a_tag_of_a_device_unknown_to_udev_matches_nothing(void **state) {
         static const char *const tags[] = {"UUID=", "LABEL=", "PARTUUID=", "LABEL=/mnt", "UUID=sda2"};
         _cleanup_(record_freep) Record *r = volume("sda2", "/mnt");
         for (size_t i = 0; i < ELEMENTSOF(tags); i++)
@@ -160,7 +160,7 @@ static void link_within_dev_leads_to_its_node_and_a_character_device_does_not_co
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(tag_of_what_udev_does_not_know_is_nobodys),
+                cmocka_unit_test(a_tag_of_a_device_unknown_to_udev_matches_nothing),
                 cmocka_unit_test(volume_without_a_mount_has_its_name_and_what_udev_knows),
                 cmocka_unit_test(root_of_the_system_is_called_by_its_slash),
                 scratch_test(link_within_dev_leads_to_its_node_and_a_character_device_does_not_count),

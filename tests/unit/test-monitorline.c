@@ -92,7 +92,7 @@ static void changes(const Ctl *ctl, const VolumeInfo *before, const VolumeInfo *
         assert_string_equal(text, expected);
 }
 
-static void nothing_is_said_of_what_stays(void **state) {
+static void unchanged_items_print_nothing(void **state) {
         _cleanup_(volume_info_freep) VolumeInfo *v = volume();
         add_cache(v, "initramfs", "6.1", "changed");
         add_cache(v, "depmod", "", NULL);
@@ -106,7 +106,7 @@ static void nothing_is_said_of_what_stays(void **state) {
         changes(&plain, v, other, "");
 }
 
-static void a_new_state_is_said_with_its_reason(void **state) {
+static void a_new_state_is_printed_with_its_reason(void **state) {
         _cleanup_(volume_info_freep) VolumeInfo *before = volume(), *now = volume();
         set(&now->state, "stale");
         set(&now->reason, "held");
@@ -120,7 +120,7 @@ static void a_new_state_is_said_with_its_reason(void **state) {
         changes(&plain, before, now, "  sda2  stale: held\n"); /* a different reason is news, too */
 }
 
-static void trust_is_said(void **state) {
+static void a_change_of_trust_is_printed(void **state) {
         _cleanup_(volume_info_freep) VolumeInfo *before = volume(), *now = volume();
         now->trusted = false;
         Printed p = printed_begin();
@@ -133,7 +133,7 @@ static void trust_is_said(void **state) {
                 strstr(text, "{\"time\":N,\"event\":\"trust\",\"volume\":\"sda2\",\"trusted\":false}\n"));
 }
 
-static void who_holds_the_lock_is_said(void **state) {
+static void the_holder_of_the_lock_is_printed(void **state) {
         _cleanup_(volume_info_freep) VolumeInfo *before = volume(), *now = volume();
         set(&now->lock_holder, ":1.7");
         now->lock_holder_pid = 42;
@@ -145,7 +145,7 @@ static void who_holds_the_lock_is_said(void **state) {
                 "pid\":42}\n");
 }
 
-static void caches_and_helpers_are_said_when_they_change(void **state) {
+static void caches_and_helpers_are_printed_when_they_change(void **state) {
         _cleanup_(volume_info_freep) VolumeInfo *before = volume(), *now = volume();
         add_cache(before, "initramfs", "6.1", NULL);
         add_cache(before, "initramfs", "6.2", "changed");
@@ -227,7 +227,7 @@ static void builds_and_the_daemon(void **state) {
                                   "{\"time\":N,\"event\":\"daemon\",\"running\":true}\n");
 }
 
-static void nothing_drives_the_terminal(void **state) {
+static void control_characters_do_not_reach_the_terminal(void **state) {
         _cleanup_(volume_info_freep) VolumeInfo *v = volume();
         set(&v->name, "a\033b");
         set(&v->mount_point, "/\033[2J");
@@ -236,14 +236,14 @@ static void nothing_drives_the_terminal(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(nothing_is_said_of_what_stays),
-                cmocka_unit_test(a_new_state_is_said_with_its_reason),
-                cmocka_unit_test(trust_is_said),
-                cmocka_unit_test(who_holds_the_lock_is_said),
-                cmocka_unit_test(caches_and_helpers_are_said_when_they_change),
+                cmocka_unit_test(unchanged_items_print_nothing),
+                cmocka_unit_test(a_new_state_is_printed_with_its_reason),
+                cmocka_unit_test(a_change_of_trust_is_printed),
+                cmocka_unit_test(the_holder_of_the_lock_is_printed),
+                cmocka_unit_test(caches_and_helpers_are_printed_when_they_change),
                 cmocka_unit_test(volumes_come_and_go),
                 cmocka_unit_test(builds_and_the_daemon),
-                cmocka_unit_test(nothing_drives_the_terminal),
+                cmocka_unit_test(control_characters_do_not_reach_the_terminal),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

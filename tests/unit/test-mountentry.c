@@ -85,7 +85,7 @@ static void subvolume_is_its_own_volume(void **state) {
         free(sub_name);
 }
 
-static void read_only_mounts_are_told(void **state) {
+static void read_only_mounts_are_recognized(void **state) {
         Scratch *s = *state;
         MountEntry rw = MOUNT_ENTRY_NULL, ro = MOUNT_ENTRY_NULL;
         Disk d;
@@ -104,7 +104,7 @@ static void read_only_mounts_are_told(void **state) {
         mount_entry_done(&ro);
 }
 
-static void what_is_not_on_a_disk_is_none(void **state) {
+static void mounts_without_a_disk_are_not_volumes(void **state) {
         Scratch *s = *state;
         MountEntry e = MOUNT_ENTRY_NULL;
         Disk d;
@@ -180,7 +180,7 @@ static void facts_become_an_entry(void **state) {
         mount_entry_done(&renamed);
 }
 
-static void some_types_are_on_no_disk_whatever_they_say(void **state) {
+static void some_types_are_never_on_a_disk(void **state) {
         static const char *const types[] = {"",      "fuse", "fuseblk", "fuse.sshfs", "overlay", "swap",
                                             "tmpfs", "proc", "nfs",     "nfs4",       "cifs"};
         Scratch *s = *state;
@@ -443,10 +443,10 @@ static void the_name_of_a_volume_has_its_root(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(subvolume_is_its_own_volume),
-                scratch_test(read_only_mounts_are_told),
-                scratch_test(what_is_not_on_a_disk_is_none),
+                scratch_test(read_only_mounts_are_recognized),
+                scratch_test(mounts_without_a_disk_are_not_volumes),
                 scratch_test(facts_become_an_entry),
-                scratch_test(some_types_are_on_no_disk_whatever_they_say),
+                scratch_test(some_types_are_never_on_a_disk),
                 scratch_test(a_folder_in_a_subvolume_is_no_subvolume),
                 cmocka_unit_test(a_name_of_sysfs_is_that_of_the_node),
                 scratch_test(only_a_node_in_dev_is_a_source),

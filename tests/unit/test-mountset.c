@@ -95,7 +95,7 @@ static void another_mount_of_its_id_is_not_the_one_whose_device_was_pulled(void 
         says(s, "-/a ");
 }
 
-static void what_a_renewed_mount_is_like_is_told_once(void **state) {
+static void a_changed_mount_is_reported_once(void **state) {
         _cleanup_(mount_set_freep) MountSet *s = NULL;
         uint64_t *volumes = NULL;
         size_t n = 0;
@@ -123,7 +123,7 @@ static void what_a_renewed_mount_is_like_is_told_once(void **state) {
 }
 
 /* One that is there no more is none, even before that was told. */
-static void what_is_gone_is_no_volume(void **state) {
+static void a_mount_that_is_gone_is_not_a_volume(void **state) {
         _cleanup_(mount_set_freep) MountSet *s = NULL;
         uint64_t *volumes = NULL;
         size_t n = 4711;
@@ -247,7 +247,7 @@ static void says_covers(MountSet *s, const char *expected) {
         assert_string_equal(said, expected);
 }
 
-static void mounts_within_a_told_one_are_told(void **state) {
+static void mounts_within_a_reported_one_are_reported(void **state) {
         _cleanup_(mount_set_freep) MountSet *s = NULL;
         Device d;
         device_plug(&d);
@@ -294,11 +294,11 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_mount_stays_when_its_device_is_pulled),
                 cmocka_unit_test(another_mount_of_its_id_is_not_the_one_whose_device_was_pulled),
-                cmocka_unit_test(what_a_renewed_mount_is_like_is_told_once),
-                cmocka_unit_test(what_is_gone_is_no_volume),
+                cmocka_unit_test(a_changed_mount_is_reported_once),
+                cmocka_unit_test(a_mount_that_is_gone_is_not_a_volume),
                 cmocka_unit_test(mount_whose_device_was_pulled_is_known_by_all_that_is_left),
                 cmocka_unit_test(each_fact_of_a_mount_counts),
-                cmocka_unit_test(mounts_within_a_told_one_are_told),
+                cmocka_unit_test(mounts_within_a_reported_one_are_reported),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,7 +21,7 @@ static MountTree *tree_of(const Mount *mounts, size_t n) {
         return t;
 }
 
-static void mounts_beside_and_below_one_another_are_reached(void **state) {
+static void mounts_next_to_and_below_each_other_are_reached(void **state) {
         static const Mount mounts[] = {{20, 1, "/"},
                                        {30, 20, "/mnt/a"},
                                        {31, 20, "/mnt/ab"},
@@ -40,7 +40,7 @@ static void a_mount_on_its_root_covers_it(void **state) {
         assert_true(mount_tree_reaches(t, 31));
 }
 
-static void a_mount_on_the_way_covers_what_is_behind_it(void **state) {
+static void a_mount_in_the_path_covers_what_is_below_it(void **state) {
         static const Mount mounts[] = {{20, 1, "/"},
                                        {30, 20, "/mnt/a/b"},
                                        {31, 30, "/mnt/a/b/c"},
@@ -73,7 +73,7 @@ static void what_is_removed_covers_no_longer(void **state) {
         assert_false(mount_tree_reaches(t, 30));
 }
 
-static void whoever_lost_his_parent_is_counted(void **state) {
+static void orphaned_mounts_are_counted(void **state) {
         /* in no order: a moved mount may be older than its parent */
         static const Mount mounts[] = {{32, 31, "/a/b/c"}, {31, 30, "/a/b"}, {20, 1, "/"}, {30, 20, "/a"}};
         _cleanup_(mount_tree_freep) MountTree *t = tree_of(mounts, ELEMENTSOF(mounts));
@@ -107,7 +107,7 @@ static void parent_that_comes_takes_its_children_alone(void **state) {
         assert_int_equal(mount_tree_orphans(t), 6);
 }
 
-static void what_cannot_be_is_told(void **state) {
+static void contradictions_are_reported(void **state) {
         static const Mount mounts[] = {{20, 1, "/"}, {30, 20, "/a"}};
         _cleanup_(mount_tree_freep) MountTree *t = tree_of(mounts, ELEMENTSOF(mounts));
         assert_int_equal(mount_tree_add(t, 30, 20, "/a"), 0); /* reported twice */
@@ -150,7 +150,7 @@ static void the_first_in_a_place_stays_when_the_second_goes(void **state) {
         assert_true(mount_tree_reaches(t, 40));
 }
 
-static void a_circle_ends(void **state) {
+static void a_cycle_ends(void **state) {
         static const Mount mounts[] = {{20, 30, "/a"}, {30, 20, "/b"}};
         _cleanup_(mount_tree_freep) MountTree *t = tree_of(mounts, ELEMENTSOF(mounts));
         (void) mount_tree_reaches(t, 20);
@@ -159,17 +159,17 @@ static void a_circle_ends(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(mounts_beside_and_below_one_another_are_reached),
+                cmocka_unit_test(mounts_next_to_and_below_each_other_are_reached),
                 cmocka_unit_test(a_mount_on_its_root_covers_it),
-                cmocka_unit_test(a_mount_on_the_way_covers_what_is_behind_it),
+                cmocka_unit_test(a_mount_in_the_path_covers_what_is_below_it),
                 cmocka_unit_test(a_mount_on_the_root_covers_all_that_was_mounted_before),
                 cmocka_unit_test(what_is_removed_covers_no_longer),
-                cmocka_unit_test(whoever_lost_his_parent_is_counted),
+                cmocka_unit_test(orphaned_mounts_are_counted),
                 cmocka_unit_test(parent_that_comes_takes_its_children_alone),
-                cmocka_unit_test(what_cannot_be_is_told),
+                cmocka_unit_test(contradictions_are_reported),
                 cmocka_unit_test(each_is_visited_until_one_is_enough),
                 cmocka_unit_test(the_first_in_a_place_stays_when_the_second_goes),
-                cmocka_unit_test(a_circle_ends),
+                cmocka_unit_test(a_cycle_ends),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,7 @@
 
 #include "helper/namemap.h"
 
-static void names_are_found_without_case(void **state) {
+static void names_are_found_whatever_their_case(void **state) {
         NameMap m = NAME_MAP_NULL;
         char names[1000][16], name[16];
         for (unsigned i = 0; i < 1000; i++) {
@@ -29,7 +29,7 @@ static void a_name_keeps_its_first_value(void **state) {
         name_map_done(&m);
 }
 
-static void an_exact_map_looks_at_case(void **state) {
+static void an_exact_map_distinguishes_case(void **state) {
         char a[] = "/a", b[] = "/A", c[] = "/a", *names[] = {a, b, c, NULL};
         NameMap m = NAME_MAP_EXACT;
         assert_int_equal(name_map_put_all(&m, names), 0);
@@ -43,9 +43,9 @@ static void an_exact_map_looks_at_case(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(names_are_found_without_case),
+                cmocka_unit_test(names_are_found_whatever_their_case),
                 cmocka_unit_test(a_name_keeps_its_first_value),
-                cmocka_unit_test(an_exact_map_looks_at_case),
+                cmocka_unit_test(an_exact_map_distinguishes_case),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

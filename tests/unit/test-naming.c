@@ -3,7 +3,7 @@
 
 static const CarriedSet none;
 
-static void what_an_entry_names_is_called_by_its_content(void **state) {
+static void files_that_an_entry_names_are_named_by_their_content(void **state) {
         WantedSet s = {};
         char *expected = NULL, hex[FINGERPRINT_HEX_MAX];
         Fingerprint f = content("kernel 1");
@@ -162,7 +162,7 @@ static void an_entry_that_is_too_large_is_named(void **state) {
         wanted_set_done(&s);
 }
 
-static void two_files_of_one_name_are_refused_without_looking_at_case(void **state) {
+static void two_files_whose_names_differ_only_in_case_are_refused(void **state) {
         WantedSet s = {};
         char *reason = NULL;
 
@@ -197,7 +197,7 @@ static void a_file_where_another_needs_a_folder_is_refused(void **state) {
         wanted_set_done(&s);
 }
 
-static void an_entry_that_is_no_text_is_named(void **state) {
+static void an_entry_that_is_not_text_is_refused_by_name(void **state) {
         WantedSet s = {};
         char *reason = NULL;
 
@@ -211,7 +211,7 @@ static void an_entry_that_is_no_text_is_named(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(what_an_entry_names_is_called_by_its_content),
+                cmocka_unit_test(files_that_an_entry_names_are_named_by_their_content),
                 cmocka_unit_test(a_name_is_never_given_to_two_contents),
                 cmocka_unit_test(a_name_gets_as_many_digits_as_it_needs),
                 cmocka_unit_test(each_of_many_words_is_the_file_of_that_name),
@@ -219,9 +219,9 @@ int main(void) {
                 cmocka_unit_test(two_files_for_one_word_of_an_entry_are_refused),
                 cmocka_unit_test(two_files_of_one_final_name_are_refused),
                 cmocka_unit_test(an_entry_that_is_too_large_is_named),
-                cmocka_unit_test(two_files_of_one_name_are_refused_without_looking_at_case),
+                cmocka_unit_test(two_files_whose_names_differ_only_in_case_are_refused),
                 cmocka_unit_test(a_file_where_another_needs_a_folder_is_refused),
-                cmocka_unit_test(an_entry_that_is_no_text_is_named),
+                cmocka_unit_test(an_entry_that_is_not_text_is_refused_by_name),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,7 +61,7 @@ static void what_is_wanted_is_carried(void **state) {
 }
 
 /* The boot belongs to the content, not to the name. */
-static void what_stands_there_since_an_earlier_boot_keeps_it(void **state) {
+static void content_from_an_earlier_boot_keeps_that_boot(void **state) {
         World *w = *state;
         HelperRecord next = HELPER_RECORD_NULL;
         (void) carry(&w->record.carried, ROLE_BOOTER, "/Same", "/Same", "x");
@@ -104,7 +104,7 @@ static void what_somebody_else_wrote_is_adopted_until_it_is_replaced(void **stat
         }
 }
 
-static void of_what_failed_only_what_may_be_ours_is_recorded(void **state) {
+static void of_failed_files_only_those_that_may_be_ours_are_recorded(void **state) {
         static const bool failed[] = {true, true, true, false, true};
         World *w = *state;
         HelperRecord next = HELPER_RECORD_NULL;
@@ -126,7 +126,7 @@ static void of_what_failed_only_what_may_be_ours_is_recorded(void **state) {
         helper_record_done(&next);
 }
 
-static void what_is_kept_stands_there(void **state) {
+static void kept_files_are_recorded(void **state) {
         World *w = *state;
         HelperRecord next = HELPER_RECORD_NULL;
         free(start_with_kernel(w, BOOT_BEFORE));
@@ -149,7 +149,7 @@ static void what_is_kept_stands_there(void **state) {
 }
 
 /* Removed from the end: entries before what they name. */
-static void an_intent_names_what_may_come_and_keeps_what_is_carried(void **state) {
+static void an_intent_lists_old_and_new_files_as_ours(void **state) {
         char *directories[] = {(char *) "/d", (char *) "/d/new", NULL}, expected[64];
         World *w = *state;
         HelperRecord intent = HELPER_RECORD_NULL;
@@ -190,11 +190,11 @@ static void an_intent_names_what_may_come_and_keeps_what_is_carried(void **state
 int main(void) {
         const struct CMUnitTest tests[] = {
                 world_test(what_is_wanted_is_carried),
-                world_test(what_stands_there_since_an_earlier_boot_keeps_it),
+                world_test(content_from_an_earlier_boot_keeps_that_boot),
                 cmocka_unit_test(what_somebody_else_wrote_is_adopted_until_it_is_replaced),
-                world_test(of_what_failed_only_what_may_be_ours_is_recorded),
-                world_test(what_is_kept_stands_there),
-                world_test(an_intent_names_what_may_come_and_keeps_what_is_carried),
+                world_test(of_failed_files_only_those_that_may_be_ours_are_recorded),
+                world_test(kept_files_are_recorded),
+                world_test(an_intent_lists_old_and_new_files_as_ours),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,7 +36,7 @@ static void a_misc_file_in_the_way_goes_first(void **state) {
         }
 }
 
-static void what_boots_now_is_for_a_person_to_remove(void **state) {
+static void removing_files_that_boot_now_requires_force(void **state) {
         World *w = *state;
         block(w, ROLE_BOOTER, "/a", ROLE_BOOTER, "/a/b");
         w->in.force = false;
@@ -48,7 +48,7 @@ static void what_boots_now_is_for_a_person_to_remove(void **state) {
         assert_list(w->plan->drop, "/a/b");
 }
 
-static void what_is_not_ours_stays_whoever_decides(void **state) {
+static void files_of_others_stay_even_with_force(void **state) {
         World *w = *state;
         block(w, ROLE_BOOTER, "/a", ROLE_MISC, "/a/b");
         w->record.carried.items[0].adopted = true;
@@ -60,7 +60,7 @@ static void what_is_not_ours_stays_whoever_decides(void **state) {
         assert_int_equal(world_decide(w), 0);
 }
 
-static void what_nobody_knows_of_is_a_strangers(void **state) {
+static void unknown_files_belong_to_others(void **state) {
         World *w = *state;
         block(w, ROLE_BOOTER, "/a/b", ROLE_MISC, "/b");
         want(&w->wanted, ROLE_MISC, "/c", "new");
@@ -73,7 +73,7 @@ static void what_nobody_knows_of_is_a_strangers(void **state) {
         assert_null(w->plan->drop);
 }
 
-static void a_misc_file_gives_way_to_a_strangers(void **state) {
+static void a_misc_file_gives_way_to_files_of_others(void **state) {
         World *w = *state;
         block(w, ROLE_MISC, "/a", ROLE_MISC, "/a/b");
         w->record.carried.items[0].adopted = true;
@@ -81,7 +81,7 @@ static void a_misc_file_gives_way_to_a_strangers(void **state) {
         assert_null(w->plan->drop);
 }
 
-static void what_an_interrupted_build_left_in_the_way_goes_first(void **state) {
+static void leftovers_in_the_way_go_first(void **state) {
         static const char *const left[] = {"/a/b/c", "/A"};
         for (size_t i = 0; i < ELEMENTSOF(left); i++) {
                 World *w = NULL;
@@ -103,7 +103,7 @@ static void what_an_interrupted_build_left_in_the_way_goes_first(void **state) {
         }
 }
 
-static void what_is_not_in_the_way_stays(void **state) {
+static void files_that_are_not_in_the_way_stay(void **state) {
         World *w = *state;
         block(w, ROLE_BOOTER, "/a/b", ROLE_MISC, "/a/b/c");
         (void) carry(&w->record.carried, ROLE_MISC, "/x/y", "/x/y", "old");
@@ -115,7 +115,7 @@ static void what_is_not_in_the_way_stays(void **state) {
 }
 
 /* A file that is in the way of two is removed once. */
-static void each_goes_once(void **state) {
+static void each_file_is_dropped_once(void **state) {
         World *w = *state;
         block(w, ROLE_BOOTER, "/a/b", ROLE_MISC, "/a");
         want(&w->wanted, ROLE_BOOTER, "/a/c", "new");
@@ -198,13 +198,13 @@ static void a_strangers_file_in_a_path_is_refused_for_what_must_be_written(void 
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_misc_file_in_the_way_goes_first),
-                world_test(what_boots_now_is_for_a_person_to_remove),
-                world_test(what_is_not_ours_stays_whoever_decides),
-                world_test(what_nobody_knows_of_is_a_strangers),
-                world_test(a_misc_file_gives_way_to_a_strangers),
-                cmocka_unit_test(what_an_interrupted_build_left_in_the_way_goes_first),
-                world_test(what_is_not_in_the_way_stays),
-                world_test(each_goes_once),
+                world_test(removing_files_that_boot_now_requires_force),
+                world_test(files_of_others_stay_even_with_force),
+                world_test(unknown_files_belong_to_others),
+                world_test(a_misc_file_gives_way_to_files_of_others),
+                cmocka_unit_test(leftovers_in_the_way_go_first),
+                world_test(files_that_are_not_in_the_way_stay),
+                world_test(each_file_is_dropped_once),
                 world_test(what_boots_now_is_for_a_person_to_remove_from_a_path_too),
                 world_test(each_blocked_file_needs_its_own_way),
                 world_test(a_strangers_file_in_a_path_is_refused_for_what_must_be_written),

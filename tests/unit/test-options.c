@@ -126,7 +126,7 @@ static void refuses(const char *words, int r, const char *option, const char *va
         assert_int_equal(v.number, 0);
 }
 
-static void bad_usage_is_told(void **state) {
+static void bad_usage_is_reported(void **state) {
         refuses("--yes=maybe: bad value, expected yes|no", -EINVAL, "--yes=maybe", NULL);
         refuses("--number=-1: bad value, expected digits", -EINVAL, "--number=-1", NULL);
         refuses("--number=18446744073709551616: bad value", -EINVAL, "--number=18446744073709551616", NULL);
@@ -174,7 +174,7 @@ static void the_version_is_printed(void **state) {
         }
 }
 
-static void what_is_not_given_is_left_out(void **state) {
+static void optional_parts_of_help_may_be_left_out(void **state) {
         const OptionsHelp help = {.program = "bare", .purpose = "Bare.", .footer = "End."};
         char *argv[] = {(char *) "bare", (char *) "--help", NULL},
              *letter[] = {(char *) "bare", (char *) "-V", NULL};
@@ -203,10 +203,10 @@ int main(void) {
                 cmocka_unit_test(each_kind_of_value_is_taken),
                 cmocka_unit_test(letters_mean_what_names_do),
                 cmocka_unit_test(a_value_in_brackets_may_be_left_out),
-                cmocka_unit_test(bad_usage_is_told),
+                cmocka_unit_test(bad_usage_is_reported),
                 cmocka_unit_test(help_shows_the_table),
                 cmocka_unit_test(the_version_is_printed),
-                cmocka_unit_test(what_is_not_given_is_left_out),
+                cmocka_unit_test(optional_parts_of_help_may_be_left_out),
         };
         log_setup("test");
         return cmocka_run_group_tests(tests, NULL, NULL);

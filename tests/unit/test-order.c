@@ -56,7 +56,7 @@ static void gives(const Path *paths, size_t n_paths, size_t n_items, int expecte
                 gives(paths, ELEMENTSOF(paths), n_items, -ELOOP, expected);                                  \
         } while (0)
 
-static void what_is_read_is_written_before(void **state) {
+static void writers_come_before_readers(void **state) {
         SORTS("10", 2, READS(0, "/x"), WRITES(0, "/y"), READS(1, "/z"), WRITES(1, "/x"));
         SORTS("210", 3, READS(0, "/b"), WRITES(0, "/c"), READS(1, "/a"), WRITES(1, "/b"), READS(2, "/s"),
               WRITES(2, "/a"));
@@ -92,7 +92,7 @@ static void the_rest_keeps_its_order(void **state) {
         assert_int_equal(n, 0);
 }
 
-static void circles_are_found_with_their_members(void **state) {
+static void cycles_are_found_with_their_members(void **state) {
         CIRCLE("0", 1, READS(0, "/x"), WRITES(0, "/x"));
         CIRCLE("0", 1, READS(0, "/x"), WRITES(0, "/x/y"));
         CIRCLE("01", 2, READS(0, "/x"), WRITES(0, "/y"), READS(1, "/y"), WRITES(1, "/x"));
@@ -165,10 +165,10 @@ static void many_below_one_directory_stay_cheap(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(every_part_of_a_path_counts),
-                cmocka_unit_test(what_is_read_is_written_before),
+                cmocka_unit_test(writers_come_before_readers),
                 cmocka_unit_test(directories_count_as_what_is_in_them),
                 cmocka_unit_test(the_rest_keeps_its_order),
-                cmocka_unit_test(circles_are_found_with_their_members),
+                cmocka_unit_test(cycles_are_found_with_their_members),
                 cmocka_unit_test(an_output_has_one_writer),
                 cmocka_unit_test(scopes_tell_instances_apart),
                 cmocka_unit_test(many_below_one_directory_stay_cheap),

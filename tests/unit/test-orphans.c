@@ -101,7 +101,7 @@ static void where_there_is_no_child_there_is_no_orphan(void **state) {
         assert_int_equal(none.lines, 0);
 }
 
-static void those_that_still_run_are_left_to_themselves(void **state) {
+static void running_orphans_are_left_alone(void **state) {
         World *w = *state;
         pid_t pids[2];
         for (size_t i = 0; i < ELEMENTSOF(pids); i++) {
@@ -128,7 +128,7 @@ int main(void) {
                 world_test(what_it_still_prints_does_not_block_it),
                 world_test(any_of_several_may_go_first),
                 world_test(where_there_is_no_child_there_is_no_orphan),
-                world_test(those_that_still_run_are_left_to_themselves),
+                world_test(running_orphans_are_left_alone),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

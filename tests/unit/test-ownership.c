@@ -11,7 +11,7 @@ static struct stat make_stat(mode_t mode, uid_t uid, gid_t gid) {
         return (struct stat){.st_mode = mode, .st_uid = uid, .st_gid = gid};
 }
 
-static void a_file_is_roots_alone_or_not_believed(void **state) {
+static void a_file_that_others_may_change_is_not_believed(void **state) {
         static const mode_t good[] = {0644, 0600, 0400, 0444, 0755, 04755, 0},
                             bad[] = {0664, 0646, 0666, 0620, 0602, 0777, 01646};
         for (size_t i = 0; i < ELEMENTSOF(good); i++) {
@@ -64,7 +64,7 @@ static void checks(const Scratch *s, const char *file, const char *folder, const
 #define good(s, file) checks((s), (file), NULL, NULL)
 #define foreign(s, file, folder) checks((s), (file), (folder), " is writable by users other than root")
 
-static void each_folder_on_the_way_counts(void **state) {
+static void each_folder_in_the_path_counts(void **state) {
         const Scratch *s = *state;
         scratch_write(s, "a/b/x", "");
         good(s, "a/b/x"); /* /tmp is writable by everybody, but sticky */
@@ -193,9 +193,9 @@ static void a_relative_path_is_checked_from_where_we_are(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(a_file_is_roots_alone_or_not_believed),
+                cmocka_unit_test(a_file_that_others_may_change_is_not_believed),
                 cmocka_unit_test(a_folder_may_be_writable_by_roots_group),
-                scratch_test(each_folder_on_the_way_counts),
+                scratch_test(each_folder_in_the_path_counts),
                 scratch_test(links_are_followed_and_their_folders_count),
                 scratch_test(links_that_end_nowhere_are_errors),
                 scratch_test(forty_links_and_no_more),

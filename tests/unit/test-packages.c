@@ -89,7 +89,7 @@ static void holder_end(pid_t pid) {
         assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
-static void what_nobody_locked_holds_nothing(void **state) {
+static void a_file_that_nobody_locked_holds_nothing(void **state) {
         char *file = file_in(*state, "lock");
         int fd = open(file, O_RDWR | O_CLOEXEC); /* open is not locked */
         assert_true(fd >= 0);
@@ -114,7 +114,7 @@ static void lock_of_every_kind_is_seen_until_its_holder_goes(void **state) {
         free(other);
 }
 
-static void our_own_lock_counts_too_and_is_not_lost_by_looking(void **state) {
+static void our_own_lock_counts_too_and_checking_does_not_release_it(void **state) {
         char *file = file_in(*state, "lock");
         int fd = open(file, O_RDWR | O_CLOEXEC);
         assert_int_equal(lock_fcntl(fd), 0);
@@ -127,7 +127,7 @@ static void our_own_lock_counts_too_and_is_not_lost_by_looking(void **state) {
         free(file);
 }
 
-static void lock_is_the_files_not_the_names(void **state) {
+static void a_lock_belongs_to_the_file_not_to_its_name(void **state) {
         const Scratch *s = *state;
         char *file = file_in(s, "lock"), *link = outer_path(s, "hard"), *soft = outer_path(s, "soft");
         assert_int_equal(linkat(s->fd, "lock", s->fd, "hard", 0), 0);
@@ -145,7 +145,7 @@ static void lock_is_the_files_not_the_names(void **state) {
         free(soft);
 }
 
-static void missing_files_are_passed_over(void **state) {
+static void missing_files_are_skipped(void **state) {
         const Scratch *s = *state;
         char *missing = outer_path(s, "none/lock"), *file = file_in(s, "lock");
         pid_t pid = holder_begin(file, lock_flock);
@@ -302,11 +302,11 @@ int main(void) {
                 cmocka_unit_test(device_and_inode_must_both_be_the_files),
                 scratch_test(table_that_cannot_be_read_is_an_error),
                 cmocka_unit_test(file_that_exists_holds_without_a_lock),
-                scratch_test(what_nobody_locked_holds_nothing),
+                scratch_test(a_file_that_nobody_locked_holds_nothing),
                 scratch_test(lock_of_every_kind_is_seen_until_its_holder_goes),
-                scratch_test(our_own_lock_counts_too_and_is_not_lost_by_looking),
-                scratch_test(lock_is_the_files_not_the_names),
-                scratch_test(missing_files_are_passed_over),
+                scratch_test(our_own_lock_counts_too_and_checking_does_not_release_it),
+                scratch_test(a_lock_belongs_to_the_file_not_to_its_name),
+                scratch_test(missing_files_are_skipped),
                 scratch_test(waiter_does_not_hold),
                 scratch_test(lock_in_a_subvolume_is_seen),
                 scratch_test(many_locks_do_not_hide_one),

@@ -29,7 +29,7 @@ static void numbers_are_digits_and_nothing_else(void **state) {
         }
 }
 
-static void what_is_too_large_is_told_apart(void **state) {
+static void numbers_that_are_too_large_are_a_different_error(void **state) {
         uint64_t n = 42;
         unsigned u = 42;
         assert_int_equal(parse_u64("18446744073709551616", &n), -ERANGE);
@@ -161,7 +161,7 @@ static void files_of_proc_hold_one_number(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(numbers_are_digits_and_nothing_else),
-                cmocka_unit_test(what_is_too_large_is_told_apart),
+                cmocka_unit_test(numbers_that_are_too_large_are_a_different_error),
                 cmocka_unit_test(digits_are_taken_off_the_beginning),
                 cmocka_unit_test(no_digits_move_nothing),
                 cmocka_unit_test(each_digit_has_a_value_below_its_base),

@@ -58,7 +58,7 @@ static void populate(const Scratch *s) {
         shell("cd %s/v && ln -s usr/lib lib && ln -s lib/modules all && ln -s nowhere dangling", s->path);
 }
 
-static void all_that_is_named_is_a_place(void **state) {
+static void everything_that_is_named_is_a_place(void **state) {
         const Scratch *s = *state;
         populate(s);
         places_are(s, MANIFEST(), 10, "");
@@ -78,7 +78,7 @@ static void links_are_resolved_where_they_lead_somewhere(void **state) {
                 10, "/boot/new /dangling /usr/lib/modules ");
 }
 
-static void what_is_within_another_place_is_left_out(void **state) {
+static void places_within_another_are_left_out(void **state) {
         const Scratch *s = *state;
         populate(s);
         places_are(s,
@@ -87,7 +87,7 @@ static void what_is_within_another_place_is_left_out(void **state) {
                    10, "/a /a-b /ab /o ");
 }
 
-static void too_many_places_are_all_there_is(void **state) {
+static void too_many_places_become_the_root(void **state) {
         const Scratch *s = *state;
         populate(s);
         const char *three =
@@ -141,10 +141,10 @@ static void places_are_records(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                scratch_test(all_that_is_named_is_a_place),
+                scratch_test(everything_that_is_named_is_a_place),
                 scratch_test(links_are_resolved_where_they_lead_somewhere),
-                scratch_test(what_is_within_another_place_is_left_out),
-                scratch_test(too_many_places_are_all_there_is),
+                scratch_test(places_within_another_are_left_out),
+                scratch_test(too_many_places_become_the_root),
                 scratch_test(each_instance_has_its_places),
                 scratch_test(running_out_of_descriptors_is_an_error),
                 cmocka_unit_test(places_are_records),

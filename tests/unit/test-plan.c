@@ -157,7 +157,7 @@ static void an_empty_manifest_is_an_empty_plan(void **state) {
         assert_int_equal(c.plan->n_caches + c.plan->n_copies, 0);
 }
 
-static void dangerous_names_are_left_out_and_told(void **state) {
+static void dangerous_names_are_left_out_and_reported(void **state) {
         const Scratch *s = *state;
         _cleanup_case_ Case c = {};
         scratch_write(s, "usr/lib/modules/good %o\\\"/x", "");
@@ -268,7 +268,7 @@ static void a_pattern_has_a_limit_when_expanded(void **state) {
 }
 
 /* Nothing in a pattern changes the meaning of what follows. */
-static void a_backslash_is_a_name_as_any_other(void **state) {
+static void a_backslash_is_an_ordinary_character(void **state) {
         const Scratch *s = *state;
         _cleanup_case_ Case c = {};
         scratch_write(s, "m/\\a1", "");
@@ -278,7 +278,7 @@ static void a_backslash_is_a_name_as_any_other(void **state) {
         has_caches(&c, "a \\a1, b \\a1");
 }
 
-static void names_without_control_characters_alone_are_instances(void **state) {
+static void only_names_without_control_characters_are_instances(void **state) {
         const Scratch *s = *state;
         _cleanup_case_ Case c = {};
         static const char *const names[] = {"m/\x7f", "m/x\x7fy", "m/\x1f", "m/x\n", "m/-x",
@@ -395,7 +395,7 @@ static void patterns_that_overlap_are_refused(void **state) {
         plans(s, CACHE("a", MODULES, "/s", "/o%i"), &c); /* a volume knows case */
 }
 
-static void circles_between_instances_are_refused(void **state) {
+static void cycles_between_instances_are_refused(void **state) {
         const Scratch *s = *state;
         scratch_write(s, "usr/lib/modules/1/x", "");
         scratch_write(s, "m/1/x", "");
@@ -599,8 +599,8 @@ int main(void) {
                 scratch_test(every_use_of_the_machine_id_is_seen),
                 scratch_test(a_machine_id_is_given_or_none),
                 scratch_test(no_watch_left_is_an_error_not_a_refusal),
-                scratch_test(a_backslash_is_a_name_as_any_other),
-                scratch_test(names_without_control_characters_alone_are_instances),
+                scratch_test(a_backslash_is_an_ordinary_character),
+                scratch_test(only_names_without_control_characters_are_instances),
                 scratch_test(a_mount_in_the_way_is_an_error_not_a_refusal),
                 scratch_test(copies_and_caches_share_one_limit),
                 scratch_test(instances_are_what_matches_sorted),
@@ -608,7 +608,7 @@ int main(void) {
                 scratch_test(copies_come_by_role_then_as_written),
                 scratch_test(a_missing_directory_matches_nothing),
                 scratch_test(an_empty_manifest_is_an_empty_plan),
-                scratch_test(dangerous_names_are_left_out_and_told),
+                scratch_test(dangerous_names_are_left_out_and_reported),
                 scratch_test(links_to_the_directory_stay_in_the_volume),
                 scratch_test(our_own_state_cannot_be_named),
                 scratch_test(a_pattern_of_hidden_names_matches_neither_the_directory_nor_its_parent),
@@ -616,7 +616,7 @@ int main(void) {
                 scratch_test(the_machine_id_can_be_in_a_pattern),
                 scratch_test(unknown_builders_are_refused),
                 scratch_test(patterns_that_overlap_are_refused),
-                scratch_test(circles_between_instances_are_refused),
+                scratch_test(cycles_between_instances_are_refused),
                 scratch_test(too_many_instances_are_refused),
                 scratch_test(all_paths_together_are_limited),
                 scratch_test(long_names_have_room),

@@ -47,7 +47,7 @@ static int stop(uint64_t bytes, void *userdata) {
         return -EINTR;
 }
 
-static void a_copy_tells_what_it_wrote_and_can_be_stopped(void **state) {
+static void a_copy_reports_what_it_wrote_and_can_be_stopped(void **state) {
         Scratch *s = *state;
         char *temporary = NULL;
         Fingerprint written, source;
@@ -167,7 +167,7 @@ static void one_sector_is_overwritten_in_its_own_inode(void **state) {
         assert_content(s, "entry", new);
 }
 
-static void what_is_no_single_sector_is_not_overwritten(void **state) {
+static void only_files_of_a_single_sector_are_overwritten(void **state) {
         Scratch *s = *state;
         char new[ENTRY_SECTOR + 1] = {}, old[ENTRY_SECTOR + 1] = {};
 
@@ -280,13 +280,13 @@ static void only_our_temporaries_are_swept(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(a_staged_text_takes_its_name_only_when_told),
-                scratch_test(a_copy_tells_what_it_wrote_and_can_be_stopped),
+                scratch_test(a_copy_reports_what_it_wrote_and_can_be_stopped),
                 scratch_test(a_copy_begins_at_the_start_and_is_watched_mebibyte_by_mebibyte),
                 scratch_test(files_are_for_root_to_write_and_for_all_to_read),
                 scratch_test(a_name_in_no_directory_is_not_made),
                 scratch_test(only_a_regular_file_takes_a_name_or_is_adopted),
                 scratch_test(one_sector_is_overwritten_in_its_own_inode),
-                scratch_test(what_is_no_single_sector_is_not_overwritten),
+                scratch_test(only_files_of_a_single_sector_are_overwritten),
                 scratch_test(a_link_is_replaced_and_never_followed),
                 scratch_test(removal_is_idempotent_and_takes_empty_directories_only),
                 scratch_test(what_is_of_another_kind_is_not_removed),

@@ -130,7 +130,7 @@ static void lists_are_named(void **state) {
         free(text);
 }
 
-static void errors_of_a_path_are_told(void **state) {
+static void errors_of_a_path_are_described(void **state) {
         static const struct {
                 int r;
                 const char *expected;
@@ -158,7 +158,7 @@ int main(void) {
                 cmocka_unit_test(times_are_local),
                 cmocka_unit_test(a_time_that_is_not_one_is_left_out),
                 cmocka_unit_test(lists_are_named),
-                cmocka_unit_test(errors_of_a_path_are_told),
+                cmocka_unit_test(errors_of_a_path_are_described),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,7 @@
 
 #include "volumerecord.h"
 
-static void new_one_has_told_nothing_and_trusts_nobody(void **state) {
+static void a_new_record_has_reported_nothing_and_is_not_trusted(void **state) {
         _cleanup_(record_freep) Record *r = NULL;
         struct Driver *driver = (struct Driver *) &r;
         char name[] = "sda2";
@@ -25,7 +25,7 @@ static void new_one_has_told_nothing_and_trusts_nobody(void **state) {
 }
 
 /* Nothing keeps a volume busy that is no longer known. */
-static void what_it_holds_is_let_go(void **state) {
+static void a_freed_record_releases_what_it_holds(void **state) {
         Record *r = volume("sda2", "/mnt");
         int fd = open("/", O_PATH | O_CLOEXEC), output;
         assert_true(fd >= 0);
@@ -110,8 +110,8 @@ static void places_are_those_of_the_last_scan_or_all_while_one_runs(void **state
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(new_one_has_told_nothing_and_trusts_nobody),
-                cmocka_unit_test(what_it_holds_is_let_go),
+                cmocka_unit_test(a_new_record_has_reported_nothing_and_is_not_trusted),
+                cmocka_unit_test(a_freed_record_releases_what_it_holds),
                 cmocka_unit_test(first_mount_is_used_until_it_goes),
                 cmocka_unit_test(entry_is_copied),
                 cmocka_unit_test(many_mounts_are_kept_apart),

@@ -312,7 +312,7 @@ static void the_longest_names_of_all_instances_have_room(void **state) {
         report_free(r);
 }
 
-static void broken_pipe_is_told(void **state) {
+static void a_broken_pipe_is_reported(void **state) {
         FILE *f = fopen("/dev/full", "we");
         assert_non_null(f);
         assert_int_equal(report_print(f, "RESULT", "fresh", NULL), -ENOSPC);
@@ -335,7 +335,7 @@ int main(void) {
                 cmocka_unit_test(records_and_lines_are_bounded),
                 cmocka_unit_test(reasons_are_given_up_before_names),
                 cmocka_unit_test(the_longest_names_of_all_instances_have_room),
-                cmocka_unit_test(broken_pipe_is_told),
+                cmocka_unit_test(a_broken_pipe_is_reported),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

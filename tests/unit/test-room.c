@@ -4,7 +4,7 @@
 
 #include "helperworld.h"
 
-static void too_little_room_is_said_in_numbers(void **state) {
+static void too_little_room_is_reported_in_numbers(void **state) {
         World *w = *state;
         want_kernel(&w->wanted, "1", "A");
         w->in.available = 4096;
@@ -106,7 +106,7 @@ static void needed_room_is_counted_in_blocks_of_new_files(void **state) {
 }
 
 /* Without anything else all steps are for misc files. */
-static void misc_files_alone_may_all_stay_away(void **state) {
+static void a_set_of_only_misc_files_may_be_left_out(void **state) {
         World *w = *state;
         want(&w->wanted, ROLE_MISC, "/a", "x");
         want(&w->wanted, ROLE_MISC, "/b", "x");
@@ -237,13 +237,13 @@ static void what_is_left_out_is_not_counted(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                world_test(too_little_room_is_said_in_numbers),
+                world_test(too_little_room_is_reported_in_numbers),
                 world_test(misc_files_are_left_out_before_anything_fails),
                 world_test(the_kept_set_makes_room_first_and_its_entry_goes_first),
                 world_test(what_nothing_needs_makes_room_before_the_kept_set),
                 world_test(what_an_interrupted_build_switched_to_stays_and_what_it_switched_from_makes_room),
                 world_test(needed_room_is_counted_in_blocks_of_new_files),
-                world_test(misc_files_alone_may_all_stay_away),
+                world_test(a_set_of_only_misc_files_may_be_left_out),
                 world_test(what_is_carried_makes_room_only_where_no_entry_names_it),
                 world_test(no_more_makes_room_than_is_needed),
                 world_test(what_an_interrupted_build_kept_is_not_unused),

@@ -79,7 +79,7 @@ static void volume_is_opened_by_its_mount_point(void **state) {
         assert_int_equal(root_open("/nonexistent", 0, &root), -ENOENT);
 }
 
-static void state_that_cannot_be_looked_for_is_an_error(void **state) {
+static void state_that_cannot_be_examined_is_an_error(void **state) {
         World w;
         Root *root = NULL;
         world_start(&w, *state);
@@ -206,7 +206,7 @@ static int state_of(const World *w) {
         return found == made && after == found ? found : -ENOTRECOVERABLE;
 }
 
-static void state_beyond_a_link_or_file_is_refused(void **state) {
+static void state_behind_a_link_or_file_is_refused(void **state) {
         World w;
         world_start(&w, *state);
         shell("mkdir -p %s/elsewhere/lib/bootkeep && ln -s elsewhere %s/var", w.mnt, w.mnt);
@@ -227,7 +227,7 @@ static void state_beyond_a_link_or_file_is_refused(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                scratch_test(state_that_cannot_be_looked_for_is_an_error),
+                scratch_test(state_that_cannot_be_examined_is_an_error),
                 scratch_test(volume_is_opened_by_its_mount_point),
                 scratch_test(mount_point_that_cannot_be_examined_is_an_error),
                 scratch_test(state_below_a_mount_that_cannot_be_cloned_is_an_error),
@@ -235,7 +235,7 @@ int main(void) {
                 scratch_test(anybody_may_read_the_stamps),
                 scratch_test(state_is_made_and_found_again),
                 scratch_test(stamps_are_reached_below_a_separate_var),
-                scratch_test(state_beyond_a_link_or_file_is_refused),
+                scratch_test(state_behind_a_link_or_file_is_refused),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

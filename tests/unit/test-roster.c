@@ -42,7 +42,7 @@ static void a_name_means_its_own_volume_first(void **state) {
         assert_null(roster_look_up(&r, "sda"));
 }
 
-static void whoever_waits_longest_builds_next(void **state) {
+static void the_volume_that_waits_longest_builds_next(void **state) {
         _cleanup_(roster_done) Roster r = ROSTER_NULL;
         Record *a = add(&r, "a"), *b = add(&r, "b"), *c = add(&r, "c");
         assert_null(roster_next_to_build(&r));
@@ -190,7 +190,7 @@ static void what_runs_is_known(void **state) {
         assert_true(roster_any_runs(&r));
 }
 
-static void one_that_is_busy_is_enough(void **state) {
+static void one_busy_volume_is_enough(void **state) {
         _cleanup_(roster_done) Roster r = ROSTER_NULL;
         assert_false(roster_any_busy(&r));
         Record *a = add(&r, "a"), *b = add(&r, "b");
@@ -249,7 +249,7 @@ static void the_rest_moves_up(void **state) {
 }
 
 /* Equals come in the order in which they appeared. */
-static void who_waits_equally_long_comes_in_order(void **state) {
+static void volumes_that_wait_equally_long_come_in_order(void **state) {
         _cleanup_(roster_done) Roster r = ROSTER_NULL;
         const VolumeConfig c = {.scan_timeout = 10, .max_failures = 1, .max_attempts = 1};
         Record *all[] = {add(&r, "a"), add(&r, "b"), add(&r, "c")};
@@ -270,17 +270,17 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(they_come_in_order_of_appearance),
                 cmocka_unit_test(a_name_means_its_own_volume_first),
-                cmocka_unit_test(whoever_waits_longest_builds_next),
+                cmocka_unit_test(the_volume_that_waits_longest_builds_next),
                 cmocka_unit_test(scan_slots_go_to_those_that_are_asked_for_then_to_those_that_wait_longest),
                 cmocka_unit_test(a_client_that_asks_without_end_starves_nobody),
                 cmocka_unit_test(what_was_just_mounted_is_left_alone_unless_it_is_asked_for),
                 cmocka_unit_test(the_busy_ones_are_named),
                 cmocka_unit_test(what_runs_is_known),
-                cmocka_unit_test(one_that_is_busy_is_enough),
+                cmocka_unit_test(one_busy_volume_is_enough),
                 cmocka_unit_test(those_without_a_watch_are_counted),
                 cmocka_unit_test(sizes_of_untrusted_reports_are_added_up),
                 cmocka_unit_test(the_rest_moves_up),
-                cmocka_unit_test(who_waits_equally_long_comes_in_order),
+                cmocka_unit_test(volumes_that_wait_equally_long_come_in_order),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

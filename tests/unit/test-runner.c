@@ -59,7 +59,7 @@ static void both_outputs_are_taken_line_by_line(void **state) {
         assert_string_equal(ran.printed, "one\ntwo\nthree\n");
 }
 
-static void the_ways_to_end_are_told_apart(void **state) {
+static void the_ways_to_end_are_distinguished(void **state) {
         Ran ran = run_script("exit 3");
         assert_reason(&ran, RUNNER_FAILED, "exited with status 3");
         ran = run_script("exit 75");
@@ -110,7 +110,7 @@ static void a_builder_is_asked_to_end_also_in_a_group_of_its_own(void **state) {
         assert_no_children();
 }
 
-static void what_a_builder_leaves_behind_is_ended(void **state) {
+static void processes_that_a_builder_leaves_behind_are_killed(void **state) {
         Ran ran = run_script("setsid sleep 1000 & (setsid sleep 1000 &) ; exit 0");
 
         assert_int_equal(ran.outcome, RUNNER_SUCCESS);
@@ -183,11 +183,11 @@ static void an_interrupt_stops_the_builder(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(both_outputs_are_taken_line_by_line),
-                cmocka_unit_test(the_ways_to_end_are_told_apart),
+                cmocka_unit_test(the_ways_to_end_are_distinguished),
                 scratch_test(a_program_that_cannot_be_run_is_named),
                 cmocka_unit_test(a_timeout_ends_the_builder_and_its_children),
                 cmocka_unit_test(a_builder_is_asked_to_end_also_in_a_group_of_its_own),
-                cmocka_unit_test(what_a_builder_leaves_behind_is_ended),
+                cmocka_unit_test(processes_that_a_builder_leaves_behind_are_killed),
                 cmocka_unit_test(the_environment_is_clean),
                 scratch_test(nothing_of_ours_but_the_pipe_is_inherited),
                 cmocka_unit_test(signals_are_as_at_the_start_of_a_program),

@@ -128,7 +128,7 @@ static void every_key_is_taken(void **state) {
         assert_false(s.running_system);
 }
 
-static void empty_list_holds_for_nobody(void **state) {
+static void an_empty_list_holds_nothing_back(void **state) {
         _cleanup_(settings_done) Settings s =
                 load(*state, "[Watch]\nHoldWhileLocked=\nHoldWhileExists=\n", 0, NULL);
         assert_int_equal(strv_length(s.hold_while_locked), 0);
@@ -167,7 +167,7 @@ static void bad_value_opens_no_door(void **state) {
         }
 }
 
-static void bad_values_are_told_with_file_and_line_and_change_nothing(void **state) {
+static void bad_values_are_reported_with_file_and_line_and_change_nothing(void **state) {
         static const struct {
                 const char *text, *where, *word;
         } bad[] = {
@@ -291,7 +291,7 @@ static void assert_unread(const Scratch *s, const char *name, const char *target
         assert_true(strstr(said, "conf: ") || strstr(said, "conf.d: ")); /* in its place, too */
 }
 
-static void whatever_cannot_be_looked_at_closes_the_doors(void **state) {
+static void whatever_cannot_be_examined_closes_the_doors(void **state) {
         const Scratch *s = *state;
         scratch_write(s, "two/bootkeep.conf", "[Build]\nMaxBuilds=3\n");
         scratch_write(s, "two/bootkeep.conf.d/x.conf", "[Trust]\nRunningSystem=yes\n");
@@ -322,7 +322,7 @@ static void what_is_masked_need_not_be_read(void **state) {
         assert_true(settings.running_system);
 }
 
-static void misspelt_no_is_no_yes(void **state) {
+static void a_misspelt_no_does_not_mean_yes(void **state) {
         static const char *const texts[] = {"[Trust]\nRunningSytem=no\n", "[Trust]\nTrusted=nobody\n",
                                             "[Trust]\nRunningSystem=yes\nRunningSytem=no\n",
                                             "[Trust]\nRunningSytem=no\n;RunningSystem=yes\n"};
@@ -341,7 +341,7 @@ static void comments_hide_nothing_that_follows(void **state) {
         assert_null(s.unread);
 }
 
-static void what_was_read_before_stands_where_the_next_cannot_be(void **state) {
+static void settings_read_before_stay_if_the_next_file_cannot_be_read(void **state) {
         _cleanup_(settings_done) Settings s = load(*state, "[Watch]\nSettleSec=1\n", 0, NULL);
         for (int i = 0; i < 2; i++) {
                 _cleanup_(settings_done) Settings bad =
@@ -359,7 +359,7 @@ static void what_was_read_before_stands_where_the_next_cannot_be(void **state) {
         assert_null(good.hold_while_locked);
 }
 
-static void most_quiet_is_never_longer_than_the_most_settling(void **state) {
+static void settle_sec_is_never_longer_than_settle_max_sec(void **state) {
         _cleanup_free_ char *said = NULL;
         _cleanup_(settings_done) Settings s = load(*state, "[Watch]\nSettleSec=2min\n", 1, &said);
         assert_int_equal(s.settle, 120 * USEC_PER_SEC);
@@ -367,7 +367,7 @@ static void most_quiet_is_never_longer_than_the_most_settling(void **state) {
         assert_non_null(strstr(said, "SettleMaxSec"));
 }
 
-static void file_that_is_named_must_be_there(void **state) {
+static void a_file_given_by_name_must_exist(void **state) {
         const Scratch *s = *state;
         Settings settings = {.max_builds = 4711};
         char *file = outer_path(s, "missing.conf");
@@ -424,21 +424,21 @@ int main(void) {
                 scratch_test(defaults_are_the_documented_ones),
                 scratch_test(vendors_file_shows_the_defaults),
                 scratch_test(every_key_is_taken),
-                scratch_test(empty_list_holds_for_nobody),
-                scratch_test(bad_values_are_told_with_file_and_line_and_change_nothing),
+                scratch_test(an_empty_list_holds_nothing_back),
+                scratch_test(bad_values_are_reported_with_file_and_line_and_change_nothing),
                 scratch_test(bad_line_spares_the_good_ones),
                 scratch_test(lock_files_are_not_too_many),
                 scratch_test(bad_value_opens_no_door),
                 scratch_test(what_cannot_be_read_whole_closes_the_doors),
                 scratch_test(places_are_read_in_their_order),
-                scratch_test(whatever_cannot_be_looked_at_closes_the_doors),
+                scratch_test(whatever_cannot_be_examined_closes_the_doors),
                 scratch_test(what_is_masked_need_not_be_read),
                 scratch_test(build_has_four_times_the_patience_of_a_scan),
-                scratch_test(misspelt_no_is_no_yes),
+                scratch_test(a_misspelt_no_does_not_mean_yes),
                 scratch_test(comments_hide_nothing_that_follows),
-                scratch_test(what_was_read_before_stands_where_the_next_cannot_be),
-                scratch_test(most_quiet_is_never_longer_than_the_most_settling),
-                scratch_test(file_that_is_named_must_be_there),
+                scratch_test(settings_read_before_stay_if_the_next_file_cannot_be_read),
+                scratch_test(settle_sec_is_never_longer_than_settle_max_sec),
+                scratch_test(a_file_given_by_name_must_exist),
                 scratch_test(machine_takes_over_what_concerns_it),
                 scratch_test(what_is_not_watched_is_not_scanned_without_end),
         };

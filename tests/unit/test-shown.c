@@ -18,7 +18,7 @@ static void assert_changes(Record *r, const char *expected) {
         assert_string_equal(text, expected);
 }
 
-static void each_change_is_told_once(void **state) {
+static void each_change_is_reported_once(void **state) {
         _cleanup_(record_freep) Record *r = volume("sda2", "/mnt");
         _cleanup_strv_free_ char **all = NULL;
         assert_int_equal(shown_take_changes(r, NULL, &all), 0);
@@ -81,7 +81,7 @@ static void long_texts_that_differ_in_their_first_byte_differ(void **state) {
 }
 
 /* The shortest text whose hash (FNV-1a, 64 bits) is 0 must not look as if it had been told already. */
-static void text_whose_hash_is_nothing_is_told(void **state) {
+static void a_text_whose_hash_is_zero_is_reported(void **state) {
         _cleanup_(record_freep) Record *r = volume("sda2", "/mnt");
         _cleanup_strv_free_ char **all = NULL;
         r->device.uuid = strdup("\xd5\x6b\xb9\x53\x42\x87\x08\x36");
@@ -198,10 +198,10 @@ static void volume_that_is_not_mounted_has_no_place(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(first_time_everything_is_new),
-                cmocka_unit_test(each_change_is_told_once),
+                cmocka_unit_test(each_change_is_reported_once),
                 cmocka_unit_test(texts_that_differ_in_a_byte_differ),
                 cmocka_unit_test(long_texts_that_differ_in_their_first_byte_differ),
-                cmocka_unit_test(text_whose_hash_is_nothing_is_told),
+                cmocka_unit_test(a_text_whose_hash_is_zero_is_reported),
                 cmocka_unit_test(lock_and_those_that_wait_for_it_are_shown),
                 cmocka_unit_test(view_shows_what_is),
                 cmocka_unit_test(view_shows_counts_reports_and_the_last_build),

@@ -274,7 +274,7 @@ static void lines_that_would_not_come_back_are_refused(void **state) {
         stamp_free(a);
 }
 
-static void what_is_not_a_stamp_is_told(void **state) {
+static void files_that_are_not_stamps_are_recognized(void **state) {
         const Scratch *s = *state;
         static const char *const bad[] = {
                 "",
@@ -304,7 +304,7 @@ static void what_is_not_a_stamp_is_told(void **state) {
         assert_null(b);
 }
 
-static void every_truncation_is_told(void **state) {
+static void every_truncation_is_recognized(void **state) {
         const Scratch *s = *state;
         static const char whole[] = "bootkeep-stamp 1\nfingerprint 00\nfile /a 1\n";
         char text[sizeof(whole)];
@@ -319,7 +319,7 @@ static void every_truncation_is_told(void **state) {
         }
 }
 
-static void stamp_is_never_read_through_what_is_no_file(void **state) {
+static void only_regular_files_are_read_as_stamps(void **state) {
         const Scratch *s = *state;
         Stamp *b = NULL;
         scratch_write(s, "real", "bootkeep-stamp 1\nkey value\n");
@@ -406,9 +406,9 @@ int main(void) {
                 stamp_test(many_short_files_are_bounded_by_their_lines),
                 stamp_test(what_cannot_be_left_out_and_has_no_room_is_an_error),
                 cmocka_unit_test(lines_that_would_not_come_back_are_refused),
-                stamp_test(what_is_not_a_stamp_is_told),
-                stamp_test(every_truncation_is_told),
-                stamp_test(stamp_is_never_read_through_what_is_no_file),
+                stamp_test(files_that_are_not_stamps_are_recognized),
+                stamp_test(every_truncation_is_recognized),
+                stamp_test(only_regular_files_are_read_as_stamps),
                 stamp_test(stamp_that_grows_while_it_is_read_is_bounded),
                 stamp_test(error_while_reading_is_not_the_end),
                 cmocka_unit_test(name_is_one_file_name),

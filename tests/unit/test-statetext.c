@@ -61,7 +61,7 @@ static void each_state_has_a_reason_of_its_own(void **state) {
         }
 }
 
-static void first_that_is_stale_is_named(void **state) {
+static void the_first_stale_item_is_named(void **state) {
         static const struct {
                 const char *report, *text;
         } all[] = {
@@ -78,7 +78,7 @@ static void first_that_is_stale_is_named(void **state) {
         }
 }
 
-static void of_several_holds_the_longest_is_named(void **state) {
+static void of_several_holds_the_strongest_is_named(void **state) {
         static const struct {
                 unsigned holds;
                 const char *text;
@@ -101,19 +101,19 @@ static void of_several_holds_the_longest_is_named(void **state) {
         }
 }
 
-static void what_hangs_is_named(void **state) {
+static void the_hanging_job_is_named(void **state) {
         _cleanup_(record_freep) Record *r = volume_in(VOLUME_HUNG, NULL);
         r->volume.build_runs = true;
         assert_text(r, "a build is not responding");
 }
 
-static void what_is_fresh_says_if_it_is_not_watched(void **state) {
+static void a_fresh_volume_says_if_it_is_not_watched(void **state) {
         _cleanup_(record_freep) Record *r = volume_in(VOLUME_FRESH, NULL);
         r->unwatched = strdup("too many files");
         assert_text(r, "not watched, scanned on a timer: too many files");
 }
 
-static void what_was_given_up_says_how_often_it_was_tried(void **state) {
+static void a_volume_given_up_says_how_often_it_was_tried(void **state) {
         _cleanup_(record_freep) Record *r = volume_in(VOLUME_GIVEN_UP, STALE_CACHES);
         r->problem = strdup("the disk is full");
         r->volume.failures = 5;
@@ -155,13 +155,13 @@ static void build_that_waits_says_for_what(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(each_state_has_a_reason_of_its_own),
-                cmocka_unit_test(first_that_is_stale_is_named),
-                cmocka_unit_test(of_several_holds_the_longest_is_named),
+                cmocka_unit_test(the_first_stale_item_is_named),
+                cmocka_unit_test(of_several_holds_the_strongest_is_named),
                 cmocka_unit_test(what_a_mount_covers_is_held_back),
                 cmocka_unit_test(build_that_waits_says_for_what),
-                cmocka_unit_test(what_hangs_is_named),
-                cmocka_unit_test(what_is_fresh_says_if_it_is_not_watched),
-                cmocka_unit_test(what_was_given_up_says_how_often_it_was_tried),
+                cmocka_unit_test(the_hanging_job_is_named),
+                cmocka_unit_test(a_fresh_volume_says_if_it_is_not_watched),
+                cmocka_unit_test(a_volume_given_up_says_how_often_it_was_tried),
                 cmocka_unit_test(
                         settings_that_cannot_be_read_are_named_except_where_there_is_nothing_to_build),
         };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helperworld.h"
 
-static void an_entry_that_is_no_single_sector_stands_beside_first(void **state) {
+static void an_entry_that_is_not_a_single_sector_is_first_put_next_to_the_old_one(void **state) {
         World *w = *state;
         char text[700];
 
@@ -16,7 +16,7 @@ static void an_entry_that_is_no_single_sector_stands_beside_first(void **state) 
         assert_int_equal(w->plan->needed, 2 * 4096);
 }
 
-static void what_bootkeep_did_not_write_is_marked(void **state) {
+static void files_not_written_by_bootkeep_are_marked(void **state) {
         World *w = *state;
         want(&w->wanted, ROLE_BOOTER, "/boot.efi", "b");
         want(&w->wanted, ROLE_BOOTER, "/ours.efi", "b");
@@ -103,7 +103,7 @@ static void a_long_entry_is_never_overwritten_in_place(void **state) {
 }
 
 /* All kept entries come between the required files and the new entries. */
-static void kept_entries_stand_before_the_new_ones(void **state) {
+static void kept_entries_come_before_the_new_ones(void **state) {
         World *w = *state;
         want_kernel(&w->wanted, "1", "A");
         want_kernel(&w->wanted, "2", "A");
@@ -154,12 +154,12 @@ static void what_was_in_the_way_of_a_file_makes_no_difference_to_it(void **state
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                world_test(an_entry_that_is_no_single_sector_stands_beside_first),
-                world_test(what_bootkeep_did_not_write_is_marked),
+                world_test(an_entry_that_is_not_a_single_sector_is_first_put_next_to_the_old_one),
+                world_test(files_not_written_by_bootkeep_are_marked),
                 world_test(an_equal_file_is_adopted),
                 world_test(each_comes_by_its_kind_in_the_order_of_roles),
                 world_test(a_long_entry_is_never_overwritten_in_place),
-                world_test(kept_entries_stand_before_the_new_ones),
+                world_test(kept_entries_come_before_the_new_ones),
                 world_test(what_was_in_the_way_of_a_file_makes_no_difference_to_it),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,7 +6,7 @@
 
 #include "walkworld.h"
 
-static void tree_comes_in_byte_order(void **state) {
+static void a_tree_is_visited_in_byte_order(void **state) {
         const Scratch *s = *state;
         Seen seen;
         scratch_write(s, "t/b/2", "");
@@ -70,7 +70,7 @@ static int swap_above(const WalkEntry *entry, void *userdata) {
         return 0;
 }
 
-static void another_directory_in_its_place_is_not_read_on(void **state) {
+static void reading_does_not_continue_in_another_directory(void **state) {
         const Scratch *s = *state;
         scratch_write(s, "t/a/b/c", "");
         scratch_write(s, "t/a/z", "");
@@ -317,10 +317,10 @@ static void only_a_file_with_several_links_is_armed_itself(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                walk_test(tree_comes_in_byte_order),
+                walk_test(a_tree_is_visited_in_byte_order),
                 walk_test(directories_of_a_tree_are_armed),
                 walk_test(what_vanishes_meanwhile_is_skipped),
-                walk_test(another_directory_in_its_place_is_not_read_on),
+                walk_test(reading_does_not_continue_in_another_directory),
                 walk_test(what_becomes_something_else_is_skipped),
                 walk_test(shared_file_that_is_removed_before_its_arming_is_skipped),
                 walk_test(shared_file_is_examined_after_it_is_armed),

@@ -13,7 +13,7 @@ ssize_t read(int fd, void *buffer, size_t size) {
         return REAL(read)(fd, buffer, size);
 }
 
-static void what_is_gone_is_no_other_error(void **state) {
+static void errors_of_missing_devices_are_distinguished(void **state) {
         assert_true(sysfs_is_gone(-ENOENT));
         assert_true(sysfs_is_gone(-ENOTDIR));
         assert_true(sysfs_is_gone(-ENODEV));
@@ -135,7 +135,7 @@ static void links_and_names_lead_to_devices(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(what_is_gone_is_no_other_error),
+                cmocka_unit_test(errors_of_missing_devices_are_distinguished),
                 scratch_test(attributes_are_read),
                 cmocka_unit_test(longest_path_is_read_and_a_longer_one_is_not),
                 scratch_test(no_child_inherits_what_is_read),

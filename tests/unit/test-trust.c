@@ -138,7 +138,7 @@ static void record_that_somebody_deleted_can_still_be_forgotten(void **state) {
         assert_false(trust_store_has(t, EXT4, NULL));
 }
 
-static void names_that_are_no_uuid_are_refused_and_write_nothing(void **state) {
+static void names_that_are_not_uuids_are_refused_and_write_nothing(void **state) {
         static const char *const bad[] = {
                 "",     ".",         "..",
                 ".new", "../escape", "a/b",
@@ -167,7 +167,7 @@ static void names_that_are_a_uuid_are_accepted(void **state) {
 }
 
 /* Nobody but root has any business there. */
-static void folder_is_roots_alone_and_those_above_it_are_everybodys(void **state) {
+static void only_root_may_read_the_folder_but_everybody_those_above_it(void **state) {
         const Scratch *s = *state;
         struct stat st;
         mode_t mask = umask(022);
@@ -179,7 +179,7 @@ static void folder_is_roots_alone_and_those_above_it_are_everybodys(void **state
         assert_int_equal(st.st_mode & 07777, 0755);
 }
 
-static void link_in_the_way_of_a_record_is_not_followed(void **state) {
+static void a_link_in_the_place_of_a_record_is_not_followed(void **state) {
         const Scratch *s = *state;
         _cleanup_(trust_store_freep) TrustStore *t = opened(s);
         scratch_write(s, "state/victim", "precious");
@@ -288,7 +288,7 @@ static void record_that_is_too_long_trusts_nobody(void **state) {
         assert_null(trust_store_free(NULL));
 }
 
-static void enrolment_is_on_disk_when_it_is_said(void **state) {
+static void enrolment_is_on_disk_when_it_is_reported(void **state) {
         const Scratch *s = *state;
         struct stat st;
         _cleanup_(trust_store_freep) TrustStore *t = opened(s);
@@ -334,7 +334,7 @@ static void what_cannot_be_synced_is_an_error(void **state) {
 }
 
 /* Nothing is trusted if the list of trusted volumes cannot be read. */
-static void what_cannot_be_listed_is_not_trusted_and_said(void **state) {
+static void a_list_that_cannot_be_read_trusts_nobody_and_is_reported(void **state) {
         const Scratch *s = *state;
         TrustStore *t = opened(s);
         assert_int_equal(trust_store_add(t, EXT4, "disk"), 0);
@@ -348,7 +348,7 @@ static void what_cannot_be_listed_is_not_trusted_and_said(void **state) {
         trust_store_free(t);
 }
 
-static void nothing_is_said_to_be_enrolled_that_could_not_be_written(void **state) {
+static void an_enrolment_that_could_not_be_written_is_an_error(void **state) {
         const Scratch *s = *state;
         if (geteuid() != 0)
                 skip();
@@ -396,20 +396,20 @@ int main(void) {
                 scratch_test(enrolled_again_the_last_serial_counts),
                 scratch_test(what_is_forgotten_stays_forgotten),
                 scratch_test(record_that_somebody_deleted_can_still_be_forgotten),
-                scratch_test(names_that_are_no_uuid_are_refused_and_write_nothing),
+                scratch_test(names_that_are_not_uuids_are_refused_and_write_nothing),
                 scratch_test(names_that_are_a_uuid_are_accepted),
-                scratch_test(folder_is_roots_alone_and_those_above_it_are_everybodys),
-                scratch_test(link_in_the_way_of_a_record_is_not_followed),
+                scratch_test(only_root_may_read_the_folder_but_everybody_those_above_it),
+                scratch_test(a_link_in_the_place_of_a_record_is_not_followed),
                 scratch_test(what_cannot_be_deleted_is_not_forgotten),
                 scratch_test(list_that_could_be_read_is_not_complained_about),
                 scratch_test(damaged_records_trust_nobody_and_do_not_stop_the_rest),
                 scratch_test(torn_record_trusts_nobody),
                 scratch_test(serial_of_any_length_and_kind_is_kept),
                 scratch_test(record_that_is_too_long_trusts_nobody),
-                scratch_test(enrolment_is_on_disk_when_it_is_said),
+                scratch_test(enrolment_is_on_disk_when_it_is_reported),
                 scratch_test(what_cannot_be_synced_is_an_error),
-                scratch_test(what_cannot_be_listed_is_not_trusted_and_said),
-                scratch_test(nothing_is_said_to_be_enrolled_that_could_not_be_written),
+                scratch_test(a_list_that_cannot_be_read_trusts_nobody_and_is_reported),
+                scratch_test(an_enrolment_that_could_not_be_written_is_an_error),
                 scratch_test(folder_that_cannot_be_made_is_an_error),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,7 +40,7 @@ static void characters_are_read_and_written_alike(void **state) {
         }
 }
 
-static void what_unicode_does_not_have_is_none(void **state) {
+static void code_points_outside_unicode_are_not_characters(void **state) {
         static const char *const bad[] = {
                 "\x80",
                 "\xbf",
@@ -92,7 +92,7 @@ static void the_empty_string_is_valid(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(characters_are_read_and_written_alike),
-                cmocka_unit_test(what_unicode_does_not_have_is_none),
+                cmocka_unit_test(code_points_outside_unicode_are_not_characters),
                 cmocka_unit_test(nul_takes_one_byte),
                 cmocka_unit_test(the_empty_string_is_valid),
         };

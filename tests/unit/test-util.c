@@ -166,7 +166,7 @@ static void texts_are_formatted_into_memory_of_their_own(void **state) {
         free(s);
 }
 
-static void strings_are_compared_with_nothing_too(void **state) {
+static void strings_may_be_compared_with_null(void **state) {
         char a[] = "a", b[] = "a";
         assert_true(streq_ptr(a, b));
         assert_true(streq_ptr(NULL, NULL));
@@ -269,7 +269,7 @@ int main(void) {
                 cmocka_unit_test(many_strings_take_linear_time),
                 cmocka_unit_test(a_copy_replaces_what_differs),
                 cmocka_unit_test(texts_are_formatted_into_memory_of_their_own),
-                cmocka_unit_test(strings_are_compared_with_nothing_too),
+                cmocka_unit_test(strings_may_be_compared_with_null),
                 cmocka_unit_test(grown_arrays_keep_what_they_hold),
                 cmocka_unit_test(all_is_written_in_however_many_pieces),
                 cmocka_unit_test(what_cannot_be_written_is_told),

@@ -23,7 +23,7 @@ static void each_status_of_a_scan_is_its_event(void **state) {
         }
 }
 
-static void seventy_five_is_nobodys_fault(void **state) {
+static void status_75_is_not_a_failure(void **state) {
         static const int failures[] = {1, 2, 3, 74, 76, 137, 255, -EIO};
         assert_int_equal(verdict_of_build(0, false), VOLUME_BUILD_SUCCESS);
         assert_int_equal(verdict_of_unlock(0), VOLUME_UNLOCKED_SUCCESS);
@@ -38,7 +38,7 @@ static void seventy_five_is_nobodys_fault(void **state) {
         }
 }
 
-static void whoever_asked_is_told_the_verdict_even_if_it_settles_again(void **state) {
+static void callers_get_the_verdict_even_if_it_settles_again(void **state) {
         static const struct {
                 VolumeEvent verdict;
                 const char *text;
@@ -58,8 +58,8 @@ static void whoever_asked_is_told_the_verdict_even_if_it_settles_again(void **st
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(each_status_of_a_scan_is_its_event),
-                cmocka_unit_test(seventy_five_is_nobodys_fault),
-                cmocka_unit_test(whoever_asked_is_told_the_verdict_even_if_it_settles_again),
+                cmocka_unit_test(status_75_is_not_a_failure),
+                cmocka_unit_test(callers_get_the_verdict_even_if_it_settles_again),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,7 +45,7 @@ static Volume given_up_volume(void) {
         return v;
 }
 
-static void settling_is_looked_at_in_even_steps(void **state) {
+static void settling_is_checked_at_even_intervals(void **state) {
         Volume v = fresh_volume();
         static const uint64_t looks[] = {103, 106, 108};
         at(&v, VOLUME_CHANGED, 100);
@@ -264,7 +264,7 @@ static void what_is_fresh_again_has_all_tries_again(void **state) {
         }
 }
 
-static void who_succeeds_under_a_lock_gives_it_all_tries_again(void **state) {
+static void a_success_under_a_lock_resets_the_tries(void **state) {
         Volume v = failed_volume(1000);
         assert_int_equal(v.attempts, 1);
         assert_int_equal(at(&v, VOLUME_UNLOCKED_SUCCESS, 1001), VOLUME_ACT_SCAN);
@@ -279,7 +279,7 @@ static void who_succeeds_under_a_lock_gives_it_all_tries_again(void **state) {
         assert_true(volume_busy(&lost));
 }
 
-static void who_fails_under_a_lock_is_counted_and_the_volume_is_tried(void **state) {
+static void a_failure_under_a_lock_counts_and_the_volume_is_tried(void **state) {
         Volume v = failed_volume(1000);
         assert_int_equal(at(&v, VOLUME_UNLOCKED_FAILURE, 1001), VOLUME_ACT_SCAN);
         assert_int_equal(v.failures, 2);
@@ -333,7 +333,7 @@ static void what_changed_while_it_was_scanned_outlives_distrust(void **state) {
         assert_int_equal(settle_to_scan(&v, 112), 120);
 }
 
-static void a_lock_that_was_given_back_outlives_distrust(void **state) {
+static void a_released_lock_outlives_distrust(void **state) {
         VolumeConfig c = config;
         c.unlock_gap = 5;
         Volume v = fresh_volume(); /* scanned at 1 */
@@ -395,7 +395,7 @@ static void the_gap_ends_when_it_is_over(void **state) {
         assert_true(volume_busy(&v));
 }
 
-static void a_lock_that_is_given_back_while_a_scan_hangs_is_not_forgotten(void **state) {
+static void a_lock_released_while_a_scan_hangs_is_not_forgotten(void **state) {
         Volume v = scanning_volume();
         at(&v, VOLUME_TIMER, v.timer);
         assert_int_equal(v.state, VOLUME_HUNG);
@@ -404,7 +404,7 @@ static void a_lock_that_is_given_back_while_a_scan_hangs_is_not_forgotten(void *
         assert_int_equal(v.state, VOLUME_SCANNING);
 }
 
-static void of_what_hangs_nothing_is_asked(void **state) {
+static void requests_to_a_hung_volume_start_nothing(void **state) {
         static const VolumeEvent requests[] = {VOLUME_SCAN_WANTED, VOLUME_HURRY_WANTED, VOLUME_BUILD_WANTED,
                                                VOLUME_FORCE_WANTED};
         for (size_t i = 0; i < ELEMENTSOF(requests); i++) {
@@ -420,7 +420,7 @@ static void of_what_hangs_nothing_is_asked(void **state) {
         }
 }
 
-static void what_is_asked_for_during_a_scan_is_done_after_it(void **state) {
+static void requests_during_a_scan_are_honoured_after_it(void **state) {
         Volume v = fresh_volume();
         at(&v, VOLUME_SCAN_WANTED, 10);
         assert_false(volume_busy(&v)); /* only a scan */
@@ -443,7 +443,7 @@ static void what_is_asked_for_during_a_scan_is_done_after_it(void **state) {
         assert_int_equal(at(&v, VOLUME_BUILD_SLOT, 23), VOLUME_ACT_BUILD | VOLUME_ACT_FORCE);
 }
 
-static void who_asks_for_a_build_does_not_wait_for_quiet(void **state) {
+static void a_requested_build_does_not_wait_for_quiet(void **state) {
         static const VolumeEvent requests[] = {VOLUME_HURRY_WANTED, VOLUME_BUILD_WANTED, VOLUME_FORCE_WANTED};
         for (size_t i = 0; i < ELEMENTSOF(requests); i++) {
                 Volume v = fresh_volume();
@@ -458,7 +458,7 @@ static void who_asks_for_a_build_does_not_wait_for_quiet(void **state) {
         }
 }
 
-static void who_forces_gets_a_build_even_if_the_volume_settles_first(void **state) {
+static void a_forced_build_happens_even_if_the_volume_settles_first(void **state) {
         Volume v = stale_volume();
         at(&v, VOLUME_BUILD_SLOT, 110);
         assert_int_equal(at(&v, VOLUME_FORCE_WANTED, 111), 0); /* while it is being built */
@@ -490,7 +490,7 @@ static void packages_hold_back_all_but_a_person(void **state) {
         }
 }
 
-static void a_hurry_asks_what_nobody_trusts_for_a_look_alone(void **state) {
+static void a_hurry_only_scans_an_untrusted_volume(void **state) {
         Volume v = volume_init(false);
         at(&v, VOLUME_APPEARED, 1);
         at(&v, VOLUME_SCAN_STALE, 2);
@@ -513,7 +513,7 @@ static void endless_change_ends_at_the_moment_that_is_set(void **state) {
 }
 
 /* A scan that was merely requested has no change that it could be late for. */
-static void what_changes_during_a_look_settles(void **state) {
+static void changes_during_a_scan_settle(void **state) {
         Volume v = fresh_volume();
         at(&v, VOLUME_SCAN_WANTED, 1000);
         at(&v, VOLUME_CHANGED, 1001);
@@ -542,7 +542,7 @@ static void a_change_after_a_success_is_no_failure(void **state) {
         assert_true(volume_wants_build(&v));
 }
 
-static void settling_is_looked_at_four_times_and_a_bit(void **state) {
+static void settling_is_checked_four_times_and_a_bit(void **state) {
         VolumeConfig c = config;
         c.settle = 16;
         Volume v = fresh_volume();
@@ -629,7 +629,7 @@ static void a_lock_makes_what_may_change_busy(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(settling_is_looked_at_in_even_steps),
+                cmocka_unit_test(settling_is_checked_at_even_intervals),
                 cmocka_unit_test(retries_double_up_to_a_bound),
                 cmocka_unit_test(a_retry_that_is_never_does_not_come_at_once),
                 cmocka_unit_test(what_changed_after_it_was_given_up_is_built_once),
@@ -644,27 +644,27 @@ int main(void) {
                 cmocka_unit_test(what_could_not_be_scanned_is_scanned_on_a_timer),
                 cmocka_unit_test(a_first_scan_that_hung_is_no_work_that_is_owed),
                 cmocka_unit_test(what_is_fresh_again_has_all_tries_again),
-                cmocka_unit_test(who_succeeds_under_a_lock_gives_it_all_tries_again),
-                cmocka_unit_test(who_fails_under_a_lock_is_counted_and_the_volume_is_tried),
+                cmocka_unit_test(a_success_under_a_lock_resets_the_tries),
+                cmocka_unit_test(a_failure_under_a_lock_counts_and_the_volume_is_tried),
                 cmocka_unit_test(distrust_forgets_what_failed),
                 cmocka_unit_test(distrust_ends_whatever_waits),
                 cmocka_unit_test(what_changed_while_it_was_scanned_outlives_distrust),
-                cmocka_unit_test(a_lock_that_was_given_back_outlives_distrust),
+                cmocka_unit_test(a_released_lock_outlives_distrust),
                 cmocka_unit_test(the_gap_after_an_unlock_is_for_what_is_fresh_alone),
                 cmocka_unit_test(the_gap_puts_off_no_scan_that_is_due_sooner),
                 cmocka_unit_test(the_gap_ends_when_it_is_over),
-                cmocka_unit_test(a_lock_that_is_given_back_while_a_scan_hangs_is_not_forgotten),
-                cmocka_unit_test(of_what_hangs_nothing_is_asked),
-                cmocka_unit_test(what_is_asked_for_during_a_scan_is_done_after_it),
-                cmocka_unit_test(who_asks_for_a_build_does_not_wait_for_quiet),
-                cmocka_unit_test(who_forces_gets_a_build_even_if_the_volume_settles_first),
+                cmocka_unit_test(a_lock_released_while_a_scan_hangs_is_not_forgotten),
+                cmocka_unit_test(requests_to_a_hung_volume_start_nothing),
+                cmocka_unit_test(requests_during_a_scan_are_honoured_after_it),
+                cmocka_unit_test(a_requested_build_does_not_wait_for_quiet),
+                cmocka_unit_test(a_forced_build_happens_even_if_the_volume_settles_first),
                 cmocka_unit_test(packages_hold_back_all_but_a_person),
-                cmocka_unit_test(a_hurry_asks_what_nobody_trusts_for_a_look_alone),
+                cmocka_unit_test(a_hurry_only_scans_an_untrusted_volume),
                 cmocka_unit_test(endless_change_ends_at_the_moment_that_is_set),
-                cmocka_unit_test(what_changes_during_a_look_settles),
+                cmocka_unit_test(changes_during_a_scan_settle),
                 cmocka_unit_test(what_is_tried_once_more_is_owed_again),
                 cmocka_unit_test(a_change_after_a_success_is_no_failure),
-                cmocka_unit_test(settling_is_looked_at_four_times_and_a_bit),
+                cmocka_unit_test(settling_is_checked_four_times_and_a_bit),
                 cmocka_unit_test(what_is_not_stale_rests_before_it_settles_again),
                 cmocka_unit_test(a_scan_waits_for_its_slot),
                 cmocka_unit_test(what_comes_before_the_slot_is_covered_by_the_scan),

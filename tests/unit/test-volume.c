@@ -328,7 +328,7 @@ static void a_hurry_waits_for_nothing_but_packages_and_locks(void **state) {
         assert_false(volume_wants_build(&v));
 }
 
-static void a_hurry_does_not_take_up_what_was_given_up(void **state) {
+static void a_hurry_does_not_retry_what_was_given_up(void **state) {
         Volume v = fresh_volume();
         uint64_t now = 100;
         at(&v, VOLUME_CHANGED, now);
@@ -432,7 +432,7 @@ static void force_builds_what_is_fresh(void **state) {
 }
 
 /* As with a build by hand that got the lock while the scan after another client's lock was running. */
-static void what_changed_under_a_lock_that_is_given_back_during_a_scan_does_not_settle(void **state) {
+static void changes_under_a_lock_released_during_a_scan_do_not_settle(void **state) {
         Volume v = fresh_volume();
         assert_int_equal(at(&v, VOLUME_UNLOCKED_FAILURE, 100), VOLUME_ACT_SCAN);
         at(&v, VOLUME_CHANGED, 101);
@@ -464,13 +464,13 @@ int main(void) {
                 cmocka_unit_test(a_build_without_a_sign_of_life_hangs_the_volume_until_there_is_one),
                 cmocka_unit_test(holds_keep_work_back_but_not_from_a_person),
                 cmocka_unit_test(a_hurry_waits_for_nothing_but_packages_and_locks),
-                cmocka_unit_test(a_hurry_does_not_take_up_what_was_given_up),
+                cmocka_unit_test(a_hurry_does_not_retry_what_was_given_up),
                 cmocka_unit_test(a_released_lock_scans_at_once_and_counts),
                 cmocka_unit_test(many_unlocks_are_few_scans_but_the_last_is_followed_by_one),
                 cmocka_unit_test(the_lock_of_a_build_is_not_counted),
                 cmocka_unit_test(what_is_not_watched_is_scanned_again_and_again),
                 cmocka_unit_test(force_builds_what_is_fresh),
-                cmocka_unit_test(what_changed_under_a_lock_that_is_given_back_during_a_scan_does_not_settle),
+                cmocka_unit_test(changes_under_a_lock_released_during_a_scan_do_not_settle),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

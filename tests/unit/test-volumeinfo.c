@@ -138,7 +138,7 @@ static void what_changed_replaces_what_was(void **state) {
 }
 
 /* This program and the daemon need not be of the same version. */
-static void what_is_not_known_is_passed_over(void **state) {
+static void unknown_properties_are_skipped(void **state) {
         _cleanup_(volume_info_freep) VolumeInfo *v = volume_info_new("/x");
         reads(v, MESSAGE("a{sv}", 6, "Colour", "s", "blue", "Busy", "s", "yes", "Caches", "a(ss)", 1, "a",
                          "b", "Failures", "t", UINT64_C(3), "Name", "as", 1, "n", "State", "s", "fresh"));
@@ -211,7 +211,7 @@ int main(void) {
                 cmocka_unit_test(every_property_is_read),
                 cmocka_unit_test(nothing_is_known_of_a_new_one),
                 cmocka_unit_test(what_changed_replaces_what_was),
-                cmocka_unit_test(what_is_not_known_is_passed_over),
+                cmocka_unit_test(unknown_properties_are_skipped),
                 cmocka_unit_test(a_copy_lives_on_its_own),
                 cmocka_unit_test(the_list_is_sorted),
                 cmocka_unit_test(json_has_every_property),

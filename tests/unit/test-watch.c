@@ -41,7 +41,7 @@ static void make_two_files(const Scratch *s) {
         scratch_write(s, "b", "");
 }
 
-static void quiet_watch_is_not_readable_and_tells_no_more(void **state) {
+static void a_quiet_watch_is_not_readable_and_reports_nothing(void **state) {
         _cleanup_(watch_freep) Watch *w = armed(*state);
         assert_false(is_readable(w));
         assert_int_equal(watch_has_grown(w), 0);
@@ -49,7 +49,7 @@ static void quiet_watch_is_not_readable_and_tells_no_more(void **state) {
         assert_int_equal(watch_has_grown(w), 0);
 }
 
-static void each_change_is_told_once(void **state) {
+static void each_change_is_reported_once(void **state) {
         const Scratch *s = *state;
         _cleanup_(watch_freep) Watch *w = armed(s);
         for (int i = 0; i < 3; i++) {
@@ -61,7 +61,7 @@ static void each_change_is_told_once(void **state) {
 }
 
 /* The kernel merges equal events that follow each other, while the first is in the queue. */
-static void equal_changes_are_told_each_time(void **state) {
+static void equal_changes_are_reported_each_time(void **state) {
         const Scratch *s = *state;
         make_two_files(s);
         _cleanup_(watch_freep) Watch *w = armed(s);
@@ -77,7 +77,7 @@ static void equal_changes_are_told_each_time(void **state) {
         assert_int_equal(watch_has_grown(w), 1);
 }
 
-static void drain_empties_and_what_comes_behind_is_told(void **state) {
+static void drain_empties_the_queue_and_later_events_are_reported(void **state) {
         const Scratch *s = *state;
         _cleanup_(watch_freep) Watch *w = armed(s);
         scratch_write(s, "a", "");
@@ -93,7 +93,7 @@ static void drain_empties_and_what_comes_behind_is_told(void **state) {
         assert_int_equal(watch_has_grown(w), 1);
 }
 
-static void storm_that_fills_the_queue_is_told_as_long_as_it_lasts(void **state) {
+static void a_storm_that_fills_the_queue_is_reported_while_it_lasts(void **state) {
         const Scratch *s = *state;
         size_t limit = queue_limit();
         if (limit > 200000)
@@ -151,11 +151,11 @@ static void without_a_descriptor_left_it_says_so(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                scratch_test(quiet_watch_is_not_readable_and_tells_no_more),
-                scratch_test(each_change_is_told_once),
-                scratch_test(equal_changes_are_told_each_time),
-                scratch_test(drain_empties_and_what_comes_behind_is_told),
-                scratch_test(storm_that_fills_the_queue_is_told_as_long_as_it_lasts),
+                scratch_test(a_quiet_watch_is_not_readable_and_reports_nothing),
+                scratch_test(each_change_is_reported_once),
+                scratch_test(equal_changes_are_reported_each_time),
+                scratch_test(drain_empties_the_queue_and_later_events_are_reported),
+                scratch_test(a_storm_that_fills_the_queue_is_reported_while_it_lasts),
                 scratch_test(drain_empties_a_full_queue),
                 scratch_test(lost_directory_is_an_event),
                 scratch_test(without_a_descriptor_left_it_says_so),

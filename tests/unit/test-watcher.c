@@ -64,7 +64,7 @@ static bool is_seen(const Scratch *s, const char *path, const char *command) {
         return seen;
 }
 
-static void looking_is_no_event(void **state) {
+static void reading_is_not_an_event(void **state) {
         const Scratch *s = *state;
         scratch_write(s, "t/a", "x");
         scratch_write(s, "t/sub/b", "x");
@@ -357,7 +357,7 @@ static void directories_are_limited_and_files_are_not(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                scratch_test(looking_is_no_event),
+                scratch_test(reading_is_not_an_event),
                 scratch_test(change_of_a_file_is_an_event),
                 scratch_test(link_itself_is_watched),
                 scratch_test(change_in_a_tree_is_an_event),

@@ -6,7 +6,7 @@
 
 #include "walkworld.h"
 
-static void links_on_the_way_are_given_and_armed(void **state) {
+static void links_in_the_path_are_visited_and_armed(void **state) {
         const Scratch *s = *state;
         Armed armed = {};
         Seen seen;
@@ -147,7 +147,7 @@ static void links_cannot_lead_out(void **state) {
         assert_int_equal(walk(s, "/magic", &seen, NULL), -ENOENT);
 }
 
-static void links_in_a_circle_end(void **state) {
+static void links_in_a_cycle_end(void **state) {
         const Scratch *s = *state;
         Seen seen;
         assert_int_equal(symlinkat("b", s->fd, "a"), 0);
@@ -172,7 +172,7 @@ static void forty_links_are_followed_and_no_more(void **state) {
         assert_int_equal(walk(s, "/l41", &seen, NULL), -ELOOP);
 }
 
-static void resolve_gives_what_a_path_leads_to(void **state) {
+static void resolve_returns_what_a_path_leads_to(void **state) {
         const Scratch *s = *state;
         struct stat st;
         char *path = NULL;
@@ -200,7 +200,7 @@ static void swap_once(const Scratch *s, const char *path) {
         scratch_write(s, "way/new", "");
 }
 
-static void way_that_changes_is_walked_again(void **state) {
+static void a_path_that_changes_is_followed_again(void **state) {
         const Scratch *s = *state;
         Armed armed = {.before = swap_once};
         Seen seen;
@@ -349,7 +349,7 @@ static void appear(const Scratch *s, const char *path) {
                 scratch_write(s, "etc/late", "");
 }
 
-static void what_appears_before_the_arming_is_seen(void **state) {
+static void files_that_appear_before_the_arming_are_seen(void **state) {
         const Scratch *s = *state;
         Armed armed = {.before = appear};
         Seen seen;
@@ -464,24 +464,24 @@ static void path_that_a_link_makes_too_long_is_an_error(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                walk_test(links_on_the_way_are_given_and_armed),
+                walk_test(links_in_the_path_are_visited_and_armed),
                 walk_test(what_is_missing_is_armed_where_it_would_appear),
                 walk_test(link_that_breaks_the_way_is_told),
                 walk_test(visitor_can_end_the_walk_at_a_link),
                 walk_test(loop_that_ends_before_its_arming_is_seen),
                 walk_test(removal_of_an_empty_directory_is_armed_above_it),
                 walk_test(links_cannot_lead_out),
-                walk_test(links_in_a_circle_end),
+                walk_test(links_in_a_cycle_end),
                 walk_test(forty_links_are_followed_and_no_more),
-                walk_test(resolve_gives_what_a_path_leads_to),
-                walk_test(way_that_changes_is_walked_again),
+                walk_test(resolve_returns_what_a_path_leads_to),
+                walk_test(a_path_that_changes_is_followed_again),
                 walk_test(way_that_always_changes_is_given_up),
                 walk_test(link_that_is_replaced_by_its_like_is_armed_again),
                 walk_test(paths_need_not_be_neat),
                 walk_test(arming_that_fails_ends_the_walk_whatever_the_kind),
                 walk_test(covered_way_that_cannot_be_noted_ends_the_walk),
                 walk_test(shortage_and_error_end_the_way_wherever_they_come),
-                walk_test(what_appears_before_the_arming_is_seen),
+                walk_test(files_that_appear_before_the_arming_are_seen),
                 walk_test(name_has_255_bytes_at_most),
                 walk_test(running_out_of_descriptors_ends_the_walk),
                 walk_test(unwatched_path_is_followed_once),

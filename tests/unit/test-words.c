@@ -37,7 +37,7 @@ static void white_space_separates(void **state) {
         gives(" /bin/a  b\tc\nd ", "/bin/a", "b", "c", "d", NULL);
 }
 
-static void quotes_keep_together(void **state) {
+static void quotes_join_words(void **state) {
         gives("\"a b\" 'c d'", "a b", "c d", NULL);
         gives("\"it's\" 'say \"x\"'", "it's", "say \"x\"", NULL);
         gives("a\"b c\"d", "ab cd", NULL);
@@ -105,7 +105,7 @@ static void long_lines_are_no_problem(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(white_space_separates),
-                cmocka_unit_test(quotes_keep_together),
+                cmocka_unit_test(quotes_join_words),
                 cmocka_unit_test(escapes_are_those_of_c),
                 cmocka_unit_test(an_escape_has_a_fixed_number_of_digits),
                 cmocka_unit_test(there_is_no_shell),
