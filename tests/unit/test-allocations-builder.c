@@ -157,8 +157,11 @@ static void record_is_read_and_written_or_the_error_is_returned(void **state) {
                          0);
         assert_int_equal(stamp_add(stamp, "adopts", "booter /EFI/x %s 5 boot /EFI/x /src d", hex), 0);
         assert_int_equal(stamp_add(stamp, "previous", "required /os/old %s 5 boot", hex), 0);
+        assert_int_equal(stamp_add(stamp, "previous", "required /os/older %s 5 boot", hex), 0);
         assert_int_equal(stamp_add(stamp, "ours", "/os/left"), 0);
+        assert_int_equal(stamp_add(stamp, "ours", "/os/right"), 0);
         assert_int_equal(stamp_add(stamp, "made", "/os"), 0);
+        assert_int_equal(stamp_add(stamp, "made", "/os/more"), 0);
         allocations_fail_in_turn(read_record, stamp);
         assert_int_equal(record_lines_read(stamp, &record), 0);
         allocations_fail_in_turn(write_record, &record);
@@ -235,6 +238,8 @@ static void case_start(Case *c, Case how) {
         keep(&c->record, ROLE_REQUIRED, "/k1", "2");
         keep(&c->record, ROLE_ENTRY, "/k2.conf", "0");
         keep(&c->record, ROLE_REQUIRED, "/k2", "0");
+        keep(&c->record, ROLE_ENTRY, "/k3.conf", "0");
+        keep(&c->record, ROLE_REQUIRED, "/k3", "0");
         see(&c->entries, "/e1.conf", "l /l-1 /left1");
         see(&c->entries, "/e2.conf", "i /i-1 /left2");
         see(&c->left, "/left1", NULL);
