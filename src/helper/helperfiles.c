@@ -75,6 +75,13 @@ bool wanted_set_is_named(const WantedSet *s) {
         return true;
 }
 
+bool wanted_set_is_gathered(const WantedSet *s) {
+        for (size_t i = 0; i < s->n; i++)
+                if (!s->items[i].to || s->items[i].path)
+                        return false;
+        return true;
+}
+
 bool wanted_file_is_named_by_content(const WantedFile *f) {
         assert(f->path);
         return f->role == ROLE_REQUIRED && !streq(f->path, f->to);

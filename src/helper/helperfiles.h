@@ -94,6 +94,8 @@ int seen_set_map(const SeenSet *s, NameMap *m);
 
 /* Does every file have its name on the helper, and every entry its text? */
 bool wanted_set_is_named(const WantedSet *s);
+/* Is it as it was gathered: has no file a name on the helper yet? */
+bool wanted_set_is_gathered(const WantedSet *s);
 
 /* Is the name on the helper derived from the content, so that nobody else can have written what is there, and
  * different content has a different name? */

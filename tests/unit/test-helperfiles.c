@@ -104,6 +104,16 @@ static void set_is_named_when_every_file_has_a_path_and_every_entry_its_text(voi
         }
 }
 
+static void set_is_gathered_while_no_file_has_a_path(void **state) {
+        static char to[] = "/a";
+        WantedFile gathered = {.to = to}, named = {.to = to, .path = to}, nameless = {};
+        assert_true(wanted_set_is_gathered(&(WantedSet){}));
+        assert_true(wanted_set_is_gathered(&(WantedSet){(WantedFile[]){gathered, gathered}, 2}));
+        assert_false(wanted_set_is_gathered(&(WantedSet){(WantedFile[]){named, gathered}, 2}));
+        assert_false(wanted_set_is_gathered(&(WantedSet){(WantedFile[]){gathered, named}, 2}));
+        assert_false(wanted_set_is_gathered(&(WantedSet){(WantedFile[]){gathered, nameless}, 2}));
+}
+
 static void only_a_required_file_under_another_name_is_named_by_its_content(void **state) {
         static char to[] = "/linux", same[] = "/linux", other[] = "/linux-01234567";
         static const struct {
@@ -142,6 +152,7 @@ int main(void) {
                 cmocka_unit_test(kept_set_takes_files_over_and_finds_them),
                 cmocka_unit_test(seen_set_takes_files_over_and_finds_them),
                 cmocka_unit_test(released_file_is_empty),
+                cmocka_unit_test(set_is_gathered_while_no_file_has_a_path),
                 cmocka_unit_test(set_is_named_when_every_file_has_a_path_and_every_entry_its_text),
                 cmocka_unit_test(only_a_required_file_under_another_name_is_named_by_its_content),
                 cmocka_unit_test(seen_entries_name_the_files_in_their_text),

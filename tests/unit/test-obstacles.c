@@ -195,6 +195,14 @@ static void a_strangers_file_in_a_path_is_refused_for_what_must_be_written(void 
         assert_begins(w->reason, "/a/boot cannot be written");
 }
 
+static void nothing_wanted_needs_no_way(void **state) {
+        World *w = *state;
+        (void) carry(&w->record.carried, ROLE_MISC, "/a", "/a", "old");
+        w->in.force = true;
+        assert_int_equal(world_decide(w), 0);
+        assert_null(w->plan->drop);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_misc_file_in_the_way_goes_first),
@@ -210,6 +218,7 @@ int main(void) {
                 world_test(a_strangers_file_in_a_path_is_refused_for_what_must_be_written),
                 cmocka_unit_test(a_strangers_file_among_ours_is_refused_before_anything_is_removed),
                 world_test(the_longest_path_is_looked_at_whole),
+                world_test(nothing_wanted_needs_no_way),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

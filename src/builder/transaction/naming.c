@@ -205,9 +205,8 @@ static int check_names(const Naming *n) {
 }
 
 int naming_apply(WantedSet *set, const CarriedSet *old, char **reterr) {
+        assert(wanted_set_is_gathered(set));
         _cleanup_(naming_done) Naming n = {.set = set, .reterr = reterr};
-        for (size_t i = 0; i < set->n; i++)
-                assert(set->items[i].to && !set->items[i].path);
         int r = carried_set_map(old, &n.old);
         if (r >= 0)
                 r = check_wishes(&n);

@@ -18,17 +18,14 @@ static uint64_t in_blocks(const PlanDraft *d, uint64_t size) {
 
 /* How many new files of its size a step creates. */
 static unsigned count_copies(const HelperStep *s) {
-        switch (s->kind) {
-        case STEP_ADOPT:
-        case STEP_OVERWRITE:
-                return 0;
-        case STEP_RENAME:
-                return 1;
-        case STEP_BESIDE:
-                return 2;
-        }
-        assert(false);
-        return 0;
+        static const unsigned copies[] = {
+                [STEP_ADOPT] = 0,
+                [STEP_RENAME] = 1,
+                [STEP_OVERWRITE] = 0,
+                [STEP_BESIDE] = 2,
+        };
+        assert(s->kind < ELEMENTSOF(copies));
+        return copies[s->kind];
 }
 
 static void add_up(PlanDraft *d) {
