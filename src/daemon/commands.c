@@ -24,19 +24,26 @@ struct Commands {
         bool said_ready, complained;
 };
 
-int commands_reload(Daemon *d) {
+/* What could not be read is as good as forbidden, see settings.h. */
+static int read_settings_again(Daemon *d) {
         _cleanup_(settings_done) Settings settings = {};
         const char *file = daemon_options(d)->config;
-        (void) sd_notify(false, "RELOADING=1");
         int r = settings_load(file, &settings, NULL);
         if (r < 0) {
                 (void) log_errno(r, "Failed to read the configuration, keeping the old one");
-                (void) strprintf(&settings.unread, "%s: %s", file ? file : "bootkeep.conf", strerror(-r));
+                if (strprintf(&settings.unread, "%s: %s", file ? file : "bootkeep.conf", strerror(-r)) < 0)
+                        return r; /* without a text for it these settings would be taken for complete */
         } else if (settings.unread)
                 r = -EBADMSG; /* logged */
         else
                 log_info("Configuration reloaded");
         daemon_set_settings(d, &settings);
+        return r;
+}
+
+int commands_reload(Daemon *d) {
+        (void) sd_notify(false, "RELOADING=1");
+        int r = read_settings_again(d);
         (void) sd_notify(false, "READY=1");
         return r;
 }

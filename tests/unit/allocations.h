@@ -24,9 +24,13 @@ typedef struct AllocationsCase {
         void (*prepare)(void *userdata);
         allocations_call_t call;
         void *userdata;
+        bool hands_over; /* memory to libraries, which release it: only LeakSanitizer can tell a leak */
 } AllocationsCase;
 
 void allocations_fail_or_cope_prepared(const AllocationsCase *c);
+
+/* Has one failed in this run? */
+bool allocations_have_failed(void);
 
 /* An output that was not touched. */
 #define UNTOUCHED ((void *) 0x5a5a5a5a)

@@ -6,8 +6,11 @@
 #include "allocations.h"
 
 #include "buildworld.h"
+#include "lockservice.h"
 
 #include "base/log.h"
+#include "builder/build.h"
+#include "builder/buslock.h"
 #include "builder/cachebuild.h"
 #include "builder/run/linecutter.h"
 #include "builder/transaction/decision.h"
@@ -128,6 +131,73 @@ static void cache_is_built_or_the_error_is_returned(void **state) {
         allocations_fail_or_cope(build_cache, &w);
         log_set_max_level(level);
         world_end(&w);
+}
+
+/* The helper is brought up to date, too. */
+static int build_all(void *userdata) {
+        World *w = userdata;
+        const HelperList helpers = {.items = &w->b.helper, .n = 1};
+        _cleanup_fclose_ FILE *report = fopen("/dev/null", "we");
+        Interrupt *interrupt = NULL;
+        BuildResult result = BUILD_FAILED;
+        char *why = NULL;
+        int r = report ? interrupt_new(&interrupt) : -ENOMEM;
+        if (r < 0)
+                return r;
+        const Build build = {
+                .context = &w->b.context,
+                .helpers = &helpers,
+                .interrupt = interrupt,
+                .report = report,
+                .force = true,
+        };
+        r = build_run(&build, &result, &why);
+        assert_true(r < 0 || result == BUILD_SUCCESS || allocations_have_failed());
+        free(why);
+        interrupt_free(interrupt);
+        assert_complete(w);
+        return r;
+}
+
+static void build_is_done_or_the_error_is_returned(void **state) {
+        World w;
+        world_start(&w, *state);
+        int level = log_set_max_level(LOG_EMERG);
+        allocations_fail_or_cope(build_all, &w);
+        log_set_max_level(level);
+        world_end(&w);
+}
+
+static void wait_for_nothing(void *userdata) {
+}
+
+static int take_and_release(void *userdata) {
+        const BusLockRequest request = {
+                .volume = "sda2",
+                .patience = {.interrupt = userdata, .beat = wait_for_nothing},
+        };
+        BusLock *lock = UNTOUCHED;
+        BusLockResult result = BUSLOCK_NOBODY;
+        char *holder = NULL;
+        int r = buslock_take(&request, &lock, &result, &holder);
+        assert_null(holder);
+        if (r < 0)
+                assert_ptr_equal(lock, UNTOUCHED);
+        else {
+                assert_int_equal(result, BUSLOCK_TAKEN);
+                assert_null(buslock_release(lock, 1, "no room"));
+        }
+        return r;
+}
+
+static void lock_is_taken_or_the_error_is_returned(void **state) {
+        LockService service = {};
+        Interrupt *interrupt = NULL;
+        assert_int_equal(interrupt_new(&interrupt), 0);
+        lock_service_start(&service, *state);
+        allocations_fail_or_cope(take_and_release, interrupt);
+        lock_service_stop(&service);
+        interrupt_free(interrupt);
 }
 
 /* A record for which there is no memory is not the same as none: then everything would belong to somebody
@@ -389,6 +459,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(helper_is_complete_whatever_fails),
                 scratch_test(cache_is_built_or_the_error_is_returned),
+                scratch_test(build_is_done_or_the_error_is_returned),
+                scratch_test(lock_is_taken_or_the_error_is_returned),
                 cmocka_unit_test(record_is_read_and_written_or_the_error_is_returned),
                 cmocka_unit_test(decision_is_whole_or_none),
                 cmocka_unit_test(line_is_logged_or_the_error_is_told),

@@ -177,7 +177,8 @@ class Machine:
 
     def _command(self, job, result, interactive):
         console = ["-serial", "mon:stdio" if interactive else "file:" + self.console, "-serial", result]
-        append = f"console=ttyS0 panic=-1 quiet loglevel=4 net.ifnames=0 bootkeep.job={job}"
+        append = "console=ttyS0 panic=-1 quiet loglevel=4 net.ifnames=0 bootkeep.job=" + job
+        append += " no_timer_check"  # which fails on a busy host
         return ["qemu-system-x86_64", "-accel", ACCEL, "-cpu", "max", "-smp", "2",
                 "-m", str(self.memory_mib), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
                 "-kernel", self.kernel, "-initrd", self.initramfs, "-append", append,

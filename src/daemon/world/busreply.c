@@ -16,8 +16,13 @@ void bus_reply_string(BusCall *call, const char *s) {
 
 void bus_reply_strings(BusCall *call, char **strings) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        if (sd_bus_message_new_method_return(call, &m) >= 0 && bus_text_append_all(m, strings) >= 0)
-                (void) sd_bus_send(NULL, m, NULL);
+        int r = sd_bus_message_new_method_return(call, &m);
+        if (r >= 0)
+                r = bus_text_append_all(m, strings);
+        if (r >= 0)
+                r = sd_bus_send(NULL, m, NULL);
+        if (r < 0) /* nobody is left waiting */
+                (void) sd_bus_reply_method_errno(call, r, NULL);
 }
 
 void bus_reply_volume(BusCall *call, const char *name) {

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Every allocation of bootkeepd fails in turn while clients call it over a real bus: it lives on, and every
+ * call is answered. */
+
+#include "allocations.h"
+
+#include <sys/prctl.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+
+#include "base/log.h"
+#include "bootkeep.h"
+#include "daemon/census.h"
+#include "daemon/commands.h"
+#include "privatebus.h"
+
+#define UUID "4f68bce3-e8cd-4db1-96e7-fbcaf984b709"
+#define CLIENTS 2
+#define NOBODY 65534
+/* Without an event for this long, what is waited for does not come. */
+#define SILENCE_USEC (10 * USEC_PER_SEC)
+/* The same if it need not come, since an allocation failed. */
+#define SHORT_SILENCE_USEC (50 * USEC_PER_MSEC)
+
+/* A call of a client; the arguments that its types do not name are not used. */
+typedef struct Call {
+        const char *member, *types;
+        uint32_t number; /* of the types i, u, t */
+        unsigned client;
+        bool later;        /* the reply comes with that of the next one, or the client vanishes before it */
+        const char *error; /* the name of the error that is the reply; NULL: success */
+        const char *interface, *path;
+} Call;
+
+/* A daemon with one volume, and its clients. */
+typedef struct Life {
+        Scratch *s;
+        const Call *calls;
+        size_t n_calls;
+        sd_event *event;
+        Daemon *daemon;
+        Commands *commands;
+        sd_bus *clients[CLIENTS];
+        unsigned awaited; /* replies */
+} Life;
+
+static bool is_ready;
+
+static void note_ready(void) {
+        is_ready = true;
+}
+
+/* Runs the loop until *COUNT is 0; false: it stays silent. */
+static bool run_until_none(Life *l, const unsigned *count, uint64_t silence) {
+        while (*count > 0) {
+                int r = sd_event_run(l->event, silence);
+                assert_true(r >= 0);
+                if (r == 0)
+                        return false;
+        }
+        return true;
+}
+
+static bool await_ready(Life *l) {
+        unsigned missing = 1;
+        is_ready = false;
+        while (!is_ready)
+                if (sd_event_run(l->event, allocations_have_failed() ? SHORT_SILENCE_USEC : SILENCE_USEC) ==
+                    0)
+                        break;
+        missing -= is_ready;
+        assert_true(missing == 0 || allocations_have_failed());
+        return missing == 0;
+}
+
+static void add_volume(Daemon *d) {
+        DeviceInfo info = {.uuid = strdup(UUID)};
+        const MountEntry e = {
+                .id = 7,
+                .devno = makedev(4000, 2),
+                .device = (char *) "sda2",
+                .node = (char *) "/dev/sda2",
+                .root = (char *) "/",
+                .target = (char *) "/nowhere",
+                .fstype = (char *) "ext4",
+        };
+        (void) daemon_mounted(d, "sda2", &e, &info);
+        device_info_done(&info);
+}
+
+static int life_begin(Life *l, const DaemonOptions *options) {
+        Settings settings = {
+                .settle = USEC_PER_MSEC,
+                .settle_max = USEC_PER_MSEC,
+                .scan_timeout = 60 * USEC_PER_SEC,
+                .max_scans = 1,
+                .max_builds = 1,
+                .max_failures = 1,
+                .max_attempts = 1,
+                .retry = USEC_PER_SEC,
+                .pin_busy_volumes = true,
+        };
+        assert_true(sd_event_new(&l->event) >= 0);
+        int r = daemon_new(l->event, options, &settings, &l->daemon);
+        if (r >= 0)
+                r = commands_new(l->daemon, note_ready, &l->commands);
+        return r;
+}
+
+static void life_end(Life *l) {
+        for (size_t i = 0; i < CLIENTS; i++)
+                l->clients[i] = sd_bus_close_unref(l->clients[i]);
+        l->commands = l->commands ? commands_free(l->commands) : NULL;
+        l->daemon = daemon_free(l->daemon);
+        l->event = sd_event_unref(l->event);
+}
+
+static sd_bus *client_of(Life *l, unsigned client) {
+        assert_true(client < CLIENTS);
+        if (!l->clients[client]) {
+                assert_true(sd_bus_open_system(&l->clients[client]) >= 0);
+                assert_true(sd_bus_attach_event(l->clients[client], l->event, 0) >= 0);
+        }
+        return l->clients[client];
+}
+
+typedef struct Awaited {
+        Life *life;
+        const Call *call;
+} Awaited;
+
+static int on_call_reply(sd_bus_message *m, void *userdata, sd_bus_error *e) {
+        Awaited *a = userdata;
+        const sd_bus_error *error = sd_bus_message_get_error(m);
+        if (!allocations_have_failed() && !streq_ptr(error ? error->name : NULL, a->call->error))
+                fail_msg("%s: %s: %s", a->call->member, error ? error->name : "success",
+                         error ? error->message : "");
+        a->life->awaited--;
+        return 0;
+}
+
+static void append_arguments(sd_bus_message *m, const Call *c) {
+        const char *texts[] = {"sda2", "no room"};
+        size_t n = 0;
+        if (c->interface) /* of the object that is asked for its properties */
+                texts[0] = c->path ? BOOTKEEP_VOLUME_INTERFACE : BOOTKEEP_MANAGER_INTERFACE;
+        for (const char *type = c->types; *type; type++)
+                if (*type == 's')
+                        assert_true(sd_bus_message_append(m, "s", texts[n++]) >= 0);
+                else if (*type == 't')
+                        assert_true(sd_bus_message_append(m, "t", (uint64_t) c->number) >= 0);
+                else
+                        assert_true(sd_bus_message_append_basic(m, *type, &c->number) >= 0);
+}
+
+/* AWAITED must live until the reply. */
+static void make_call(Life *l, const Call *c, Awaited *awaited) {
+        sd_bus *client = client_of(l, c->client);
+        sd_bus_message *m = NULL;
+        *awaited = (Awaited){l, c};
+        assert_true(sd_bus_message_new_method_call(
+                            client, &m, BOOTKEEP_BUS_NAME, c->path ? c->path : BOOTKEEP_OBJECT_PATH,
+                            c->interface ? c->interface : BOOTKEEP_MANAGER_INTERFACE, c->member) >= 0);
+        append_arguments(m, c);
+        assert_true(sd_bus_call_async(client, NULL, m, on_call_reply, awaited, UINT64_MAX) >= 0);
+        sd_bus_message_unref(m);
+        l->awaited++;
+}
+
+static int live(void *userdata) {
+        Life *l = userdata;
+        char libexec[128], state[128];
+        Awaited awaited[16];
+        (void) snprintf(libexec, sizeof(libexec), "%s/libexec", l->s->path);
+        (void) snprintf(state, sizeof(state), "%s/state", l->s->path);
+        const DaemonOptions options = {.libexec = libexec, .state = state, .watch = true};
+        assert_true(l->n_calls <= ELEMENTSOF(awaited));
+        l->awaited = 0;
+        int r = life_begin(l, &options);
+        if (r >= 0) {
+                add_volume(l->daemon);
+                r = await_ready(l) ? 0 : -ENOMEM;
+        }
+        for (size_t i = 0; r >= 0 && i < l->n_calls; i++) {
+                make_call(l, &l->calls[i], &awaited[i]);
+                if (!l->calls[i].later && !run_until_none(l, &l->awaited, SILENCE_USEC))
+                        fail_msg("no reply to %s", l->calls[i].member);
+        }
+        life_end(l);
+        return r;
+}
+
+static Life life_of(Scratch *s, const Call *calls, size_t n) {
+        static const char *const programs[] = {"libexec/bootkeep-scan", "libexec/bootkeep-build"};
+        for (size_t i = 0; i < ELEMENTSOF(programs); i++) {
+                scratch_write(s, programs[i],
+                              "#!/bin/sh\necho MANIFEST /m\necho CACHE c - fresh\necho RESULT fresh\n");
+                assert_int_equal(fchmodat(s->fd, programs[i], 0755, 0), 0);
+        }
+        return (Life){.s = s, .calls = calls, .n_calls = n};
+}
+
+static void each_call_is_answered_whatever_fails(void **state, const Call *calls, size_t n) {
+        PrivateBus bus;
+        Life life = life_of(*state, calls, n);
+        int level = log_set_max_level(LOG_EMERG);
+        private_bus_start(&bus, life.s);
+        allocations_fail_or_cope_prepared(&(AllocationsCase){
+                .call = live, .userdata = &life, .hands_over = calls->interface, /* names of objects */
+        });
+        private_bus_stop(&bus);
+        log_set_max_level(level);
+}
+
+#define NOT_LOCKED BOOTKEEP_ERROR_NOT_LOCKED
+#define ALREADY BOOTKEEP_ERROR_ALREADY_LOCKED
+
+static void locks_are_answered(void **state) {
+        static const Call calls[] = {
+                {"UnlockVolume", "si", .error = NOT_LOCKED},
+                {"LockVolume", "su"},
+                {"LockVolume", "su", .error = ALREADY},
+                {"LockVolume", "su", .client = 1, .error = BOOTKEEP_ERROR_BUSY},
+                {"LockVolume", "su", BOOTKEEP_LOCK_WAIT, .client = 1, .later = true},
+                {"UnlockVolumeWithReason", "sis", 1},
+                {"UnlockVolume", "si", .client = 1},
+                {"LockVolume", "su", 2, .error = SD_BUS_ERROR_INVALID_ARGS},
+                {"LockReboot", "u", BOOTKEEP_LOCK_WAIT},
+                {"LockVolume", "su", .error = BOOTKEEP_ERROR_REBOOT_IN_PROGRESS},
+                {"Flush", "t", .client = 1},
+        };
+        each_call_is_answered_whatever_fails(state, calls, ELEMENTSOF(calls));
+}
+
+static void requests_are_answered(void **state) {
+        static const Call calls[] = {
+                {"Trust", "s"},
+                {"Scan", "s"},
+                {"Rebuild", "su", BOOTKEEP_REBUILD_FORCE},
+                {"PrepareUnmount", "s"},
+                {"Flush", "t", 10 * 1000 * 1000},
+                {"Reload", ""},
+                {"Distrust", "s"},
+                {"Rebuild", "su", .error = BOOTKEEP_ERROR_NOT_READY},
+        };
+        each_call_is_answered_whatever_fails(state, calls, ELEMENTSOF(calls));
+}
+
+#define OBJECTS "org.freedesktop.DBus.ObjectManager"
+#define PROPERTIES "org.freedesktop.DBus.Properties"
+
+static void properties_are_answered(void **state) {
+        static const Call calls[] = {
+                {"GetManagedObjects", "", .interface = OBJECTS},
+                {"GetVolume", "s"},
+                {"GetAll", "s", .interface = PROPERTIES, .path = BOOTKEEP_VOLUME_PATH_PREFIX "/sda2"},
+                {"GetAll", "s", .interface = PROPERTIES},
+        };
+        each_call_is_answered_whatever_fails(state, calls, ELEMENTSOF(calls));
+}
+
+/* A client of another user, whom polkit would be asked about. 0: it was denied. */
+static int call_as_nobody(void) {
+        sd_bus *bus = NULL;
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0 ||
+            sd_bus_open_system(&bus) < 0)
+                return 2;
+        (void) sd_bus_call_method(bus, BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH, BOOTKEEP_MANAGER_INTERFACE,
+                                  "Scan", &error, NULL, "s", "sda2");
+        return sd_bus_error_has_name(&error, SD_BUS_ERROR_ACCESS_DENIED) ? 0 : 1;
+}
+
+static int on_nobody_exit(sd_event_source *source, const siginfo_t *info, void *userdata) {
+        unsigned *running = userdata;
+        if (info->si_code != CLD_EXITED || info->si_status != 0)
+                fail_msg("status %i", info->si_status);
+        *running = 0;
+        return 0;
+}
+
+static int ask_polkit(void *userdata) {
+        Life *l = userdata;
+        char libexec[128], state[128];
+        unsigned running = 1;
+        (void) snprintf(libexec, sizeof(libexec), "%s/libexec", l->s->path);
+        (void) snprintf(state, sizeof(state), "%s/state", l->s->path);
+        const DaemonOptions options = {.libexec = libexec, .state = state};
+        int r = life_begin(l, &options);
+        if (r >= 0)
+                r = await_ready(l) ? 0 : -ENOMEM;
+        if (r >= 0) {
+                pid_t pid = fork();
+                if (pid == 0)
+                        _exit(call_as_nobody());
+                assert_true(pid > 0);
+                assert_true(sd_event_add_child(l->event, NULL, pid, WEXITED, on_nobody_exit, &running) >= 0);
+                assert_true(run_until_none(l, &running, SILENCE_USEC));
+        }
+        life_end(l);
+        return r;
+}
+
+static void client_of_another_user_is_denied_whatever_fails(void **state) {
+        PrivateBus bus;
+        Life life = life_of(*state, NULL, 0);
+        sigset_t child, before;
+        int level = log_set_max_level(LOG_EMERG);
+        sigemptyset(&child);
+        sigaddset(&child, SIGCHLD);
+        assert_int_equal(sigprocmask(SIG_BLOCK, &child, &before), 0);
+        assert_int_equal(chmod(life.s->path, 0755), 0);
+        private_bus_start(&bus, life.s);
+        allocations_fail_or_cope(ask_polkit, &life);
+        private_bus_stop(&bus);
+        assert_int_equal(sigprocmask(SIG_SETMASK, &before, NULL), 0);
+        log_set_max_level(level);
+}
+
+/* Whatever is mounted here: nothing is started before the loop runs. */
+static int take_census(void *userdata) {
+        const Life *l = userdata;
+        const DaemonOptions options = {.libexec = l->s->path, .state = l->s->path};
+        Life life = {};
+        Census *census = NULL;
+        int r = life_begin(&life, &options);
+        if (r >= 0)
+                r = census_new(life.daemon, &census);
+        if (r >= 0) {
+                census_look(census);
+                census_free(census);
+        }
+        life_end(&life);
+        return r;
+}
+
+static void mounts_are_counted_or_the_error_is_returned(void **state) {
+        Life life = {.s = *state};
+        int level = log_set_max_level(LOG_EMERG);
+        allocations_fail_or_cope(take_census, &life);
+        log_set_max_level(level);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                scratch_test(locks_are_answered),
+                scratch_test(requests_are_answered),
+                scratch_test(properties_are_answered),
+                scratch_test(mounts_are_counted_or_the_error_is_returned),
+                scratch_test(client_of_another_user_is_denied_whatever_fails),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
