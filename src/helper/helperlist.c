@@ -74,8 +74,10 @@ static int find_top(const char *directory, char **ret) {
         int r = sysfs_list(directory, "holders", &holders);
         if (r < 0)
                 return r;
-        if (!holders)
-                return strprintf(ret, "%s", directory);
+        if (!holders) {
+                *ret = strdup(directory);
+                return *ret ? 0 : error_origin(-ENOMEM);
+        }
         if (holders[1])
                 return -EBUSY;
         r = strprintf(&name, "holders/%s", holders[0]);
@@ -169,9 +171,8 @@ static int add_from_table(HelperList *l, const TableDisk *disk, int fd) {
         _cleanup_(blkid_free_probep) blkid_probe probe = blkid_new_probe();
         if (!probe)
                 return error_origin(-ENOMEM);
-        if (blkid_probe_set_device(probe, fd, 0, 0) < 0)
-                return 0;
-        blkid_partlist list = blkid_probe_get_partitions(probe);
+        bool attached = blkid_probe_set_device(probe, fd, 0, 0) >= 0;
+        blkid_partlist list = attached ? blkid_probe_get_partitions(probe) : NULL;
         return list ? add_partitions(l, disk, list) : 0;
 }
 

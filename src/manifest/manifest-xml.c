@@ -132,7 +132,6 @@ int manifest_xml_parse(const char *path, const char *text, size_t size, xmlDoc *
         Complaint complaint = {.path = path};
         parser->_private = &complaint;
         parser->sax->internalSubset = complaint_on_doctype;
-        parser->sax->externalSubset = complaint_on_doctype;
         xmlSetStructuredErrorFunc(&complaint, complaint_on_error);
         xmlDoc *doc = xmlCtxtReadMemory(parser, text, (int) size, NULL, "UTF-8",
                                         XML_PARSE_NONET | XML_PARSE_NOCDATA);

@@ -5,6 +5,7 @@
 #include "allocations.h"
 
 #include "disk.h"
+#include "fakesysfs.h"
 
 #include "helper/entry.h"
 #include "helper/helperlist.h"
@@ -35,6 +36,25 @@ static void helpers_are_found_all_or_none(void **state) {
         volume = disk_devno(node);
         allocations_fail_in_turn(list_helpers, &volume);
         disk_detach(&d);
+}
+
+static int list_what_is_gone(void *userdata) {
+        const Scratch *s = userdata;
+        HelperList *l = UNTOUCHED;
+        int r = helper_list_new(s->path, makedev(FAKE_MAJOR, 9), &l);
+        assert_true(r < 0 || strv_length(l->notes) == 2); /* none is forgotten */
+        return OUTCOME(r, l, helper_list_free);
+}
+
+/* A pulled member and a disk that cannot be opened. */
+static void what_was_left_out_is_noted_or_the_error_is_told(void **state) {
+        Scratch *s = *state;
+        sysfs_add_disk(s, "md9", 9);
+        sysfs_add_disk(s, "sdx", 1);
+        sysfs_add_partition(s, "sdx/sdx1", 11);
+        sysfs_add_slave(s, "md9", "sdx/sdx1");
+        sysfs_add_slave(s, "md9", "sdy/sdy1");
+        allocations_fail_in_turn(list_what_is_gone, s);
 }
 
 /* entry */
@@ -182,6 +202,7 @@ static void name_is_put_or_the_error_is_told(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(helpers_are_found_all_or_none),
+                scratch_test(what_was_left_out_is_noted_or_the_error_is_told),
                 scratch_test(helper_is_seen_whole_or_the_error_is_told),
                 cmocka_unit_test(entry_is_rewritten_or_the_error_is_returned),
                 cmocka_unit_test(name_is_put_or_the_error_is_told),

@@ -8,7 +8,16 @@
 #include "fixture.h"
 
 #include "base/log.h"
+#include "interpose.h"
 #include "manifest/definition.h"
+
+/* What was written to a stream is lost when it is closed. */
+static bool closing_fails;
+
+int fclose(FILE *f) {
+        int r = REAL(fclose)(f);
+        return closing_fails ? EOF : r;
+}
 
 /* The definitions in the folders /etc and /usr of S; the log in *RET_LOG. */
 static DefinitionSet *load(const Scratch *s, unsigned *ret_problems, char **ret_log) {
@@ -86,6 +95,7 @@ static void whatever_is_wrong_leaves_it_out(void **state) {
                  "x.conf:2: bad value \"/bin/sh -c \"x\" for Exec=: an unclosed quote"},
                 {"[Builder]\nExec=/bin/sh \\q\n", "an unknown escape"},
                 {"[Builder]\nExec=/bin/x %z\n", "the specifiers are"},
+                {"[Builder]\nExec=/bin/x %m\n", "the specifiers are"}, /* of a manifest, not of a builder */
                 {"[Builder]\nExec=/bin/x 100%\n", "the specifiers are"},
                 {"[Builder]\nExec=/bin/x --all=%O\n", "%O must be a word of its own"},
                 {"[Builder]\nExec=/bin/true\nRoot=jail\n",
@@ -178,6 +188,44 @@ static void another_command_is_another_fingerprint(void **state) {
                 assert_false(fingerprint_equal(&a, &other[i]));
 }
 
+static void another_name_is_another_fingerprint(void **state) {
+        const Scratch *s = *state;
+        scratch_write(s, "etc/y.conf", "[Builder]\nExec=/bin/x\n");
+        _cleanup_(definition_set_freep) DefinitionSet *set = good(s, "[Builder]\nExec=/bin/x\n");
+        assert_false(fingerprint_equal(&definition_set_find(set, "x")->fingerprint,
+                                       &definition_set_find(set, "y")->fingerprint));
+}
+
+/* /etc, /run, /usr/local/lib, /usr/lib: in a root of our own, so that nothing of the machine counts. */
+static void standard_folders_are_the_administrators_before_the_vendors(void **state) {
+        Scratch *s = *state;
+        static const char *const folders[] = {"etc", "run", "usr/local/lib", "usr/lib"};
+        DefinitionSet *set = NULL;
+        for (size_t i = 0; i < ELEMENTSOF(folders); i++)
+                for (size_t k = 0; k <= i; k++) { /* the first in one folder, the last in all */
+                        _cleanup_free_ char *name = NULL, *text = NULL;
+                        assert_int_equal(strprintf(&name, "%s/bootkeep/builders.d/%zu.conf", folders[i], k),
+                                         0);
+                        assert_int_equal(strprintf(&text, "[Builder]\nExec=/%zu\n", i), 0);
+                        scratch_write(s, name, text);
+                }
+        _cleanup_free_ char *proc = outer_path(s, "proc");
+        scratch_unshare(s);
+        _cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        assert_int_equal(mkdir(proc, 0755), 0);
+        assert_int_equal(mount("proc", proc, "proc", 0, NULL), 0);
+        assert_int_equal(chroot(s->path), 0);
+        int r = definition_set_load(NULL, &set, NULL);
+        assert_true(fchdir(root) >= 0 && chroot(".") >= 0);
+        assert_int_equal(umount2(proc, MNT_DETACH), 0);
+        assert_int_equal(r, 0);
+        assert_int_equal(set->n, ELEMENTSOF(folders));
+        static const char *const expected[] = {"/0", "/1", "/2", "/3"};
+        for (size_t i = 0; i < set->n; i++)
+                assert_string_equal(set->items[i].exec[0], expected[i]);
+        definition_set_free(set);
+}
+
 static void makes(const Definition *b, const DefinitionArguments *a, const char *expected) {
         _cleanup_strv_free_ char **words = NULL;
         _cleanup_free_ char *joined = strdup("");
@@ -200,6 +248,16 @@ static void specifiers_become_words_never_more(void **state) {
         makes(b, &all, "[/bin/x][6.1 x][/o 1][/o 1][/o%i][end][--in=/s p][--root=/][%i][6.1 x6.1 x][]");
         const DefinitionArguments none = {};
         makes(b, &none, "[/bin/x][][][end][--in=][--root=][%i][][]");
+}
+
+static void word_that_was_not_written_whole_is_out_of_memory(void **state) {
+        _cleanup_(definition_set_freep) DefinitionSet *set = good(*state, "[Builder]\nExec=/bin/true\n");
+        char **words = NULL;
+        closing_fails = true;
+        int r = definition_command(definition_set_find(set, "x"), &(DefinitionArguments){}, &words);
+        closing_fails = false;
+        assert_int_equal(r, -ENOMEM);
+        assert_null(words);
 }
 
 /* FILE in the folder etc is ignored, because not only root can write it, with WORDS in the log; the vendor's
@@ -327,6 +385,9 @@ int main(void) {
                 scratch_test(the_first_folder_wins_and_can_mask),
                 scratch_test(no_folder_means_no_builders),
                 scratch_test(another_command_is_another_fingerprint),
+                scratch_test(another_name_is_another_fingerprint),
+                scratch_test(standard_folders_are_the_administrators_before_the_vendors),
+                scratch_test(word_that_was_not_written_whole_is_out_of_memory),
                 scratch_test(specifiers_become_words_never_more),
                 scratch_test(only_files_that_only_root_may_change_are_believed),
                 scratch_test(our_own_definitions_are_good),

@@ -62,6 +62,13 @@ int xmlRelaxNGValidateDoc(xmlRelaxNGValidCtxt *validator, xmlDoc *doc) {
         return schema_says;
 }
 
+static unsigned n_stopped; /* how often a parser was told to read no further */
+
+void xmlStopParser(xmlParserCtxt *parser) {
+        n_stopped++;
+        REAL(xmlStopParser)(parser);
+}
+
 /* The schema's own verdict on a document. */
 static bool schema_accepts(const char *text, size_t size) {
         xmlDoc *doc = xmlReadMemory(text, (int) size, NULL, NULL,
@@ -161,6 +168,13 @@ static void good_documents_are_accepted_by_both(void **state) {
                 "version='1'></bootcaches>\n\n");
         accepts("<?xml-model href=\"bootcaches.rng\"?>" DOCUMENT("<!-- nothing -->"));
         accepts(CACHE(NAMED, OUTPUT SOURCE));
+        accepts(CACHE(NAMED, "<source path='/a' optional='no'/>" OUTPUT));
+        accepts("<!-- don't count = = = = = = = = = = = = = = = = = = -->" DOCUMENT(""));
+        /* the same path of other instances: whether any of them is the same shows on the volume */
+        accepts(DOCUMENT("<copy role='misc' each='/e/*' from='/a' to='/%i'/>"
+                         "<copy role='misc' each='/f/*' from='/a' to='/%i'/>"));
+        accepts(DOCUMENT("<cache name='a' each='/e/*' builder='b'>" SOURCE "<output path='/%i'/></cache>"
+                         "<cache name='b' each='/f/*' builder='b'>" SOURCE "<output path='/%i'/></cache>"));
         accepts(CACHE(NAMED, SOURCE "<output path='/a'/><source path='/z'/><output path='/b'/>"));
         accepts(CACHE(
                 "name=\"_0123456789.-ABCDEFGHIJKLMNOPQRSTUVWXYZ.abcdefghijklmnopqrstuvwx\" builder=\"9\"",
@@ -341,6 +355,38 @@ static void cycles_that_templates_show_are_refused(void **state) {
                 "b", "", "/x",
                 "/2") "<cache name='c' builder='b'><source path='/1'/><source path='/2'/><output "
                       "path='/3'/></cache>"));
+}
+
+static void optional_is_what_it_says(void **state) {
+        static const char text[] = CACHE(
+                NAMED, "<source path='/a' optional='no'/><source path='/b' optional='yes'/>" SOURCE OUTPUT);
+        _cleanup_(manifest_freep) Manifest *m = NULL;
+        _cleanup_free_ char *why = NULL;
+        assert_int_equal(manifest_parse(PLACE, text, strlen(text), &m, &why), 0);
+        assert_false(m->caches[0].sources[0].optional);
+        assert_true(m->caches[0].sources[1].optional);
+        assert_false(m->caches[0].sources[2].optional);
+}
+
+/* Nothing of it is read, not even what is wrong with it. */
+static void parser_stops_at_a_doctype(void **state) {
+        n_stopped = 0;
+        refuses("<!DOCTYPE b [<!ENTITY broken ]>" DOCUMENT(""), ":1: a DOCTYPE is not allowed");
+        assert_int_equal(n_stopped, 1);
+}
+
+/* Later ones mostly follow from it. */
+static void first_complaint_of_the_parser_is_the_one_told(void **state) {
+        refuses("<bootcaches version=\"1\">\n<copy>\n</bootcaches>", ":3: Opening and ending tag mismatch");
+        refuses("<bootcaches a b c", ":1: Specification mandates value for attribute a");
+}
+
+/* What libxml2 complains about later is none of ours. */
+static void complaints_are_heard_only_while_a_manifest_is_read(void **state) {
+        accepts(DOCUMENT(""));
+        assert_null(xmlStructuredError);
+        refuses("<", ":1: ");
+        assert_null(xmlStructuredError);
 }
 
 static void hostile_xml_is_refused(void **state) {
@@ -647,6 +693,10 @@ int main(void) {
                 cmocka_unit_test(what_is_wrong_in_form_is_refused_by_both),
                 cmocka_unit_test(what_is_wrong_in_meaning_is_refused),
                 cmocka_unit_test(cycles_that_templates_show_are_refused),
+                cmocka_unit_test(optional_is_what_it_says),
+                cmocka_unit_test(parser_stops_at_a_doctype),
+                cmocka_unit_test(first_complaint_of_the_parser_is_the_one_told),
+                cmocka_unit_test(complaints_are_heard_only_while_a_manifest_is_read),
                 cmocka_unit_test(hostile_xml_is_refused),
                 cmocka_unit_test(size_and_depth_have_limits),
                 cmocka_unit_test(numbers_have_limits),

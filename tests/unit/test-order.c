@@ -4,7 +4,18 @@
 
 #include "fixture.h"
 
+#include <sys/random.h>
+
+#include "interpose.h"
+
 #include "manifest/order.h"
+
+static size_t random_bytes; /* asked for so far */
+
+ssize_t getrandom(void *buffer, size_t size, unsigned flags) {
+        random_bytes += size;
+        return REAL(getrandom)(buffer, size, flags);
+}
 
 typedef struct Path {
         size_t item;
@@ -73,6 +84,12 @@ static void directories_count_as_what_is_in_them(void **state) {
         SORTS("01", 2, READS(0, "/d/ef"), WRITES(0, "/y"), READS(1, "/z"), WRITES(1, "/d/e"));
 }
 
+/* What is in a directory has nothing to do with what has its name in another. */
+static void same_name_in_another_directory_is_another_place(void **state) {
+        SORTS("01", 2, READS(0, "/a/x"), WRITES(0, "/c/y"), READS(1, "/s"), WRITES(1, "/b/x"));
+        SORTS("01", 2, READS(0, "/s"), WRITES(0, "/a/x"), READS(1, "/s"), WRITES(1, "/b/x"));
+}
+
 /* All directories above a path count, not only the first, and missing ones are skipped. */
 static void every_part_of_a_path_counts(void **state) {
         SORTS("2310", 4, READS(0, "/a/b/c"), WRITES(0, "/y"), READS(1, "/x"), WRITES(1, "/a/b"),
@@ -133,9 +150,21 @@ static void scopes_tell_instances_apart(void **state) {
               {1, ORDER_OUTPUT, "/x%i", "/e/*"});
         SORTS("01", 2, {0, ORDER_SOURCE, "/x%i", "/e/*"}, WRITES(0, "/y"), READS(1, "/z"),
               {1, ORDER_OUTPUT, "/x%i", "/f/*"});
+        /* also of what is further down */
+        SORTS("01", 2, {0, ORDER_SOURCE, "/x%i/y", "/e/*"}, WRITES(0, "/y"), READS(1, "/z"),
+              {1, ORDER_OUTPUT, "/x%i/y", "/f/*"});
         /* without %i the scope does not matter */
         SORTS("10", 2, {0, ORDER_SOURCE, "/d", "/e/*"}, WRITES(0, "/y"), READS(1, "/z"),
               {1, ORDER_OUTPUT, "/d/%i", "/f/*"});
+}
+
+/* or somebody could choose paths that are taken for each other */
+static void paths_are_told_apart_by_something_random(void **state) {
+        Order *o = NULL;
+        random_bytes = 0;
+        assert_int_equal(order_new(1, &o), 0);
+        assert_true(random_bytes >= 8);
+        order_free(o);
 }
 
 static void many_below_one_directory_stay_cheap(void **state) {
@@ -167,6 +196,8 @@ int main(void) {
                 cmocka_unit_test(every_part_of_a_path_counts),
                 cmocka_unit_test(writers_come_before_readers),
                 cmocka_unit_test(directories_count_as_what_is_in_them),
+                cmocka_unit_test(same_name_in_another_directory_is_another_place),
+                cmocka_unit_test(paths_are_told_apart_by_something_random),
                 cmocka_unit_test(the_rest_keeps_its_order),
                 cmocka_unit_test(cycles_are_found_with_their_members),
                 cmocka_unit_test(an_output_has_one_writer),

@@ -8,8 +8,26 @@
 #include "fixture.h"
 
 #include "base/log.h"
+#include "interpose.h"
 #include "manifest/machineid.h"
 #include "manifest/plan.h"
+
+/* What reading the directory `m` ends with, and what errno is after each name: libc may leave anything there.
+ */
+static int listing_error, errno_after_name;
+static ino_t listing_of;
+
+struct dirent *readdir(DIR *d) {
+        struct dirent *e = REAL(readdir)(d);
+        struct stat st;
+        if (fstat(dirfd(d), &st) < 0 || st.st_ino != listing_of)
+                return e;
+        if (e && errno_after_name > 0)
+                errno = errno_after_name;
+        else if (!e && listing_error > 0)
+                errno = listing_error;
+        return e;
+}
 
 #define PLACE "/etc/bootkeep/bootcaches.xml"
 #define ID "0123456789abcdef0123456789abcdef"
@@ -155,6 +173,32 @@ static void an_empty_manifest_is_an_empty_plan(void **state) {
         _cleanup_case_ Case c = {};
         plans(*state, "", &c);
         assert_int_equal(c.plan->n_caches + c.plan->n_copies, 0);
+}
+
+static void pattern_may_be_of_names_in_the_root(void **state) {
+        _cleanup_case_ Case c = {};
+        scratch_write(*state, "kernel-1", "");
+        plans(*state, CACHE("a", "each='/kernel-*'", "/s", "/o%i"), &c);
+        has_caches(&c, "a kernel-1");
+}
+
+static void directory_that_cannot_be_listed_is_an_error(void **state) {
+        _cleanup_case_ Case failed = {}, c = {};
+        struct stat st;
+        scratch_write(*state, "m/1", "");
+        assert_int_equal(fstatat(((const Scratch *) *state)->fd, "m", &st, 0), 0);
+        listing_of = st.st_ino;
+        listing_error = EIO;
+        int r = plan(*state, CACHE("a", "each='/m/*'", "/s", "/o%i"), NULL, &failed);
+        listing_error = 0;
+        assert_int_equal(r, -EIO);
+        assert_string_equal(failed.why, PLACE ":2: cannot read /m/*: Input/output error");
+        errno_after_name = EIO; /* which is no error */
+        r = plan(*state, CACHE("a", "each='/m/*'", "/s", "/o%i"), NULL, &c);
+        errno_after_name = 0;
+        listing_of = 0;
+        assert_int_equal(r, 0);
+        has_caches(&c, "a 1");
 }
 
 static void dangerous_names_are_left_out_and_reported(void **state) {
@@ -338,6 +382,7 @@ static void machine_ids(void **state) {
                                           ID "g",
                                           ID " ",
                                           ID "\n\n",
+                                          ID "\n" ID "\n",
                                           "0123456789ABCDEF0123456789ABCDEF\n",
                                           "0123456789abcdef0123456789abcd..\n"};
         static const char copy[] = COPY("misc", "", "/f", "/x") COPY("entry", "", "/%m", "/%m/%%m");
@@ -358,6 +403,10 @@ static void machine_ids(void **state) {
         refuses(s, copy, "contains no machine ID");
         assert_int_equal(unlinkat(s->fd, "etc/machine-id/directory", 0), 0);
         assert_int_equal(unlinkat(s->fd, "etc/machine-id", AT_REMOVEDIR), 0);
+        assert_int_equal(unlinkat(s->fd, "etc", AT_REMOVEDIR), 0);
+        scratch_write(s, "etc", "a file");
+        refuses(s, copy, "contains no machine ID");
+        assert_int_equal(unlinkat(s->fd, "etc", 0), 0);
         make_link(s, "etc/machine-id", "machine-id");
         refuses(s, copy, ":3: cannot read /etc/machine-id: too many symbolic links in its path");
 }
@@ -500,6 +549,37 @@ static void long_names_have_room(void **state) {
                 ":2: more than 3 MiB");
 }
 
+/* 4,096 instances whose paths are 768 bytes each are exactly 3 MiB. */
+static void three_mib_of_paths_are_not_too_much(void **state) {
+        char long_name[172];
+        memset(long_name, 'n', sizeof(long_name));
+        long_name[sizeof(long_name) - 1] = 0;
+        make_matches(*state, MANIFEST_INSTANCES_MAX, 255);
+        _cleanup_free_ char *full = NULL, *over = NULL, *copies = NULL;
+        _cleanup_case_ Case c = {}, copy = {};
+        assert_int_equal(strprintf(&full, CACHE("a", "each='/m/*'", "/%s/%%i", "/o/%%i"), long_name), 0);
+        plans(*state, full, &c);
+        assert_int_equal(strprintf(&over, CACHE("a", "each='/m/*'", "/%sn/%%i", "/o/%%i"), long_name), 0);
+        refuses(*state, over, ":2: more than 3 MiB");
+        assert_int_equal(strprintf(&copies, COPY("misc", "each='/m/*'", "/%s/%%i", "/t/%%i"), long_name), 0);
+        plans(*state, copies, &copy);
+        refuses(*state, COPY("misc", "each='/m/*'", "/%i/%i/%i", "/%i"), ":2: more than 3 MiB");
+}
+
+/* A name of 5 bytes costs 64 + 5 * 4 steps with a pattern of 4, "." and ".." as much: 4 million are exactly
+ * reached. */
+static void four_million_steps_are_not_too_many(void **state) {
+        const Scratch *s = *state;
+        _cleanup_case_ Case c = {};
+        make_matches(s, 47616, 5);
+        scratch_write(s, "m/thirteenbytes", "");
+        static const char text[] = CACHE("a", "each='/m/no?e'", "/s", "/o%i");
+        plans(s, text, &c);
+        assert_int_equal(c.plan->n_caches, 0);
+        shell("mv %s/m/thirteenbytes %s/m/fourteen-bytes", s->path, s->path);
+        refuses(s, text, ":2: matching names");
+}
+
 static void looking_for_matches_is_limited(void **state) {
         const Scratch *s = *state;
         make_matches(s, 1000, 200);
@@ -594,6 +674,10 @@ static void xbootldr_falls_back_to_the_esp(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                scratch_test(pattern_may_be_of_names_in_the_root),
+                scratch_test(directory_that_cannot_be_listed_is_an_error),
+                scratch_test(three_mib_of_paths_are_not_too_much),
+                scratch_test(four_million_steps_are_not_too_many),
                 scratch_test(the_first_may_need_the_second),
                 scratch_test(a_pattern_has_a_limit_when_expanded),
                 scratch_test(every_use_of_the_machine_id_is_seen),
