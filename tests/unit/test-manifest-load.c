@@ -366,6 +366,47 @@ static void a_bad_folder_is_armed_and_then_looked_at_again(void **state) {
         manifest_free(m);
 }
 
+/* When the folder etc is armed, it is corrected, and the folder of the manifest moves away; a link may take
+ * its place. */
+typedef struct Mover {
+        const Scratch *s;
+        bool leaves_link;
+} Mover;
+
+static int move_folder_arm(int fd, ArmKind kind, void *userdata) {
+        const Mover *m = userdata;
+        struct stat st;
+        assert_int_equal(fstat(fd, &st), 0);
+        if (kind != ARM_NODE || !S_ISDIR(st.st_mode))
+                return 0;
+        assert_int_equal(fchmodat(m->s->fd, "etc", 0755, 0), 0);
+        assert_int_equal(renameat(m->s->fd, "etc/bootkeep", m->s->fd, "etc/moved"), 0);
+        return m->leaves_link ? symlinkat("moved", m->s->fd, "etc/bootkeep") : 0;
+}
+
+static void folder_that_moves_meanwhile_is_looked_for_again(void **state) {
+        static const struct {
+                bool leaves_link;
+                int error;
+        } cases[] = {
+                {false, -EAGAIN}, /* not "there is none": the vendor's would be taken */
+                {true, -ELOOP},
+        };
+        const Scratch *s = *state;
+        scratch_write(s, VENDOR, MANIFEST("/vendor"));
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                Mover mover = {.s = s, .leaves_link = cases[i].leaves_link};
+                Manifest *m = NULL;
+                char *why = NULL;
+                scratch_write(s, ADMIN, MANIFEST("/admin"));
+                assert_int_equal(fchmodat(s->fd, "etc", 0777, 0), 0);
+                assert_int_equal(manifest_load(&(Walk){s->fd, &(Arm){move_folder_arm, &mover}}, &m, &why),
+                                 cases[i].error);
+                assert_true(!m && !why);
+                shell("rm -r %s/etc", s->path);
+        }
+}
+
 /* Fails the second time that something is missing: at the vendor's place. */
 static int refuse_second(int fd, ArmKind kind, void *userdata) {
         unsigned *n = userdata;
@@ -402,6 +443,7 @@ static void no_watch_left_is_an_error_not_a_refusal(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(a_bad_folder_is_armed_and_then_looked_at_again),
+                scratch_test(folder_that_moves_meanwhile_is_looked_for_again),
                 scratch_test(no_watch_left_for_the_vendors_place_is_an_error_too),
                 scratch_test(the_administrators_place_comes_first),
                 scratch_test(a_bad_manifest_is_not_skipped),
