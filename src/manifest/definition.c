@@ -72,7 +72,7 @@ static int draft_parse_exec(const char *value, void *data, const char **reterr) 
                 d->bad = true;
                 return r;
         }
-        strv_free(d->definition.exec);
+        assert(!d->definition.exec); /* each key is applied once */
         d->definition.exec = TAKE_PTR(words);
         return 0;
 }

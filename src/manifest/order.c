@@ -206,7 +206,7 @@ static size_t order_find_levels(const Order *o, const Adjacency *a, size_t *pend
                 size_t v = queue[head++];
                 for (size_t i = a->first[v]; i < a->first[v + 1]; i++) {
                         size_t to = a->targets[i];
-                        levels[to] = MAX(levels[to], levels[v] + 1);
+                        levels[to] = levels[v] + 1; /* the queue is in this order: the last is the highest */
                         if (--pending[to] == 0)
                                 queue[tail++] = to;
                 }

@@ -78,12 +78,6 @@ static void missing_keys_have_defaults(void **state) {
         assert_int_equal(b->timeout_usec, 600 * USEC_PER_SEC);
 }
 
-static void last_command_is_the_one_that_counts(void **state) {
-        _cleanup_(definition_set_freep) DefinitionSet *set =
-                good(*state, "[Builder]\nExec=/bin/first\nExec=/bin/last\n");
-        assert_string_equal(definition_set_find(set, "x")->exec[0], "/bin/last");
-}
-
 static void whatever_is_wrong_leaves_it_out(void **state) {
         static const struct {
                 const char *text, *words;
@@ -385,7 +379,6 @@ int main(void) {
                 scratch_test(a_file_that_is_no_definition_at_all_is_one_problem),
                 scratch_test(a_definition_is_read_in_full),
                 scratch_test(missing_keys_have_defaults),
-                scratch_test(last_command_is_the_one_that_counts),
                 scratch_test(whatever_is_wrong_leaves_it_out),
                 scratch_test(an_unknown_key_is_only_a_warning),
                 scratch_test(one_bad_file_does_not_spoil_the_others),
