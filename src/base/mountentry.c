@@ -94,14 +94,14 @@ static bool is_octal(const char *s) {
 
 /* Is A, in which the kernel writes odd bytes as \NNN, the text B? */
 static bool equals_escaped(const char *a, const char *b) {
-        while (*a && *b) {
+        while (*b) {
                 bool escaped = a[0] == '\\' && is_octal(a + 1);
                 int c = escaped ? (a[1] - '0') * 64 + (a[2] - '0') * 8 + a[3] - '0' : (unsigned char) *a;
                 if (c != (unsigned char) *b++)
                         return false;
                 a += escaped ? 4 : 1;
         }
-        return !*a && !*b;
+        return !*a;
 }
 
 /* The last option of btrfs says which subvolume a mount shows (a part of). libmount has unescaped it. */

@@ -187,11 +187,17 @@ static int name_mount(void *userdata) {
 static int describe_mount(void *userdata) {
         MountEntry entry = {.id = 7};
         int r = mount_entry_from_facts(userdata, &entry);
-        assert_int_not_equal(r, 0);
-        if (r < 0)
+        if (r < 0) {
                 assert_int_equal(entry.id, 7);
-        else
-                mount_entry_done(&entry);
+                return r;
+        }
+        assert_int_equal(r, 1);
+        assert_string_equal(entry.device, "loop0");
+        assert_string_equal(entry.node, "/dev/loop0");
+        assert_string_equal(entry.root, "/");
+        assert_string_equal(entry.target, "/mnt");
+        assert_string_equal(entry.fstype, "ext4");
+        mount_entry_done(&entry);
         return r;
 }
 
@@ -223,6 +229,11 @@ static const char *const records[] = {
         "SOURCES 0123456789abcdef",
         "WATCHES 7",
         "UNWATCHED too many files",
+        "HOLD /lock 8:1:2 exists",
+        "NOTE one",
+        "NOTE two",
+        "PLACE /mnt",
+        "PLACE /mnt/x",
         "BUILT initramfs - failed 100 exited with status 1",
         "UPDATED sda1 esp 1234 failed 4096 no space",
         "PROGRESS 1 2",
@@ -238,6 +249,11 @@ static int take_records(void *userdata) {
                 r = report_parse_line(report, records[i]);
                 if (r < 0)
                         assert_int_equal(report_size(report), size);
+        }
+        if (r >= 0) {
+                assert_int_equal(report->n_holds, 1);
+                assert_int_equal(strv_length(report->notes), 2);
+                assert_int_equal(strv_length(report->places), 2);
         }
         return r;
 }

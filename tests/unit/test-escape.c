@@ -1,13 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/escape.h"
 
-#include "scratch.h"
+#include <malloc.h>
+
+#include "interpose.h"
+
+/* Moves always, as it may. */
+void *realloc(void *ptr, size_t size) {
+        char *moved = malloc(size);
+        if (ptr && moved) {
+                memcpy(moved, ptr, MIN(malloc_usable_size(ptr), size));
+                memset(ptr, 'x', malloc_usable_size(ptr));
+                free(ptr);
+        }
+        return moved;
+}
 
 static void any_string_comes_back(void **state) {
         char all[256] = {};
         for (int i = 1; i < 256; i++)
                 all[i - 1] = (char) i;
-        const char *strings[] = {"", "a", " ", "\\", "\\x", "\\x41", "a b\nc", "ü\xff", all};
+        const char *strings[] = {"", "a", " ", "\\", "\\x", "\\x41", "a b\nc", "ax", "xy", "ü\xff", all};
         for (size_t i = 0; i < ELEMENTSOF(strings); i++) {
                 char *word = escape_word(strings[i]), *back = NULL;
                 assert_non_null(word);
@@ -27,7 +40,23 @@ static void only_what_is_written_is_read(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(bad); i++)
                 assert_int_equal(unescape_word(bad[i], strlen(bad[i]), &back), -EINVAL);
         assert_int_equal(unescape_word("ab\0cd", 5, &back), -EINVAL);
+        assert_int_equal(unescape_word("\\x20", 3, &back), -EINVAL);
+        assert_int_equal(unescape_word("\\x20", 0, &back), -EINVAL);
+        assert_int_equal(unescape_word("a\\x20", 4, &back), -EINVAL);
         assert_null(back);
+}
+
+static void no_more_is_read_than_there_is(void **state) {
+        static const struct {
+                const char *text;
+                size_t size;
+                const char *word;
+        } cases[] = {{"ab cd", 2, "ab"}, {"\\x20cd", 4, " "}, {"\\x cd", 2, ""}, {"a\\x20", 1, "a"}};
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_free_ char *word = NULL;
+                assert_int_equal(unescape_word(cases[i].text, cases[i].size, &word), 0);
+                assert_string_equal(word, cases[i].word);
+        }
 }
 
 static void terminal_gets_no_control_characters(void **state) {
@@ -72,6 +101,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(any_string_comes_back),
                 cmocka_unit_test(only_what_is_written_is_read),
+                cmocka_unit_test(no_more_is_read_than_there_is),
                 cmocka_unit_test(terminal_gets_no_control_characters),
                 cmocka_unit_test(line_is_split_into_its_words),
         };

@@ -290,26 +290,35 @@ static int from_source(const char *source, MountEntry *ret) {
                                       ret);
 }
 
-static void only_a_node_in_dev_is_a_source(void **state) {
+static void only_a_block_device_in_dev_is_a_source(void **state) {
         Scratch *s = *state;
-        MountEntry e = MOUNT_ENTRY_NULL, gone = MOUNT_ENTRY_NULL;
+        MountEntry e = MOUNT_ENTRY_NULL, named = MOUNT_ENTRY_NULL, gone = MOUNT_ENTRY_NULL;
         char elsewhere[128];
         Disk d;
         scratch_unshare(s);
         disk_attach(&d, s, "20M", NULL, false);
         dev_t devno = disk_devno(d.node);
         (void) snprintf(elsewhere, sizeof(elsewhere), "%s/node", s->path);
-        int made = mknod(elsewhere, S_IFBLK | 0600, devno);
-        int in_dev = from_source(d.node, &e), r = from_source(elsewhere, &gone),
-            r2 = from_source("/dev/no-such-node", &gone), r3 = from_source("/dev", &gone);
+        /* in /dev, but with names that the machine's own devices do not have */
+        int made = mount("tmpfs", "/dev/shm", "tmpfs", 0, NULL);
+        made |= mknod("/dev/shm/block", S_IFBLK | 0600, devno);
+        made |= mknod("/dev/shm/character", S_IFCHR | 0600, devno);
+        made |= mknod(elsewhere, S_IFBLK | 0600, devno);
+        int r = from_source(d.node, &e), r2 = from_source("/dev/shm/block", &named);
+        const char *const others[] = {elsewhere, "/dev/shm/character", "/dev/shm/none", "/dev/shm"};
+        int none[ELEMENTSOF(others)];
+        for (size_t i = 0; i < ELEMENTSOF(others); i++)
+                none[i] = from_source(others[i], &gone);
         disk_detach(&d);
         assert_int_equal(made, 0);
-        assert_int_equal(in_dev, 1);
-        assert_true(e.devno == devno);
+        assert_int_equal(r, 1);
+        assert_int_equal(r2, 1);
+        assert_true(e.devno == devno && named.devno == devno);
+        assert_string_equal(named.node, "/dev/shm/block"); /* as mounted */
         mount_entry_done(&e);
-        assert_int_equal(r, 0);
-        assert_int_equal(r2, 0);
-        assert_int_equal(r3, 0);
+        mount_entry_done(&named);
+        for (size_t i = 0; i < ELEMENTSOF(others); i++)
+                assert_int_equal(none[i], 0);
         assert_null(gone.device);
 }
 
@@ -377,6 +386,8 @@ static void a_mount_is_read_only_by_itself_or_by_its_file_system(void **state) {
                 {"ro", "rw", true},
                 {"rw", "ro", true},
                 {"ro", "ro", true},
+                {"ro,relatime", "rw", true},
+                {"rw", "ro,noatime", true},
                 {"rw,relatime", "rw,errors=remount-ro", false},
                 {"rw,relatime", "rw,roo,xro", false},
         };
@@ -449,7 +460,7 @@ int main(void) {
                 scratch_test(some_types_are_never_on_a_disk),
                 scratch_test(a_folder_in_a_subvolume_is_no_subvolume),
                 cmocka_unit_test(a_name_of_sysfs_is_that_of_the_node),
-                scratch_test(only_a_node_in_dev_is_a_source),
+                scratch_test(only_a_block_device_in_dev_is_a_source),
                 scratch_test(a_partition_has_the_number_of_its_disk),
                 scratch_test(a_line_of_the_mount_table_is_read),
                 scratch_test(a_mount_is_read_only_by_itself_or_by_its_file_system),

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* tests: base/report.c base/report-print.c */
+
 #include "base/report.h"
 
 #include <limits.h>
@@ -54,6 +57,16 @@ static void scan_records_come_back(void **state) {
         assert_null(r->unwatched);
         assert_string_equal(r->result, "stale");
         report_free(r);
+}
+
+static void a_record_may_be_a_key_alone(void **state) {
+        char *text = NULL;
+        size_t size = 0;
+        FILE *f = open_memstream(&text, &size);
+        assert_int_equal(report_print(f, "KEY", NULL), 0);
+        assert_string_equal(text, "KEY\n"); /* it was flushed */
+        assert_int_equal(fclose(f), 0);
+        free(text);
 }
 
 static void what_is_not_watched_comes_back(void **state) {
@@ -185,6 +198,94 @@ static void long_text_is_cut(void **state) {
         free(text);
 }
 
+static void each_field_has_its_place(void **state) {
+        Report *r = read_back("BUILT n i not-now 7 a b\nUPDATED d t p failed 9 c d\n"
+                              "HELPER d2 t2 p2 fresh /x changed e f\nCACHE - i2 stale - missing\n"
+                              "SOURCES 0f\nREASON one\nREASON two\n");
+        assert_string_equal(r->caches[0].name, "n");
+        assert_string_equal(r->caches[0].instance, "i");
+        assert_string_equal(r->caches[0].reason, "a b");
+        assert_false(r->caches[0].fresh);
+        assert_string_equal(r->helpers[0].device, "d");
+        assert_string_equal(r->helpers[0].type, "t");
+        assert_string_equal(r->helpers[0].partuuid, "p");
+        assert_string_equal(r->helpers[0].reason, "c d");
+        assert_int_equal(r->helpers[0].bytes, 9);
+        assert_false(r->helpers[0].fresh);
+        assert_string_equal(r->helpers[1].device, "d2");
+        assert_string_equal(r->helpers[1].type, "t2");
+        assert_string_equal(r->helpers[1].partuuid, "p2");
+        assert_string_equal(r->helpers[1].reason, "/x changed (e f)");
+        assert_true(r->helpers[1].fresh);
+        assert_string_equal(r->caches[1].name, "");
+        assert_string_equal(r->caches[1].instance, "i2");
+        assert_string_equal(r->caches[1].reason, "- is missing");
+        assert_string_equal(r->sources, "0f");
+        assert_string_equal(r->reason, "two"); /* the last */
+        report_free(r);
+}
+
+static void each_result_is_known(void **state) {
+        static const char *const results[] = {"fresh",   "stale",  "none",    "refused", "error",
+                                              "success", "failed", "not-now", "locked"};
+        Report *r = report_new();
+        for (size_t i = 0; i < ELEMENTSOF(results); i++) {
+                char line[32];
+                (void) snprintf(line, sizeof(line), "RESULT %s", results[i]);
+                assert_int_equal(report_parse_line(r, line), 0);
+                assert_string_equal(r->result, results[i]);
+        }
+        report_free(r);
+}
+
+static int parse_with(const char *record, size_t size, const char *more) {
+        char line[64];
+        _cleanup_(report_freep) Report *r = report_new();
+        (void) snprintf(line, sizeof(line), "%.*s%s", (int) size, record, more);
+        return report_parse_line(r, line);
+}
+
+static void each_record_has_as_many_words_as_it_needs(void **state) {
+        static const struct {
+                const char *shortest;
+                bool exact;
+        } cases[] = {
+                {"MANIFEST a", false},
+                {"CACHE a b fresh", false},
+                {"HELPER a b c fresh", false},
+                {"SOURCES a", true},
+                {"WATCHES 1", true},
+                {"UNWATCHED a", false},
+                {"PLACE /a", false},
+                {"HOLD /a 1:1:1 exists", true},
+                {"NOTE a", false},
+                {"BUILT a b ok 1", false},
+                {"UPDATED a b c ok 1", false},
+                {"PROGRESS 1 2", true},
+                {"REASON a", false},
+                {"RESULT fresh", true},
+        };
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                const char *record = cases[i].shortest, *last = strrchr(record, ' ');
+                size_t size = strlen(record), one = (size_t) (last - record) + (strchr(record, ' ') == last);
+                assert_int_equal(parse_with(record, size, ""), 0);
+                assert_int_equal(parse_with(record, one, ""), -EBADMSG);
+                assert_int_equal(parse_with(record, size, " 3"),
+                                 cases[i].exact || i == 1 || i == 2 ? -EBADMSG : 0);
+                assert_int_equal(parse_with(record, size, " 3 4"), cases[i].exact ? -EBADMSG : 0);
+        }
+}
+
+static void unknown_keys_are_skipped(void **state) {
+        Report *r = report_new();
+        assert_int_equal(report_parse_line(r, "LATER of another version"), 0);
+        assert_int_equal(report_parse_line(r, "RESULTS fresh"), 0);
+        assert_int_equal(report_parse_line(r, "RESUL fresh"), 0);
+        assert_int_equal(report_parse_line(r, "NOTES \\q"), 0);
+        assert_true(!r->result && !r->notes);
+        report_free(r);
+}
+
 static void bad_lines_change_nothing(void **state) {
         static const char *const bad[] = {
                 "",
@@ -243,7 +344,6 @@ static void bad_lines_change_nothing(void **state) {
         assert_int_equal(r->n_caches + r->n_helpers + r->n_holds + r->watches, 0);
         assert_true(!r->result && !r->manifest && !r->reason && !r->notes);
         assert_int_equal(r->progress_done, 0);
-        assert_int_equal(report_parse_line(r, "LATER of another version"), 0);
         report_free(r);
 }
 
@@ -264,6 +364,91 @@ static void records_and_lines_are_bounded(void **state) {
         line[REPORT_LINE_MAX] = 0;
         assert_int_equal(report_parse_line(r, line), 0);
         free(line);
+        report_free(r);
+}
+
+static void caches_and_helpers_have_one_bound(void **state) {
+        Report *r = report_new();
+        assert_int_equal(report_parse_line(r, "HELPER a b c fresh"), 0);
+        for (unsigned i = 1; i < REPORT_RECORDS_MAX; i++)
+                assert_int_equal(report_parse_line(r, "CACHE a b fresh"), 0);
+        assert_int_equal(report_parse_line(r, "CACHE a b fresh"), -E2BIG);
+        assert_int_equal(report_parse_line(r, "HELPER a b c fresh"), -E2BIG);
+        assert_int_equal(r->n_caches, REPORT_RECORDS_MAX - 1);
+        assert_int_equal(r->n_helpers, 1);
+        report_free(r);
+}
+
+static void a_bad_record_is_bad_at_the_bound_too(void **state) {
+        Report *r = report_new();
+        for (unsigned i = 0; i < REPORT_HOLDS_MAX; i++)
+                assert_int_equal(report_parse_line(r, "HOLD /x 8:1:2 exists"), 0);
+        assert_int_equal(report_parse_line(r, "HOLD /x 8:1 exists"), -EBADMSG);
+        assert_int_equal(report_parse_line(r, "HOLD /x 8:1:2 gone"), -EBADMSG);
+        assert_int_equal(report_parse_line(r, "HOLD /x 8:1:2 locked"), -E2BIG);
+        report_free(r);
+}
+
+static void the_size_is_that_of_strings_and_records(void **state) {
+        Report *r = report_new();
+        assert_int_equal(report_size(NULL), 0);
+        assert_int_equal(report_size(r), 0);
+        assert_int_equal(report_parse_line(r, "CACHE ab c stale /d gone"), 0);
+        assert_int_equal(r->bytes, 3 + strlen("/d is gone"));
+        assert_int_equal(report_size(r), 13 + 48);
+        assert_int_equal(report_parse_line(r, "HELPER abc de f stale - never"), 0);
+        assert_int_equal(r->bytes, 13 + 6 + strlen("never brought up to date"));
+        assert_int_equal(report_size(r), 43 + 2 * 48);
+        assert_int_equal(report_parse_line(r, "NOTE long"), 0);
+        assert_int_equal(report_parse_line(r, "REASON long"), 0);
+        assert_int_equal(report_size(r), 43 + 2 * 48);
+        report_drop_details(r);
+        assert_int_equal(report_size(r), 0);
+        assert_true(!r->caches && !r->helpers && r->n_caches == 0 && r->n_helpers == 0);
+        assert_int_equal(report_parse_line(r, "CACHE ab c fresh"), 0);
+        assert_int_equal(report_size(r), 3 + 48);
+        report_free(r);
+}
+
+/* A cache with a name of NAME bytes and a reason of REASON. */
+static int parse_cache_of(Report *r, size_t name, size_t reason) {
+        char names[60001], what[60001], line[REPORT_LINE_MAX];
+        assert_true(name < sizeof(names) && reason < sizeof(what));
+        memset(names, 'n', name);
+        memset(what, 'w', reason);
+        names[name] = what[reason] = 0;
+        if (reason > 0)
+                memcpy(what, "/ ", 2);
+        (void) snprintf(line, sizeof(line), "CACHE %s - stale%s%s", names, reason > 0 ? " " : "", what);
+        return report_parse_line(r, line);
+}
+
+static void reasons_are_kept_up_to_half_of_the_bound(void **state) {
+        const size_t half = REPORT_BYTES_MAX / 2, rest = half % 60000;
+        Report *r = report_new();
+        for (size_t i = 0; i < half / 60000; i++)
+                assert_int_equal(parse_cache_of(r, 60000, 0), 0);
+        assert_int_equal(parse_cache_of(r, 100, rest - 99), 0);
+        assert_string_equal(r->caches[r->n_caches - 1].reason, "");
+        assert_int_equal(parse_cache_of(r, 100, rest - 200), 0);
+        assert_int_equal(strlen(r->caches[r->n_caches - 1].reason), rest - 200);
+        assert_int_equal(r->bytes, half);
+        assert_int_equal(parse_cache_of(r, 1, 3), 0);
+        assert_string_equal(r->caches[r->n_caches - 1].reason, "");
+        assert_int_equal(r->bytes, half + 1);
+        report_free(r);
+}
+
+static void names_are_taken_up_to_the_bound(void **state) {
+        Report *r = report_new();
+        for (size_t i = 0; i < REPORT_BYTES_MAX / 60000; i++)
+                assert_int_equal(parse_cache_of(r, 60000, 0), 0);
+        assert_int_equal(parse_cache_of(r, REPORT_BYTES_MAX % 60000 + 1, 0), -E2BIG);
+        assert_int_equal(parse_cache_of(r, REPORT_BYTES_MAX % 60000, 0), 0);
+        assert_int_equal(r->bytes, REPORT_BYTES_MAX);
+        assert_int_equal(report_parse_line(r, "CACHE a - fresh"), -E2BIG);
+        assert_int_equal(report_parse_line(r, "HELPER - a - fresh"), -E2BIG);
+        assert_int_equal(report_parse_line(r, "HELPER - - - fresh"), 0);
         report_free(r);
 }
 
@@ -319,9 +504,38 @@ static void a_broken_pipe_is_reported(void **state) {
         (void) fclose(f);
 }
 
+/* A stream whose writes fail from one on, each with an errno of its own. */
+typedef struct Failing {
+        int from, n;
+} Failing;
+
+static ssize_t fail_from(void *cookie, const char *data, size_t size) {
+        Failing *c = cookie;
+        if (c->n++ < c->from)
+                return (ssize_t) size;
+        errno = 100 + c->n - 1;
+        return 0;
+}
+
+static void the_first_error_of_any_write_is_told(void **state) {
+        int from = 0, r = -1;
+        for (; r < 0; from++) {
+                Failing c = {.from = from};
+                FILE *f = fopencookie(&c, "w", (cookie_io_functions_t){.write = fail_from});
+                assert_non_null(f);
+                assert_int_equal(setvbuf(f, NULL, _IONBF, 0), 0);
+                r = report_print(f, "PROGRESS", "1", "2 3", NULL);
+                if (r < 0)
+                        assert_int_equal(r, -(100 + from));
+                (void) fclose(f);
+        }
+        assert_true(from > 4); /* key, three words, newline */
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(scan_records_come_back),
+                cmocka_unit_test(a_record_may_be_a_key_alone),
                 cmocka_unit_test(what_is_not_watched_comes_back),
                 cmocka_unit_test(lock_files_come_back),
                 cmocka_unit_test(places_come_back),
@@ -329,13 +543,23 @@ int main(void) {
                 cmocka_unit_test(build_records_come_back),
                 cmocka_unit_test(what_a_mount_covers_holds_back_what_only_waits_for_it),
                 cmocka_unit_test(whether_a_build_waits_is_what_it_said_last),
+                cmocka_unit_test(each_field_has_its_place),
+                cmocka_unit_test(each_result_is_known),
+                cmocka_unit_test(each_record_has_as_many_words_as_it_needs),
+                cmocka_unit_test(unknown_keys_are_skipped),
                 cmocka_unit_test(text_keeps_its_spaces),
                 cmocka_unit_test(long_text_is_cut),
                 cmocka_unit_test(bad_lines_change_nothing),
                 cmocka_unit_test(records_and_lines_are_bounded),
+                cmocka_unit_test(caches_and_helpers_have_one_bound),
+                cmocka_unit_test(a_bad_record_is_bad_at_the_bound_too),
+                cmocka_unit_test(the_size_is_that_of_strings_and_records),
+                cmocka_unit_test(reasons_are_kept_up_to_half_of_the_bound),
+                cmocka_unit_test(names_are_taken_up_to_the_bound),
                 cmocka_unit_test(reasons_are_given_up_before_names),
                 cmocka_unit_test(the_longest_names_of_all_instances_have_room),
                 cmocka_unit_test(a_broken_pipe_is_reported),
+                cmocka_unit_test(the_first_error_of_any_write_is_told),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
