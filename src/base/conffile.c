@@ -216,10 +216,19 @@ static char *trim(char *s) {
         return s;
 }
 
+/* Would systemd treat the next line as a part of this value? */
+static bool continues(const char *value) {
+        size_t n = strlen(value), backslashes = 0;
+        while (backslashes < n && value[n - 1 - backslashes] == '\\')
+                backslashes++;
+        return backslashes % 2 == 1;
+}
+
 static void cut_comment(char *s) {
+        assert(!continues(s));
         char quote = 0;
         for (char *p = s; *p; p++) {
-                if (*p == '\\' && p[1])
+                if (*p == '\\') /* and another character follows */
                         p++;
                 else if (quote)
                         quote = *p == quote ? 0 : quote;
@@ -229,14 +238,6 @@ static void cut_comment(char *s) {
                 } else if (*p == '"' || *p == '\'')
                         quote = *p;
         }
-}
-
-/* Would systemd treat the next line as a part of this value? */
-static bool continues(const char *value) {
-        size_t n = strlen(value), backslashes = 0;
-        while (backslashes < n && value[n - 1 - backslashes] == '\\')
-                backslashes++;
-        return backslashes % 2 == 1;
 }
 
 /* SECTION is NULL before the first. */

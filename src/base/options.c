@@ -147,7 +147,7 @@ static void getopt_add(Getopt *g, const Option *o, size_t i) {
 
 static const Option *option_find(const Option *options, size_t n, int c) {
         for (size_t i = 0; i < n; i++)
-                if (c == LONG_OPTION + (int) i || (options[i].letter && c == options[i].letter))
+                if (c == LONG_OPTION + (int) i || c == options[i].letter)
                         return &options[i];
         return NULL;
 }

@@ -24,7 +24,7 @@ const char *format_state_color(const char *state) {
 char *format_bytes(uint64_t bytes, char buffer[static FORMAT_BYTES_MAX]) {
         static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
         size_t unit = 0;
-        uint64_t tenths = bytes;
+        uint64_t tenths = 0;
         if (bytes < 1024) {
                 (void) snprintf(buffer, FORMAT_BYTES_MAX, "%" PRIu64 " B", bytes);
                 return buffer;
@@ -57,19 +57,23 @@ char *format_span(uint64_t usec, char buffer[static FORMAT_SPAN_MAX]) {
         return buffer;
 }
 
-char *format_time(uint64_t usec, char buffer[static FORMAT_TIME_MAX]) {
+static struct tm local_time(uint64_t usec) {
         time_t t = (time_t) (usec / USEC_PER_SEC);
-        struct tm tm;
-        if (!localtime_r(&t, &tm) || strftime(buffer, FORMAT_TIME_MAX, "%a %Y-%m-%d %H:%M:%S %Z", &tm) == 0)
+        struct tm tm = {};
+        (void) localtime_r(&t, &tm); /* which has a year for each number of microseconds in 64 bits */
+        return tm;
+}
+
+char *format_time(uint64_t usec, char buffer[static FORMAT_TIME_MAX]) {
+        struct tm tm = local_time(usec);
+        if (strftime(buffer, FORMAT_TIME_MAX, "%a %Y-%m-%d %H:%M:%S %Z", &tm) == 0)
                 (void) snprintf(buffer, FORMAT_TIME_MAX, "-");
         return buffer;
 }
 
 char *format_moment(uint64_t usec, char buffer[static FORMAT_TIME_MAX]) {
-        time_t t = (time_t) (usec / USEC_PER_SEC);
-        struct tm tm;
-        if (!localtime_r(&t, &tm) || strftime(buffer, FORMAT_TIME_MAX, "%Y-%m-%d %H:%M:%S", &tm) == 0)
-                (void) snprintf(buffer, FORMAT_TIME_MAX, "-");
+        struct tm tm = local_time(usec);
+        (void) strftime(buffer, FORMAT_TIME_MAX, "%Y-%m-%d %H:%M:%S", &tm);
         return buffer;
 }
 

@@ -11,6 +11,7 @@
 #include "base/escape.h"
 #include "base/failure.h"
 #include "base/interrupt.h"
+#include "base/log.h"
 #include "base/mountentry.h"
 #include "base/options.h"
 #include "base/reason.h"
@@ -78,6 +79,27 @@ static void texts_are_whole_or_absent(void **state) {
         allocations_fail_in_turn(format_text, NULL);
         allocations_fail_in_turn(escape_text, NULL);
         allocations_fail_or_cope(give_reason, NULL);
+}
+
+/* log */
+
+static int log_lines(void *userdata) {
+        log_error("%s", "said");
+        (void) log_errno(-EIO, "%s", "failed");
+        return 0;
+}
+
+static void lines_are_logged_whole_or_not_at_all(void **state) {
+        Capture c = capture_begin();
+        allocations_fail_or_cope(log_lines, NULL);
+        _cleanup_free_ char *log = capture_end(&c);
+        unsigned said = 0, failed = 0;
+        for (char *rest = log, *line; (line = strsep(&rest, "\n")) && *line;) {
+                assert_true(streq(line, "bootkeep: said") ||
+                            streq(line, "bootkeep: failed: Input/output error"));
+                *(streq(line, "bootkeep: said") ? &said : &failed) += 1;
+        }
+        assert_true(said > 1 && failed > 1);
 }
 
 /* words */
@@ -303,6 +325,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(vectors_stay_as_they_were),
                 cmocka_unit_test(texts_are_whole_or_absent),
+                cmocka_unit_test(lines_are_logged_whole_or_not_at_all),
                 cmocka_unit_test(lines_are_split_whole_or_not_at_all),
                 scratch_test(settings_are_read_or_the_error_is_returned),
                 cmocka_unit_test(options_are_all_taken),

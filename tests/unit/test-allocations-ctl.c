@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "ctl/format.h"
+#include "ctl/monitorline.h"
 #include "ctl/volumeinfo.h"
 
 static int wrap_text(void *userdata) {
@@ -48,6 +49,13 @@ static int list_copies(void *userdata) {
         return r;
 }
 
+/* A line that has no memory is left out. */
+static int say_changes(void *userdata) {
+        static const Ctl ctl = {.json = JSON_OFF};
+        monitor_line_changes(&ctl, NULL, userdata);
+        return 0;
+}
+
 static void volumes_are_read_or_the_error_is_returned(void **state) {
         sd_bus *bus = NULL;
         int fds[2];
@@ -62,6 +70,12 @@ static void volumes_are_read_or_the_error_is_returned(void **state) {
         assert_true(sd_bus_message_rewind(m, true) >= 0);
         assert_true(volume_info_read(v, m) >= 0);
         allocations_fail_in_turn(list_copies, v);
+        int out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        assert_true(dup2(null, STDOUT_FILENO) >= 0);
+        allocations_fail_or_cope(say_changes, v);
+        assert_true(dup2(out, STDOUT_FILENO) >= 0);
+        close(out);
+        close(null);
         volume_info_free(v);
         sd_bus_message_unref(m);
         sd_bus_close(bus);

@@ -2,10 +2,50 @@
 
 /* Settings: which lines count, and that each mistake is reported with its line and affects nothing else. */
 
+#include <sys/sysmacros.h>
+
 #include "fixture.h"
+#include "interpose.h"
 
 #include "base/conffile.h"
 #include "base/log.h"
+
+/* How libc reads the file. */
+static struct {
+        int flags; /* with which it was opened */
+        int fstat_error;
+        int error;              /* of the next read */
+        unsigned interruptions; /* of the next reads */
+        size_t piece;           /* that is read at most; 0: what was asked for */
+} world;
+
+int open64(const char *file, int oflag, ...) {
+        va_list ap;
+        va_start(ap, oflag);
+        int mode = (oflag & O_CREAT) ? va_arg(ap, int) : 0;
+        va_end(ap);
+        world.flags = oflag;
+        return REAL(open64)(file, oflag, mode);
+}
+
+int fstat(int fd, struct stat *buf) {
+        errno = world.fstat_error;
+        return world.fstat_error > 0 ? -1 : REAL(fstat)(fd, buf);
+}
+
+ssize_t pread64(int fd, void *buf, size_t nbytes, off_t offset) {
+        if (world.interruptions > 0) {
+                world.interruptions--;
+                errno = EINTR;
+                return -1;
+        }
+        if (world.error > 0) {
+                errno = world.error;
+                world.error = 0;
+                return -1;
+        }
+        return REAL(pread64)(fd, buf, world.piece > 0 ? MIN(nbytes, world.piece) : nbytes, offset);
+}
 
 /* The folder of the running test. */
 static Scratch *current;
@@ -203,6 +243,48 @@ static void a_section_may_learn_of_unknown_keys(void **state) {
         assert_true(flag);
 }
 
+static int parse_fails(const char *value, void *data, const char **reterr) {
+        return *(int *) data;
+}
+
+static void errors_of_a_parser_end_the_reading(void **state) {
+        int permission = -EPERM, other = -EIO, bad = -EINVAL;
+        const ConfItem items[] = {{"A", "P", parse_fails, &permission},
+                                  {"B", "*", parse_fails, &other},
+                                  {"C", "Bad", parse_fails, &bad}};
+        static const struct {
+                const char *text;
+                int outcome;
+                unsigned problems;
+        } cases[] = {{"[A]\nP=1\n[C]\nX=1\n", -EPERM, 0},
+                     {"[B]\nP=1\n", CONFFILE_PARTLY, 1},
+                     {"[B]\nX=1\n[C]\nX=1\n", -EIO, 0},
+                     {"[C]\nBad=1\nX=2\n", CONFFILE_READ, 2}};
+        _cleanup_free_ char *path = outer_path(current, "x.conf");
+        Capture c = capture_begin();
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                unsigned problems = 0;
+                write_bytes(current, "x.conf", cases[i].text, strlen(cases[i].text));
+                assert_int_equal(conffile_read(path, items, ELEMENTSOF(items), &problems, NULL),
+                                 cases[i].outcome);
+                assert_int_equal(problems, cases[i].problems);
+        }
+        _cleanup_free_ char *log = capture_end(&c);
+        assert_non_null(strstr(log, "bad value \"1\" for Bad=: not understood, ignoring\n"));
+}
+
+static void without_items_every_key_is_unknown(void **state) {
+        unsigned problems = 0;
+        write_bytes(current, "x.conf", "[A]\nX=1\n", 8);
+        _cleanup_free_ char *path = outer_path(current, "x.conf");
+        Capture c = capture_begin();
+        int r = conffile_read(path, NULL, 0, &problems, NULL);
+        _cleanup_free_ char *log = capture_end(&c);
+        assert_int_equal(r, CONFFILE_READ);
+        assert_int_equal(problems, 1);
+        assert_non_null(strstr(log, "x.conf:2: unknown key X= in section [A], ignoring\n"));
+}
+
 static void assert_line(const char *text, size_t expected) {
         bool flag = false;
         unsigned problems = 0;
@@ -223,6 +305,11 @@ static void the_first_line_that_does_not_count_is_known(void **state) {
         assert_line("[A]\n[B\n", 2);
         assert_line("[B]\n\nfLAG=no\n", 3);
         assert_line("Flag=no\n", 1);
+        assert_line("[A]\nX=1\ngarbage\nmore\n\nX=2\n", 3);
+        size_t line = 4711;
+        unsigned problems = 0;
+        assert_int_equal(conffile_read("/nowhere", NULL, 0, &problems, &line), -ENOENT);
+        assert_int_equal(line, 0);
 }
 
 /* libeconf 0.5.1 does not list the second */
@@ -242,6 +329,10 @@ static void a_key_with_the_name_of_the_one_before_it_counts_in_its_own_section(v
 static void what_libeconf_skips_is_reported(void **state) {
         _cleanup_(settings_done) Settings s = {};
         partly("[A]\n=yes\nNumber=2\n", &s, 1, "x.conf:2: \"=\" without a key");
+        partly("[A]\n=yes\nX=2\n", &s, 2, "x.conf:3: unknown key X= in section [A], ignoring\n");
+        partly("[A]\n \t=yes\n", &s, 1, "x.conf:2: \"=\" without a key");
+        partly("[C]\ngarbage\n", &s, 1, "x.conf:2: neither a section nor KEY=VALUE, ignoring\n");
+        faulty("[C]\n# X=1\n\n[D]\n[A]\n", &s, 2, "x.conf:1: unknown section [C], ignoring\n");
         assert_int_equal(s.number, 2);
         partly("=8\n", &s, 1, "x.conf:1: \"=\" without a key");
         faulty("[A]\nNumber=3\n [a] # not one\n#Number=7\n\n[B]\nText=x\n", &s, 1,
@@ -305,6 +396,8 @@ static void a_value_that_ends_in_a_backslash_goes_on(void **state) {
         assert_null(s.text);
         assert_int_equal(s.number, 3);
         partly("[B]\nText=a\\\\\\ \t\r\n", &s, 1, "Text= spans several lines");
+        partly("[B]\nText=\\\n", &s, 1, "Text= spans several lines");
+        partly("[B]\nText=\\\\\\\n", &s, 1, "Text= spans several lines");
         good("[B]\nText=a\\\\\n", &s);
         assert_string_equal(s.text, "a\\\\");
         good("[B]\nText=\\\\\n", &s);
@@ -322,6 +415,8 @@ static void a_file_that_is_not_an_ini_file_is_reported_with_its_line(void **stat
         BROKEN("[A]\n; \xe4\nFlag=yes\n[B]\nText=\xe4\n", "x.conf:5: not UTF-8");
         BROKEN("[\xc3(]\n", "x.conf:1: not UTF-8");
         BROKEN("[A]\nFlag=yes\n\0[B]\n", "x.conf:3: contains a NUL byte");
+        BROKEN("[A]\nFlag=yes\0", "x.conf:2: contains a NUL byte");
+        BROKEN("\0", "x.conf:1: contains a NUL byte");
 #undef BROKEN
 }
 
@@ -330,14 +425,18 @@ static void long_lines_and_big_files_are_refused(void **state) {
         _cleanup_free_ char *text = malloc(size);
         assert_non_null(text);
         memset(text, '#', size);
-        broken(text, size, "larger than 64 KiB");
-        broken(text, 8192, "x.conf:1: longer than 4095 bytes");
-        for (size_t i = 0; i < size; i += 64)
+        broken(text, size, "x.conf: larger than 64 KiB");
+        broken(text, 4096, "x.conf:1: longer than 4095 bytes");
+        text[0] = '\n';
+        broken(text, 8192, "x.conf:2: longer than 4095 bytes");
+        for (size_t i = 4095; i < size; i += 4096)
                 text[i] = '\n';
         _cleanup_(settings_done) Settings s = {};
         _cleanup_free_ char *log = NULL;
         unsigned problems = 0;
         assert_int_equal(read_settings(text, 64 * 1024, &s, &problems, &log), 0);
+        assert_string_equal(log, "");
+        broken(text, 64 * 1024 + 1, "x.conf: larger than 64 KiB");
 }
 
 static void only_regular_files_are_read(void **state) {
@@ -352,6 +451,77 @@ static void only_regular_files_are_read(void **state) {
         assert_int_equal(conffile_read(t->path, NULL, 0, &problems, NULL), -EBADMSG);
         assert_int_equal(conffile_read("/dev/zero", NULL, 0, &problems, NULL), -EBADMSG);
         assert_int_equal(problems, 3);
+}
+
+static void only_the_null_device_is_null(void **state) {
+        const struct {
+                struct stat st;
+                bool null;
+        } cases[] = {
+                {{.st_mode = S_IFCHR, .st_rdev = makedev(1, 3)}, true},
+                {{.st_mode = S_IFBLK, .st_rdev = makedev(1, 3)}, false},
+                {{.st_mode = S_IFCHR, .st_rdev = makedev(1, 5)}, false},
+                {{.st_mode = S_IFCHR, .st_rdev = makedev(3, 3)}, false},
+                {{.st_mode = S_IFREG}, false},
+        };
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                assert_int_equal(conffile_is_null(&cases[i].st), cases[i].null);
+}
+
+static void a_file_is_read_in_however_many_pieces(void **state) {
+        _cleanup_(settings_done) Settings s = {};
+        world.piece = 7;
+        world.interruptions = 2;
+        good("[A]\nFlag=yes\nSec=1min 30s\nNumber=25\n[B]\nText=some words\n", &s);
+        assert_int_equal(world.interruptions, 0);
+        world.piece = 0;
+        assert_int_equal(s.number, 25);
+        assert_string_equal(s.text, "some words");
+}
+
+static int read_number(unsigned *ret) {
+        _cleanup_(settings_done) Settings s = {};
+        _cleanup_free_ char *log = NULL;
+        unsigned problems = 0;
+        int r = read_settings("[A]\nNumber=1\n", 13, &s, &problems, &log);
+        assert_string_equal(log, "");
+        assert_int_equal(problems, 0);
+        *ret = s.number;
+        return r;
+}
+
+static void errors_of_reading_are_returned(void **state) {
+        unsigned number;
+        world.error = EIO;
+        assert_int_equal(read_number(&number), -EIO);
+        assert_int_equal(number, 0);
+        world.fstat_error = EOVERFLOW;
+        assert_int_equal(read_number(&number), -EOVERFLOW);
+        world.fstat_error = 0;
+        assert_int_equal(number, 0);
+        assert_int_equal(read_number(&number), 0);
+        assert_int_equal(number, 1);
+}
+
+/* Neither does a terminal become ours, nor does a fifo hold us up, nor does a child get it. */
+static void a_file_is_opened_without_side_effects(void **state) {
+        unsigned number, problems = 0;
+        assert_int_equal(read_number(&number), 0);
+        assert_int_equal(world.flags & ~O_LARGEFILE, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        assert_int_equal(conffile_read("/dev/null/none", NULL, 0, &problems, NULL), -ENOTDIR);
+        assert_int_equal(problems, 0);
+}
+
+/* Most have no bootkeep.conf. */
+static void a_missing_file_is_no_error_to_trace(void **state) {
+        unsigned problems = 0;
+        int level = log_set_max_level(LOG_DEBUG);
+        Capture c = capture_begin();
+        int r = conffile_read("/nowhere", NULL, 0, &problems, NULL);
+        _cleanup_free_ char *log = capture_end(&c);
+        (void) log_set_max_level(level);
+        assert_int_equal(r, -ENOENT);
+        assert_string_equal(log, "");
 }
 
 int main(void) {
@@ -379,6 +549,13 @@ int main(void) {
                 scratch_test_current(a_file_that_is_not_an_ini_file_is_reported_with_its_line),
                 scratch_test_current(long_lines_and_big_files_are_refused),
                 scratch_test_current(only_regular_files_are_read),
+                scratch_test_current(errors_of_a_parser_end_the_reading),
+                scratch_test_current(without_items_every_key_is_unknown),
+                scratch_test_current(a_file_is_read_in_however_many_pieces),
+                scratch_test_current(errors_of_reading_are_returned),
+                scratch_test_current(a_file_is_opened_without_side_effects),
+                cmocka_unit_test(only_the_null_device_is_null),
+                cmocka_unit_test(a_missing_file_is_no_error_to_trace),
         };
         log_setup("test");
         return cmocka_run_group_tests(tests, NULL, NULL);

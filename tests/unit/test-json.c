@@ -70,6 +70,63 @@ static void special_characters_are_escaped_and_utf8_is_kept(void **state) {
                        "\\u009b\",\"é € 😀\"]\n");
 }
 
+static void write_edges(Json *j) {
+        json_array_open(j, NULL);
+        json_string(j, NULL, "\x1f\x20\x7e\x7f\xc2\x80\xc2\x9f\xc2\xa0");
+        json_string(j, NULL, "");
+        json_array_close(j);
+}
+
+static void control_characters_are_those_of_ascii_and_latin_1(void **state) {
+        assert_written(JSON_SHORT, write_edges, "[\"\\u001f ~\\u007f\\u0080\\u009f\xc2\xa0\",\"\"]\n");
+}
+
+static void write_each_kind(Json *j) {
+        json_object_open(j, NULL);
+        json_bool(j, "t\"", true);
+        json_bool(j, "f", false);
+        json_signed(j, "min", INT64_MIN);
+        json_signed(j, "max", INT64_MAX);
+        json_unsigned(j, "zero", 0);
+        json_object_open(j, "o");
+        json_object_close(j);
+        json_array_open(j, "a");
+        json_array_open(j, NULL);
+        json_array_close(j);
+        json_unsigned(j, NULL, 1);
+        json_array_close(j);
+        json_object_close(j);
+}
+
+static void each_kind_of_value_is_written(void **state) {
+        assert_written(JSON_SHORT, write_each_kind,
+                       "{\"t\\\"\":true,\"f\":false,\"min\":-9223372036854775808,"
+                       "\"max\":9223372036854775807,\"zero\":0,\"o\":{},\"a\":[[],1]}\n");
+        assert_written(JSON_PRETTY, write_each_kind,
+                       "{\n"
+                       "        \"t\\\"\": true,\n"
+                       "        \"f\": false,\n"
+                       "        \"min\": -9223372036854775808,\n"
+                       "        \"max\": 9223372036854775807,\n"
+                       "        \"zero\": 0,\n"
+                       "        \"o\": {},\n"
+                       "        \"a\": [\n"
+                       "                [],\n"
+                       "                1\n"
+                       "        ]\n"
+                       "}\n");
+}
+
+static void write_nothing(Json *j) {
+        json_array_open(j, NULL);
+        json_array_close(j);
+}
+
+static void an_empty_document_is_a_line(void **state) {
+        assert_written(JSON_SHORT, write_nothing, "[]\n");
+        assert_written(JSON_PRETTY, write_nothing, "[]\n");
+}
+
 /* a lone continuation, a truncated sequence, an overlong slash, a surrogate, beyond Unicode, an invalid
  * byte */
 static void write_broken(Json *j) {
@@ -93,7 +150,9 @@ static void modes_have_names(void **state) {
         assert_int_equal(json_mode_from_string("off"), JSON_OFF);
         assert_int_equal(json_mode_from_string("short"), JSON_SHORT);
         assert_int_equal(json_mode_from_string("pretty"), JSON_PRETTY);
-        assert_int_equal(json_mode_from_string("yaml"), _JSON_MODE_INVALID);
+        static const char *const others[] = {"yaml", "", "of", "offf", "Short", "pretty "};
+        for (size_t i = 0; i < ELEMENTSOF(others); i++)
+                assert_int_equal(json_mode_from_string(others[i]), _JSON_MODE_INVALID);
 }
 
 int main(void) {
@@ -101,6 +160,9 @@ int main(void) {
                 cmocka_unit_test(short_is_one_line),
                 cmocka_unit_test(pretty_is_indented),
                 cmocka_unit_test(special_characters_are_escaped_and_utf8_is_kept),
+                cmocka_unit_test(control_characters_are_those_of_ascii_and_latin_1),
+                cmocka_unit_test(each_kind_of_value_is_written),
+                cmocka_unit_test(an_empty_document_is_a_line),
                 cmocka_unit_test(what_is_not_utf8_is_replaced),
                 cmocka_unit_test(modes_have_names),
         };

@@ -18,10 +18,9 @@ static Printed printed_begin(void) {
         return p;
 }
 
-/* All lines without the time that each begins with; in JSON "N" is in its place. */
+/* All lines that were flushed, without the time that each begins with; in JSON "N" is in its place. */
 static char *printed_end(Printed *p) {
         static const char moment[] = "2026-08-22 10:11:12", key[] = "{\"time\":";
-        (void) fflush(stdout);
         assert_true(dup2(p->saved, STDOUT_FILENO) >= 0);
         close(p->saved);
         _cleanup_free_ char *text = capture_end(&p->capture);
@@ -123,14 +122,13 @@ static void a_new_state_is_printed_with_its_reason(void **state) {
 static void a_change_of_trust_is_printed(void **state) {
         _cleanup_(volume_info_freep) VolumeInfo *before = volume(), *now = volume();
         now->trusted = false;
-        Printed p = printed_begin();
-        monitor_line_changes(&plain, before, now);
-        monitor_line_changes(&plain, now, before);
-        monitor_line_changes(&json, before, now);
-        _cleanup_free_ char *text = printed_end(&p);
-        assert_non_null(strstr(text, "trusted"));
-        assert_non_null(
-                strstr(text, "{\"time\":N,\"event\":\"trust\",\"volume\":\"sda2\",\"trusted\":false}\n"));
+        changes(&plain, before, now, "  sda2  no longer trusted\n");
+        changes(&plain, now, before, "  sda2  trusted\n");
+        changes(&plain, NULL, now, "");
+        changes(&json, before, now,
+                "{\"time\":N,\"event\":\"trust\",\"volume\":\"sda2\",\"trusted\":false}\n");
+        changes(&json, now, before,
+                "{\"time\":N,\"event\":\"trust\",\"volume\":\"sda2\",\"trusted\":true}\n");
 }
 
 static void the_holder_of_the_lock_is_printed(void **state) {
@@ -140,9 +138,37 @@ static void the_holder_of_the_lock_is_printed(void **state) {
         changes(&plain, before, now, "  sda2  locked by PID 42 (:1.7)\n");
         changes(&plain, now, before, "  sda2  unlocked\n");
         changes(&plain, NULL, now, "  sda2  locked by PID 42 (:1.7)\n");
+        changes(&json, now, before,
+                "{\"time\":N,\"event\":\"lock\",\"volume\":\"sda2\",\"lock_holder\":\"\",\"lock_holder_pid\":"
+                "0}\n");
         changes(&json, before, now,
                 "{\"time\":N,\"event\":\"lock\",\"volume\":\"sda2\",\"lock_holder\":\":1.7\",\"lock_holder_"
                 "pid\":42}\n");
+}
+
+static void a_reason_of_what_is_fresh_is_not_news(void **state) {
+        _cleanup_(volume_info_freep) VolumeInfo *before = volume(), *now = volume();
+        add_cache(before, "initramfs", "6.1", "old");
+        add_cache(now, "initramfs", "6.1", "new");
+        before->caches[0].fresh = now->caches[0].fresh = true;
+        changes(&plain, before, now, "");
+        now->caches[0].fresh = false;
+        changes(&plain, before, now, "  sda2  stale cache initramfs 6.1: new\n");
+        changes(&plain, now, before, "  sda2  fresh cache initramfs 6.1\n");
+        set(&now->caches[0].reason, "");
+        changes(&plain, before, now, "  sda2  stale cache initramfs 6.1\n");
+}
+
+static void an_item_is_known_by_all_of_its_name(void **state) {
+        _cleanup_(volume_info_freep) VolumeInfo *before = volume(), *now = volume();
+        add_cache(before, "a", "1", "x");
+        add_cache(now, "a", "2", "x");
+        add_cache(now, "b", "1", "x");
+        add_helper(now, "a", "1", "x");
+        changes(&plain, before, now,
+                "  sda2  stale cache a 2: x\n"
+                "  sda2  stale cache b 1: x\n"
+                "  sda2  stale helper a 1: x\n");
 }
 
 static void caches_and_helpers_are_printed_when_they_change(void **state) {
@@ -201,6 +227,11 @@ static void volumes_come_and_go(void **state) {
              "{\"time\":N,\"event\":\"appeared\",\"volume\":\"sda2\",\"state\":\"fresh\",\"mount_point\":\"/"
              "\","
              "\"device\":\"/dev/sda2\",\"file_system_type\":\"ext4\"}\n");
+        says(&json, monitor_line_present, v,
+             "{\"time\":N,\"event\":\"present\",\"volume\":\"sda2\",\"state\":\"fresh\",\"reason\":\"\"}\n"
+             "{\"time\":N,\"event\":\"cache\",\"volume\":\"sda2\",\"name\":\"initramfs\",\"instance\":\"6."
+             "1\","
+             "\"fresh\":false,\"reason\":\"changed\"}\n");
         says(&json, monitor_line_gone, v, "{\"time\":N,\"event\":\"gone\",\"volume\":\"sda2\"}\n");
         says(&json, monitor_line_progress, v,
              "{\"time\":N,\"event\":\"progress\",\"volume\":\"sda2\",\"done\":1024,\"of\":2048}\n");
@@ -218,13 +249,59 @@ static void builds_and_the_daemon(void **state) {
         monitor_line_daemon(&plain, true);
         monitor_line_daemon(&plain, false);
         monitor_line_daemon(&json, true);
+        monitor_line_daemon(&json, false);
+        monitor_line_build(&json, v, -3, "no room");
+        v->last_build_end = 1000001;
+        monitor_line_build(&json, v, 0, "");
         _cleanup_free_ char *text = printed_end(&p);
         assert_string_equal(text, "  sda2  built in 3.2 s\n"
                                   "  sda2  build failed in 3.2 s: no room\n"
                                   "  sda2  build failed in 0 ms\n"
                                   "  bootkeepd  running\n"
                                   "  bootkeepd  not running\n"
-                                  "{\"time\":N,\"event\":\"daemon\",\"running\":true}\n");
+                                  "{\"time\":N,\"event\":\"daemon\",\"running\":true}\n"
+                                  "{\"time\":N,\"event\":\"daemon\",\"running\":false}\n"
+                                  "{\"time\":N,\"event\":\"build\",\"volume\":\"sda2\",\"status\":-3,"
+                                  "\"summary\":\"no room\",\"duration\":0}\n"
+                                  "{\"time\":N,\"event\":\"build\",\"volume\":\"sda2\",\"status\":0,"
+                                  "\"summary\":\"\",\"duration\":1}\n");
+}
+
+static void good_and_bad_words_are_coloured(void **state) {
+        _cleanup_(volume_info_freep) VolumeInfo *before = volume(), *now = volume();
+        now->trusted = false;
+        set(&now->lock_holder, ":1.7");
+        set(&now->state, "of a later version");
+        add_cache(before, "a", "", "x");
+        add_cache(now, "a", "", NULL);
+        add_helper(now, "sda1", "esp", "x");
+        Printed p = printed_begin();
+        monitor_line_daemon(&colored, true);
+        monitor_line_daemon(&colored, false);
+        monitor_line_appeared(&colored, before);
+        monitor_line_progress(&colored, before);
+        monitor_line_build(&colored, before, 0, "");
+        monitor_line_build(&colored, before, 1, "");
+        monitor_line_changes(&colored, before, now);
+        monitor_line_changes(&colored, now, before);
+        monitor_line_gone(&colored, before);
+        _cleanup_free_ char *text = printed_end(&p);
+        assert_string_equal(text, "  bootkeepd  \033[32mrunning\033[0m\n"
+                                  "  bootkeepd  \033[1;31mnot running\033[0m\n"
+                                  "  sda2  appeared on / (ext4)\n"
+                                  "  sda2  copied 0 B of 0 B\n"
+                                  "  sda2  \033[32mbuilt\033[0m in 0 ms\n"
+                                  "  sda2  \033[1;31mbuild failed\033[0m in 0 ms\n"
+                                  "  sda2  of a later version\n"
+                                  "  sda2  no longer trusted\n"
+                                  "  sda2  \033[33mlocked\033[0m by PID 0 (:1.7)\n"
+                                  "  sda2  \033[32mfresh\033[0m cache a\n"
+                                  "  sda2  \033[33mstale\033[0m helper sda1 esp: x\n"
+                                  "  sda2  \033[32mfresh\033[0m\n"
+                                  "  sda2  trusted\n"
+                                  "  sda2  unlocked\n"
+                                  "  sda2  \033[33mstale\033[0m cache a: x\n"
+                                  "  sda2  \033[2mgone\033[0m\n");
 }
 
 static void control_characters_do_not_reach_the_terminal(void **state) {
@@ -240,9 +317,12 @@ int main(void) {
                 cmocka_unit_test(a_new_state_is_printed_with_its_reason),
                 cmocka_unit_test(a_change_of_trust_is_printed),
                 cmocka_unit_test(the_holder_of_the_lock_is_printed),
+                cmocka_unit_test(a_reason_of_what_is_fresh_is_not_news),
+                cmocka_unit_test(an_item_is_known_by_all_of_its_name),
                 cmocka_unit_test(caches_and_helpers_are_printed_when_they_change),
                 cmocka_unit_test(volumes_come_and_go),
                 cmocka_unit_test(builds_and_the_daemon),
+                cmocka_unit_test(good_and_bad_words_are_coloured),
                 cmocka_unit_test(control_characters_do_not_reach_the_terminal),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,6 +27,10 @@ static int option_fails(const char *value, void *data) {
         return -ENOMEM;
 }
 
+static int option_refuses(const char *value, void *data) {
+        return -EINVAL;
+}
+
 static void print_verbs(void) {
         (void) puts("VERBS");
 }
@@ -43,8 +47,10 @@ static int parse(Values *v, char **ret_text, ...) {
                 {"list", "TEXT", "More texts", option_list, &v->list},
                 {"number", "N", "A number", option_number, &v->number, .expects = "digits"},
                 {"fails", NULL, "Fails", option_fails, NULL},
+                {"refuses", NULL, "Refuses", option_refuses, NULL},
                 {NULL, "LETTER", "By its letter alone", option_string, &v->string, 'x'},
                 {NULL, NULL, "Nothing", option_ignore, NULL, 'i'},
+                {NULL, "N", "A number by its letter", option_number, &v->number, 'n'},
         };
         const OptionsHelp help = {
                 .program = "test",
@@ -130,6 +136,9 @@ static void bad_usage_is_reported(void **state) {
         refuses("--yes=maybe: bad value, expected yes|no", -EINVAL, "--yes=maybe", NULL);
         refuses("--number=-1: bad value, expected digits", -EINVAL, "--number=-1", NULL);
         refuses("--number=18446744073709551616: bad value", -EINVAL, "--number=18446744073709551616", NULL);
+        refuses("-n x: bad value, expected N", -EINVAL, "-n", "x");
+        refuses("--yes=: bad value, expected yes|no", -EINVAL, "--yes=", NULL);
+        refuses("--refuses: Invalid argument", -EINVAL, "--refuses", NULL);
         refuses("--fails: Cannot allocate memory", -ENOMEM, "--fails", NULL);
         refuses("bogus", -EINVAL, "--bogus", NULL);
         refuses("'z'", -EINVAL, "-z", NULL);
@@ -150,8 +159,10 @@ static void help_shows_the_table(void **state) {
                                        "     --list=TEXT     More texts\n"
                                        "     --number=N      A number\n"
                                        "     --fails         Fails\n"
+                                       "     --refuses       Refuses\n"
                                        "  -x LETTER          By its letter alone\n"
                                        "  -i                 Nothing\n"
+                                       "  -n N               A number by its letter\n"
                                        "  -h --help          Show this help\n"
                                        "  -V --version       Show package version\n"
                                        "\nThat is all.\n";
@@ -198,6 +209,46 @@ static void optional_parts_of_help_may_be_left_out(void **state) {
                                          "\nEnd.\n"));
 }
 
+static void a_failing_write_is_reported(void **state) {
+        static const char *const asked[] = {"--help", "--version"};
+        const OptionsHelp help = {.program = "bare", .purpose = "Bare.", .footer = "End."};
+        int out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3), full = open("/dev/full", O_WRONLY | O_CLOEXEC),
+            r[2];
+        (void) fflush(stdout);
+        assert_true(dup2(full, STDOUT_FILENO) >= 0);
+        close(full);
+        for (size_t i = 0; i < ELEMENTSOF(asked); i++) {
+                char *argv[] = {(char *) "bare", (char *) asked[i], NULL};
+                optind = 0;
+                r[i] = options_parse(2, argv, NULL, 0, &help);
+        }
+        assert_true(dup2(out, STDOUT_FILENO) >= 0);
+        close(out);
+        clearerr(stdout);
+        assert_int_equal(r[0], -EIO);
+        assert_int_equal(r[1], -EIO);
+}
+
+/* With --help and --version 32, each with as long a form as there is. */
+static void thirty_options_have_room(void **state) {
+        static const char letters[] = "abcdefgijklmnopqrstuvwxyzABCDE";
+        char names[30][2] = {};
+        Option options[30];
+        const char *values[30] = {};
+        for (size_t i = 0; i < ELEMENTSOF(options); i++) {
+                names[i][0] = letters[i];
+                options[i] = (Option){names[i], "[X]", "", option_maybe, &values[i], letters[i]};
+        }
+        const OptionsHelp help = {.program = "many", .purpose = "", .footer = "", .version_letter = 'V'};
+        char *argv[] = {(char *) "many", (char *) "-E1",   (char *) "--E",
+                        (char *) "-a2",  (char *) "--b=3", NULL};
+        optind = 0;
+        assert_int_equal(options_parse(5, argv, options, ELEMENTSOF(options), &help), 1);
+        assert_string_equal(values[29], "left out");
+        assert_string_equal(values[0], "2");
+        assert_string_equal(values[1], "3");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(each_kind_of_value_is_taken),
@@ -207,7 +258,10 @@ int main(void) {
                 cmocka_unit_test(help_shows_the_table),
                 cmocka_unit_test(the_version_is_printed),
                 cmocka_unit_test(optional_parts_of_help_may_be_left_out),
+                cmocka_unit_test(a_failing_write_is_reported),
+                cmocka_unit_test(thirty_options_have_room),
         };
+        (void) setvbuf(stdout, NULL, _IONBF, 0); /* each write fails where it is made */
         log_setup("test");
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

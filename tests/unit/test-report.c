@@ -262,6 +262,7 @@ static void each_record_has_as_many_words_as_it_needs(void **state) {
                 {"BUILT a b ok 1", false},
                 {"UPDATED a b c ok 1", false},
                 {"PROGRESS 1 2", true},
+                {"WAITING yes", true},
                 {"REASON a", false},
                 {"RESULT fresh", true},
         };
@@ -457,7 +458,7 @@ static void reasons_are_given_up_before_names(void **state) {
         Report *r = report_new();
         char line[16384] = "CACHE a b stale /";
         memset(line + strlen(line), 'x', 8000);
-        strcat(line, " gone");
+        (void) stpcpy(line + strlen(line), " gone");
         size_t shown = 0, kept = 0, held = 0;
         for (unsigned i = 0; i < REPORT_RECORDS_MAX; i++)
                 assert_int_equal(report_parse_line(r, line), 0);
@@ -474,7 +475,7 @@ static void reasons_are_given_up_before_names(void **state) {
         report_free(r);
 
         r = report_new();
-        (void) snprintf(line, sizeof(line), "HELPER %04000u b c fresh", 0);
+        (void) snprintf(line, sizeof(line), "HELPER %04000u b c fresh", 0U);
         int e;
         while ((e = report_parse_line(r, line)) == 0)
                 ;
@@ -489,7 +490,7 @@ static void the_longest_names_of_all_instances_have_room(void **state) {
         char name[MANIFEST_NAME_MAX + 1] = {}, instance[4 * NAME_MAX + 1] = {}, line[2048];
         memset(name, 'n', sizeof(name) - 1);
         for (size_t i = 0; i < NAME_MAX; i++)
-                memcpy(instance + 4 * i, "\\xff", 4);
+                (void) stpcpy(instance + 4 * i, "\\xff");
         (void) snprintf(line, sizeof(line), "CACHE %s %s stale - never", name, instance);
         for (size_t i = 0; i < MANIFEST_INSTANCES_MAX; i++)
                 assert_int_equal(report_parse_line(r, line), 0);

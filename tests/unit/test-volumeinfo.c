@@ -4,12 +4,47 @@
 
 #include "ctl/volumeinfo.h"
 
-#include <setjmp.h>
 #include <sys/socket.h>
 
-#include <cmocka.h>
+#include "interpose.h"
 
-static sd_bus *bus; /* with nobody at the other end */
+static sd_bus *bus;  /* with nobody at the other end, */
+static int end = -1; /* which is this */
+
+/* Calls that read a message, and which of them fails, from 1; 0: none. */
+static unsigned reading, failing;
+
+static bool reading_fails(void) {
+        return ++reading == failing;
+}
+
+int sd_bus_message_enter_container(sd_bus_message *m, char type, const char *contents) {
+        return reading_fails() ? -EIO : REAL(sd_bus_message_enter_container)(m, type, contents);
+}
+
+int sd_bus_message_exit_container(sd_bus_message *m) {
+        return reading_fails() ? -EIO : REAL(sd_bus_message_exit_container)(m);
+}
+
+int sd_bus_message_peek_type(sd_bus_message *m, char *type, const char **contents) {
+        return reading_fails() ? -EIO : REAL(sd_bus_message_peek_type)(m, type, contents);
+}
+
+int sd_bus_message_read_basic(sd_bus_message *m, char type, void *p) {
+        return reading_fails() ? -EIO : REAL(sd_bus_message_read_basic)(m, type, p);
+}
+
+int sd_bus_message_skip(sd_bus_message *m, const char *types) {
+        return reading_fails() ? -EIO : REAL(sd_bus_message_skip)(m, types);
+}
+
+int sd_bus_message_read(sd_bus_message *m, const char *types, ...) {
+        va_list ap;
+        va_start(ap, types);
+        int r = reading_fails() ? -EIO : sd_bus_message_readv(m, types, ap);
+        va_end(ap);
+        return r;
+}
 
 static int make_bus(void **state) {
         int fds[2];
@@ -17,14 +52,14 @@ static int make_bus(void **state) {
         assert_true(sd_bus_new(&bus) >= 0);
         assert_true(sd_bus_set_fd(bus, fds[0], fds[0]) >= 0);
         assert_true(sd_bus_start(bus) >= 0);
-        *state = (void *) (intptr_t) fds[1];
+        end = fds[1];
         return 0;
 }
 
 static int drop_bus(void **state) {
         sd_bus_close(bus);
         sd_bus_unref(bus);
-        close((int) (intptr_t) *state);
+        close(end);
         return 0;
 }
 
@@ -52,18 +87,22 @@ static void reads(VolumeInfo *v, sd_bus_message *m) {
         sd_bus_message_unref(m);
 }
 
+static sd_bus_message *message_of_all(void) {
+        return MESSAGE("a{sv}", 22, "LastFailure", "s", "no room", "Name", "s", "sda2", "Device", "s",
+                       "/dev/sda2", "MountPoint", "s", "/", "FileSystemType", "s", "ext4", "UUID", "s", "u",
+                       "Manifest", "s", "/m.xml", "State", "s", "stale", "StateReason", "s", "why", "Busy",
+                       "b", 1, "Trusted", "b", 1, "LockHolder", "s", ":1.5", "LockHolderPID", "u",
+                       4000000012U, "LockWaiters", "u", 4000000003U, "Failures", "u", 4000000004U, "Attempts",
+                       "u", 4000000005U, "LastBuildStart", "t", UINT64_MAX - 6000, "LastBuildEnd", "t",
+                       UINT64_MAX - 7000, "LastBuildStatus", "i", -1, "Progress", "(tt)", UINT64_C(8),
+                       UINT64_C(9), "Caches", "a(ssbs)", 2, "initramfs", "6.1.0", 0, "changed", "depmod", "",
+                       1, "", "Helpers", "a(sssbs)", 1, "sda1", "esp", "p", 0, "gone");
+}
+
 static VolumeInfo *all_of_it(void) {
         VolumeInfo *v = volume_info_new("/org/bootkeep1/volume/sda2");
         assert_non_null(v);
-        reads(v, MESSAGE("a{sv}", 22, "Name", "s", "sda2", "Device", "s", "/dev/sda2", "MountPoint", "s", "/",
-                         "FileSystemType", "s", "ext4", "UUID", "s", "u", "Manifest", "s", "/m.xml", "State",
-                         "s", "stale", "StateReason", "s", "why", "Busy", "b", 1, "Trusted", "b", 1,
-                         "LockHolder", "s", ":1.5", "LockHolderPID", "u", 12U, "LockWaiters", "u", 3U,
-                         "Failures", "u", 4U, "Attempts", "u", 5U, "LastBuildStart", "t", UINT64_C(6000),
-                         "LastBuildEnd", "t", UINT64_C(7000), "LastFailure", "s", "no room",
-                         "LastBuildStatus", "i", -1, "Progress", "(tt)", UINT64_C(8), UINT64_C(9), "Caches",
-                         "a(ssbs)", 2, "initramfs", "6.1.0", 0, "changed", "depmod", "", 1, "", "Helpers",
-                         "a(sssbs)", 1, "sda1", "esp", "p", 0, "gone"));
+        reads(v, message_of_all());
         return v;
 }
 
@@ -79,13 +118,13 @@ static void assert_all_of_it(const VolumeInfo *v) {
         assert_string_equal(v->reason, "why");
         assert_string_equal(v->lock_holder, ":1.5");
         assert_true(v->busy && v->trusted);
-        assert_int_equal(v->lock_holder_pid, 12);
-        assert_int_equal(v->lock_waiters, 3);
-        assert_int_equal(v->failures, 4);
-        assert_int_equal(v->attempts, 5);
+        assert_int_equal(v->lock_holder_pid, 4000000012U);
+        assert_int_equal(v->lock_waiters, 4000000003U);
+        assert_int_equal(v->failures, 4000000004U);
+        assert_int_equal(v->attempts, 4000000005U);
         assert_string_equal(v->last_failure, "no room");
-        assert_int_equal(v->last_build_start, 6000);
-        assert_int_equal(v->last_build_end, 7000);
+        assert_true(v->last_build_start == UINT64_MAX - 6000);
+        assert_true(v->last_build_end == UINT64_MAX - 7000);
         assert_int_equal(v->last_build_status, -1);
         assert_int_equal(v->progress_done, 8);
         assert_int_equal(v->progress_of, 9);
@@ -95,6 +134,8 @@ static void assert_all_of_it(const VolumeInfo *v) {
         assert_string_equal(v->caches[0].reason, "changed");
         assert_false(v->caches[0].fresh);
         assert_string_equal(v->caches[1].name, "depmod");
+        assert_string_equal(v->caches[1].instance, "");
+        assert_string_equal(v->caches[1].reason, "");
         assert_true(v->caches[1].fresh);
         assert_int_equal(v->n_helpers, 1);
         assert_string_equal(v->helpers[0].device, "sda1");
@@ -152,6 +193,36 @@ static void unknown_properties_are_skipped(void **state) {
         sd_bus_message_unref(m);
 }
 
+static void any_error_of_reading_is_returned(void **state) {
+        sd_bus_message *m = message_of_all();
+        unsigned n = 0;
+        do {
+                _cleanup_(volume_info_freep) VolumeInfo *v = volume_info_new("/x");
+                assert_true(sd_bus_message_rewind(m, true) >= 0);
+                reading = 0;
+                failing = ++n;
+                int r = volume_info_read(v, m);
+                failing = 0;
+                assert_true(reading < n ? r >= 0 : r == -EIO);
+        } while (reading >= n);
+        assert_true(n > 21 * 4); /* each property has a container, a name, a type and a value */
+        sd_bus_message_unref(m);
+}
+
+static void stale_caches_and_helpers_are_counted(void **state) {
+        _cleanup_(volume_info_freep) VolumeInfo *v = volume_info_new("/x");
+        reads(v, MESSAGE("a{sv}", 2, "Caches", "a(ssbs)", 4, "a", "", 0, "", "b", "", 1, "", "c", "", 0, "",
+                         "d", "", 1, "", "Helpers", "a(sssbs)", 4, "a", "", "", 0, "", "b", "", "", 0, "",
+                         "c", "", "", 1, "", "d", "", "", 0, ""));
+        assert_int_equal(volume_info_stale_caches(v), 2);
+        assert_int_equal(volume_info_stale_helpers(v), 3);
+}
+
+static void null_may_be_freed(void **state) {
+        assert_null(volume_info_free(NULL));
+        assert_null(volume_info_list_free(NULL));
+}
+
 static void a_copy_lives_on_its_own(void **state) {
         VolumeInfo *v = all_of_it();
         _cleanup_(volume_info_freep) VolumeInfo *copy = volume_info_copy(v);
@@ -196,9 +267,11 @@ static void json_has_every_property(void **state) {
                 "\",\"file_system_type\":\"ext4\","
                 "\"uuid\":\"u\",\"manifest\":\"/"
                 "m.xml\",\"state\":\"stale\",\"state_reason\":\"why\",\"busy\":true,"
-                "\"trusted\":true,\"lock_holder\":\":1.5\",\"lock_holder_pid\":12,\"lock_waiters\":3,"
-                "\"failures\":4,\"attempts\":5,\"last_failure\":\"no "
-                "room\",\"last_build_start\":6000,\"last_build_end\":7000,"
+                "\"trusted\":true,\"lock_holder\":\":1.5\",\"lock_holder_pid\":4000000012,\"lock_waiters\":"
+                "4000000003,"
+                "\"failures\":4000000004,\"attempts\":4000000005,\"last_failure\":\"no "
+                "room\",\"last_build_start\":18446744073709545615,"
+                "\"last_build_end\":18446744073709544615,"
                 "\"last_build_status\":-1,\"caches\":[{\"name\":\"initramfs\",\"instance\":\"6.1.0\","
                 "\"fresh\":false,\"reason\":\"changed\"},{\"name\":\"depmod\",\"instance\":\"\",\"fresh\":"
                 "true,"
@@ -212,6 +285,9 @@ int main(void) {
                 cmocka_unit_test(nothing_is_known_of_a_new_one),
                 cmocka_unit_test(what_changed_replaces_what_was),
                 cmocka_unit_test(unknown_properties_are_skipped),
+                cmocka_unit_test(any_error_of_reading_is_returned),
+                cmocka_unit_test(stale_caches_and_helpers_are_counted),
+                cmocka_unit_test(null_may_be_freed),
                 cmocka_unit_test(a_copy_lives_on_its_own),
                 cmocka_unit_test(the_list_is_sorted),
                 cmocka_unit_test(json_has_every_property),
