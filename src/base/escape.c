@@ -78,9 +78,9 @@ int unescape_word(const char *s, size_t size, char **ret) {
 /* The length of the character at S if it may be sent to a terminal, else 0. Control characters, of which
  * UTF-8 has some beyond ASCII, control the terminal. */
 static size_t printable_length(const char *s) {
-        uint32_t c;
+        uint32_t c = 0;
         size_t n = utf8_decode(s, &c);
-        return n > 0 && (c < 0x20 || (c >= 0x7f && c < 0xa0)) ? 0 : n;
+        return c < 0x20 || (c >= 0x7f && c < 0xa0) ? 0 : n;
 }
 
 char *escape_print(const char *s) {

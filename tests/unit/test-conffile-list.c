@@ -167,7 +167,7 @@ static void fails_to_list(char *const *dirs, int r) {
                 fail_msg("not in the log: %s", log);
 }
 
-static void a_folder_that_cannot_be_listed_is_told(void **state) {
+static void a_folder_that_cannot_be_listed_is_reported(void **state) {
         Scratch *t = *state;
         _cleanup_strv_free_ char **dirs = three_folders(t);
         scratch_write(t, "usr/b.conf", "");
@@ -188,7 +188,7 @@ int main(void) {
                 scratch_test(what_is_no_folder_has_no_files),
                 scratch_test(definitions_of_the_first_folder_win),
                 scratch_test(a_definition_has_a_name_before_its_suffix),
-                scratch_test(a_folder_that_cannot_be_listed_is_told),
+                scratch_test(a_folder_that_cannot_be_listed_is_reported),
         };
         log_setup("test");
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@ static struct {
         int error;              /* of the next read */
         unsigned interruptions; /* of the next reads */
         size_t piece;           /* that is read at most; 0: what was asked for */
+        size_t end;             /* of all that was asked for */
 } world;
 
 int open64(const char *file, int oflag, ...) {
@@ -44,6 +45,7 @@ ssize_t pread64(int fd, void *buf, size_t nbytes, off_t offset) {
                 world.error = 0;
                 return -1;
         }
+        world.end = MAX(world.end, (size_t) offset + nbytes);
         return REAL(pread64)(fd, buf, world.piece > 0 ? MIN(nbytes, world.piece) : nbytes, offset);
 }
 
@@ -206,6 +208,7 @@ static void an_empty_file_is_no_fault(void **state) {
         good("", &s);
         good("\n\n# only this\n", &s);
         good("[A]\n", &s);
+        good("[A]\n[B]\n", &s);
 }
 
 static void unknown_keys_are_reported_and_the_rest_counts(void **state) {
@@ -412,6 +415,7 @@ static void a_file_that_is_not_an_ini_file_is_reported_with_its_line(void **stat
         BROKEN("[A]\n[B] x\n", "x.conf:2: ");
         BROKEN("[A]]x\n", "x.conf:1: ");
         BROKEN("\xef\xbb\xbf[A]\nFlag=yes\n", "x.conf:1: begins with a byte order mark");
+        BROKEN("\xef\xbb\xbf[A]", "x.conf:1: begins with a byte order mark");
         BROKEN("[A]\n; \xe4\nFlag=yes\n[B]\nText=\xe4\n", "x.conf:5: not UTF-8");
         BROKEN("[\xc3(]\n", "x.conf:1: not UTF-8");
         BROKEN("[A]\nFlag=yes\n\0[B]\n", "x.conf:3: contains a NUL byte");
@@ -474,6 +478,7 @@ static void a_file_is_read_in_however_many_pieces(void **state) {
         world.interruptions = 2;
         good("[A]\nFlag=yes\nSec=1min 30s\nNumber=25\n[B]\nText=some words\n", &s);
         assert_int_equal(world.interruptions, 0);
+        assert_int_equal(world.end, 64 * 1024); /* never more, though the file may grow meanwhile */
         world.piece = 0;
         assert_int_equal(s.number, 25);
         assert_string_equal(s.text, "some words");

@@ -34,8 +34,8 @@ static void any_string_comes_back(void **state) {
 }
 
 static void only_what_is_written_is_read(void **state) {
-        const char *bad[] = {"",      "a b",    "\\",   "\\x2", "\\x2g",    "\\x2F",   "\\x00",
-                             "\\x41", "\\x7\n", "a\tb", "\\n",  "\xc3\xa4", "\\xff\\", "\\X20"};
+        const char *bad[] = {"",      "a b",   "\\",     "\\x2", "\\x2g", "\\xg2",    "\\xgg",   "\\x2F",
+                             "\\x00", "\\x41", "\\x7\n", "a\tb", "\\n",   "\xc3\xa4", "\\xff\\", "\\X20"};
         char *back = NULL;
         for (size_t i = 0; i < ELEMENTSOF(bad); i++)
                 assert_int_equal(unescape_word(bad[i], strlen(bad[i]), &back), -EINVAL);
@@ -65,6 +65,8 @@ static void terminal_gets_no_control_characters(void **state) {
         } cases[] = {
                 {"größer \\ 漢 😀", "größer \\ 漢 😀"},
                 {"\033[2J\n\x7f", "\\x1b[2J\\x0a\\x7f"},
+                {"\x1f ~", "\\x1f ~"},
+                {"\xc2\x80\xc2\x9f\xc2\xa0", "\\xc2\\x80\\xc2\\x9f\xc2\xa0"},
                 {"\xc2\x85", "\\xc2\\x85"},          /* U+0085 */
                 {"\xc0\xaf", "\\xc0\\xaf"},          /* overlong */
                 {"\xe0\x80\xaf", "\\xe0\\x80\\xaf"}, /* overlong */
@@ -97,12 +99,28 @@ static void line_is_split_into_its_words(void **state) {
         assert_null(words);
 }
 
+static void long_strings_have_room(void **state) {
+        enum { SIZE = 200000 };
+        _cleanup_free_ char *s = calloc(1, SIZE + 1);
+        assert_non_null(s);
+        memset(s, 1, SIZE);
+        _cleanup_free_ char *word = escape_word(s), *text = escape_print(s);
+        assert_string_equal(word, text);
+        assert_int_equal(strlen(word), 4 * SIZE);
+        _cleanup_free_ char *back = NULL;
+        assert_int_equal(unescape_word(word, strlen(word), &back), 0);
+        assert_string_equal(back, s);
+        for (size_t i = 0; i < SIZE; i++)
+                assert_memory_equal(word + 4 * i, "\\x01", 4);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(any_string_comes_back),
                 cmocka_unit_test(only_what_is_written_is_read),
                 cmocka_unit_test(no_more_is_read_than_there_is),
                 cmocka_unit_test(terminal_gets_no_control_characters),
+                cmocka_unit_test(long_strings_have_room),
                 cmocka_unit_test(line_is_split_into_its_words),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

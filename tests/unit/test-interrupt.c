@@ -86,7 +86,7 @@ static void the_descriptor_ends_with_it(void **state) {
         assert_int_equal(fcntl(fd, F_GETFD), -1);
 }
 
-static void what_cannot_be_made_is_told(void **state) {
+static void what_cannot_be_made_is_reported(void **state) {
         Interrupt *i = NULL;
         sigprocmask_fails = true;
         assert_int_equal(interrupt_new(&i), -ENOSYS);
@@ -106,7 +106,7 @@ int main(void) {
                 cmocka_unit_test(a_program_that_is_started_does_not_get_the_descriptor),
                 cmocka_unit_test(nothing_is_never_interrupted),
                 cmocka_unit_test(the_descriptor_ends_with_it),
-                cmocka_unit_test(what_cannot_be_made_is_told),
+                cmocka_unit_test(what_cannot_be_made_is_reported),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

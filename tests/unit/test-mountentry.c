@@ -417,7 +417,7 @@ static void what_a_mount_lacks_is_empty(void **state) {
         mnt_unref_fs(fs);
 }
 
-static void without_a_mount_table_the_error_is_told(void **state) {
+static void without_a_mount_table_the_error_is_reported(void **state) {
         MountEntry e = {.id = 7};
         world.no_table = EACCES;
         int r = mount_entry_find(1, &e);
@@ -465,7 +465,7 @@ int main(void) {
                 scratch_test(a_line_of_the_mount_table_is_read),
                 scratch_test(a_mount_is_read_only_by_itself_or_by_its_file_system),
                 cmocka_unit_test(what_a_mount_lacks_is_empty),
-                cmocka_unit_test(without_a_mount_table_the_error_is_told),
+                cmocka_unit_test(without_a_mount_table_the_error_is_reported),
                 cmocka_unit_test(an_entry_may_lack_strings),
                 cmocka_unit_test(the_name_of_a_volume_has_its_root),
         };

@@ -39,7 +39,7 @@ static void told_end(Told *t) {
         free(t->text);
 }
 
-static void what_is_expected_is_told_at_once(void **state) {
+static void what_is_expected_is_reported_at_once(void **state) {
         _cleanup_(told_end) Told t;
         told_begin(&t);
         progress_expect(&t.p, 0);
@@ -52,7 +52,7 @@ static void what_is_expected_is_told_at_once(void **state) {
         assert_told(&t, "");
 }
 
-static void steps_are_told_four_times_a_second(void **state) {
+static void steps_are_reported_four_times_a_second(void **state) {
         _cleanup_(told_end) Told t;
         told_begin(&t);
         progress_expect(&t.p, 100);
@@ -69,7 +69,7 @@ static void steps_are_told_four_times_a_second(void **state) {
         assert_told(&t, "");
 }
 
-static void the_end_is_told_at_once(void **state) {
+static void the_end_is_reported_at_once(void **state) {
         _cleanup_(told_end) Told t;
         told_begin(&t);
         progress_expect(&t.p, 100);
@@ -118,9 +118,9 @@ static void without_a_file_it_only_counts(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(what_is_expected_is_told_at_once),
-                cmocka_unit_test(steps_are_told_four_times_a_second),
-                cmocka_unit_test(the_end_is_told_at_once),
+                cmocka_unit_test(what_is_expected_is_reported_at_once),
+                cmocka_unit_test(steps_are_reported_four_times_a_second),
+                cmocka_unit_test(the_end_is_reported_at_once),
                 cmocka_unit_test(a_beat_is_given_after_a_second_of_silence),
                 cmocka_unit_test(a_repetition_is_given_at_once),
                 cmocka_unit_test(without_a_file_it_only_counts),

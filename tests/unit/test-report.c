@@ -518,7 +518,7 @@ static ssize_t fail_from(void *cookie, const char *data, size_t size) {
         return 0;
 }
 
-static void the_first_error_of_any_write_is_told(void **state) {
+static void the_first_error_of_any_write_is_reported(void **state) {
         int from = 0, r = -1;
         for (; r < 0; from++) {
                 Failing c = {.from = from};
@@ -560,7 +560,7 @@ int main(void) {
                 cmocka_unit_test(reasons_are_given_up_before_names),
                 cmocka_unit_test(the_longest_names_of_all_instances_have_room),
                 cmocka_unit_test(a_broken_pipe_is_reported),
-                cmocka_unit_test(the_first_error_of_any_write_is_told),
+                cmocka_unit_test(the_first_error_of_any_write_is_reported),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -236,7 +236,7 @@ static void all_is_written_in_however_many_pieces(void **state) {
         assert_int_equal(status, 0);
 }
 
-static void what_cannot_be_written_is_told(void **state) {
+static void what_cannot_be_written_is_reported(void **state) {
         int full = open("/dev/full", O_WRONLY | O_CLOEXEC),
             read_only = open("/dev/null", O_RDONLY | O_CLOEXEC);
         assert_int_equal(write_all(full, "x", 1), -ENOSPC);
@@ -272,7 +272,7 @@ int main(void) {
                 cmocka_unit_test(strings_may_be_compared_with_null),
                 cmocka_unit_test(grown_arrays_keep_what_they_hold),
                 cmocka_unit_test(all_is_written_in_however_many_pieces),
-                cmocka_unit_test(what_cannot_be_written_is_told),
+                cmocka_unit_test(what_cannot_be_written_is_reported),
                 cmocka_unit_test(the_clock_counts_microseconds_since_boot),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -153,6 +153,20 @@ static void every_property_is_read(void **state) {
         assert_false(volume_info_is_plain(v));
 }
 
+static void what_is_read_again_stays(void **state) {
+        _cleanup_(volume_info_freep) VolumeInfo *v = all_of_it();
+        reads(v, message_of_all());
+        assert_all_of_it(v);
+}
+
+static void no_caches_replace_those_that_were(void **state) {
+        _cleanup_(volume_info_freep) VolumeInfo *v = all_of_it();
+        reads(v, MESSAGE("a{sv}", 2, "Caches", "a(ssbs)", 0, "Helpers", "a(sssbs)", 0));
+        assert_true(!v->caches && !v->helpers && v->n_caches == 0 && v->n_helpers == 0);
+        reads(v, message_of_all());
+        assert_all_of_it(v);
+}
+
 static void nothing_is_known_of_a_new_one(void **state) {
         _cleanup_(volume_info_freep) VolumeInfo *v = volume_info_new("/x");
         assert_string_equal(v->name, "");
@@ -282,6 +296,8 @@ static void json_has_every_property(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(every_property_is_read),
+                cmocka_unit_test(what_is_read_again_stays),
+                cmocka_unit_test(no_caches_replace_those_that_were),
                 cmocka_unit_test(nothing_is_known_of_a_new_one),
                 cmocka_unit_test(what_changed_replaces_what_was),
                 cmocka_unit_test(unknown_properties_are_skipped),
