@@ -1,21 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/path.h"
 
-/* The part of B that follows A, which is at or above it; NULL if it is not. */
-static const char *path_rest(const char *a, const char *b) {
+bool path_is_at_or_above(const char *a, const char *b) {
         assert(a && b);
         if (streq(a, "/"))
-                return b[0] == '/' ? b + 1 : NULL;
+                return b[0] == '/';
         const char *rest = startswith(b, a);
-        return rest && (*rest == 0 || *rest == '/') ? rest : NULL;
-}
-
-bool path_is_at_or_above(const char *a, const char *b) {
-        return path_rest(a, b) != NULL;
-}
-
-bool path_is_above(const char *a, const char *b) {
-        return !isempty(path_rest(a, b));
+        return rest && (*rest == 0 || *rest == '/');
 }
 
 bool path_meets(const char *a, const char *b) {

@@ -9,8 +9,6 @@
 /* Is A the path B, or a directory above it? "/" is above all absolute paths, and so is "" (as a walk writes
  * its root). */
 bool path_is_at_or_above(const char *a, const char *b);
-/* Is A a directory above B, and not B itself? */
-bool path_is_above(const char *a, const char *b);
 /* Is one of them at or above the other? */
 bool path_meets(const char *a, const char *b);
 

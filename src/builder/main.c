@@ -51,7 +51,7 @@ static int parse_build_options(int argc, char **argv, SessionOptions *o) {
                  &o->trust_ctime},
                 {"no-wait", NULL, "Exit with status 75 if a client of bootkeepd holds the volume's lock",
                  option_set, &o->no_wait},
-                {"quiet", NULL, "Log warnings and errors only", option_quiet, NULL},
+                {"quiet", NULL, "Log only errors and warnings", option_quiet, NULL},
         };
         static const OptionsHelp help = {
                 .program = "bootkeep-build",

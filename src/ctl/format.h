@@ -9,7 +9,6 @@
 #define COLOR_GREEN "\033[32m"
 #define COLOR_YELLOW "\033[33m"
 #define COLOR_DIM "\033[2m"
-#define COLOR_BOLD "\033[1m"
 #define COLOR_OFF "\033[0m"
 
 /* Of a volume's state, or NULL. */

@@ -85,14 +85,14 @@ static int ctl_parse_options(int argc, char **argv, Ctl *ctl) {
                  .expects = "short, pretty or off"},
                 {"no-pager", NULL, "Do not pipe output into a pager", option_clear, &ctl->pager},
                 {"no-legend", NULL, "Do not print headings and footer", option_clear, &ctl->legend},
-                {"quiet", NULL, "Print errors and warnings only", option_set, &ctl->quiet, 'q'},
+                {"quiet", NULL, "Print only errors and warnings", option_set, &ctl->quiet, 'q'},
         };
         static const OptionsHelp help = {
                 .program = "bootkeepctl",
-                .synopsis = "VERB",
+                .synopsis = "[VERB]",
                 .purpose = "Query and control bootkeepd, which keeps boot caches up to date.",
                 .print_verbs = print_verbs,
-                .footer = "See bootkeepctl(1).",
+                .footer = "See the bootkeepctl(1) man page for details.",
         };
         return options_parse(argc, argv, options, ELEMENTSOF(options), &help);
 }

@@ -133,25 +133,37 @@ static int add_cache(VolumeInfo *v, const char *name, const char *instance, bool
         return c->name && c->instance && c->reason ? 0 : error_origin(-ENOMEM);
 }
 
-static int read_caches(VolumeInfo *v, sd_bus_message *m) {
+/* Reads a variant that contains an array of TYPE, "a(…)". READ_ITEM returns 1 if it has read one, 0 at the
+ * end. */
+static int read_array(VolumeInfo *v, sd_bus_message *m, const char *type,
+                      int (*read_item)(VolumeInfo *v, sd_bus_message *m)) {
+        assert(type[0] == SD_BUS_TYPE_ARRAY);
+        int r = sd_bus_message_enter_container(m, SD_BUS_TYPE_VARIANT, type);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(m, SD_BUS_TYPE_ARRAY, type + 1);
+        if (r < 0)
+                return r;
+        do
+                r = read_item(v, m);
+        while (r > 0);
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+static int read_cache(VolumeInfo *v, sd_bus_message *m) {
         const char *name, *instance, *reason;
         int fresh;
+        int r = sd_bus_message_read(m, "(ssbs)", &name, &instance, &fresh, &reason);
+        if (r <= 0)
+                return r;
+        r = add_cache(v, name, instance, fresh, reason);
+        return r < 0 ? r : 1;
+}
+
+static int read_caches(VolumeInfo *v, sd_bus_message *m) {
         clear_caches(v);
-        int r = sd_bus_message_enter_container(m, SD_BUS_TYPE_VARIANT, "a(ssbs)");
-        if (r < 0)
-                return r;
-        r = sd_bus_message_enter_container(m, SD_BUS_TYPE_ARRAY, "(ssbs)");
-        if (r < 0)
-                return r;
-        while ((r = sd_bus_message_read(m, "(ssbs)", &name, &instance, &fresh, &reason)) > 0) {
-                r = add_cache(v, name, instance, fresh, reason);
-                if (r < 0)
-                        return r;
-        }
-        if (r < 0)
-                return r;
-        r = sd_bus_message_exit_container(m);
-        return r < 0 ? r : sd_bus_message_exit_container(m);
+        return read_array(v, m, "a(ssbs)", read_cache);
 }
 
 static int add_helper(VolumeInfo *v, const char *const s[static 4], bool fresh) {
@@ -163,25 +175,19 @@ static int add_helper(VolumeInfo *v, const char *const s[static 4], bool fresh) 
         return h->device && h->type && h->partuuid && h->reason ? 0 : error_origin(-ENOMEM);
 }
 
-static int read_helpers(VolumeInfo *v, sd_bus_message *m) {
+static int read_helper(VolumeInfo *v, sd_bus_message *m) {
         const char *s[4]; /* device, type, partuuid, reason */
         int fresh;
+        int r = sd_bus_message_read(m, "(sssbs)", &s[0], &s[1], &s[2], &fresh, &s[3]);
+        if (r <= 0)
+                return r;
+        r = add_helper(v, s, fresh);
+        return r < 0 ? r : 1;
+}
+
+static int read_helpers(VolumeInfo *v, sd_bus_message *m) {
         clear_helpers(v);
-        int r = sd_bus_message_enter_container(m, SD_BUS_TYPE_VARIANT, "a(sssbs)");
-        if (r < 0)
-                return r;
-        r = sd_bus_message_enter_container(m, SD_BUS_TYPE_ARRAY, "(sssbs)");
-        if (r < 0)
-                return r;
-        while ((r = sd_bus_message_read(m, "(sssbs)", &s[0], &s[1], &s[2], &fresh, &s[3])) > 0) {
-                r = add_helper(v, s, fresh);
-                if (r < 0)
-                        return r;
-        }
-        if (r < 0)
-                return r;
-        r = sd_bus_message_exit_container(m);
-        return r < 0 ? r : sd_bus_message_exit_container(m);
+        return read_array(v, m, "a(sssbs)", read_helper);
 }
 
 static int read_progress(VolumeInfo *v, sd_bus_message *m) {

@@ -200,14 +200,6 @@ int contain_read(int fd, size_t max, char **ret, size_t *ret_size) {
         return read_to_end(file, (size_t) st.st_size, max, ret, ret_size);
 }
 
-int contain_read_file(int root, const char *path, size_t max, char **ret, size_t *ret_size) {
-        _cleanup_close_ int fd = -EBADF;
-        int r = contain_open(root, path, O_PATH, 0, &fd);
-        if (r < 0)
-                return r;
-        return contain_read(fd, max, ret, ret_size);
-}
-
 bool contain_path_is_valid(const char *path) {
         assert(path);
         if (path[0] != '/' || strlen(path) > PATH_BYTES_MAX)

@@ -39,8 +39,6 @@ int contain_reopen(int fd, int flags, int *ret_fd);
 /* Reads the regular file that the O_PATH descriptor FD refers to: never blocks on a fifo or device (-EINVAL).
  * More than MAX bytes is -EFBIG. *RET is NUL-terminated after *RET_SIZE bytes (RET_SIZE may be NULL). */
 int contain_read(int fd, size_t max, char **ret, size_t *ret_size);
-/* The same by path, links inside the root followed. */
-int contain_read_file(int root, const char *path, size_t max, char **ret, size_t *ret_size);
 
 /* Is PATH absolute, without an empty part, "." or "..", at most 4095 bytes? */
 bool contain_path_is_valid(const char *path);

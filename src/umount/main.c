@@ -39,7 +39,7 @@ static int umount_parse_options(int argc, char **argv, UmountOptions *o) {
                 .synopsis = "DIRECTORY|DEVICE",
                 .purpose = "Run by umount(8) for mounts with the option helper=bootkeep: has bootkeepd\n"
                            "complete the work owed on the volume, then unmounts it.",
-                .footer = "See umount.bootkeep(8).",
+                .footer = "See the umount.bootkeep(8) man page for details.",
                 .version_letter = 'V',
         };
         int r = options_parse(argc, argv, options, ELEMENTSOF(options), &help);

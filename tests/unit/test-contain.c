@@ -125,6 +125,13 @@ static int try_open_nolinks(int root, const char *path, int flags) {
         return open_and_close(contain_open_nolinks(root, path, flags, 0, &fd), &fd);
 }
 
+/* Reads the file at PATH below ROOT. */
+static int read_path(int root, const char *path, size_t max, char **ret, size_t *ret_size) {
+        _cleanup_close_ int fd = -EBADF;
+        int r = contain_open(root, path, O_PATH, 0, &fd);
+        return r < 0 ? r : contain_read(fd, max, ret, ret_size);
+}
+
 static void links_stay_inside(void **state) {
         const Scratch *s = *state;
         char *text = NULL;
@@ -132,10 +139,10 @@ static void links_stay_inside(void **state) {
         scratch_write(s, "etc/passwd", "mine");
         assert_int_equal(symlinkat("/etc/passwd", s->fd, "absolute"), 0);
         assert_int_equal(symlinkat("../../../../../etc/passwd", s->fd, "etc/relative"), 0);
-        assert_int_equal(contain_read_file(s->fd, "/absolute", 100, &text, &size), 0);
+        assert_int_equal(read_path(s->fd, "/absolute", 100, &text, &size), 0);
         assert_string_equal(text, "mine");
         free(text);
-        assert_int_equal(contain_read_file(s->fd, "/etc/relative", 100, &text, &size), 0);
+        assert_int_equal(read_path(s->fd, "/etc/relative", 100, &text, &size), 0);
         assert_string_equal(text, "mine");
         free(text);
         assert_int_equal(try_open(s->fd, "/../../etc/shadow", O_RDONLY), -ENOENT);
@@ -220,11 +227,11 @@ static void only_regular_files_are_read(void **state) {
         size_t size = 0;
         assert_int_equal(mkfifoat(s->fd, "fifo", 0644), 0);
         assert_int_equal(symlinkat("fifo", s->fd, "link"), 0);
-        assert_int_equal(contain_read_file(s->fd, "/fifo", 100, &text, &size), -EINVAL);
-        assert_int_equal(contain_read_file(s->fd, "/link", 100, &text, &size), -EINVAL);
-        assert_int_equal(contain_read_file(s->fd, "/", 100, &text, &size), -EINVAL);
+        assert_int_equal(read_path(s->fd, "/fifo", 100, &text, &size), -EINVAL);
+        assert_int_equal(read_path(s->fd, "/link", 100, &text, &size), -EINVAL);
+        assert_int_equal(read_path(s->fd, "/", 100, &text, &size), -EINVAL);
         if (mknodat(s->fd, "zero", S_IFCHR | 0644, makedev(1, 5)) >= 0)
-                assert_int_equal(contain_read_file(s->fd, "/zero", 100, &text, &size), -EINVAL);
+                assert_int_equal(read_path(s->fd, "/zero", 100, &text, &size), -EINVAL);
         assert_null(text);
 }
 
@@ -234,14 +241,14 @@ static void size_is_bounded(void **state) {
         size_t size = 0;
         scratch_write(s, "ten", "0123456789");
         scratch_write(s, "empty", "");
-        assert_int_equal(contain_read_file(s->fd, "/ten", 10, &text, &size), 0);
+        assert_int_equal(read_path(s->fd, "/ten", 10, &text, &size), 0);
         assert_int_equal(size, 10);
         assert_string_equal(text, "0123456789");
         free(text);
         text = NULL;
-        assert_int_equal(contain_read_file(s->fd, "/ten", 9, &text, &size), -EFBIG);
+        assert_int_equal(read_path(s->fd, "/ten", 9, &text, &size), -EFBIG);
         assert_null(text);
-        assert_int_equal(contain_read_file(s->fd, "/empty", 0, &text, &size), 0);
+        assert_int_equal(read_path(s->fd, "/empty", 0, &text, &size), 0);
         assert_int_equal(size, 0);
         assert_string_equal(text, "");
         free(text);
@@ -252,11 +259,11 @@ static void size_may_be_other_than_it_seems(void **state) {
         int proc = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         char *text = NULL;
         size_t size = 0;
-        assert_int_equal(contain_read_file(proc, "/status", 65536, &text, &size), 0);
+        assert_int_equal(read_path(proc, "/status", 65536, &text, &size), 0);
         assert_true(size > 100);
         assert_int_equal(strlen(text), size);
         free(text);
-        assert_int_equal(contain_read_file(proc, "/status", 100, &text, &size), -EFBIG);
+        assert_int_equal(read_path(proc, "/status", 100, &text, &size), -EFBIG);
         close(proc);
 }
 
@@ -330,7 +337,7 @@ static void every_open_is_contained(void **state) {
         _cleanup_free_ char *text = NULL, *name = NULL, *other = NULL;
         _cleanup_close_ int fd = -EBADF, made = -EBADF, dirfd = -EBADF;
         scratch_write(s, "a/file", "x");
-        assert_int_equal(contain_read_file(s->fd, "/a/file", 1, &text, NULL), 0);
+        assert_int_equal(read_path(s->fd, "/a/file", 1, &text, NULL), 0);
         assert_int_equal(contain_open_parent(s->fd, "/a/file", &fd, &name), 0);
         assert_int_equal(contain_make_parent(s->fd, "/b/c/d", 0755, &made, &other), 0);
         assert_int_equal(contain_make_directory(s->fd, "/b/e", 0755, &dirfd), 0);
@@ -405,21 +412,21 @@ static void reading_goes_on_after_an_interruption(void **state) {
         char *text = NULL;
         scratch_write(s, "ten", "0123456789");
         world.n_interrupted = 3;
-        assert_int_equal(contain_read_file(s->fd, "/ten", 10, &text, NULL), 0);
+        assert_int_equal(read_path(s->fd, "/ten", 10, &text, NULL), 0);
         assert_string_equal(text, "0123456789");
         free(text);
         text = NULL;
         world.read_error = EIO;
-        assert_int_equal(contain_read_file(s->fd, "/ten", 10, &text, NULL), -EIO);
+        assert_int_equal(read_path(s->fd, "/ten", 10, &text, NULL), -EIO);
         world.read_error = 0;
         world.n_reads = 0;
-        assert_int_equal(contain_read_file(s->fd, "/ten", 9, &text, NULL), -EFBIG);
+        assert_int_equal(read_path(s->fd, "/ten", 9, &text, NULL), -EFBIG);
         assert_int_equal(world.n_reads, 0); /* according to its size */
         world.open_error = EMFILE;
-        assert_int_equal(contain_read_file(s->fd, "/ten", 10, &text, NULL), -EMFILE);
+        assert_int_equal(read_path(s->fd, "/ten", 10, &text, NULL), -EMFILE);
         world.open_error = 0;
         world.fstat_error = EIO;
-        assert_int_equal(contain_read_file(s->fd, "/ten", 10, &text, NULL), -EIO);
+        assert_int_equal(read_path(s->fd, "/ten", 10, &text, NULL), -EIO);
         assert_null(text);
 }
 
