@@ -24,9 +24,9 @@ typedef struct ConfItem {
 /* How much of a file was read, besides errors. */
 enum {
         CONFFILE_READ = 0, /* every line */
-        CONFFILE_PARTLY =
-                1, /* not all: a line was not understood or does not count (a key set again, a key outside its
-                      section, a value over several lines); each is logged, all others count */
+        /* not all: a line was not understood or does not count (a key set again, a key outside its section, a
+         * value over several lines); each is logged, all others count */
+        CONFFILE_PARTLY = 1,
 };
 
 /* Applies FILE. *PROBLEMS is increased by the number of warnings logged, including those for unknown keys and
@@ -53,12 +53,13 @@ int conffile_list(char *const *dirs, const char *name, char ***ret);
 /* The same for one folder of definitions (`builders.d`): all NAME.conf, the first folder winning. */
 int conffile_list_directory(char *const *dirs, const char *suffix, char ***ret);
 
-int conf_parse_bool(const char *value, void *data,
-                    const char **reterr); /* bool: yes/no/true/false/on/off/1/0 */
-int conf_parse_sec(const char *value, void *data,
-                   const char **reterr); /* uint64_t usec: systemd.time(7) spans; a bare number is seconds; 0
-                                            is 0; "infinity" */
-int conf_parse_unsigned(const char *value, void *data, const char **reterr); /* unsigned, at least 1 */
-int conf_parse_paths(const char *value, void *data,
-                     const char **reterr); /* strv of absolute paths; empty: none */
-int conf_parse_string(const char *value, void *data, const char **reterr); /* char * */
+/* bool: yes/no/true/false/on/off/1/0 */
+int conf_parse_bool(const char *value, void *data, const char **reterr);
+/* uint64_t usec: a span as in systemd.time(7); a bare number is seconds; "infinity" */
+int conf_parse_sec(const char *value, void *data, const char **reterr);
+/* unsigned, at least 1 */
+int conf_parse_unsigned(const char *value, void *data, const char **reterr);
+/* strv of absolute paths; empty: none */
+int conf_parse_paths(const char *value, void *data, const char **reterr);
+/* char * */
+int conf_parse_string(const char *value, void *data, const char **reterr);

@@ -123,8 +123,8 @@ static void send_to_stderr(int level, const LogFields *f, const char *text) {
         if (strprintf(&line, "%s%s%s: %s%s%s%s\n", logger.stream ? prefix : "", on, logger.identifier,
                       strempty(volume), f->volume ? ": " : "", text, off) < 0)
                 return;
-        (void) write_all(STDERR_FILENO, line,
-                         strlen(line)); /* one write: lines of several processes do not mix */
+        /* one write: lines of several processes do not mix */
+        (void) write_all(STDERR_FILENO, line, strlen(line));
 }
 
 /* Control characters would let a hostile name forge lines or drive the terminal, and journalctl(1) shows only
@@ -158,23 +158,23 @@ void log_send(int level, const LogFields *fields, const char *format, ...) {
         errno = saved;
 }
 
-int log_send_errno(int level, const LogFields *fields, int error, const char *format, ...) {
+int log_send_errno(int level, const LogFields *fields, int r, const char *format, ...) {
         assert(level >= LOG_EMERG && level <= LOG_DEBUG && format);
-        if (error > 0)
-                error = -error;
+        if (r > 0)
+                r = -r;
         if (level > logger.max_level)
-                return error;
+                return r;
         int saved = errno;
         _cleanup_free_ char *text = NULL, *whole = NULL;
         va_list ap;
         va_start(ap, format);
         (void) vstrprintf(&text, format, ap);
         va_end(ap);
-        if (text && strprintf(&whole, "%s: %s", text, strerror(-error)) >= 0) {
+        if (text && strprintf(&whole, "%s: %s", text, strerror(-r)) >= 0) {
                 LogFields with = fields ? *fields : (LogFields){};
-                with.error = error;
+                with.error = r;
                 send_text(level, &with, whole);
         }
         errno = saved;
-        return error;
+        return r;
 }

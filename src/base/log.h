@@ -41,11 +41,11 @@ void log_send(int level, const LogFields *fields, const char *format, ...) _prin
 #define log_info(...) log_send(LOG_INFO, NULL, __VA_ARGS__)
 #define log_debug(...) log_send(LOG_DEBUG, NULL, __VA_ARGS__)
 
-/* log_error_errno(r, "Failed to …: %s", strerror(-r)) is spelled
- * return log_errno(r, "Failed to open %s", path): appends ": " and the error's text, returns R (negative). */
+/* `return log_errno(r, "Failed to open %s", path)`: appends ": " and the text of the error, returns R
+ * (negative). */
 #define log_errno(r, ...) log_send_errno(LOG_ERR, NULL, (r), __VA_ARGS__)
 #define log_warning_errno(r, ...) log_send_errno(LOG_WARNING, NULL, (r), __VA_ARGS__)
-int log_send_errno(int level, const LogFields *fields, int error, const char *format, ...) _printf_(4, 5);
+int log_send_errno(int level, const LogFields *fields, int r, const char *format, ...) _printf_(4, 5);
 
 #define log_oom() log_errno(-ENOMEM, "Out of memory")
 

@@ -22,9 +22,7 @@ typedef struct MountEntry {
         uint64_t id;      /* of the mount: first field of mountinfo */
         dev_t devno;      /* the block device (for btrfs, whose mounts carry an anonymous number, that of the
                              source) */
-        uint64_t diskseq; /* of its disk: a different one for each medium that the device ever held; 0: has
-                           * none
-                           */
+        uint64_t diskseq; /* of its disk: another one for each medium that it ever held; 0: it has none */
         char *device;     /* its kernel name, `sda2` */
         char *node;       /* the source as mounted, `/dev/sda2` */
         char *root;       /* the root of the mount inside the file system, "/" or "/@" */

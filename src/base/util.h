@@ -120,9 +120,8 @@ typedef struct StrvBuilder {
 
 int strv_builder_push(StrvBuilder *b, char *s); /* takes S, even on failure; -ENOMEM */
 int strv_builder_extend(StrvBuilder *b, const char *s);
-int strv_builder_finish(
-        StrvBuilder *b,
-        char ***ret); /* passes on all of them (NULL if none) and is empty afterwards; -ENOMEM */
+/* Passes on all of them (NULL if none), and is empty afterwards. -ENOMEM. */
+int strv_builder_finish(StrvBuilder *b, char ***ret);
 void strv_builder_done(StrvBuilder *b);
 
 /* Replaces *P by a copy of S (NULL: by NULL). Returns 1 if that changed it, 0 if not, -ENOMEM. */

@@ -67,12 +67,11 @@ static bool await_waiter(int pidfd, const Patience *patience) {
 }
 
 static int wait_in_child(int fd, const Patience *patience) {
-        _cleanup_close_ int pidfd = -EBADF;
         pid_t pid = fork_waiter(fd);
         int status = 0;
         if (pid < 0)
                 return error_origin(-errno);
-        pidfd = pidfd_open(pid, 0);
+        _cleanup_close_ int pidfd = pidfd_open(pid, 0);
         bool ended = pidfd >= 0 && await_waiter(pidfd, patience);
         if (!ended)
                 (void) kill(pid, SIGKILL);

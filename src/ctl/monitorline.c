@@ -14,7 +14,7 @@ static void line_print(const Ctl *ctl, const char *subject, ColoredWord word, co
         _printf_(4, 5);
 static void line_print(const Ctl *ctl, const char *subject, ColoredWord word, const char *format, ...) {
         assert(ctl && ctl->json == JSON_OFF && subject && word.text);
-        _cleanup_free_ char *text = NULL, *harmless = NULL, *name = escape_print(subject);
+        _cleanup_free_ char *text = NULL, *name = escape_print(subject);
         char time[FORMAT_TIME_MAX];
         va_list ap;
         va_start(ap, format);
@@ -22,7 +22,7 @@ static void line_print(const Ctl *ctl, const char *subject, ColoredWord word, co
         va_end(ap);
         if (r < 0)
                 return;
-        harmless = escape_print(text);
+        _cleanup_free_ char *harmless = escape_print(text);
         const char *color = ctl->colors ? word.color : NULL;
         (void) printf("%s  %s  %s%s%s%s\n", format_moment(realtime_usec(), time), strempty(name),
                       strempty(color), word.text, color ? COLOR_OFF : "", strempty(harmless));

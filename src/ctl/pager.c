@@ -40,12 +40,10 @@ __attribute__((__noreturn__)) static void pager_exec(const char *command, int in
 void pager_open(Pager *p) {
         assert(p && p->pid == 0);
         const char *command = pager_command();
-        _cleanup_close_ int output = -EBADF, input = -EBADF;
         int fds[2];
         if (!command || pipe2(fds, O_CLOEXEC) < 0)
                 return;
-        input = fds[0];
-        output = fds[1];
+        _cleanup_close_ int input = fds[0], output = fds[1];
         pid_t parent = getpid(), pid = fork();
         if (pid < 0)
                 return;

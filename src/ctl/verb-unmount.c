@@ -28,11 +28,10 @@ static int become_umount(char *what) {
 int verb_unmount(Ctl *ctl, char *const *volumes) {
         assert(ctl && ctl->bus && volumes[0] && !volumes[1]);
         _cleanup_(volume_info_freep) VolumeInfo *v = NULL;
-        _cleanup_free_ char *what = NULL;
         int r = client_get(ctl, volumes[0], &v);
         if (r != EXIT_SUCCESS)
                 return r;
-        what = find_what_to_unmount(volumes[0], v);
+        _cleanup_free_ char *what = find_what_to_unmount(volumes[0], v);
         if (!what)
                 return client_complain_errno(-ENOMEM);
         r = waiting_call(&(const WaitingCall){ctl, "PrepareUnmount", WAITING_FOR_VOLUME, v}, NULL, "s",

@@ -37,7 +37,7 @@ static void name_of_process(uint32_t pid, char *ret, size_t size) {
 }
 
 static void say_holder(Waiting *w, const VolumeInfo *v) {
-        _cleanup_free_ char *text = NULL, *printable = NULL;
+        _cleanup_free_ char *text = NULL;
         const char *us = NULL;
         char comm[32];
         if (isempty(v->lock_holder) ||
@@ -46,7 +46,7 @@ static void say_holder(Waiting *w, const VolumeInfo *v) {
                 return;
         }
         name_of_process(v->lock_holder_pid, comm, sizeof(comm));
-        printable = escape_print(comm);
+        _cleanup_free_ char *printable = escape_print(comm);
         if (strprintf(&text, "waiting for %s, held by %s (PID %" PRIu32 "%s%s)...", w->name, v->lock_holder,
                       v->lock_holder_pid, isempty(printable) ? "" : ", ", strempty(printable)) >= 0)
                 progress_line_say(&w->progress, text);

@@ -28,8 +28,8 @@ typedef struct CarriedFile {
         uint64_t size;
         char *boot;                      /* ID of the boot during which this content was put there */
         char *to, *source, *description; /* of the WantedFile that it was */
-        bool adopted; /* somebody else wrote it: it was found to have the wanted content, and is never removed
-                       */
+        /* somebody else wrote it: it was found to have the wanted content, and is never removed */
+        bool adopted;
 } CarriedFile;
 
 /* What is kept for the running boot, in addition to what is carried. */

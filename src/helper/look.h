@@ -14,11 +14,12 @@ typedef struct Look {
         Progress *progress;         /* for signs of life; or NULL */
 } Look;
 
-typedef enum Standing { /* what is on the helper under the name of a wanted file */
-                        STANDING_ABSENT,
-                        STANDING_SAME,  /* the wanted content; the record vouches for it */
-                        STANDING_EQUAL, /* the wanted content; found by reading it */
-                        STANDING_OTHER,
+/* What is on the helper under the name of a wanted file. */
+typedef enum Standing {
+        STANDING_ABSENT,
+        STANDING_SAME,  /* the wanted content; the record vouches for it */
+        STANDING_EQUAL, /* the wanted content; found by reading it */
+        STANDING_OTHER,
 } Standing;
 
 typedef struct HelperView {

@@ -62,14 +62,14 @@ static int check_mounted_device(const Helper *helper, int root, char **reterr) {
 }
 
 static int open_private_root(const Helper *helper, int *ret, char **reterr) {
-        _cleanup_close_ int context = -EBADF, mount = -EBADF, root = -EBADF;
+        _cleanup_close_ int context = -EBADF;
         int r = make_superblock(helper, false, &context);
         if (r < 0)
                 return explain_mount_error(helper, r, reterr);
-        mount = fsmount(context, FSMOUNT_CLOEXEC, ATTRIBUTES);
+        _cleanup_close_ int mount = fsmount(context, FSMOUNT_CLOEXEC, ATTRIBUTES);
         if (mount < 0)
                 return failure_errno(reterr, -errno, "cannot be mounted");
-        root = openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_close_ int root = openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (root < 0)
                 return failure_errno(reterr, -errno, "cannot be opened");
         r = check_mounted_device(helper, root, reterr);

@@ -43,13 +43,13 @@ static int connect_cache(const Manifest *m, Order *o, size_t i) {
         return r;
 }
 
-static int refuse_circle_of_caches(const Manifest *m, const size_t *members, size_t n, char **reterr) {
+static int refuse_cycle_of_caches(const Manifest *m, const size_t *members, size_t n, char **reterr) {
         _cleanup_strv_free_ char **names = NULL;
         int r = 0;
         assert(members && n > 0);
         for (size_t i = 0; r >= 0 && i < n; i++)
                 r = strv_extend(&names, m->caches[members[i]].name);
-        return r < 0 ? r : refusal_of_circle(reterr, m->path, m->caches[members[0]].line, names);
+        return r < 0 ? r : refusal_of_cycle(reterr, m->path, m->caches[members[0]].line, names);
 }
 
 int manifest_check_order(const Manifest *m, char **reterr) {
@@ -67,5 +67,5 @@ int manifest_check_order(const Manifest *m, char **reterr) {
                 r = connect_cache(m, o, i);
         if (r >= 0)
                 r = order_sort(o, &members, &n);
-        return r == -ELOOP ? refuse_circle_of_caches(m, members, n, reterr) : r;
+        return r == -ELOOP ? refuse_cycle_of_caches(m, members, n, reterr) : r;
 }

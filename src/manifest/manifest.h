@@ -16,13 +16,14 @@
 #define MANIFEST_NAME_MAX 64U
 #define MANIFEST_EXPANDED_MAX (3U << 20) /* of all paths of all instances, by template_add_cost() */
 
-typedef enum CopyRole { /* in the order in which they are written */
-                        ROLE_REQUIRED,
-                        ROLE_ENTRY,
-                        ROLE_BOOTER,
-                        ROLE_MISC,
-                        _ROLE_MAX,
-                        _ROLE_INVALID = -EINVAL,
+/* In the order in which they are written. */
+typedef enum CopyRole {
+        ROLE_REQUIRED,
+        ROLE_ENTRY,
+        ROLE_BOOTER,
+        ROLE_MISC,
+        _ROLE_MAX,
+        _ROLE_INVALID = -EINVAL,
 } CopyRole;
 
 typedef enum HelperType {

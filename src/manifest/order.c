@@ -215,7 +215,7 @@ static size_t order_find_levels(const Order *o, const Adjacency *a, size_t *pend
 }
 
 /* Every pending vertex has a pending one before it: going back must end in a cycle. */
-static size_t order_find_circle(const Order *o, const size_t *pending, size_t *before, size_t *members) {
+static size_t order_find_cycle(const Order *o, const size_t *pending, size_t *before, size_t *members) {
         size_t v = SIZE_MAX, n = 0, lowest = 0;
         for (size_t i = 0; i < o->n_edges; i++)
                 if (pending[o->edges[i].from] > 0 && pending[o->edges[i].to] > 0) {
@@ -263,7 +263,7 @@ int order_sort(const Order *o, size_t **ret, size_t *ret_n) {
         if (!pending || !levels || !queue || !items || adjacency_init(&a, o) < 0)
                 return error_origin(-ENOMEM);
         if (order_find_levels(o, &a, pending, levels, queue) < o->n_vertices) {
-                *ret_n = order_find_circle(o, pending, queue, items);
+                *ret_n = order_find_cycle(o, pending, queue, items);
                 *ret = TAKE_PTR(items);
                 assert(*ret_n > 0);
                 return -ELOOP; /* an outcome */

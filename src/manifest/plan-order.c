@@ -57,8 +57,8 @@ static int planner_step_cache(Planner *p, Order *o, size_t item, OrderStep step)
         return r;
 }
 
-static int planner_refuse_circle(Planner *p, const size_t *members, size_t n) {
-        _cleanup_(strv_builder_done) StrvBuilder circle = {};
+static int planner_refuse_cycle(Planner *p, const size_t *members, size_t n) {
+        _cleanup_(strv_builder_done) StrvBuilder cycle = {};
         _cleanup_strv_free_ char **names = NULL;
         int r = 0;
         assert(members && n > 0);
@@ -67,14 +67,13 @@ static int planner_refuse_circle(Planner *p, const size_t *members, size_t n) {
                 char *name = NULL;
                 r = strprintf(&name, "%s%s%s", c->cache->name, c->instance ? " " : "", strempty(c->instance));
                 if (r >= 0)
-                        r = strv_builder_push(&circle, name);
+                        r = strv_builder_push(&cycle, name);
         }
         if (r >= 0)
-                r = strv_builder_finish(&circle, &names);
+                r = strv_builder_finish(&cycle, &names);
         if (r < 0)
                 return r;
-        return refusal_of_circle(p->reterr, p->manifest->path, p->plan->caches[members[0]].cache->line,
-                                 names);
+        return refusal_of_cycle(p->reterr, p->manifest->path, p->plan->caches[members[0]].cache->line, names);
 }
 
 int planner_sort_caches(Planner *p) {
@@ -90,7 +89,7 @@ int planner_sort_caches(Planner *p) {
         if (r >= 0)
                 r = order_sort(o, &sequence, &n);
         if (r < 0)
-                return r == -ELOOP ? planner_refuse_circle(p, sequence, n) : r;
+                return r == -ELOOP ? planner_refuse_cycle(p, sequence, n) : r;
         assert(n == plan->n_caches);
         PlanCache *sorted = calloc(n + 1, sizeof(*sorted));
         if (!sorted)

@@ -21,8 +21,8 @@ typedef struct PlanCopy {
 } PlanCopy;
 
 typedef struct Plan {
-        PlanCache
-                *caches; /* in dependency order; among equals document order, then instances in byte order */
+        /* in dependency order; among equals in document order, then by instance in byte order */
+        PlanCache *caches;
         size_t n_caches;
         PlanCopy *copies; /* by role, then document order, then instance */
         size_t n_copies;

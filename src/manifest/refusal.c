@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/escape.h"
 
-#define CIRCLE_SHOWN_MAX 8U
+#define CYCLE_SHOWN_MAX 8U
 
 int refusal(char **reterr, const char *file, unsigned line, const char *format, ...) {
         assert(reterr && file && format);
@@ -26,18 +26,18 @@ int refusal(char **reterr, const char *file, unsigned line, const char *format, 
         return error_origin(-EBADMSG);
 }
 
-int refusal_of_circle(char **reterr, const char *file, unsigned line, char *const *names) {
+int refusal_of_cycle(char **reterr, const char *file, unsigned line, char *const *names) {
         size_t n = strv_length(names);
         assert(n > 0);
-        _cleanup_free_ char *circle = strdup(names[0]);
-        for (size_t i = 1; circle && i <= MIN(n, CIRCLE_SHOWN_MAX); i++) {
-                _cleanup_free_ char *before = TAKE_PTR(circle);
-                (void) strprintf(&circle, "%s -> %s", before, names[i % n]);
+        _cleanup_free_ char *cycle = strdup(names[0]);
+        for (size_t i = 1; cycle && i <= MIN(n, CYCLE_SHOWN_MAX); i++) {
+                _cleanup_free_ char *before = TAKE_PTR(cycle);
+                (void) strprintf(&cycle, "%s -> %s", before, names[i % n]);
         }
-        if (!circle)
+        if (!cycle)
                 return error_origin(-ENOMEM);
-        return refusal(reterr, file, line, "dependency cycle between caches: %s%s", circle,
-                       n > CIRCLE_SHOWN_MAX ? " -> and so on" : "");
+        return refusal(reterr, file, line, "dependency cycle between caches: %s%s", cycle,
+                       n > CYCLE_SHOWN_MAX ? " -> and so on" : "");
 }
 
 const char *refusal_of_way(int r) {

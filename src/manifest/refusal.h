@@ -10,7 +10,7 @@
 int refusal(char **reterr, const char *file, unsigned line, const char *format, ...) _printf_(4, 5);
 
 /* The same for a dependency cycle: the NAMES (strv) of all its caches, in order. */
-int refusal_of_circle(char **reterr, const char *file, unsigned line, char *const *names);
+int refusal_of_cycle(char **reterr, const char *file, unsigned line, char *const *names);
 
 /* What is wrong with a path that walk_resolve() could not follow, in words; NULL: R is nothing of that kind.
  * This stays so until somebody changes the volume. */

@@ -35,11 +35,11 @@ struct Watch {
 
 static const uint32_t masks[] = {
         [ARM_ANCESTOR] = MASK_SELF,
-        [ARM_MISSING] =
-                MASK_SELF | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM, /* it may get empty */
+        /* it may get empty */
+        [ARM_MISSING] = MASK_SELF | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM,
         [ARM_NODE] = MASK_SELF | IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE,
-        [ARM_PRESENCE] =
-                MASK_SELF | IN_ATTRIB, /* the last one reports that the name of an open file was removed */
+        /* IN_ATTRIB reports that the name of an open file was removed */
+        [ARM_PRESENCE] = MASK_SELF | IN_ATTRIB,
         [ARM_TREE] = MASK_SELF | IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE | IN_CREATE | IN_DELETE |
                      IN_MOVED_FROM | IN_MOVED_TO,
         [ARM_ABOVE] = MASK_SELF | IN_DELETE,
@@ -105,8 +105,7 @@ int watcher_arm(int fd, ArmKind kind, void *userdata) {
         int r = watcher_obtain(w, fd, kind != ARM_NODE && kind != ARM_PRESENCE, &watch);
         if (r < 0 || w->inotify_fd < 0)
                 return r;
-        /* inotify_add_watch(2) takes no descriptor; this names the inode itself, even that of a symbolic link
-         */
+        /* inotify_add_watch(2) takes no descriptor; this names the inode itself, even that of a link */
         (void) snprintf(path, sizeof(path), "/proc/self/fd/%i", fd);
         if (inotify_add_watch(w->inotify_fd, path, masks[kind] | IN_MASK_ADD) < 0)
                 return errno == ENOSPC ? 0 : error_origin(-errno);

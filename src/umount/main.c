@@ -98,18 +98,19 @@ static int umount_target(const UmountOptions *o, const char *printable) {
 }
 
 int main(int argc, char *argv[]) {
-        _cleanup_free_ char *printable = NULL, *real = NULL, *why = NULL;
+        _cleanup_free_ char *why = NULL;
         UmountOptions o = {};
         log_setup("umount.bootkeep");
         int r = umount_parse_options(argc, argv, &o);
         if (r <= 0)
                 return r < 0 ? MNT_EX_USAGE : MNT_EX_SUCCESS;
-        printable = escape_print(o.target);
+        _cleanup_free_ char *printable = escape_print(o.target);
         if (!printable) {
                 (void) log_oom();
                 return MNT_EX_SYSERR;
         }
-        real = realpath(o.target, NULL); /* umount(8) passes it like that; by hand it may be relative */
+        /* umount(8) passes an absolute path without links; a user may not */
+        _cleanup_free_ char *real = realpath(o.target, NULL);
         if (!in_other_namespace(&o) && prepare_volume(real ? real : o.target, &why) < 0) {
                 log_error("%s stays mounted: %s (use umount -i to unmount it anyway)", printable,
                           strempty(why));

@@ -591,7 +591,7 @@ static void refusals_name_file_line_and_reason(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(circles); i++) {
                 _cleanup_free_ char *expected = NULL;
                 names[i] = n[i];
-                assert_int_equal(refusal_of_circle(&why, "/f", 2, names), -EBADMSG);
+                assert_int_equal(refusal_of_cycle(&why, "/f", 2, names), -EBADMSG);
                 assert_int_equal(strprintf(&expected, "/f:2: dependency cycle between caches: %s",
                                            strempty(circles[i])),
                                  0);

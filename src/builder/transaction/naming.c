@@ -188,7 +188,7 @@ static int check_folders(const Naming *n, const NameMap *m) {
         return 0;
 }
 
-static int check_wishes(const Naming *n) {
+static int check_wanted_names(const Naming *n) {
         _cleanup_(name_map_done) NameMap m = NAME_MAP_NULL;
         int r = 0;
         for (size_t i = 0; r >= 0 && i < n->set->n; i++)
@@ -196,7 +196,7 @@ static int check_wishes(const Naming *n) {
         return r;
 }
 
-static int check_names(const Naming *n) {
+static int check_final_names(const Naming *n) {
         _cleanup_(name_map_done) NameMap m = NAME_MAP_NULL;
         int r = 0;
         for (size_t i = 0; r >= 0 && i < n->set->n; i++)
@@ -209,7 +209,7 @@ int naming_apply(WantedSet *set, const CarriedSet *old, char **reterr) {
         _cleanup_(naming_done) Naming n = {.set = set, .reterr = reterr};
         int r = carried_set_map(old, &n.old);
         if (r >= 0)
-                r = check_wishes(&n);
+                r = check_wanted_names(&n);
         if (r >= 0)
                 r = find_candidates(&n);
         if (r >= 0)
@@ -219,7 +219,7 @@ int naming_apply(WantedSet *set, const CarriedSet *old, char **reterr) {
         if (r >= 0)
                 r = for_each_entry(&n, finish_entry);
         if (r >= 0)
-                r = check_names(&n);
+                r = check_final_names(&n);
         assert(r < 0 || wanted_set_is_named(set));
         return r;
 }

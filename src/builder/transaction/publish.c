@@ -176,14 +176,14 @@ static int hold_file(int dirfd, const char *name, int *ret_fd) {
  * If none is replaced, the name would lead to an empty file until then. */
 int publish_rename(int root, const char *temporary, const char *path) {
         assert(root >= 0 && strrchr(temporary, '/') - temporary == strrchr(path, '/') - path);
-        _cleanup_close_ int dirfd = -EBADF, fd = -EBADF, replaced = -EBADF;
+        _cleanup_close_ int dirfd = -EBADF, replaced = -EBADF;
         _cleanup_free_ char *name = NULL;
         const char *staged = strrchr(temporary, '/') + 1;
         struct stat st = {};
         int r = contain_open_parent(root, path, &dirfd, &name);
         if (r < 0)
                 return r;
-        fd = open_regular(dirfd, staged, O_RDWR, &st);
+        _cleanup_close_ int fd = open_regular(dirfd, staged, O_RDWR, &st);
         if (fd < 0)
                 return fd;
         r = hold_file(dirfd, name, &replaced);
@@ -285,12 +285,11 @@ static int sweep_directory(DIR *d) {
 
 int publish_sweep(int root, const char *path) {
         _cleanup_close_ int parent = -EBADF;
-        _cleanup_closedir_ DIR *d = NULL;
         _cleanup_free_ char *name = NULL;
         int r = contain_open_parent(root, path, &parent, &name);
         if (r < 0)
                 return r == -ENOENT || r == -ENOTDIR || r == -ELOOP ? 0 : r; /* no way, nothing staged */
-        d = fdopendir(parent);
+        _cleanup_closedir_ DIR *d = fdopendir(parent);
         if (!d)
                 return error_origin(-errno);
         (void) TAKE_FD(parent);
