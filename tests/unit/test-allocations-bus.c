@@ -6,16 +6,14 @@
 #include "allocations.h"
 
 #include <sys/prctl.h>
-#include <sys/sysmacros.h>
 #include <sys/wait.h>
 
 #include "base/log.h"
 #include "bootkeep.h"
 #include "daemon/census.h"
-#include "daemon/commands.h"
+#include "daemonlife.h"
 #include "privatebus.h"
 
-#define UUID "4f68bce3-e8cd-4db1-96e7-fbcaf984b709"
 #define CLIENTS 2
 #define NOBODY 65534
 /* Without an event for this long, what is waited for does not come. */
@@ -38,9 +36,7 @@ typedef struct Life {
         Scratch *s;
         const Call *calls;
         size_t n_calls;
-        sd_event *event;
-        Daemon *daemon;
-        Commands *commands;
+        DaemonLife daemon;
         sd_bus *clients[CLIENTS];
         unsigned awaited; /* replies */
 } Life;
@@ -54,7 +50,7 @@ static void note_ready(void) {
 /* Runs the loop until *COUNT is 0; false: it stays silent. */
 static bool run_until_none(Life *l, const unsigned *count, uint64_t silence) {
         while (*count > 0) {
-                int r = sd_event_run(l->event, silence);
+                int r = sd_event_run(l->daemon.event, silence);
                 assert_true(r >= 0);
                 if (r == 0)
                         return false;
@@ -66,61 +62,25 @@ static bool await_ready(Life *l) {
         unsigned missing = 1;
         is_ready = false;
         while (!is_ready)
-                if (sd_event_run(l->event, allocations_have_failed() ? SHORT_SILENCE_USEC : SILENCE_USEC) ==
-                    0)
+                if (sd_event_run(l->daemon.event,
+                                 allocations_have_failed() ? SHORT_SILENCE_USEC : SILENCE_USEC) == 0)
                         break;
         missing -= is_ready;
         assert_true(missing == 0 || allocations_have_failed());
         return missing == 0;
 }
 
-static void add_volume(Daemon *d) {
-        DeviceInfo info = {.uuid = strdup(UUID)};
-        const MountEntry e = {
-                .id = 7,
-                .devno = makedev(4000, 2),
-                .device = (char *) "sda2",
-                .node = (char *) "/dev/sda2",
-                .root = (char *) "/",
-                .target = (char *) "/nowhere",
-                .fstype = (char *) "ext4",
-        };
-        (void) daemon_mounted(d, "sda2", &e, &info);
-        device_info_done(&info);
-}
-
-static int life_begin(Life *l, const DaemonOptions *options) {
-        Settings settings = {
-                .settle = USEC_PER_MSEC,
-                .settle_max = USEC_PER_MSEC,
-                .scan_timeout = 60 * USEC_PER_SEC,
-                .max_scans = 1,
-                .max_builds = 1,
-                .max_failures = 1,
-                .max_attempts = 1,
-                .retry = USEC_PER_SEC,
-                .pin_busy_volumes = true,
-        };
-        assert_true(sd_event_new(&l->event) >= 0);
-        int r = daemon_new(l->event, options, &settings, &l->daemon);
-        if (r >= 0)
-                r = commands_new(l->daemon, note_ready, &l->commands);
-        return r;
-}
-
 static void life_end(Life *l) {
         for (size_t i = 0; i < CLIENTS; i++)
                 l->clients[i] = sd_bus_close_unref(l->clients[i]);
-        l->commands = l->commands ? commands_free(l->commands) : NULL;
-        l->daemon = daemon_free(l->daemon);
-        l->event = sd_event_unref(l->event);
+        daemon_life_end(&l->daemon);
 }
 
 static sd_bus *client_of(Life *l, unsigned client) {
         assert_true(client < CLIENTS);
         if (!l->clients[client]) {
                 assert_true(sd_bus_open_system(&l->clients[client]) >= 0);
-                assert_true(sd_bus_attach_event(l->clients[client], l->event, 0) >= 0);
+                assert_true(sd_bus_attach_event(l->clients[client], l->daemon.event, 0) >= 0);
         }
         return l->clients[client];
 }
@@ -170,16 +130,12 @@ static void make_call(Life *l, const Call *c, Awaited *awaited) {
 
 static int live(void *userdata) {
         Life *l = userdata;
-        char libexec[128], state[128];
         Awaited awaited[16];
-        (void) snprintf(libexec, sizeof(libexec), "%s/libexec", l->s->path);
-        (void) snprintf(state, sizeof(state), "%s/state", l->s->path);
-        const DaemonOptions options = {.libexec = libexec, .state = state, .watch = true};
         assert_true(l->n_calls <= ELEMENTSOF(awaited));
         l->awaited = 0;
-        int r = life_begin(l, &options);
+        int r = daemon_life_begin(&l->daemon, l->s, note_ready);
         if (r >= 0) {
-                add_volume(l->daemon);
+                (void) daemon_life_add_volume(&l->daemon);
                 r = await_ready(l) ? 0 : -ENOMEM;
         }
         for (size_t i = 0; r >= 0 && i < l->n_calls; i++) {
@@ -192,12 +148,8 @@ static int live(void *userdata) {
 }
 
 static Life life_of(Scratch *s, const Call *calls, size_t n) {
-        static const char *const programs[] = {"libexec/bootkeep-scan", "libexec/bootkeep-build"};
-        for (size_t i = 0; i < ELEMENTSOF(programs); i++) {
-                scratch_write(s, programs[i],
-                              "#!/bin/sh\necho MANIFEST /m\necho CACHE c - fresh\necho RESULT fresh\n");
-                assert_int_equal(fchmodat(s->fd, programs[i], 0755, 0), 0);
-        }
+        daemon_life_write_programs(s, "echo MANIFEST /m; echo CACHE c - fresh; echo RESULT fresh",
+                                   "echo RESULT success");
         return (Life){.s = s, .calls = calls, .n_calls = n};
 }
 
@@ -283,12 +235,8 @@ static int on_nobody_exit(sd_event_source *source, const siginfo_t *info, void *
 
 static int ask_polkit(void *userdata) {
         Life *l = userdata;
-        char libexec[128], state[128];
         unsigned running = 1;
-        (void) snprintf(libexec, sizeof(libexec), "%s/libexec", l->s->path);
-        (void) snprintf(state, sizeof(state), "%s/state", l->s->path);
-        const DaemonOptions options = {.libexec = libexec, .state = state};
-        int r = life_begin(l, &options);
+        int r = daemon_life_begin(&l->daemon, l->s, note_ready);
         if (r >= 0)
                 r = await_ready(l) ? 0 : -ENOMEM;
         if (r >= 0) {
@@ -296,7 +244,8 @@ static int ask_polkit(void *userdata) {
                 if (pid == 0)
                         _exit(call_as_nobody());
                 assert_true(pid > 0);
-                assert_true(sd_event_add_child(l->event, NULL, pid, WEXITED, on_nobody_exit, &running) >= 0);
+                assert_true(sd_event_add_child(l->daemon.event, NULL, pid, WEXITED, on_nobody_exit,
+                                               &running) >= 0);
                 assert_true(run_until_none(l, &running, SILENCE_USEC));
         }
         life_end(l);
@@ -322,17 +271,16 @@ static void client_of_another_user_is_denied_whatever_fails(void **state) {
 /* Whatever is mounted here: nothing is started before the loop runs. */
 static int take_census(void *userdata) {
         const Life *l = userdata;
-        const DaemonOptions options = {.libexec = l->s->path, .state = l->s->path};
-        Life life = {};
+        DaemonLife life;
         Census *census = NULL;
-        int r = life_begin(&life, &options);
+        int r = daemon_life_begin(&life, l->s, note_ready);
         if (r >= 0)
                 r = census_new(life.daemon, &census);
         if (r >= 0) {
                 census_look(census);
                 census_free(census);
         }
-        life_end(&life);
+        daemon_life_end(&life);
         return r;
 }
 
