@@ -133,9 +133,8 @@ static void cache_is_built_or_the_error_is_returned(void **state) {
         world_end(&w);
 }
 
-/* The helper is brought up to date, too. */
-static int build_all(void *userdata) {
-        World *w = userdata;
+/* A whole build: its caches by force, or of helpers that need nothing. */
+static int build_part(World *w, bool caches) {
         const HelperList helpers = {.items = &w->b.helper, .n = 1};
         _cleanup_fclose_ FILE *report = fopen("/dev/null", "we");
         Interrupt *interrupt = NULL;
@@ -149,7 +148,8 @@ static int build_all(void *userdata) {
                 .helpers = &helpers,
                 .interrupt = interrupt,
                 .report = report,
-                .force = true,
+                .force = caches,
+                .caches_only = caches,
         };
         r = build_run(&build, &result, &why);
         assert_true(r < 0 || result == BUILD_SUCCESS || allocations_have_failed());
@@ -159,11 +159,21 @@ static int build_all(void *userdata) {
         return r;
 }
 
+static int build_the_caches(void *userdata) {
+        return build_part(userdata, true);
+}
+
+static int build_nothing(void *userdata) {
+        return build_part(userdata, false);
+}
+
 static void build_is_done_or_the_error_is_returned(void **state) {
         World w;
         world_start(&w, *state);
         int level = log_set_max_level(LOG_EMERG);
-        allocations_fail_or_cope(build_all, &w);
+        allocations_fail_or_cope(build_the_caches, &w);
+        prepare_same(&w);
+        allocations_fail_or_cope(build_nothing, &w);
         log_set_max_level(level);
         world_end(&w);
 }

@@ -88,7 +88,7 @@ static int run_verb(void *userdata) {
                 .json = run->json,
                 .legend = true,
                 .wait = true,
-                .timeout_usec = 0,
+                .timeout_usec = 60 * USEC_PER_SEC,
                 .width = run->width,
                 .colors = run->width > 0,
         };
