@@ -5,10 +5,12 @@
 #include <dlfcn.h>
 #include <libeconf.h>
 #include <libmount.h>
+#include <libsmartcols/libsmartcols.h>
 #include <libxml/parser.h>
 #include <libxml/relaxng.h>
 #include <malloc.h>
 #include <search.h>
+#include <systemd/sd-bus.h>
 #include <xxhash.h>
 
 /* One that our code has not released yet. */
@@ -19,7 +21,7 @@ typedef struct Live {
 } Live;
 
 static struct {
-        bool armed;
+        bool armed, paused;
         pid_t pid;              /* of the test: its children are not affected */
         bool all;               /* not only the chosen one fails, but also all that follow */
         unsigned count, chosen; /* allocations made; the one that fails */
@@ -36,7 +38,7 @@ void __real_free(void *p);
 int __real_vasprintf(char **ret, const char *format, va_list ap);
 
 static bool fails(const void *caller) {
-        if (!allocations.armed || getpid() != allocations.pid)
+        if (!allocations.armed || allocations.paused || getpid() != allocations.pid)
                 return false;
         allocations.count++;
         if (allocations.count != allocations.chosen && !(allocations.all && allocations.failed_for))
@@ -117,6 +119,61 @@ WRAP(xmlChar *, xmlNodeGetContent, (const xmlNode *node), (node), false);
 WRAP(xmlRelaxNGParserCtxt *, xmlRelaxNGNewMemParserCtxt, (const char *text, int size), (text, size), false);
 WRAP(xmlRelaxNGValidCtxt *, xmlRelaxNGNewValidCtxt, (xmlRelaxNG * schema), (schema), false);
 WRAP(blkid_probe, blkid_new_probe, (void), (), false);
+
+WRAP(struct libscols_table *, scols_new_table, (void), (), false);
+WRAP(struct libscols_iter *, scols_new_iter, (int direction), (direction), false);
+WRAP(struct libscols_line *, scols_table_new_line, (struct libscols_table * t, struct libscols_line *parent),
+     (t, parent), false);
+WRAP(struct libscols_column *, scols_table_new_column,
+     (struct libscols_table * t, const char *name, double width, int flags), (t, name, width, flags), false);
+
+/* Defines the wrapper of a function that needs memory and returns 0 or more, or a negative errno. */
+#define WRAP_ERRNO(name, parameters, arguments)                                                              \
+        int __real_##name parameters;                                                                        \
+        int __wrap_##name parameters;                                                                        \
+        int __wrap_##name parameters {                                                                       \
+                return fails(__builtin_return_address(0)) ? -ENOMEM : __real_##name arguments;               \
+        }                                                                                                    \
+        struct swallow_semicolon_##name
+
+WRAP_ERRNO(sd_bus_open_system, (sd_bus * *ret), (ret));
+WRAP_ERRNO(sd_bus_open_system_with_description, (sd_bus * *ret, const char *description), (ret, description));
+WRAP_ERRNO(sd_bus_message_new_method_call,
+           (sd_bus * bus, sd_bus_message **ret, const char *destination, const char *path,
+            const char *interface, const char *member),
+           (bus, ret, destination, path, interface, member));
+WRAP_ERRNO(sd_bus_message_new_method_return, (sd_bus_message * call, sd_bus_message **ret), (call, ret));
+WRAP_ERRNO(sd_bus_message_open_container, (sd_bus_message * m, char type, const char *contents),
+           (m, type, contents));
+WRAP_ERRNO(sd_bus_message_close_container, (sd_bus_message * m), (m));
+WRAP_ERRNO(sd_bus_message_enter_container, (sd_bus_message * m, char type, const char *contents),
+           (m, type, contents));
+WRAP_ERRNO(sd_bus_path_encode, (const char *prefix, const char *id, char **ret), (prefix, id, ret));
+WRAP_ERRNO(sd_bus_path_decode, (const char *path, const char *prefix, char **ret), (path, prefix, ret));
+WRAP_ERRNO(sd_bus_call,
+           (sd_bus * bus, sd_bus_message *m, uint64_t usec, sd_bus_error *error, sd_bus_message **ret),
+           (bus, m, usec, error, ret));
+WRAP_ERRNO(sd_bus_call_async,
+           (sd_bus * bus, sd_bus_slot **slot, sd_bus_message *m, sd_bus_message_handler_t callback,
+            void *userdata, uint64_t usec),
+           (bus, slot, m, callback, userdata, usec));
+WRAP_ERRNO(sd_bus_add_match_async,
+           (sd_bus * bus, sd_bus_slot **slot, const char *match, sd_bus_message_handler_t callback,
+            sd_bus_message_handler_t install, void *userdata),
+           (bus, slot, match, callback, install, userdata));
+WRAP_ERRNO(sd_bus_query_sender_creds, (sd_bus_message * m, uint64_t mask, sd_bus_creds **ret),
+           (m, mask, ret));
+WRAP_ERRNO(sd_event_add_time,
+           (sd_event * e, sd_event_source **s, clockid_t clock, uint64_t usec, uint64_t accuracy,
+            sd_event_time_handler_t callback, void *userdata),
+           (e, s, clock, usec, accuracy, callback, userdata));
+WRAP_ERRNO(sd_event_add_io,
+           (sd_event * e, sd_event_source **s, int fd, uint32_t events, sd_event_io_handler_t callback,
+            void *userdata),
+           (e, s, fd, events, callback, userdata));
+WRAP_ERRNO(sd_event_add_defer,
+           (sd_event * e, sd_event_source **s, sd_event_handler_t callback, void *userdata),
+           (e, s, callback, userdata));
 
 /* Functions that only release memory do not fail. */
 static void *wrapped_realloc(void *p, size_t n, size_t size, const void *caller) {
@@ -239,6 +296,10 @@ static void fail_each(const AllocationsCase *c, bool cope) {
                         chosen++;
                 assert_true(chosen > 1);
         }
+}
+
+void allocations_pause(bool paused) {
+        allocations.paused = paused;
 }
 
 bool allocations_have_failed(void) {

@@ -29,6 +29,9 @@ typedef struct AllocationsCase {
 
 void allocations_fail_or_cope_prepared(const AllocationsCase *c);
 
+/* Nothing fails while the test itself does something. */
+void allocations_pause(bool paused);
+
 /* Has one failed in this run? */
 bool allocations_have_failed(void);
 

@@ -116,6 +116,7 @@ static void append_arguments(sd_bus_message *m, const Call *c) {
 
 /* AWAITED must live until the reply. */
 static void make_call(Life *l, const Call *c, Awaited *awaited) {
+        allocations_pause(true);
         sd_bus *client = client_of(l, c->client);
         sd_bus_message *m = NULL;
         *awaited = (Awaited){l, c};
@@ -126,6 +127,7 @@ static void make_call(Life *l, const Call *c, Awaited *awaited) {
         assert_true(sd_bus_call_async(client, NULL, m, on_call_reply, awaited, UINT64_MAX) >= 0);
         sd_bus_message_unref(m);
         l->awaited++;
+        allocations_pause(false);
 }
 
 static int live(void *userdata) {

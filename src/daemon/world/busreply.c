@@ -6,6 +6,12 @@
 #include "bootkeep.h"
 #include "daemon/world/bustext.h"
 
+/* Nobody is left waiting because a reply could not be made. */
+static void reply_failed(BusCall *call, int r) {
+        if (r < 0)
+                (void) sd_bus_reply_method_errno(call, r, NULL);
+}
+
 void bus_reply(BusCall *call) {
         (void) sd_bus_reply_method_return(call, "");
 }
@@ -21,14 +27,15 @@ void bus_reply_strings(BusCall *call, char **strings) {
                 r = bus_text_append_all(m, strings);
         if (r >= 0)
                 r = sd_bus_send(NULL, m, NULL);
-        if (r < 0) /* nobody is left waiting */
-                (void) sd_bus_reply_method_errno(call, r, NULL);
+        reply_failed(call, r);
 }
 
 void bus_reply_volume(BusCall *call, const char *name) {
         _cleanup_free_ char *path = NULL;
-        if (sd_bus_path_encode(BOOTKEEP_VOLUME_PATH_PREFIX, name, &path) >= 0)
-                (void) sd_bus_reply_method_return(call, "o", path);
+        int r = sd_bus_path_encode(BOOTKEEP_VOLUME_PATH_PREFIX, name, &path);
+        if (r >= 0)
+                r = sd_bus_reply_method_return(call, "o", path);
+        reply_failed(call, r);
 }
 
 void bus_reply_error(BusCall *call, const char *error, const char *format, ...) {
