@@ -104,9 +104,9 @@ const char *stamp_get(const Stamp *s, const char *key) {
         return stamp_next(s, key, &i);
 }
 
+/* Whether there is one is stamp_take_line()'s question. */
 static bool key_is_valid(const char *line) {
-        size_t n = strspn(line, "abcdefghijklmnopqrstuvwxyz-");
-        return n > 0 && line[n] == ' ';
+        return line[strspn(line, "abcdefghijklmnopqrstuvwxyz-")] == ' ';
 }
 
 /* How much of a stamp is read. */

@@ -69,7 +69,7 @@ static int climb_to_mount(int *fd) {
                 int r = place_stat(*fd, &here);
                 if (r < 0 || here.stx_attributes & STATX_ATTR_MOUNT_ROOT)
                         return r;
-                _cleanup_close_ int up = openat(*fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+                _cleanup_close_ int up = openat(*fd, "..", O_PATH | O_CLOEXEC);
                 if (up < 0)
                         return error_origin(-errno);
                 r = place_stat(up, &above);

@@ -184,18 +184,37 @@ static void without_trust_in_ctime_no_time_is_reported(void **state) {
 }
 
 static void damaged_stamps_mean_stale(void **state) {
-        static const char *const stamps[] = {
-                "",
-                "garbage\n",
-                "bootkeep-stamp 1\n",
-                "bootkeep-stamp 1\nfingerprint zz\nbuilder b 00\n",
+        static const struct {
+                const char *stamp, *expected;
+        } all[] = {
+                {"", "never brought up to date"},
+                {"garbage\n", "never brought up to date"},
+                {"bootkeep-stamp 1\n", "never brought up to date"},
+                {"bootkeep-stamp 1\nbuilder b 00\n", "never brought up to date"},
+                {"bootkeep-stamp 1\nfingerprint zz\n", "builder b changed"},
+                {"bootkeep-stamp 1\nfingerprint zz\nbuilder b 00\n", "builder b changed"},
         };
         World *w = world_new(*state);
-        for (size_t i = 0; i < ELEMENTSOF(stamps); i++) {
+        for (size_t i = 0; i < ELEMENTSOF(all); i++) {
+                scratch_write(w->s, "state/caches/c.stamp", all[i].stamp);
+                check_cache(w, all[i].expected);
+        }
+        world_build(w);
+        shell("sed -i 's/^fingerprint .*/fingerprint zz/' %s/state/caches/c.stamp", w->s->path);
+        check_cache(w, "list of sources changed");
+        world_free(w);
+}
+
+/* Whoever builds now would otherwise record what nobody has seen. */
+static void fingerprint_is_of_what_could_be_examined_whole(void **state) {
+        static const char *const commands[] = {"true", "rm -r src", "ln -s src src"};
+        static const Fingerprint none;
+        World *w = world_new(*state);
+        for (size_t i = 0; i < ELEMENTSOF(commands); i++) {
                 Freshness f = FRESHNESS_NULL;
-                scratch_write(w->s, "state/caches/c.stamp", stamps[i]);
+                shell("cd %s/v && %s", w->s->path, commands[i]);
                 assert_int_equal(freshness_of_cache(&w->context, &w->plan->caches[0], &f), 0);
-                assert_int_not_equal(f.difference, DIFFERENCE_NONE);
+                assert_int_equal(fingerprint_equal(&f.now, &none), i > 0);
                 freshness_done(&f);
         }
         world_free(w);
@@ -625,6 +644,12 @@ static void sources_are_what_no_cache_writes(void **state) {
                 "<output path=\"/out\"/></cache></bootcaches>");
         assert_false(sources_change(w, "touch made/x made/y"));
         assert_true(sources_change(w, "touch src/q"));
+        /* by any of them, not only the first */
+        world_plan(w, "<bootcaches version=\"1\"><cache name=\"c\" builder=\"b\"><source path=\"/made\"/>"
+                      "<output path=\"/x\"/></cache><cache name=\"d\" builder=\"b\"><source path=\"/src\"/>"
+                      "<output path=\"/y\"/><output path=\"/made/x\"/></cache></bootcaches>");
+        assert_false(sources_change(w, "touch made/z"));
+        assert_true(sources_change(w, "touch src/r"));
         world_plan(w, "<bootcaches version=\"1\"><copy role=\"required\" from=\"/splash\" "
                       "to=\"/a\"/></bootcaches>");
         assert_true(sources_change(w, "touch splash")); /* the only one */
@@ -648,6 +673,7 @@ int main(void) {
                 scratch_test(helper_for_which_there_is_nothing_is_fresh),
                 scratch_test(without_trust_in_ctime_no_time_is_reported),
                 scratch_test(damaged_stamps_mean_stale),
+                scratch_test(fingerprint_is_of_what_could_be_examined_whole),
                 scratch_test(any_byte_may_be_in_a_name),
                 scratch_test(output_directory_counts_whole),
                 scratch_test(everything_is_armed_though_the_first_is_missing),

@@ -13,7 +13,7 @@ static struct {
         /* what somebody else does before it is read for the second time where a descriptor leads */
         void (*before_link)(const World *);
         const World *world;
-        unsigned links;
+        unsigned links, link_failing; /* how often that was read; which of them fails */
 } on_the_way;
 
 /* No program that this one starts gets a descriptor. */
@@ -45,11 +45,12 @@ int openat(int dirfd, const char *path, int flags, ...) {
 }
 
 ssize_t readlink(const char *path, char *buffer, size_t size) {
-        if (on_the_way.link_error > 0) {
+        on_the_way.links++;
+        if (on_the_way.link_error > 0 && on_the_way.links == on_the_way.link_failing) {
                 errno = on_the_way.link_error;
                 return -1;
         }
-        if (++on_the_way.links == 2 && on_the_way.before_link)
+        if (on_the_way.links == 2 && on_the_way.before_link)
                 on_the_way.before_link(on_the_way.world);
         return REAL(readlink)(path, buffer, size);
 }
@@ -260,7 +261,10 @@ static void way_up_that_ends_in_an_error_leads_nowhere(void **state) {
         assert_int_equal(world_try_add(w, path, false), -ENOMEM);
         on_the_way.above_error = 0;
         on_the_way.link_error = EACCES;
-        leads_nowhere(w);
+        for (unsigned n = 1; n <= 2; n++) { /* the root of the mount, the directory */
+                on_the_way.link_failing = n;
+                leads_nowhere(w);
+        }
         on_the_way.link_error = 0;
         for (unsigned n = 0; n < 2; n++) { /* where it is, and the one above */
                 on_the_way.place_error = EACCES;

@@ -93,6 +93,19 @@ static void each_file_is_reported_once(void **state) {
         world_add(w, other, false);
         record = hold_record(path, path, "locked");
         world_reports(w, record);
+        free(record);
+        scratch_write(s, "host/second", "");
+        assert_int_equal(symlinkat("second", s->fd, "host/again"), 0);
+        char second[128], again[128];
+        (void) snprintf(second, sizeof(second), "%s/second", w->host);
+        (void) snprintf(again, sizeof(again), "%s/again", w->host);
+        world_add(w, second, false);
+        world_add(w, again, false);
+        char *first = hold_record(path, path, "locked"), *next = hold_record(second, second, "locked");
+        assert_int_equal(strprintf(&record, "%s%s", first, next), 0);
+        free(first);
+        free(next);
+        world_reports(w, record);
         world_add(w, path, true); /* another kind */
         char *as_other = hold_record(path, path, "exists");
         (void) snprintf(both, sizeof(both), "%s%s", record, as_other);
@@ -143,8 +156,8 @@ static void creation_and_removal_are_events_use_is_not(void **state) {
                 {"touch host/a/other && rm host/a/other", false},
                 {"touch host/a/other && mv host/a/other host/a/lock", true},
                 {"mv host/a/lock host/a/other", true},
-                {"mv host/a host/b", true},
                 {"mv host aside && mv aside host", true},
+                {"mv host/a host/b", true},
         };
         const Scratch *s = *state;
         World *w = world_new(s);

@@ -72,6 +72,18 @@ static void copies_for_another_helper_do_not_count(void **state) {
         world_free(w);
 }
 
+static void helper_for_which_there_are_no_copies_is_surveyed_all_the_same(void **state) {
+        World *w = world_new(*state);
+        helper_differs(w, BOOTCACHES(""),
+                       BOOTCACHES("<copy role=\"required\" helper=\"xbootldr\" from=\"/out\" to=\"/a\"/>"),
+                       true);
+        w->helper.disk_has_xbootldr = true;
+        helper_differs(w, BOOTCACHES(""),
+                       BOOTCACHES("<copy role=\"required\" helper=\"xbootldr\" from=\"/out\" to=\"/a\"/>"),
+                       false);
+        world_free(w);
+}
+
 static void builders_of_one_command_are_told_apart_by_name(void **state) {
         World *w = world_new(*state);
         char before[FINGERPRINT_HEX_MAX], after[FINGERPRINT_HEX_MAX];
@@ -235,6 +247,7 @@ int main(void) {
                 scratch_test(fingerprints_are_those_of_the_version_before),
                 scratch_test(copies_count_by_role_and_place),
                 scratch_test(copies_for_another_helper_do_not_count),
+                scratch_test(helper_for_which_there_are_no_copies_is_surveyed_all_the_same),
                 scratch_test(builders_of_one_command_are_told_apart_by_name),
                 scratch_test(absence_counts_by_path),
                 scratch_test(ctime_counts_where_it_is_trusted),
