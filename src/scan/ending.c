@@ -32,15 +32,15 @@ static int describe_missing_watches(const Watcher *w, char **ret) {
                 w->n_watches - w->n_armed, w->n_watches, max, max + w->n_watches - w->n_armed);
 }
 
-/* Reports it if not everything could be armed. */
-static int print_unwatched(const Watcher *w) {
-        static const char covered[] = "a mount covers a place that should be watched";
+/* Reports it if not everything could be armed, even if there is no memory to say why. */
+static void print_unwatched(const Watcher *w) {
+        const char *why = "a mount covers a place that should be watched";
         _cleanup_free_ char *text = NULL;
         if (w->inotify_fd < 0 || (w->n_armed == w->n_watches && !w->covered))
-                return 0;
-        int r = w->n_armed < w->n_watches ? describe_missing_watches(w, &text)
-                                          : free_and_strdup(&text, covered);
-        return r < 0 ? r : report_print(stdout, "UNWATCHED", text, NULL);
+                return;
+        if (w->n_armed < w->n_watches)
+                why = describe_missing_watches(w, &text) < 0 ? strerror(ENOMEM) : text;
+        (void) report_print(stdout, "UNWATCHED", why, NULL);
 }
 
 /* If the scan failed, it makes no difference that a record cannot be written. */
@@ -50,7 +50,7 @@ int ending_say(const Ending *e, int status, const char *reason) {
         assert(status >= 0 && (size_t) status < ELEMENTSOF(results) && results[status]);
         (void) snprintf(watches, sizeof(watches), "%u", e->watcher->n_watches);
         (void) report_print(stdout, "WATCHES", watches, NULL);
-        (void) print_unwatched(e->watcher);
+        print_unwatched(e->watcher);
         if (reason && !e->quiet)
                 log_send(LOG_ERR, &fields, "%s", reason);
         if (reason)

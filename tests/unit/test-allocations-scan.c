@@ -4,6 +4,9 @@
 
 #include "allocations.h"
 
+#include <bootkeep.h>
+
+#include "scan/ending.h"
 #include "scan/lockfiles.h"
 #include "scan/places.h"
 #include "scan/watcher.h"
@@ -101,11 +104,43 @@ static void places_are_listed_or_the_error_is_told(void **state) {
         definition_set_free(p.definitions);
 }
 
+/* ending: a scan ends, and says that something is not watched, even where it cannot say why. */
+
+static char records[4096];
+
+static int end_stopped(void *userdata) {
+        const Watcher w = {.n_watches = 2, .n_armed = 1};
+        const Ending e = {.watcher = &w, .manifest = "/m", .quiet = true};
+        FILE *before = stdout;
+        rewind(userdata);
+        stdout = userdata;
+        int status = ending_say_stopped(&e, -E2BIG, "Failed");
+        (void) fputc(0, stdout);
+        (void) fflush(stdout);
+        stdout = before;
+        assert_non_null(strstr(records, "\nUNWATCHED"));
+        assert_non_null(strstr(records, "\nREASON"));
+        assert_non_null(strstr(records, "\nRESULT"));
+        if (status == BOOTKEEP_SCAN_ERROR)
+                return -ENOMEM;
+        assert_int_equal(status, BOOTKEEP_SCAN_REFUSED);
+        assert_non_null(strstr(records, "\nRESULT refused\n"));
+        return 0;
+}
+
+static void scan_ends_with_a_result_without_memory_too(void **state) {
+        FILE *f = fmemopen(records, sizeof(records), "w");
+        assert_non_null(f);
+        allocations_fail_or_cope(end_stopped, f);
+        (void) fclose(f);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(places_are_armed_or_the_error_is_returned),
                 scratch_test(lock_files_are_reported_or_the_error_is_told),
                 scratch_test(places_are_listed_or_the_error_is_told),
+                cmocka_unit_test(scan_ends_with_a_result_without_memory_too),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,6 +69,12 @@ static void results_are_words_and_statuses(void **state) {
         ending_is(&e, say_error, 4, "WATCHES 3\nREASON reason 5\nRESULT error\n");
 }
 
+static void any_number_of_watches_can_be_told(void **state) {
+        const Watcher w = {.inotify_fd = -1, .n_watches = UINT32_MAX};
+        const Ending e = {.watcher = &w, .quiet = true};
+        ending_is(&e, say_fresh, 0, "WATCHES 4294967295\nRESULT fresh\n");
+}
+
 static void reason_is_said_on_stderr_unless_quiet(void **state) {
         const Watcher w = {.inotify_fd = -1};
         Ending e = {.watcher = &w, .volume = "sda2"};
@@ -178,6 +184,7 @@ static void manifest_is_refused_or_could_not_be_read(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(results_are_words_and_statuses),
+                cmocka_unit_test(any_number_of_watches_can_be_told),
                 cmocka_unit_test(reason_is_said_on_stderr_unless_quiet),
                 cmocka_unit_test(what_is_not_watched_is_told),
                 cmocka_unit_test(record_that_cannot_be_written_is_an_error),

@@ -70,6 +70,26 @@ static int swap_above(const WalkEntry *entry, void *userdata) {
         return 0;
 }
 
+/* Opening a fifo would wait for a writer. */
+static int put_fifo_above(const WalkEntry *entry, void *userdata) {
+        const Scratch *s = userdata;
+        if (streq(entry->path, "/t/a/b/c")) {
+                assert_int_equal(renameat(s->fd, "t/a", s->fd, "moved"), 0);
+                assert_int_equal(mkfifoat(s->fd, "t/a", 0644), 0);
+        }
+        assert_string_not_equal(entry->path, "/t/a/z");
+        return 0;
+}
+
+static void fifo_in_the_place_of_a_directory_is_not_waited_for(void **state) {
+        const Scratch *s = *state;
+        scratch_write(s, "t/a/b/c", "");
+        scratch_write(s, "t/a/z", "");
+        scratch_write(s, "t/y", "");
+        assert_int_equal(walk_source(&(Walk){.root = s->fd}, "/t", &(Visitor){put_fifo_above, (void *) s}),
+                         0);
+}
+
 static void reading_does_not_continue_in_another_directory(void **state) {
         const Scratch *s = *state;
         scratch_write(s, "t/a/b/c", "");
@@ -320,6 +340,7 @@ int main(void) {
                 walk_test(a_tree_is_visited_in_byte_order),
                 walk_test(directories_of_a_tree_are_armed),
                 walk_test(what_vanishes_meanwhile_is_skipped),
+                walk_test(fifo_in_the_place_of_a_directory_is_not_waited_for),
                 walk_test(reading_does_not_continue_in_another_directory),
                 walk_test(what_becomes_something_else_is_skipped),
                 walk_test(shared_file_that_is_removed_before_its_arming_is_skipped),

@@ -143,6 +143,7 @@ static inline int arm(int fd, ArmKind kind, void *userdata) {
         };
         Armed *a = userdata;
         char link[64], path[4096];
+        assert_int_equal(fcntl(fd, F_GETFL) & O_PATH, O_PATH);
         (void) snprintf(link, sizeof link, "/proc/self/fd/%i", fd);
         ssize_t n = readlink(link, path, sizeof path - 1);
         assert_true(n > 0);
