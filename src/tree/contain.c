@@ -191,7 +191,7 @@ int contain_read(int fd, size_t max, char **ret, size_t *ret_size) {
                 return error_origin(-errno);
         if (!S_ISREG(st.st_mode))
                 return error_origin(-EINVAL);
-        if (st.st_size > 0 && (uintmax_t) st.st_size > max)
+        if ((uintmax_t) st.st_size > max)
                 return error_origin(-EFBIG);
         _cleanup_close_ int file = -EBADF;
         int r = contain_reopen(fd, O_RDONLY, &file);

@@ -153,10 +153,9 @@ static int way_step(Way *w, const char *name) {
                 return error_origin(-ENOTDIR);
         size_t length = strlen(w->path);
         r = place_path_append(w->path, &length, name);
-        if (r >= 0)
-                r = place_stat(fd, &w->stx); /* after the arming */
         if (r < 0)
                 return r;
+        w->stx = stx;
         close(w->fd);
         w->fd = TAKE_FD(fd);
         return 0;

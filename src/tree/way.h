@@ -18,7 +18,7 @@ typedef struct Way {
         char path[PLACE_PATH_ROOM]; /* the same, without links; "" is the root */
         char *rest;                 /* the rest of the path */
         size_t rest_before;         /* its length before its last name was removed */
-        struct statx stx;           /* of where we are */
+        struct statx stx;           /* of where we are, before it was armed */
         PlaceIdentity *chain;       /* everything passed, including links */
         size_t n_chain;
         WayLink *links;

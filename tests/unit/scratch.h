@@ -129,4 +129,14 @@ static inline void assert_contains(const char *s, const char *words) {
                 fail_msg("\"%s\" does not contain \"%s\"", strempty(s), words);
 }
 
+static inline size_t count_descriptors(void) {
+        size_t n = 0;
+        DIR *d = opendir("/proc/self/fd");
+        assert_non_null(d);
+        while (readdir(d))
+                n++;
+        closedir(d);
+        return n;
+}
+
 #define scratch_test(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)

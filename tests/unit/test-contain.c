@@ -162,6 +162,7 @@ static void links_are_refused_where_none_is_allowed(void **state) {
         assert_int_equal(try_open_nolinks(s->fd, "/real/last", O_PATH | O_NOFOLLOW), 0);
         assert_int_equal(try_open_nolinks(s->fd, "/../x", O_RDONLY), -EXDEV);
         assert_int_equal(try_open_nolinks(s->fd, "/", O_RDONLY | O_DIRECTORY), 0);
+        assert_int_equal(try_open_nolinks(s->fd, "//real//file", O_RDONLY), 0);
 }
 
 static void magic_links_lead_nowhere(void **state) {
@@ -448,6 +449,20 @@ static void a_descriptor_is_opened_anew(void **state) {
         close(fd);
 }
 
+static void last_part_of_a_path_is_a_name(void **state) {
+        static const char *const bad[] = {"/", "/..", "/a/..", "/a/.", "/a/", "/a//b", "/a/../b", "a/b", ""};
+        const Scratch *s = *state;
+        char *name = NULL;
+        int fd = -1;
+        assert_int_equal(mkdirat(s->fd, "a", 0755), 0);
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                assert_int_equal(contain_open_parent(s->fd, bad[i], &fd, &name), -EINVAL);
+                assert_int_equal(contain_make_parent(s->fd, bad[i], 0755, &fd, &name), -EINVAL);
+        }
+        assert_int_equal(fd, -1);
+        assert_null(name);
+}
+
 static void paths_are_judged(void **state) {
         const char *good[] = {"/",     "/a",     "/a/b",  "/.a/..b/...", "/a b\n",
                               "/a/.b", "/a/..b", "/a/b.", "/a.b/c.."};
@@ -487,6 +502,7 @@ int main(void) {
                 scratch_test(size_may_be_other_than_it_seems),
                 scratch_test(missing_directories_are_made),
                 scratch_test(directories_are_not_made_through_links),
+                scratch_test(last_part_of_a_path_is_a_name),
                 scratch_test(paths_are_judged),
                 scratch_test(mounts_below_are_not_entered),
         };

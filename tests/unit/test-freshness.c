@@ -620,6 +620,16 @@ static void absence_of_an_optional_source_counts_by_its_path(void **state) {
         world_free(w);
 }
 
+/* Whether they changed is asked about what was armed already. */
+static void fingerprint_of_sources_arms_nothing(void **state) {
+        World *w = world_new(*state);
+        Armed armed = {};
+        w->context.arm = &(Arm){count_arm, &armed};
+        (void) sources_of(w);
+        assert_int_equal(armed.n, 0);
+        world_free(w);
+}
+
 static void sources_are_what_no_cache_writes(void **state) {
         const Scratch *s = *state;
         World *w = world_new(s);
@@ -694,6 +704,7 @@ int main(void) {
                 scratch_test(lines_of_a_stamp_may_be_in_any_order),
                 scratch_test(lines_that_come_twice_are_one_file),
                 scratch_test(absence_of_an_optional_source_counts_by_its_path),
+                scratch_test(fingerprint_of_sources_arms_nothing),
                 scratch_test(sources_are_what_no_cache_writes),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

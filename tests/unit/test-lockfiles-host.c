@@ -70,16 +70,6 @@ static int host_setup(void **state) {
 
 #define host_test(f) cmocka_unit_test_setup_teardown(f, host_setup, scratch_teardown)
 
-static size_t count_descriptors(void) {
-        size_t n = 0;
-        DIR *d = opendir("/proc/self/fd");
-        assert_non_null(d);
-        while (readdir(d))
-                n++;
-        closedir(d);
-        return n;
-}
-
 static void paths_of_the_host_cross_mounts(void **state) {
         Scratch *s = *state;
         scratch_unshare(s);

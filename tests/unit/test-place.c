@@ -41,6 +41,8 @@ static void path_has_room_for_4095_bytes(void **state) {
         for (unsigned i = 0; i < 15; i++)
                 assert_int_equal(place_path_append(path, &length, name), 0);
         assert_int_equal(length, 15 * 256);
+        for (size_t i = 0; i < length; i++)
+                assert_int_equal(path[i], i % 256 == 0 ? '/' : 'n');
         assert_int_equal(place_path_append(path, &length, name), -ENAMETOOLONG);
         assert_int_equal(length, 15 * 256);
         assert_int_equal(strlen(path), length);

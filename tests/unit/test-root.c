@@ -157,9 +157,12 @@ static void state_is_made_and_found_again(void **state) {
         World w;
         Root *root = NULL;
         world_start(&w, *state);
+        size_t open = count_descriptors();
         int r = root_open(w.mnt, 0, &root);
         if (r >= 0)
                 r = root_make_state(root);
+        if (r >= 0)
+                r = root_make_state(root); /* it is there already */
         int made = r < 0 ? r
                          : faccessat(root->state_fd, "caches", F_OK, 0) +
                                    faccessat(root->state_fd, "helpers", F_OK, 0);
@@ -169,10 +172,12 @@ static void state_is_made_and_found_again(void **state) {
         int r2 = root_open(w.mnt, 0, &root);
         int found = r2 < 0 ? r2 : root->state_fd;
         root_free(root);
+        size_t left = count_descriptors();
         world_end(&w);
         assert_int_equal(r, 0);
         assert_int_equal(made, 0);
         assert_true(found >= 0);
+        assert_int_equal(left, open);
 }
 
 static void stamps_are_reached_below_a_separate_var(void **state) {
@@ -225,10 +230,23 @@ static void state_behind_a_link_or_file_is_refused(void **state) {
         assert_int_equal(file, -ENOTDIR);
 }
 
+static void problems_are_told_in_words(void **state) {
+        assert_string_equal(root_open_problem(-EINVAL), "is not a mount point");
+        assert_string_equal(root_open_problem(-ENOTBLK), "is not on a block device");
+        assert_string_equal(root_open_problem(-ESTALE), "is a different mount now");
+        assert_null(root_open_problem(-ENOENT));
+        assert_string_equal(root_state_problem(-ELOOP), "symbolic links in this path are not followed");
+        assert_string_equal(root_state_problem(-ENOTDIR), "a component of this path is not a directory");
+        assert_null(root_state_problem(-ENOENT));
+        assert_null(root_state_problem(3)); /* a descriptor */
+        assert_null(root_free(NULL));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(state_that_cannot_be_examined_is_an_error),
                 scratch_test(volume_is_opened_by_its_mount_point),
+                cmocka_unit_test(problems_are_told_in_words),
                 scratch_test(mount_point_that_cannot_be_examined_is_an_error),
                 scratch_test(state_below_a_mount_that_cannot_be_cloned_is_an_error),
                 scratch_test(state_without_room_for_all_stamps_is_not_taken),

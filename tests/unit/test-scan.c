@@ -15,7 +15,7 @@
 #define ESP_UUID "11111111-aaaa-4000-8000-000000000001"
 #define GPT                                                                                                  \
         "label: gpt\\nsize=8M, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B, uuid=" ESP_UUID                    \
-        "\\nsize=8M, type=0FC63DAF-8483-4772-8E79-3D69D8477DE4\\n"
+        "\\nsize=32M, type=0FC63DAF-8483-4772-8E79-3D69D8477DE4\\n"
 
 #define MANIFEST BOOTKEEP_MANIFEST_ADMIN
 #define BOOTCACHES(rest) "<bootcaches version=\"1\">" rest "</bootcaches>"
@@ -32,12 +32,13 @@ typedef struct World {
         int inotify;
         char *records, *log;
         int status;
+        bool no_volume; /* the scan is to end at opening it */
 } World;
 
 static void world_start(World *w, Scratch *s) {
         *w = (World){.s = s};
         scratch_unshare(s);
-        disk_attach(&w->disk, s, "24M", GPT, true);
+        disk_attach(&w->disk, s, "48M", GPT, true);
         (void) snprintf(w->mnt, sizeof(w->mnt), "%s/mnt", s->path);
         (void) snprintf(w->builders, sizeof(w->builders), "%s/builders", s->path);
         shell("mkfs.ext4 -q %sp2 && mkfs.vfat %sp1 >/dev/null && mkdir %s && mount %sp2 %s", w->disk.node,
@@ -64,7 +65,9 @@ static void run_scan(const World *w, int output) {
         int log = openat(w->s->fd, "log", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
         if (dup2(output, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0)
                 _exit(100);
-        _exit(scan_run(&w->options));
+        int status = scan_run(&w->options);
+        /* where the volume could be opened, no rights are left, not even those to write to nothing */
+        _exit(w->no_volume || open("/dev/null", O_WRONLY | O_CLOEXEC) < 0 ? status : 101);
 }
 
 static char *read_all(int fd) {
@@ -232,6 +235,30 @@ static void ctime_alone_counts_where_it_is_trusted(void **state) {
         world_end(&w);
 }
 
+#define ANOTHER_CACHE(name, output)                                                                          \
+        "<cache name=\"" name "\" builder=\"b\"><source path=\"/src\"/><output path=\"" output "\"/></"      \
+        "cache>"
+
+/* Of stamps that somebody made as large as they may be, the third is not read whole. */
+static void stamps_share_their_room(void **state) {
+        World w;
+        world_start(&w, *state);
+        scratch_write(w.s, "mnt/out2", "built");
+        scratch_write(w.s, "mnt/out3", "built");
+        scratch_write(w.s, "mnt" MANIFEST,
+                      BOOTCACHES(CACHE ANOTHER_CACHE("d", "/out2") ANOTHER_CACHE("e", "/out3")));
+        stamp_all(&w);
+        shell("cd %s" BOOTKEEP_VOLUME_STATE "/caches && yes 'file /zzz %0100d' | head -n 35000 >/%s/many && "
+              "for s in c d e; do sed -i 's/^fingerprint .*/fingerprint 00000000000000000000000000000000/' "
+              "$s.stamp && cat /%s/many >>$s.stamp; done",
+              w.mnt, 0, w.s->path, w.s->path);
+        scan(&w);
+        assert_non_null(strstr(w.records, "\nCACHE c - stale /zzz gone "));
+        assert_non_null(strstr(w.records, "\nCACHE d - stale /zzz gone "));
+        assert_non_null(strstr(w.records, "\nCACHE e - stale something changed the stamps are too large"));
+        world_end(&w);
+}
+
 static void refused(World *w, const char *manifest, const char *reason) {
         scratch_write(w->s, "mnt" MANIFEST, manifest);
         scan(w);
@@ -289,6 +316,7 @@ static void what_is_no_volume_is_told(void **state) {
         (void) snprintf(none, sizeof(none), "%s/none", w.mnt);
         (void) snprintf(memory, sizeof(memory), "%s/memory", w.s->path);
         shell("mkdir %s && mount -t tmpfs none %s", memory, memory);
+        w.no_volume = true;
         w.options.mountpoint = below;
         scan_is(&w, BOOTKEEP_SCAN_ERROR, "WATCHES #\nREASON @/mnt/src is not a mount point\nRESULT error\n");
         w.options.mountpoint = none;
@@ -354,6 +382,7 @@ int main(void) {
                 scratch_test(what_was_built_is_fresh),
                 scratch_test(each_instance_is_a_record),
                 scratch_test(ctime_alone_counts_where_it_is_trusted),
+                scratch_test(stamps_share_their_room),
                 scratch_test(manifest_is_refused_with_the_reason),
                 scratch_test(quiet_scan_says_nothing_on_stderr),
                 scratch_test(where_stamps_cannot_be_kept_is_an_error),

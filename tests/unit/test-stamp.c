@@ -109,6 +109,8 @@ static void write_lines(const Scratch *s, size_t lines, size_t bytes) {
 
 static void stamps_are_bounded_in_size_and_lines(void **state) {
         const Scratch *s = *state;
+        assert_int_equal(STAMP_LINES_MAX, 65536); /* for every version: one reads what another wrote */
+        assert_int_equal(STAMP_SIZE_MAX, 4194304);
         Stamp *b = NULL;
         write_lines(s, STAMP_LINES_MAX, 4);
         assert_int_equal(stamp_read(s->fd, "x", NULL, &b), 0);

@@ -92,6 +92,12 @@ static void room_is_shared_by_caches_alone(void **state) {
         world_free(w);
 }
 
+static void room_is_for_a_few_of_the_largest_stamps(void **state) {
+        const StampRoom room = STAMP_ROOM_FULL;
+        assert_int_equal(room.heads, 8 * (size_t) STAMP_SIZE_MAX);
+        assert_int_equal(room.wholes, 2 * (size_t) STAMP_SIZE_MAX);
+}
+
 static void shortage_is_not_mistaken_for_no_stamp(void **state) {
         struct rlimit old;
         World *w = world_new(*state);
@@ -161,6 +167,7 @@ int main(void) {
                 scratch_test(each_instance_has_its_stamp),
                 scratch_test(stamps_are_in_a_directory_or_nowhere),
                 scratch_test(room_is_shared_by_caches_alone),
+                cmocka_unit_test(room_is_for_a_few_of_the_largest_stamps),
                 scratch_test(shortage_is_not_mistaken_for_no_stamp),
                 scratch_test(builder_is_described_by_its_command),
                 scratch_test(list_is_of_sources_or_of_copies),

@@ -256,6 +256,27 @@ static void link_that_is_replaced_by_its_like_is_armed_again(void **state) {
                             "ancestor /\nnode /link\nnode /file\nancestor /\nnode /link\nnode /file\n");
 }
 
+/* The new link has the number of the old one, and what it leads to is the same directory under another
+ * name. */
+static void rename_target(const Scratch *s, const char *path) {
+        if (!streq(path, "/a"))
+                return;
+        assert_int_equal(renameat(s->fd, "a", s->fd, "b"), 0);
+        assert_int_equal(unlinkat(s->fd, "link", 0), 0);
+        assert_int_equal(symlinkat("b", s->fd, "link"), 0);
+}
+
+static void path_is_that_of_the_last_look(void **state) {
+        const Scratch *s = *state;
+        Armed armed = {.before = rename_target};
+        Seen seen;
+        scratch_write(s, "a/file", "");
+        assert_int_equal(symlinkat("a", s->fd, "link"), 0);
+        links_are_one_inode = true;
+        assert_int_equal(walk(s, "/link", &seen, &armed), 0);
+        assert_string_equal(seen.text, "/link -> b\n/b\n/b/file\n");
+}
+
 static void paths_need_not_be_neat(void **state) {
         static const struct {
                 const char *path;
@@ -477,6 +498,7 @@ int main(void) {
                 walk_test(a_path_that_changes_is_followed_again),
                 walk_test(way_that_always_changes_is_given_up),
                 walk_test(link_that_is_replaced_by_its_like_is_armed_again),
+                walk_test(path_is_that_of_the_last_look),
                 walk_test(paths_need_not_be_neat),
                 walk_test(arming_that_fails_ends_the_walk_whatever_the_kind),
                 walk_test(covered_way_that_cannot_be_noted_ends_the_walk),
