@@ -239,16 +239,6 @@ enum econf_err __wrap_econf_readFile(econf_file **ret, const char *file, const c
                                                   : __real_econf_readFile(ret, file, delim, comment);
 }
 
-static unsigned count_descriptors(void) {
-        DIR *d = __real_opendir("/proc/self/fd");
-        unsigned n = 0;
-        assert_non_null(d);
-        while (readdir(d))
-                n++;
-        closedir(d);
-        return n;
-}
-
 static void print_place(const char *what, const void *address) {
         Dl_info info;
         if (!address || !dladdr(address, &info))
@@ -262,7 +252,7 @@ static void print_place(const char *what, const void *address) {
 static bool run_once(const AllocationsCase *c, unsigned chosen, bool cope) {
         if (c->prepare)
                 c->prepare(c->userdata);
-        unsigned descriptors = count_descriptors();
+        size_t descriptors = count_descriptors();
         allocations.count = 0;
         allocations.chosen = chosen;
         allocations.failed_for = NULL;

@@ -377,7 +377,7 @@ static void name_is_one_file_name(void **state) {
 
 /* A stamp of the version before is found under the same name. */
 static void name_that_is_too_long_ends_with_its_hash(void **state) {
-        char instance[256] = "", expected[256], *a = NULL, *b = NULL;
+        char instance[256] = "", expected[300], *a = NULL, *b = NULL;
         memset(instance, 'x', 247);
         (void) snprintf(expected, sizeof(expected), "a@%s.stamp", instance);
         assert_int_equal(strlen(expected), 255);
