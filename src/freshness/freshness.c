@@ -13,10 +13,12 @@
 #include "freshness/outputcheck.h"
 #include "freshness/survey.h"
 
+/* STAMP has some fingerprint: is it this one? */
 static bool stamp_has_fingerprint(const Stamp *stamp, const Fingerprint *now) {
         Fingerprint before;
         const char *hex = stamp_get(stamp, "fingerprint");
-        return hex && fingerprint_from_hex(hex, &before) >= 0 && fingerprint_equal(&before, now);
+        assert(hex);
+        return fingerprint_from_hex(hex, &before) >= 0 && fingerprint_equal(&before, now);
 }
 
 /* 1: the stamp HEAD is of the same builder. */

@@ -79,6 +79,7 @@ typedef struct Planned {
 #define MANIFEST                                                                                             \
         "<bootcaches version=\"1\"><cache name=\"c\" builder=\"b\"><source path=\"/src\"/>"                  \
         "<source path=\"/none\"/><output path=\"/out\"/></cache>"                                            \
+        "<cache name=\"d\" builder=\"b\"><source path=\"/src\"/><output path=\"/second\"/></cache>"          \
         "<copy role=\"required\" from=\"/out\" to=\"/linux\"/></bootcaches>"
 
 static int list_places(void *userdata) {

@@ -620,6 +620,22 @@ static void absence_of_an_optional_source_counts_by_its_path(void **state) {
         world_free(w);
 }
 
+static void sources_of_every_cache_and_missing_ones_count(void **state) {
+        World *w = world_new(*state);
+        world_plan(w, "<bootcaches version=\"1\"><cache name=\"c\" builder=\"b\"><source path=\"/src/b\"/>"
+                      "<output path=\"/x\"/></cache><cache name=\"d\" builder=\"b\"><source path=\"/none\"/>"
+                      "<source path=\"/src/a\"/><output path=\"/y\"/></cache></bootcaches>");
+        assert_true(sources_change(w, "echo longer >src/a"));
+        assert_true(sources_change(w, "echo longer >src/b/c"));
+        Fingerprint before = sources_of(w);
+        world_plan(w, "<bootcaches version=\"1\"><cache name=\"c\" builder=\"b\"><source path=\"/src/b\"/>"
+                      "<output path=\"/x\"/></cache><cache name=\"d\" builder=\"b\"><source path=\"/gone\"/>"
+                      "<source path=\"/src/a\"/><output path=\"/y\"/></cache></bootcaches>");
+        Fingerprint after = sources_of(w); /* another one is missing */
+        assert_false(fingerprint_equal(&before, &after));
+        world_free(w);
+}
+
 /* Whether they changed is asked about what was armed already. */
 static void fingerprint_of_sources_arms_nothing(void **state) {
         World *w = world_new(*state);
@@ -704,6 +720,7 @@ int main(void) {
                 scratch_test(lines_of_a_stamp_may_be_in_any_order),
                 scratch_test(lines_that_come_twice_are_one_file),
                 scratch_test(absence_of_an_optional_source_counts_by_its_path),
+                scratch_test(sources_of_every_cache_and_missing_ones_count),
                 scratch_test(fingerprint_of_sources_arms_nothing),
                 scratch_test(sources_are_what_no_cache_writes),
         };

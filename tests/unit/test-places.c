@@ -63,9 +63,9 @@ static void everything_that_is_named_is_a_place(void **state) {
         populate(s);
         places_are(s, MANIFEST(), 10, "");
         places_are(s,
-                   MANIFEST(CACHE(SOURCE("/usr/lib/modules") OUTPUT("/boot/initrd"))
+                   MANIFEST(CACHE(SOURCE("/usr/lib/modules") OUTPUT("/boot/initrd") OUTPUT("/boot/second"))
                                     COPY("required", "/boot/initrd", "/a") COPY("misc", "/splash", "/b")),
-                   10, "/boot/initrd /splash /usr/lib/modules ");
+                   10, "/boot/initrd /boot/second /splash /usr/lib/modules ");
 }
 
 static void links_are_resolved_where_they_lead_somewhere(void **state) {
