@@ -125,7 +125,7 @@ static int start_scan(const Driver *d, Record *record) {
 /* Once a second is enough: it may print without end. */
 static void note_build_alive(Driver *d, Record *record) {
         if (record->volume.state == VOLUME_HUNG ||
-            now_usec() + d->config.build_timeout >= record->volume.timer + USEC_PER_SEC)
+            now_usec() + d->config.build_timeout - USEC_PER_SEC >= record->volume.timer)
                 driver_feed(d, record, VOLUME_BUILD_ALIVE);
 }
 

@@ -17,6 +17,7 @@ typedef struct DaemonBus {
         Bus *bus;
         bool ready;
         sd_bus *client;
+        BusCall *call; /* of the client, not answered yet */
         Record *record;
         char heard[1024]; /* by the client: a line for each signal */
         size_t n;
@@ -40,6 +41,16 @@ static int bus_manager(void *userdata, BusManager *ret) {
         return 0;
 }
 
+static bool bus_authorise(void *userdata, BusCall *call) {
+        return true;
+}
+
+static void bus_command(void *userdata, BusVerb verb, const BusArguments *arguments, BusCall *call) {
+        DaemonBus *b = userdata;
+        assert_null(b->call);
+        b->call = sd_bus_message_ref(call);
+}
+
 static void bus_ready(void *userdata) {
         DaemonBus *b = userdata;
         b->ready = true;
@@ -52,6 +63,8 @@ static void bus_lost(void *userdata, int error) {
 static const BusHandlers bus_handlers = {
         .volumes = {bus_find, bus_next, bus_view},
         .manager = bus_manager,
+        .authorise = bus_authorise,
+        .command = bus_command,
         .ready = bus_ready,
         .lost = bus_lost,
 };
@@ -126,6 +139,40 @@ static inline void daemon_bus_hears(DaemonBus *b, const char *expected) {
         if (expected)
                 assert_string_equal(b->heard, expected);
         b->heard[b->n = 0] = 0;
+}
+
+/* What the client got for a call; "": nothing yet. */
+typedef struct Reply {
+        char text[128];
+} Reply;
+
+static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Reply *reply = userdata;
+        const sd_bus_error *e = sd_bus_message_get_error(m);
+        const char *text = "done";
+        if (e)
+                text = e->name;
+        else if (sd_bus_message_has_signature(m, "s"))
+                assert_true(sd_bus_message_read(m, "s", &text) >= 0);
+        (void) snprintf(reply->text, sizeof(reply->text), "%s", text);
+        return 0;
+}
+
+/* The client calls METHOD for the volume; returns the call, which the daemon has to answer. */
+static inline BusCall *daemon_bus_call(DaemonBus *b, const char *method, Reply *reply) {
+        sd_bus_message *m = NULL;
+        *reply->text = 0;
+        assert_true(sd_bus_message_new_method_call(b->client, &m, BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH,
+                                                   BOOTKEEP_MANAGER_INTERFACE, method) >= 0);
+        assert_true(sd_bus_message_append(m, "s", "sda2") >= 0);
+        if (streq(method, "Rebuild"))
+                assert_true(sd_bus_message_append(m, "u", 0) >= 0);
+        assert_true(sd_bus_call_async(b->client, NULL, m, on_reply, reply, 0) >= 0);
+        assert_true(sd_bus_flush(b->client) >= 0);
+        sd_bus_message_unref(m);
+        while (!b->call)
+                assert_true(sd_event_run(b->event, USEC_PER_SEC) >= 0);
+        return TAKE_PTR(b->call);
 }
 
 static int daemon_bus_setup(void **state) {

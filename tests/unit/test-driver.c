@@ -3,8 +3,11 @@
 
 #include <sys/inotify.h>
 
+#include "daemon/pending.h"
+#include "daemonbus.h"
 #include "driverworld.h"
 #include "interpose.h"
+#include "journal.h"
 
 static int inotify_error; /* errno of the next inotify_init1(), 0: it works */
 
@@ -61,6 +64,7 @@ static Record *fresh(World *w) {
 static void scan_runs_with_its_slot_and_its_end_is_taken(void **state) {
         World *w = *state;
         Record *r = appeared(w);
+        journal_begin(LOG_INFO);
         assert_true(r->scan_due_since > 0 && r->scan_due_since <= now_usec());
         assert_null(r->scan.job);
         assert_int_equal(r->scans_begun, 0);
@@ -80,6 +84,7 @@ static void scan_runs_with_its_slot_and_its_end_is_taken(void **state) {
         assert_false(w->driver.in_doubt);
         assert_int_equal(calls_of(w, "scan --inotify-fd=3 --quiet --mount-id=7 "), 1);
         assert_int_equal(calls_of(w, " -- /mnt\n"), 1);
+        assert_said("5 sda2: fresh\n");
         assert_no_children();
 }
 
@@ -307,11 +312,12 @@ static void what_changes_settles_and_is_scanned(void **state) {
         arm(w, r);
         scratch_write(w->scratch, "change", "");
         run_until(w->event, r->volume.state == VOLUME_SETTLING);
-        uint64_t began = now_usec();
+        uint64_t began = now_usec(), change = r->volume.last_change;
         assert_int_equal(w->looked, 0);
         run_until(w->event, volume_wants_scan(&r->volume));
         assert_true(now_usec() - began >= w->driver.config.settle / 2);
-        assert_true(w->looked > 0); /* it may have been unmounted */
+        assert_true(w->looked > 0);                      /* it may have been unmounted */
+        assert_int_equal(r->volume.last_change, change); /* one change is not two */
         scan(w, r, "exit 0");
         assert_int_equal(r->volume.state, VOLUME_FRESH);
         assert_false(volume_scan_pending(&r->volume));
@@ -385,6 +391,20 @@ static void without_an_instance_it_is_scanned_on_a_timer_until_there_is_one(void
         assert_int_equal(calls_of(w, "inotify"), 1);
 }
 
+static void watch_that_cannot_be_made_for_another_reason_is_an_error(void **state) {
+        World *w = *state;
+        Record *r = appeared(w);
+        journal_begin(LOG_ERR);
+        inotify_error = ENOMEM;
+        scan(w, r, "exit 0");
+        assert_said("3 sda2: Failed to watch: Cannot allocate memory\n");
+        assert_true(r->volume.unwatched);
+        inotify_error = EMFILE; /* which is told with the advice to raise the limit */
+        scan(w, r, "exit 0");
+        assert_said("");
+        inotify_error = 0;
+}
+
 static void scan_and_build_that_do_not_respond_hang_until_they_do(void **state) {
         World *w = *state;
         w->driver.config.scan_timeout = w->driver.config.build_timeout = 30 * USEC_PER_MSEC;
@@ -452,8 +472,11 @@ static void busy_volume_is_held_and_an_idle_one_is_not(void **state) {
         assert_int_equal(record_drop_mount(r, 7), 1);
         assert_int_equal(record_set_mount(r, &mounted), 0);
         w->driver.pin_busy_volumes = true;
+        strcpy(r->reason, "told");
         driver_mount_changed(&w->driver, r);
+        assert_string_equal(r->reason, ""); /* it is told anew */
         assert_true(r->pin < 0);
+        assert_int_equal(r->pinned, 0);
         driver_feed(&w->driver, r, VOLUME_CHANGED);
         assert_true(r->pin >= 0);
         assert_int_equal(r->pinned, id);
@@ -549,6 +572,128 @@ static void nobody_waits_for_what_hangs(void **state) {
         assert_true(driver_has_looked(r));
 }
 
+/* With a bus, and a client that waits. */
+typedef struct Called {
+        World *world;
+        DaemonBus *bus;
+        Record *record;
+        Reply reply;
+} Called;
+
+static int called_setup(void **state) {
+        Called *c = calloc(1, sizeof(*c));
+        assert_non_null(c);
+        assert_int_equal(world_setup((void **) &c->world), 0);
+        assert_int_equal(daemon_bus_setup((void **) &c->bus), 0);
+        c->world->driver.news.bus = c->bus->bus;
+        c->record = appeared(c->world);
+        *state = c;
+        return 0;
+}
+
+static int called_teardown(void **state) {
+        Called *c = *state;
+        int r = world_teardown((void **) &c->world);
+        if (daemon_bus_teardown((void **) &c->bus) < 0)
+                r = -1;
+        free(c);
+        return r;
+}
+
+static void call(Called *c, BusVerb verb, const char *method) {
+        BusCall *m = daemon_bus_call(c->bus, method, &c->reply);
+        assert_int_equal(pending_add(c->record, verb, m), 0);
+        sd_bus_message_unref(m);
+}
+
+static void assert_reply(Called *c, const char *expected) {
+        daemon_bus_hears(c->bus, NULL);
+        assert_string_equal(c->reply.text, expected);
+}
+
+static void scan_is_answered_by_one_that_began_after_the_call(void **state) {
+        Called *c = *state;
+        World *w = c->world;
+        Record *r = c->record;
+        program_does(w, "scan", "while [ ! -e go ]; do sleep 0.01; done; exit 1");
+        driver_feed(&w->driver, r, VOLUME_SCAN_SLOT);
+        call(c, BUS_SCAN, "Scan");
+        driver_feed(&w->driver, r, VOLUME_SCAN_WANTED);
+        program_does(w, "scan", "exit 0");
+        scratch_write(w->scratch, "go", "");
+        await_rest(w, r);
+        assert_reply(c, "");
+        scan(w, r, "exit 0");
+        assert_reply(c, "fresh");
+}
+
+/* Whatever settles by then. */
+static void scan_is_answered_with_its_verdict(void **state) {
+        Called *c = *state;
+        World *w = c->world;
+        call(c, BUS_SCAN, "Scan");
+        program_does(w, "scan", "exit 0");
+        driver_feed(&w->driver, c->record, VOLUME_SCAN_SLOT);
+        driver_feed(&w->driver, c->record, VOLUME_CHANGED);
+        await_rest(w, c->record);
+        assert_int_equal(c->record->volume.state, VOLUME_SETTLING);
+        assert_reply(c, "fresh");
+}
+
+static void rebuild_is_answered_when_nothing_is_stale_or_it_is_built(void **state) {
+        Called *c = *state;
+        World *w = c->world;
+        call(c, BUS_REBUILD, "Rebuild");
+        scan(w, c->record, "exit 1");
+        assert_reply(c, ""); /* a build is to come */
+        build(w, c->record, "exit 0");
+        assert_reply(c, "done");
+        call(c, BUS_REBUILD, "Rebuild");
+        scan(w, c->record, "exit 0");
+        assert_reply(c, "done");
+}
+
+static void rebuild_that_fails_or_cannot_begin_is_answered_so(void **state) {
+        Called *c = *state;
+        World *w = c->world;
+        call(c, BUS_REBUILD, "Rebuild");
+        scan(w, c->record, "exit 1");
+        build(w, c->record, "echo RESULT locked; exit 75"); /* what was asked for is yet to be done */
+        assert_reply(c, "");
+        scan(w, c->record, "exit 1");
+        build(w, c->record, "exit 3");
+        assert_reply(c, BOOTKEEP_ERROR_BUILD_FAILED);
+        call(c, BUS_REBUILD, "Rebuild");
+        driver_feed(&w->driver, c->record, VOLUME_BUILD_WANTED);
+        scan(w, c->record, "exit 1");
+        remove_program(w, "bootkeep-build");
+        driver_feed(&w->driver, c->record, VOLUME_BUILD_SLOT);
+        assert_reply(c, BOOTKEEP_ERROR_BUILD_FAILED);
+}
+
+static void bus_is_told_what_children_report(void **state) {
+        Called *c = *state;
+        World *w = c->world;
+        scan(w, c->record, "exit 1");
+        daemon_bus_ask(c->bus);
+        assert_non_null(strstr(c->bus->heard, "PropertiesChanged sda2 Caches Helpers\n"));
+        daemon_bus_hears(c->bus, NULL);
+        program_does(
+                w, "build",
+                "echo PROGRESS 1 2; while [ ! -e go ]; do sleep 0.01; done; echo NOTE x; exec sleep 1000");
+        driver_feed(&w->driver, c->record, VOLUME_BUILD_SLOT);
+        run_until(w->event, c->record->build.report->progress_done == 1);
+        daemon_bus_ask(c->bus);
+        assert_non_null(strstr(c->bus->heard, "PropertiesChanged sda2 LastBuildStart\n"));
+        assert_non_null(strstr(c->bus->heard, "PropertiesChanged sda2 Progress\n"));
+        daemon_bus_hears(c->bus, NULL);
+        scratch_write(w->scratch, "go", "");
+        run_until(w->event, c->record->build.report->notes);
+        daemon_bus_hears(c->bus, ""); /* it is as far as it was */
+}
+
+#define called_test(f) cmocka_unit_test_setup_teardown(f, called_setup, called_teardown)
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 world_test(scan_runs_with_its_slot_and_its_end_is_taken),
@@ -569,6 +714,7 @@ int main(void) {
                 world_test(volume_that_went_while_it_settled_is_not_touched),
                 world_test(queue_of_before_the_scan_is_no_change),
                 world_test(without_an_instance_it_is_scanned_on_a_timer_until_there_is_one),
+                world_test(watch_that_cannot_be_made_for_another_reason_is_an_error),
                 world_test(scan_and_build_that_do_not_respond_hang_until_they_do),
                 world_test(sign_of_life_counts_once_a_second),
                 world_test(busy_volume_is_held_and_an_idle_one_is_not),
@@ -576,6 +722,11 @@ int main(void) {
                 world_test(lock_moves_the_machine_and_a_hold_is_told_once),
                 world_test(who_hurries_waits_for_a_scan_that_begins_from_now_on),
                 world_test(nobody_waits_for_what_hangs),
+                called_test(scan_is_answered_by_one_that_began_after_the_call),
+                called_test(scan_is_answered_with_its_verdict),
+                called_test(rebuild_is_answered_when_nothing_is_stale_or_it_is_built),
+                called_test(rebuild_that_fails_or_cannot_begin_is_answered_so),
+                called_test(bus_is_told_what_children_report),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
