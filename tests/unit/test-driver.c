@@ -116,6 +116,17 @@ static void each_status_of_a_scan_has_its_state(void **state) {
         }
 }
 
+/* More than a pipe holds: it is read while it runs. */
+static void children_may_print_much(void **state) {
+        World *w = *state;
+        Record *r = appeared(w);
+        scan(w, r, "echo SOURCES aa; yes WATCHES 5 | head -n 20000; echo WATCHES 7; exit 1");
+        assert_int_equal(r->volume.state, VOLUME_STALE);
+        assert_int_equal(r->report->watches, 7);
+        build(w, r, "yes PROGRESS 1 2 | head -n 20000; exit 0");
+        assert_int_equal(r->last_build_status, 0);
+}
+
 static void scan_that_prints_nonsense_is_ended(void **state) {
         World *w = *state;
         Record *r = appeared(w);
@@ -321,6 +332,8 @@ static void what_changes_settles_and_is_scanned(void **state) {
         scan(w, r, "exit 0");
         assert_int_equal(r->volume.state, VOLUME_FRESH);
         assert_false(volume_scan_pending(&r->volume));
+        scratch_write(w->scratch, "again", ""); /* nor is it the last */
+        run_until(w->event, volume_wants_scan(&r->volume));
 }
 
 /* It is looked at by the timer alone, and each time that something was found it settles for longer. */
@@ -698,6 +711,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 world_test(scan_runs_with_its_slot_and_its_end_is_taken),
                 world_test(each_status_of_a_scan_has_its_state),
+                world_test(children_may_print_much),
                 world_test(scan_that_prints_nonsense_is_ended),
                 world_test(stale_volume_is_built_and_scanned_again),
                 world_test(what_is_stale_after_a_build_counts_by_its_sources),

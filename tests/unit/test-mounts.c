@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Each test runs twice, once with each source of the mount table: the results are the same. */
-/* tests: daemon/world/mountinfo.c daemon/world/mountevents.c daemon/world/mountset.c daemon/world/mounttree.c
- */
+/* tests: daemon/world/mountinfo.c daemon/world/mountevents.c */
 
 #include "daemon/world/mounts.h"
 

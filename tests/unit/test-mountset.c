@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/world/mountset.h"
 
-#include <linux/loop.h>
-#include <sys/ioctl.h>
-
-#include "scratch.h"
+#include "disk.h"
 
 /* A disk that can be pulled: an empty loop device with a number that nobody else uses. */
 typedef struct Device {
@@ -234,6 +231,23 @@ static void each_fact_of_a_mount_counts(void **state) {
                                   "+/b | ");   /* and no longer, or not for certain */
 }
 
+/* The same device, which holds another medium by now. */
+static void another_medium_is_another_mount(void **state) {
+        const Scratch *scratch = *state;
+        _cleanup_(mount_set_freep) MountSet *s = NULL;
+        Disk d;
+        disk_attach_own(&d, scratch, "1M");
+        const MountFacts f = ext4_of(disk_devno(d.node), "/a");
+        assert_int_equal(mount_set_new(&s), 0);
+        assert_int_equal(mount_set_add(s, 7, 1, &f), 0);
+        says(s, "+/a ");
+        shell("losetup -d %s && losetup %s %s/disk", d.node, d.node, scratch->path);
+        assert_int_equal(mount_set_begin(s), 0);
+        assert_int_equal(mount_set_add(s, 7, 1, &f), 0);
+        says(s, "-/a +/a ");
+        disk_detach(&d);
+}
+
 static void on_cover(const MountEntry *on, const char *target, void *userdata) {
         char *said = userdata;
         size_t n = strlen(said);
@@ -298,6 +312,7 @@ int main(void) {
                 cmocka_unit_test(a_mount_that_is_gone_is_not_a_volume),
                 cmocka_unit_test(mount_whose_device_was_pulled_is_known_by_all_that_is_left),
                 cmocka_unit_test(each_fact_of_a_mount_counts),
+                scratch_test(another_medium_is_another_mount),
                 cmocka_unit_test(mounts_within_a_reported_one_are_reported),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

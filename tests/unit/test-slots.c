@@ -226,6 +226,8 @@ static void package_manager_at_work_holds_and_is_looked_for_again(void **state) 
         assert_int_equal(r->volume.holds, 0);
         assert_said("6 Builds are no longer held back\n");
         assert_int_equal(due(s->slots.hold_timer), USEC_INFINITY);
+        slots_settle(&s->slots);
+        assert_said("");
 }
 
 /* Its removal is a change, and is followed by a scan. */
