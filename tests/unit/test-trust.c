@@ -364,6 +364,26 @@ static void an_enrolment_that_could_not_be_written_is_an_error(void **state) {
         shell("umount %s/small", s->path);
 }
 
+static void the_first_of_two_errors_is_returned(void **state) {
+        const Scratch *s = *state;
+        if (geteuid() != 0)
+                skip();
+        scratch_unshare((Scratch *) (uintptr_t) s);
+        shell("mkdir %s/small && mount -t tmpfs -o size=4k small %s/small && echo x >%s/small/full", s->path,
+              s->path, s->path);
+        _cleanup_free_ char *dir = outer_path(s, "small");
+        TrustStore *t = NULL;
+        assert_int_equal(trust_store_new(dir, &t), 0);
+        (void) memset(&world, 0, sizeof(world));
+        world.fsync_error = EIO;
+        world.fsync_at = 1;
+        assert_int_equal(trust_store_add(t, EXT4, "disk"), -ENOSPC);
+        (void) memset(&world, 0, sizeof(world));
+        assert_false(trust_store_has(t, EXT4, "disk"));
+        trust_store_free(t);
+        shell("umount %s/small", s->path);
+}
+
 static int error_of_store_at(const Scratch *s, const char *name) {
         TrustStore *t = NULL;
         _cleanup_free_ char *dir = outer_path(s, name);
@@ -410,6 +430,7 @@ int main(void) {
                 scratch_test(what_cannot_be_synced_is_an_error),
                 scratch_test(a_list_that_cannot_be_read_trusts_nobody_and_is_reported),
                 scratch_test(an_enrolment_that_could_not_be_written_is_an_error),
+                scratch_test(the_first_of_two_errors_is_returned),
                 scratch_test(folder_that_cannot_be_made_is_an_error),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

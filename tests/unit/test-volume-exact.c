@@ -459,6 +459,24 @@ static void a_requested_build_does_not_wait_for_quiet(void **state) {
         }
 }
 
+static void a_requested_build_makes_a_given_up_volume_busy_again(void **state) {
+        Volume v = given_up_volume();
+        assert_false(volume_busy(&v));
+        assert_int_equal(at(&v, VOLUME_BUILD_WANTED, 2000), VOLUME_ACT_SCAN);
+        assert_true(volume_busy(&v));
+}
+
+/* A hurry waives less than a request for a build, but takes nothing away from it. */
+static void a_later_hurry_keeps_what_a_request_has_waived(void **state) {
+        Volume v = fresh_volume();
+        volume_hold(&v, VOLUME_HOLD_PACKAGES, true);
+        at(&v, VOLUME_BUILD_WANTED, 10);
+        at(&v, VOLUME_HURRY_WANTED, 11);
+        at(&v, VOLUME_SCAN_STALE, 12);
+        at(&v, VOLUME_SCAN_STALE, 13);
+        assert_true(volume_wants_build(&v));
+}
+
 static void a_forced_build_happens_even_if_the_volume_settles_first(void **state) {
         Volume v = stale_volume();
         at(&v, VOLUME_BUILD_SLOT, 110);
@@ -658,6 +676,8 @@ int main(void) {
                 cmocka_unit_test(requests_to_a_hung_volume_start_nothing),
                 cmocka_unit_test(requests_during_a_scan_are_honoured_after_it),
                 cmocka_unit_test(a_requested_build_does_not_wait_for_quiet),
+                cmocka_unit_test(a_requested_build_makes_a_given_up_volume_busy_again),
+                cmocka_unit_test(a_later_hurry_keeps_what_a_request_has_waived),
                 cmocka_unit_test(a_forced_build_happens_even_if_the_volume_settles_first),
                 cmocka_unit_test(packages_hold_back_all_but_a_person),
                 cmocka_unit_test(a_hurry_only_scans_an_untrusted_volume),
