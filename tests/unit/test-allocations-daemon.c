@@ -16,6 +16,7 @@
 #include "daemon/world/mounts.h"
 #include "daemon/world/mountset.h"
 #include "daemon/world/mounttree.h"
+#include "daemon/world/packages.h"
 #include "daemon/world/settings.h"
 #include "daemon/world/trust.h"
 #include "disk.h"
@@ -299,6 +300,29 @@ static void all_mounts_are_reported_or_the_error_is_returned(void **state) {
                 allocations_fail_or_cope(look_by_events, NULL);
 }
 
+/* package managers */
+
+static int parse_locks(void *userdata) {
+        LockedFiles locked = {.n = 4711};
+        FILE *f = userdata;
+        assert_int_equal(fseek(f, 0, SEEK_SET), 0);
+        int r = locked_files_parse(f, &locked);
+        assert_int_equal(locked.n, r < 0 ? 4711 : 3);
+        if (r >= 0)
+                locked_files_done(&locked);
+        return r;
+}
+
+static void all_locks_are_found_or_the_error_is_returned(void **state) {
+        static const char text[] = "1: POSIX  ADVISORY  WRITE 1 08:01:1 0 EOF\n"
+                                   "2: FLOCK  ADVISORY  WRITE 1 08:01:2 0 EOF\n"
+                                   "3: FLOCK  ADVISORY  WRITE 1 08:01:3 0 EOF\n";
+        FILE *f = fmemopen((void *) (uintptr_t) text, strlen(text), "r");
+        assert_non_null(f);
+        allocations_fail_in_turn(parse_locks, f);
+        (void) fclose(f);
+}
+
 /* children */
 
 static int make_watch(void *userdata) {
@@ -369,6 +393,7 @@ int main(void) {
                 scratch_test(covers_are_found_or_the_error_is_returned),
                 cmocka_unit_test(what_cannot_be_searched_is_reached),
                 cmocka_unit_test(all_mounts_are_reported_or_the_error_is_returned),
+                cmocka_unit_test(all_locks_are_found_or_the_error_is_returned),
                 scratch_test(children_are_started_or_not),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

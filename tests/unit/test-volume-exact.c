@@ -477,6 +477,39 @@ static void a_later_hurry_keeps_what_a_request_has_waived(void **state) {
         assert_true(volume_wants_build(&v));
 }
 
+/* Even if the scan that runs was not owed, the one after it is. */
+static void a_change_under_a_lock_during_a_scan_is_owed(void **state) {
+        Volume v = fresh_volume();
+        at(&v, VOLUME_SCAN_WANTED, 10);
+        assert_false(volume_busy(&v));
+        at(&v, VOLUME_CHANGED, 11);
+        at(&v, VOLUME_UNLOCKED, 12);
+        assert_int_equal(at(&v, VOLUME_SCAN_FRESH, 13), VOLUME_ACT_SCAN);
+        assert_true(volume_busy(&v));
+}
+
+static void a_hung_volume_has_no_timer(void **state) {
+        Volume scanning = scanning_volume(), building = stale_volume();
+        at(&building, VOLUME_BUILD_SLOT, 110);
+        at(&scanning, VOLUME_TIMER, scanning.timer);
+        at(&building, VOLUME_TIMER, building.timer);
+        assert_int_equal(scanning.state, VOLUME_HUNG);
+        assert_int_equal(building.state, VOLUME_HUNG);
+        assert_int_equal(scanning.timer, USEC_INFINITY); /* or it would expire without end */
+        assert_int_equal(building.timer, USEC_INFINITY);
+}
+
+/* An attempt that did not begin must not wait for the retry of an earlier failure. */
+static void a_build_that_was_locked_out_waits_for_the_lock_alone(void **state) {
+        Volume v = failed_volume(1000);
+        at(&v, VOLUME_SCAN_WANTED, 1001);
+        at(&v, VOLUME_SCAN_STALE, 1002);
+        assert_int_equal(at(&v, VOLUME_BUILD_SLOT, 1002), VOLUME_ACT_BUILD);
+        at(&v, VOLUME_BUILD_LOCKED, 1003);
+        at(&v, VOLUME_SCAN_STALE_AGAIN, 1004);
+        assert_true(volume_wants_build(&v));
+}
+
 static void a_forced_build_happens_even_if_the_volume_settles_first(void **state) {
         Volume v = stale_volume();
         at(&v, VOLUME_BUILD_SLOT, 110);
@@ -678,6 +711,9 @@ int main(void) {
                 cmocka_unit_test(a_requested_build_does_not_wait_for_quiet),
                 cmocka_unit_test(a_requested_build_makes_a_given_up_volume_busy_again),
                 cmocka_unit_test(a_later_hurry_keeps_what_a_request_has_waived),
+                cmocka_unit_test(a_change_under_a_lock_during_a_scan_is_owed),
+                cmocka_unit_test(a_hung_volume_has_no_timer),
+                cmocka_unit_test(a_build_that_was_locked_out_waits_for_the_lock_alone),
                 cmocka_unit_test(a_forced_build_happens_even_if_the_volume_settles_first),
                 cmocka_unit_test(packages_hold_back_all_but_a_person),
                 cmocka_unit_test(a_hurry_only_scans_an_untrusted_volume),
