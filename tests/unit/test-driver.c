@@ -485,7 +485,7 @@ static void busy_volume_is_held_and_an_idle_one_is_not(void **state) {
         assert_int_equal(record_drop_mount(r, 7), 1);
         assert_int_equal(record_set_mount(r, &mounted), 0);
         w->driver.pin_busy_volumes = true;
-        strcpy(r->reason, "told");
+        assert_true(free_and_strdup(&r->reason, "told") >= 0);
         driver_mount_changed(&w->driver, r);
         assert_string_equal(r->reason, ""); /* it is told anew */
         assert_true(r->pin < 0);
@@ -543,7 +543,7 @@ static void lock_moves_the_machine_and_a_hold_is_told_once(void **state) {
         driver_set_hold(&w->driver, r, VOLUME_HOLD_PACKAGES, true);
         assert_true(r->volume.holds & VOLUME_HOLD_PACKAGES);
         assert_non_null(strstr(r->reason, "package manager"));
-        strcpy(r->reason, "told");
+        assert_true(free_and_strdup(&r->reason, "told") >= 0);
         driver_set_hold(&w->driver, r, VOLUME_HOLD_PACKAGES, true);
         assert_string_equal(r->reason, "told");
         driver_set_hold(&w->driver, r, VOLUME_HOLD_PACKAGES, false);
