@@ -126,6 +126,11 @@ static void node_is_found_below_dev_and_nowhere_else(void **state) {
         (void) snprintf(link, sizeof(link), "%s/link", shm);
         assert_int_equal(symlink(d.node, link), 0);
         assert_int_equal(mknod(copy, S_IFBLK | 0600, r->mounts[0].devno), 0);
+        char *other_mount = NULL;
+        assert_int_equal(strprintf(&other_mount, "%s/node", shm), 0);
+        assert_int_equal(mknod(other_mount, S_IFBLK | 0600, r->mounts[0].devno), 0);
+        bool elsewhere = match_volume(r, other_mount);
+        free(other_mount);
         bool node = match_volume(r, d.node), dots = match_volume(r, away), linked = match_volume(r, link),
              copied = match_volume(r, copy);
         r->mounts[0].devno++; /* of another device */
@@ -134,10 +139,24 @@ static void node_is_found_below_dev_and_nowhere_else(void **state) {
         disk_detach(&d);
         assert_true(node);
         assert_false(other);
+        assert_false(elsewhere);
         assert_false(dots);
         assert_false(linked);
         assert_false(copied);
         free(copy);
+}
+
+/* It is only looked at: whoever opens it waits for somebody at the other end. */
+static void name_below_dev_is_not_opened(void **state) {
+        _cleanup_(record_freep) Record *r = volume("other", "/mnt");
+        char fifo[64];
+        (void) snprintf(fifo, sizeof(fifo), "/dev/bootkeep-test-fifo-%i", getpid());
+        if (geteuid() != 0)
+                skip();
+        assert_int_equal(mkfifo(fifo, 0600), 0);
+        bool found = match_volume(r, fifo);
+        assert_int_equal(unlink(fifo), 0);
+        assert_false(found);
 }
 
 /* A name that udev does not know, in /dev itself: a link within it, and a node that is no block device. */
@@ -163,6 +182,7 @@ int main(void) {
                 cmocka_unit_test(a_tag_of_a_device_unknown_to_udev_matches_nothing),
                 cmocka_unit_test(volume_without_a_mount_has_its_name_and_what_udev_knows),
                 cmocka_unit_test(root_of_the_system_is_called_by_its_slash),
+                cmocka_unit_test(name_below_dev_is_not_opened),
                 scratch_test(link_within_dev_leads_to_its_node_and_a_character_device_does_not_count),
                 cmocka_unit_test(volume_is_called_by_its_name_its_device_and_its_mount_points),
                 cmocka_unit_test(a_subvolume_is_called_as_findmnt_writes_it),
