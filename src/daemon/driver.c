@@ -40,7 +40,7 @@ static int on_scan_output(sd_event_source *s, int fd, uint32_t revents, void *us
 }
 
 static bool sources_are_unchanged(const Record *record) {
-        return record->built_from && record->report && streq_ptr(record->built_from, record->report->sources);
+        return record->built_from && streq_ptr(record->built_from, record->report->sources);
 }
 
 static void scan_ended(Driver *d, Record *record, int status) {

@@ -117,7 +117,7 @@ static void each_status_of_a_scan_has_its_state(void **state) {
 }
 
 /* More than a pipe holds: it is read while it runs. */
-static void children_may_print_much(void **state) {
+static void output_larger_than_a_pipe_is_read(void **state) {
         World *w = *state;
         Record *r = appeared(w);
         scan(w, r, "echo SOURCES aa; yes WATCHES 5 | head -n 20000; echo WATCHES 7; exit 1");
@@ -184,7 +184,7 @@ static void sources_that_are_not_known_may_have_changed(void **state) {
         assert_int_equal(r->volume.state, VOLUME_STALE);
 }
 
-static void build_that_fails_says_why_and_waits(void **state) {
+static void a_failed_build_has_a_reason_and_is_retried_later(void **state) {
         World *w = *state;
         Record *r = stale(w);
         build(w, r, "exit 3");
@@ -237,7 +237,7 @@ static void remove_program(const World *w, const char *name) {
         assert_int_equal(unlinkat(w->scratch->fd, name, 0), 0);
 }
 
-static void what_cannot_be_started_has_failed(void **state) {
+static void a_child_that_cannot_be_started_has_failed(void **state) {
         World *w = *state;
         Record *r = stale(w);
         char expected[128];
@@ -264,7 +264,7 @@ static void what_cannot_be_started_has_failed(void **state) {
         assert_int_equal(r->scans_ended, 2);
 }
 
-static void who_stops_starts_nothing(void **state) {
+static void nothing_is_started_while_stopping(void **state) {
         World *w = *state;
         Record *r = appeared(w);
         w->driver.stopping = true;
@@ -273,7 +273,7 @@ static void who_stops_starts_nothing(void **state) {
         assert_int_equal(calls_of(w, "scan"), 0);
 }
 
-static void children_that_we_stopped_are_no_news(void **state) {
+static void a_scan_stopped_at_exit_is_not_reported(void **state) {
         World *w = *state;
         Record *r = appeared(w);
         program_does(w, "scan", "exec sleep 1000");
@@ -288,7 +288,7 @@ static void children_that_we_stopped_are_no_news(void **state) {
 }
 
 /* A build gets the chance to clean up. */
-static void build_that_we_stopped_is_no_news_but_one_that_succeeded_is(void **state) {
+static void a_build_stopped_at_exit_is_reported_only_if_it_succeeded(void **state) {
         World *w = *state;
         Record *r = stale(w);
         for (int well = 0; well <= 1; well++) {
@@ -317,7 +317,7 @@ static void arm(World *w, Record *r) {
         assert_true(inotify_add_watch(watch_get_fd(r->watch), w->scratch->path, IN_CREATE) >= 0);
 }
 
-static void what_changes_settles_and_is_scanned(void **state) {
+static void a_change_settles_and_is_scanned(void **state) {
         World *w = *state;
         Record *r = fresh(w);
         arm(w, r);
@@ -337,7 +337,7 @@ static void what_changes_settles_and_is_scanned(void **state) {
 }
 
 /* It is looked at by the timer alone, and each time that something was found it settles for longer. */
-static void what_changes_while_it_settles_prolongs_that(void **state) {
+static void a_change_while_settling_prolongs_it(void **state) {
         World *w = *state;
         w->driver.config.settle = 100 * USEC_PER_MSEC;
         w->driver.config.settle_max = 1000 * USEC_PER_SEC;
@@ -368,7 +368,7 @@ static void go(void *userdata, bool anyway) {
         }
 }
 
-static void volume_that_went_while_it_settled_is_not_touched(void **state) {
+static void a_volume_removed_while_settling_is_not_accessed(void **state) {
         World *w = *state;
         Record *r = fresh(w);
         w->driver.look_afresh = go;
@@ -377,7 +377,7 @@ static void volume_that_went_while_it_settled_is_not_touched(void **state) {
         assert_null(roster_next(&w->volumes, NULL));
 }
 
-static void queue_of_before_the_scan_is_no_change(void **state) {
+static void events_queued_before_a_scan_are_not_changes(void **state) {
         World *w = *state;
         Record *r = fresh(w);
         arm(w, r);
@@ -388,7 +388,7 @@ static void queue_of_before_the_scan_is_no_change(void **state) {
         assert_int_equal(r->volume.state, VOLUME_FRESH);
 }
 
-static void without_an_instance_it_is_scanned_on_a_timer_until_there_is_one(void **state) {
+static void a_volume_without_a_watch_is_scanned_on_a_timer(void **state) {
         World *w = *state;
         inotify_error = EMFILE;
         Record *r = fresh(w);
@@ -404,7 +404,7 @@ static void without_an_instance_it_is_scanned_on_a_timer_until_there_is_one(void
         assert_int_equal(calls_of(w, "inotify"), 1);
 }
 
-static void watch_that_cannot_be_made_for_another_reason_is_an_error(void **state) {
+static void a_watch_that_fails_for_another_reason_is_logged(void **state) {
         World *w = *state;
         Record *r = appeared(w);
         journal_begin(LOG_ERR);
@@ -551,7 +551,7 @@ static void lock_moves_the_machine_and_a_hold_is_told_once(void **state) {
         assert_null(strstr(r->reason, "package manager"));
 }
 
-static void who_hurries_waits_for_a_scan_that_begins_from_now_on(void **state) {
+static void a_hurry_waits_for_a_scan_that_begins_later(void **state) {
         World *w = *state;
         Record *r = fresh(w);
         assert_true(driver_has_looked(r));
@@ -573,7 +573,7 @@ static void who_hurries_waits_for_a_scan_that_begins_from_now_on(void **state) {
         assert_true(driver_has_looked(r));
 }
 
-static void nobody_waits_for_what_hangs(void **state) {
+static void a_hurry_does_not_wait_for_a_hung_scan(void **state) {
         World *w = *state;
         Record *r = appeared(w);
         w->driver.config.scan_timeout = 10 * USEC_PER_MSEC;
@@ -653,7 +653,7 @@ static void scan_is_answered_with_its_verdict(void **state) {
         assert_reply(c, "fresh");
 }
 
-static void rebuild_is_answered_when_nothing_is_stale_or_it_is_built(void **state) {
+static void a_rebuild_is_answered_once_it_is_built_or_nothing_is_stale(void **state) {
         Called *c = *state;
         World *w = c->world;
         call(c, BUS_REBUILD, "Rebuild");
@@ -666,7 +666,7 @@ static void rebuild_is_answered_when_nothing_is_stale_or_it_is_built(void **stat
         assert_reply(c, "done");
 }
 
-static void rebuild_that_fails_or_cannot_begin_is_answered_so(void **state) {
+static void a_failed_rebuild_is_answered_with_an_error(void **state) {
         Called *c = *state;
         World *w = c->world;
         call(c, BUS_REBUILD, "Rebuild");
@@ -684,7 +684,7 @@ static void rebuild_that_fails_or_cannot_begin_is_answered_so(void **state) {
         assert_reply(c, BOOTKEEP_ERROR_BUILD_FAILED);
 }
 
-static void bus_is_told_what_children_report(void **state) {
+static void reports_of_children_are_signalled_on_the_bus(void **state) {
         Called *c = *state;
         World *w = c->world;
         scan(w, c->record, "exit 1");
@@ -711,36 +711,36 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 world_test(scan_runs_with_its_slot_and_its_end_is_taken),
                 world_test(each_status_of_a_scan_has_its_state),
-                world_test(children_may_print_much),
+                world_test(output_larger_than_a_pipe_is_read),
                 world_test(scan_that_prints_nonsense_is_ended),
                 world_test(stale_volume_is_built_and_scanned_again),
                 world_test(what_is_stale_after_a_build_counts_by_its_sources),
                 world_test(sources_that_are_not_known_may_have_changed),
-                world_test(build_that_fails_says_why_and_waits),
+                world_test(a_failed_build_has_a_reason_and_is_retried_later),
                 world_test(build_that_was_put_off_is_no_failure),
                 world_test(build_that_was_locked_out_is_asked_for_again),
-                world_test(what_cannot_be_started_has_failed),
-                world_test(who_stops_starts_nothing),
-                world_test(children_that_we_stopped_are_no_news),
-                world_test(build_that_we_stopped_is_no_news_but_one_that_succeeded_is),
-                world_test(what_changes_settles_and_is_scanned),
-                world_test(what_changes_while_it_settles_prolongs_that),
-                world_test(volume_that_went_while_it_settled_is_not_touched),
-                world_test(queue_of_before_the_scan_is_no_change),
-                world_test(without_an_instance_it_is_scanned_on_a_timer_until_there_is_one),
-                world_test(watch_that_cannot_be_made_for_another_reason_is_an_error),
+                world_test(a_child_that_cannot_be_started_has_failed),
+                world_test(nothing_is_started_while_stopping),
+                world_test(a_scan_stopped_at_exit_is_not_reported),
+                world_test(a_build_stopped_at_exit_is_reported_only_if_it_succeeded),
+                world_test(a_change_settles_and_is_scanned),
+                world_test(a_change_while_settling_prolongs_it),
+                world_test(a_volume_removed_while_settling_is_not_accessed),
+                world_test(events_queued_before_a_scan_are_not_changes),
+                world_test(a_volume_without_a_watch_is_scanned_on_a_timer),
+                world_test(a_watch_that_fails_for_another_reason_is_logged),
                 world_test(scan_and_build_that_do_not_respond_hang_until_they_do),
                 world_test(sign_of_life_counts_once_a_second),
                 world_test(busy_volume_is_held_and_an_idle_one_is_not),
                 world_test(mount_that_is_used_is_the_one_that_is_held),
                 world_test(lock_moves_the_machine_and_a_hold_is_told_once),
-                world_test(who_hurries_waits_for_a_scan_that_begins_from_now_on),
-                world_test(nobody_waits_for_what_hangs),
+                world_test(a_hurry_waits_for_a_scan_that_begins_later),
+                world_test(a_hurry_does_not_wait_for_a_hung_scan),
                 called_test(scan_is_answered_by_one_that_began_after_the_call),
                 called_test(scan_is_answered_with_its_verdict),
-                called_test(rebuild_is_answered_when_nothing_is_stale_or_it_is_built),
-                called_test(rebuild_that_fails_or_cannot_begin_is_answered_so),
-                called_test(bus_is_told_what_children_report),
+                called_test(a_rebuild_is_answered_once_it_is_built_or_nothing_is_stale),
+                called_test(a_failed_rebuild_is_answered_with_an_error),
+                called_test(reports_of_children_are_signalled_on_the_bus),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

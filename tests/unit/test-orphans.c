@@ -63,7 +63,7 @@ static void signal_is_the_one_that_was_asked_for(void **state) {
 }
 
 /* More than a pipe holds, after the signal; the child would wait for ever if nobody read it. */
-static void what_it_still_prints_does_not_block_it(void **state) {
+static void output_after_the_signal_does_not_block_an_orphan(void **state) {
         World *w = *state;
         Running r = running_of(
                 w,
@@ -75,7 +75,7 @@ static void what_it_still_prints_does_not_block_it(void **state) {
 
 static void any_of_several_may_go_first(void **state) {
         World *w = *state;
-        static const int order[] = {1, 0, 2};
+        static const int order[] = {1, 2, 0};
         Running r[3];
         pid_t pids[3];
         for (size_t i = 0; i < ELEMENTSOF(r); i++) {
@@ -125,7 +125,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 world_test(child_that_was_taken_gets_the_signal_and_is_awaited),
                 world_test(signal_is_the_one_that_was_asked_for),
-                world_test(what_it_still_prints_does_not_block_it),
+                world_test(output_after_the_signal_does_not_block_an_orphan),
                 world_test(any_of_several_may_go_first),
                 world_test(where_there_is_no_child_there_is_no_orphan),
                 world_test(running_orphans_are_left_alone),

@@ -113,14 +113,16 @@ static void without_a_bus_systemd_is_told(void **state) {
 }
 
 /* A lock may be taken and given back a thousand times a second. */
-static void lock_that_changes_often_is_told_once_and_soon(void **state) {
+static void frequent_lock_changes_are_reported_once_and_soon(void **state) {
         World *w = *state;
         overview_tell_soon(&w->overview, w->first);
         await_told(w); /* everything of it is new to the bus */
         assert_false(w->first->untold);
         daemon_bus_hears(w->bus, NULL);
-        uint64_t began = now_usec();
+        uint64_t began = now_usec(), first_due = 0, due = 0;
         LockRequest waits = {};
+        overview_tell_soon(&w->overview, w->first);
+        assert_true(sd_event_source_get_time(w->overview.timer, &first_due) >= 0);
         for (LockClient client = 1; client < 100; client++) {
                 assert_int_equal(lock_ask(&w->first->lock, NULL, client, NULL), LOCK_GRANTED);
                 overview_tell_soon(&w->overview, w->first);
@@ -130,8 +132,8 @@ static void lock_that_changes_often_is_told_once_and_soon(void **state) {
         assert_int_equal(lock_ask(&w->first->lock, NULL, 100, NULL), LOCK_GRANTED);
         assert_int_equal(lock_wait(&w->first->lock, 101, &waits), LOCK_WAITS);
         assert_true(w->first->untold);
-        uint64_t due = 0;
         assert_true(sd_event_source_get_time(w->overview.timer, &due) >= 0);
+        assert_int_equal(due, first_due); /* nothing is put off */
         assert_true(due >= began + 20 * USEC_PER_MSEC);
         assert_true(due <= now_usec() + 20 * USEC_PER_MSEC);
         await_told(w);
@@ -140,7 +142,17 @@ static void lock_that_changes_often_is_told_once_and_soon(void **state) {
         lock_leave(&w->first->lock, &waits);
 }
 
-static void volume_that_nothing_is_said_about_is_not_told(void **state) {
+static void without_a_timer_changes_are_reported_at_once(void **state) {
+        World *w = *state;
+        w->driver.event = NULL;
+        w->first->volume.state = VOLUME_STALE;
+        overview_tell_soon(&w->overview, w->first);
+        assert_false(w->overview.timer_runs);
+        systemd_hears(w, "STATUS=2 volumes, 1 busy");
+        assert_false(w->first->untold);
+}
+
+static void a_volume_is_reported_only_on_request(void **state) {
         World *w = *state;
         overview_tell_soon(&w->overview, w->first);
         await_told(w);
@@ -160,8 +172,9 @@ int main(void) {
                 overview_test(status_is_told_when_it_changes),
                 overview_test(busy_volumes_are_told_when_they_are_others),
                 overview_test(without_a_bus_systemd_is_told),
-                overview_test(lock_that_changes_often_is_told_once_and_soon),
-                overview_test(volume_that_nothing_is_said_about_is_not_told),
+                overview_test(frequent_lock_changes_are_reported_once_and_soon),
+                overview_test(without_a_timer_changes_are_reported_at_once),
+                overview_test(a_volume_is_reported_only_on_request),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -171,7 +171,7 @@ static void client_is_asked_about_once(void **state) {
         sd_bus_close_unref(other);
 }
 
-static void who_vanishes_is_told_and_forgotten(void **state) {
+static void a_vanished_client_is_reported_and_forgotten(void **state) {
         World *w = *state;
         sd_bus *one = private_bus_connect(), *two = private_bus_connect(), *stranger = private_bus_connect();
         assert_int_equal(call_from(w, one), 0);
@@ -243,7 +243,7 @@ static void strangers_wake_nobody_unless_a_client_is_known(void **state) {
         sd_bus_close_unref(three);
 }
 
-static void who_vanished_before_is_unknown(void **state) {
+static void a_client_that_vanished_before_is_unknown(void **state) {
         World *w = *state;
         sd_bus *client = private_bus_connect();
         w->last_result = -EINPROGRESS;
@@ -281,10 +281,10 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 peer_test(client_is_known_by_its_name_user_and_process),
                 peer_test(client_is_asked_about_once),
-                peer_test(who_vanishes_is_told_and_forgotten),
+                peer_test(a_vanished_client_is_reported_and_forgotten),
                 peer_test(all_are_gone_with_the_bus),
                 peer_test(strangers_wake_nobody_unless_a_client_is_known),
-                peer_test(who_vanished_before_is_unknown),
+                peer_test(a_client_that_vanished_before_is_unknown),
                 peer_test(message_of_nobody_has_no_sender),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

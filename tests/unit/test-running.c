@@ -77,6 +77,7 @@ static void end_of_each_kind_says_why(void **state) {
                 {"echo nonsense", -EBADMSG, "the-program: Bad message"},
                 {"echo nonsense; exit 3", -EBADMSG, "the-program: Bad message"},
                 {"echo REASON no room; echo nonsense", -EBADMSG, "no room"},
+                {"echo nonsense; kill -KILL $$", -EBADMSG, "the-program: Bad message"},
                 {"head -c 70000 /dev/zero | tr '\\0' x; echo", -EBADMSG, "the-program: Bad message"},
         };
         for (size_t i = 0; i < ELEMENTSOF(ends); i++) {
@@ -171,7 +172,7 @@ static void after_one_child_there_is_room_for_another(void **state) {
         running_done(&w->running); /* nothing is left to be done */
 }
 
-static void what_cannot_be_listened_to_is_killed(void **state) {
+static void a_child_that_cannot_be_listened_to_is_killed(void **state) {
         const RunningHandlers handlers = {on_output, on_end, NULL};
         Running running = {};
         sd_event *event = NULL;
@@ -202,7 +203,7 @@ int main(void) {
                 cmocka_unit_test(lines_have_a_limit),
                 cmocka_unit_test(end_comes_before_what_is_left_to_read),
                 cmocka_unit_test(after_one_child_there_is_room_for_another),
-                cmocka_unit_test(what_cannot_be_listened_to_is_killed),
+                cmocka_unit_test(a_child_that_cannot_be_listened_to_is_killed),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

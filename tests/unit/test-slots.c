@@ -67,7 +67,7 @@ static void assert_due_in(sd_event_source *timer, uint64_t usec) {
         assert_true(when + USEC_PER_SEC > now + usec);
 }
 
-static void no_more_than_so_many_scan_at_a_time(void **state) {
+static void max_scans_limits_the_scans_that_run(void **state) {
         Shared *s = *state;
         World *w = s->world;
         static const char *const names[] = {"a", "b", "c", "d", "e"};
@@ -90,7 +90,7 @@ static void no_more_than_so_many_scan_at_a_time(void **state) {
         assert_int_equal(calls_of(w, "scan "), 5);
 }
 
-static void no_more_than_so_many_build_at_a_time(void **state) {
+static void max_builds_limits_the_builds_that_run(void **state) {
         Shared *s = *state;
         World *w = s->world;
         program_does(w, "scan", "exit 1");
@@ -151,7 +151,7 @@ static void nothing_is_built_shortly_after_boot(void **state) {
         assert_int_equal(r->volume.holds, 0);
 }
 
-static void other_settings_count_for_all_from_now_on(void **state) {
+static void new_settings_apply_to_all_volumes(void **state) {
         Shared *s = *state;
         Record *all[] = {appear(s, "a"), appear(s, "b")};
         s->settings.boot_delay = USEC_INFINITY - 1;
@@ -165,7 +165,7 @@ static void other_settings_count_for_all_from_now_on(void **state) {
                 assert_int_equal(all[i]->volume.holds, 0);
 }
 
-static void settings_that_cannot_be_read_hold_and_say_so(void **state) {
+static void unreadable_settings_hold_all_volumes(void **state) {
         Shared *s = *state;
         Record *r = appear(s, "sda2"), *later;
         s->settings.unread = (char *) "bootkeep.conf:3 cannot be read";
@@ -207,7 +207,7 @@ static int lock_file(const Shared *s, const char *name) {
         return fd;
 }
 
-static void package_manager_at_work_holds_and_is_looked_for_again(void **state) {
+static void a_package_manager_at_work_holds_builds_and_is_checked_again(void **state) {
         Shared *s = *state;
         Record *r = stale_with(s, "sda2", "lock", "locked");
         int fd = lock_file(s, "lock");
@@ -231,7 +231,7 @@ static void package_manager_at_work_holds_and_is_looked_for_again(void **state) 
 }
 
 /* Its removal is a change, and is followed by a scan. */
-static void lock_file_that_exists_holds_without_a_timer(void **state) {
+static void an_existing_lock_file_holds_without_a_timer(void **state) {
         Shared *s = *state;
         Record *r = stale_with(s, "sda2", "db.lck", "exists");
         journal_begin(LOG_INFO);
@@ -273,7 +273,7 @@ static void volumes_are_held_by_their_own_lock_files(void **state) {
 }
 
 /* Nothing waits, so nobody looks; but a hold is not let go because what is held is scanned again. */
-static void nobody_looks_while_nothing_waits(void **state) {
+static void locks_are_not_checked_while_nothing_is_stale(void **state) {
         Shared *s = *state;
         Record *r = stale_with(s, "sda2", "lock", "locked");
         int fd = lock_file(s, "lock");
@@ -296,16 +296,16 @@ static void nobody_looks_while_nothing_waits(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                slots_test(no_more_than_so_many_scan_at_a_time),
-                slots_test(no_more_than_so_many_build_at_a_time),
+                slots_test(max_scans_limits_the_scans_that_run),
+                slots_test(max_builds_limits_the_builds_that_run),
                 slots_test(what_was_just_mounted_waits_a_second_at_most),
                 slots_test(nothing_is_built_shortly_after_boot),
-                slots_test(other_settings_count_for_all_from_now_on),
-                slots_test(settings_that_cannot_be_read_hold_and_say_so),
-                slots_test(package_manager_at_work_holds_and_is_looked_for_again),
-                slots_test(lock_file_that_exists_holds_without_a_timer),
+                slots_test(new_settings_apply_to_all_volumes),
+                slots_test(unreadable_settings_hold_all_volumes),
+                slots_test(a_package_manager_at_work_holds_builds_and_is_checked_again),
+                slots_test(an_existing_lock_file_holds_without_a_timer),
                 slots_test(volumes_are_held_by_their_own_lock_files),
-                slots_test(nobody_looks_while_nothing_waits),
+                slots_test(locks_are_not_checked_while_nothing_is_stale),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,7 +35,7 @@ static void world_free(World **w) {
 #define _world_ _cleanup_(world_free)
 
 static void set(World *w, uint64_t when) {
-        assert_true(timer_set(w->event, &w->timer, when, note, w) >= 0);
+        assert_int_equal(timer_set(w->event, &w->timer, when, note, w), 0);
 }
 
 /* Runs the loop for this long, or until the timer was called N times. */
