@@ -87,20 +87,30 @@ static void lines_come_one_by_one_and_in_order(void **state) {
         assert_string_equal(h.lines[3], "four");
 }
 
+static int queued(const Job *j) {
+        int n = -1;
+        assert_int_equal(ioctl(job_get_output_fd(j), FIONREAD, &n), 0);
+        return n;
+}
+
 static void line_in_pieces_is_one_line(void **state) {
         _cleanup_(heard_done) Heard h = {};
         int gate[2];
         assert_int_equal(pipe2(gate, O_CLOEXEC), 0);
-        _cleanup_(job_freep) Job *j = sh("printf 'first ha'; read -r go <&3; echo lf; echo second", gate[0]);
+        _cleanup_(job_freep) Job *j =
+                sh("echo zero; printf 'first ha'; read -r go <&3; echo lf; echo second", gate[0]);
         await(job_get_output_fd(j));
+        while (queued(j) < (int) strlen("zero\nfirst ha"))
+                (void) poll(NULL, 0, 1);
         assert_int_equal(job_read(j, hear, &h), 0);
-        assert_int_equal(h.n, 0);
+        assert_int_equal(h.n, 1);
         assert_int_equal(write_all(gate[1], "go\n", 3), 0);
         listen_to_end(j, &h);
         assert_int_equal(status_of(j), 0);
-        assert_int_equal(h.n, 2);
-        assert_string_equal(h.lines[0], "first half");
-        assert_string_equal(h.lines[1], "second");
+        assert_int_equal(h.n, 3);
+        assert_string_equal(h.lines[0], "zero");
+        assert_string_equal(h.lines[1], "first half");
+        assert_string_equal(h.lines[2], "second");
         close(gate[0]);
         close(gate[1]);
 }
@@ -150,12 +160,6 @@ static void megabytes_of_output_arrive_complete_and_in_turns(void **state) {
         assert_int_equal(h.n, 500000);
         assert_int_equal(h.bytes, 500000 * 16);
         assert_true(most <= 16 * REPORT_LINE_MAX); /* everybody else has a turn in between */
-}
-
-static int queued(const Job *j) {
-        int n = -1;
-        assert_int_equal(ioctl(job_get_output_fd(j), FIONREAD, &n), 0);
-        return n;
 }
 
 /* Sixteen times the maximum length of a line; the end is reported by the next call. */

@@ -146,32 +146,46 @@ static void node_is_found_below_dev_and_nowhere_else(void **state) {
         free(copy);
 }
 
-/* It is only looked at: whoever opens it waits for somebody at the other end. */
-static void name_below_dev_is_not_opened(void **state) {
-        _cleanup_(record_freep) Record *r = volume("other", "/mnt");
-        char fifo[64];
-        (void) snprintf(fifo, sizeof(fifo), "/dev/bootkeep-test-fifo-%i", getpid());
+/* A folder in /dev of the test's own. */
+typedef struct DevFolder {
+        char path[32];
+} DevFolder;
+
+static DevFolder dev_folder(void) {
+        DevFolder f = {.path = "/dev/bootkeep-test-XXXXXX"};
         if (geteuid() != 0)
                 skip();
+        assert_non_null(mkdtemp(f.path));
+        return f;
+}
+
+/* It is only looked at: opening a FIFO would wait for somebody at the other end. */
+static void a_name_below_dev_is_not_opened(void **state) {
+        _cleanup_(record_freep) Record *r = volume("other", "/mnt");
+        DevFolder f = dev_folder();
+        char fifo[64];
+        (void) snprintf(fifo, sizeof(fifo), "%s/fifo", f.path);
         assert_int_equal(mkfifo(fifo, 0600), 0);
         bool found = match_volume(r, fifo);
-        assert_int_equal(unlink(fifo), 0);
+        shell("rm -r %s", f.path);
         assert_false(found);
 }
 
-/* A name that udev does not know, in /dev itself: a link within it, and a node that is no block device. */
-static void link_within_dev_leads_to_its_node_and_a_character_device_does_not_count(void **state) {
+/* udev does not know these names. */
+static void a_link_within_dev_is_followed_and_a_character_device_does_not_count(void **state) {
         Disk d;
         disk_attach(&d, *state, "1M", NULL, false);
         _cleanup_(record_freep) Record *r = volume("other", "/mnt");
         r->mounts[0].devno = disk_devno(d.node);
-        char link[64], odd[64];
-        (void) snprintf(link, sizeof(link), "/dev/bootkeep-test-link-%i", getpid());
-        (void) snprintf(odd, sizeof(odd), "/dev/bootkeep-test-node-%i", getpid());
-        assert_int_equal(symlink(d.name, link), 0);
+        DevFolder f = dev_folder();
+        char link[64], odd[64], target[64];
+        (void) snprintf(link, sizeof(link), "%s/link", f.path);
+        (void) snprintf(odd, sizeof(odd), "%s/odd", f.path);
+        (void) snprintf(target, sizeof(target), "../%s", d.name);
+        assert_int_equal(symlink(target, link), 0);
         assert_int_equal(mknod(odd, S_IFCHR | 0600, r->mounts[0].devno), 0);
         bool linked = match_volume(r, link), odd_one = match_volume(r, odd);
-        shell("rm %s %s", link, odd);
+        shell("rm -r %s", f.path);
         disk_detach(&d);
         assert_true(linked);
         assert_false(odd_one);
@@ -182,8 +196,8 @@ int main(void) {
                 cmocka_unit_test(a_tag_of_a_device_unknown_to_udev_matches_nothing),
                 cmocka_unit_test(volume_without_a_mount_has_its_name_and_what_udev_knows),
                 cmocka_unit_test(root_of_the_system_is_called_by_its_slash),
-                cmocka_unit_test(name_below_dev_is_not_opened),
-                scratch_test(link_within_dev_leads_to_its_node_and_a_character_device_does_not_count),
+                cmocka_unit_test(a_name_below_dev_is_not_opened),
+                scratch_test(a_link_within_dev_is_followed_and_a_character_device_does_not_count),
                 cmocka_unit_test(volume_is_called_by_its_name_its_device_and_its_mount_points),
                 cmocka_unit_test(a_subvolume_is_called_as_findmnt_writes_it),
                 cmocka_unit_test(tags_match_whole_and_hexadecimal_ones_in_any_case),

@@ -137,12 +137,14 @@ static void an_empty_list_holds_nothing_back(void **state) {
 
 static void lock_files_are_not_too_many(void **state) {
         char text[1024] = "[Watch]\nHoldWhileLocked=";
+        _cleanup_free_ char *said = NULL;
         for (int i = 0; i < 32; i++)
                 strcat(text, "/x ");
         _cleanup_(settings_done) Settings most = load(*state, text, 0, NULL);
         assert_int_equal(strv_length(most.hold_while_locked), 32);
         strcat(text, "/x");
-        _cleanup_(settings_done) Settings more = load(*state, text, 1, NULL);
+        _cleanup_(settings_done) Settings more = load(*state, text, 1, &said);
+        assert_non_null(strstr(said, "more than 32 files"));
         assert_int_equal(strv_length(more.hold_while_locked), 2);
 }
 
