@@ -112,6 +112,20 @@ static void enrolled_again_the_last_serial_counts(void **state) {
         trust_store_free(t);
 }
 
+static void a_second_enrolment_is_forgotten_with_the_first(void **state) {
+        const Scratch *s = *state;
+        TrustStore *t = opened(s);
+        assert_int_equal(trust_store_add(t, EXT4, "Disk_1"), 0);
+        assert_int_equal(trust_store_add(t, EXT4, "Disk_2"), 0);
+        assert_int_equal(trust_store_remove(t, EXT4), 0);
+        for (int i = 0; i < 2; i++) {
+                assert_false(trust_store_has(t, EXT4, "Disk_1"));
+                assert_false(trust_store_has(t, EXT4, "Disk_2"));
+                t = reopened(s, t);
+        }
+        trust_store_free(t);
+}
+
 static void what_is_forgotten_stays_forgotten(void **state) {
         const Scratch *s = *state;
         TrustStore *t = opened(s);
@@ -414,6 +428,7 @@ int main(void) {
                 scratch_test(copy_on_another_disk_is_not_trusted),
                 scratch_test(without_a_serial_only_disks_that_have_none_are_trusted),
                 scratch_test(enrolled_again_the_last_serial_counts),
+                scratch_test(a_second_enrolment_is_forgotten_with_the_first),
                 scratch_test(what_is_forgotten_stays_forgotten),
                 scratch_test(record_that_somebody_deleted_can_still_be_forgotten),
                 scratch_test(names_that_are_not_uuids_are_refused_and_write_nothing),

@@ -488,6 +488,16 @@ static void a_change_under_a_lock_during_a_scan_is_owed(void **state) {
         assert_true(volume_busy(&v));
 }
 
+static void a_change_during_a_scan_makes_the_volume_busy_once_it_settles(void **state) {
+        Volume v = fresh_volume();
+        at(&v, VOLUME_SCAN_WANTED, 10);
+        at(&v, VOLUME_CHANGED, 11);
+        assert_false(volume_busy(&v));
+        at(&v, VOLUME_SCAN_FRESH, 12);
+        assert_int_equal(v.state, VOLUME_SETTLING);
+        assert_true(volume_busy(&v));
+}
+
 static void a_hung_volume_has_no_timer(void **state) {
         Volume scanning = scanning_volume(), building = stale_volume();
         at(&building, VOLUME_BUILD_SLOT, 110);
@@ -712,6 +722,7 @@ int main(void) {
                 cmocka_unit_test(a_requested_build_makes_a_given_up_volume_busy_again),
                 cmocka_unit_test(a_later_hurry_keeps_what_a_request_has_waived),
                 cmocka_unit_test(a_change_under_a_lock_during_a_scan_is_owed),
+                cmocka_unit_test(a_change_during_a_scan_makes_the_volume_busy_once_it_settles),
                 cmocka_unit_test(a_hung_volume_has_no_timer),
                 cmocka_unit_test(a_build_that_was_locked_out_waits_for_the_lock_alone),
                 cmocka_unit_test(a_forced_build_happens_even_if_the_volume_settles_first),
