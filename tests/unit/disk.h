@@ -81,6 +81,13 @@ static inline void disk_detach(Disk *d) {
         *d = (Disk){};
 }
 
+/* The same device with the content of IMAGE. udevd may be probing it for a moment, which makes it busy. */
+static inline void disk_change_medium(const Disk *d, const char *image) {
+        shell("losetup -d %s; for i in 1 2 3 4 5 6 7 8 9; do losetup %s %s 2>/dev/null && exit; "
+              "udevadm settle --timeout=10; done; losetup %s %s",
+              d->node, d->node, image, d->node, image);
+}
+
 static inline dev_t disk_devno(const char *node) {
         struct stat st;
         assert_int_equal(stat(node, &st), 0);
