@@ -448,7 +448,8 @@ static void sign_of_life_counts_once_a_second(void **state) {
         driver_feed(&w->driver, r, VOLUME_BUILD_SLOT);
         uint64_t timer = r->volume.timer;
         run_until(w->event, r->build.report->progress_done == 1);
-        assert_int_equal(r->volume.timer, timer);
+        if (now_usec() + w->driver.config.build_timeout < timer + USEC_PER_SEC) /* unless that took so long */
+                assert_int_equal(r->volume.timer, timer);
         assert_int_equal(kill(-job_get_pid(r->build.job), SIGKILL), 0);
         await_rest(w, r);
         scan(w, r, "exit 1");

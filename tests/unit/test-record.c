@@ -108,6 +108,29 @@ static void places_are_those_of_the_last_scan_or_all_while_one_runs(void **state
         assert_true(record_has_place(r, "/srv"));
 }
 
+static void a_build_waits_only_if_it_says_so(void **state) {
+        _cleanup_(record_freep) Record *r = volume("sda2", "/mnt");
+        assert_false(record_build_waits(r));
+        r->build.report = report_of("PROGRESS 1 2\n");
+        assert_false(record_build_waits(r));
+        report_free(r->build.report);
+        r->build.report = report_of("WAITING yes\n");
+        assert_true(record_build_waits(r));
+}
+
+static void unreadable_settings_block_before_a_covering_mount_does(void **state) {
+        _cleanup_(record_freep) Record *r = volume("sda2", "/mnt");
+        assert_null(record_block(r));
+        record_follow_block(r);
+        assert_int_equal(r->volume.holds, 0);
+        r->report = report_of("CACHE c - stale /x gone\nCOVERED /x\n");
+        assert_string_equal(record_block(r), "a mount covers /x");
+        record_follow_block(r);
+        assert_int_equal(r->volume.holds, VOLUME_HOLD_BLOCKED);
+        r->unread = "bootkeep.conf cannot be read";
+        assert_string_equal(record_block(r), "bootkeep.conf cannot be read");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_new_record_has_reported_nothing_and_is_not_trusted),
@@ -116,6 +139,8 @@ int main(void) {
                 cmocka_unit_test(entry_is_copied),
                 cmocka_unit_test(many_mounts_are_kept_apart),
                 cmocka_unit_test(places_are_those_of_the_last_scan_or_all_while_one_runs),
+                cmocka_unit_test(a_build_waits_only_if_it_says_so),
+                cmocka_unit_test(unreadable_settings_block_before_a_covering_mount_does),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,6 +23,7 @@ static void they_come_in_order_of_appearance(void **state) {
         record_free(b);
         assert_ptr_equal(roster_next(&r, a), c);
         assert_null(roster_next(&r, c));
+        assert_ptr_equal(roster_find(&r, "sdb2"), a);
         assert_ptr_equal(roster_find(&r, "sdc2"), c);
         assert_null(roster_find(&r, "sda2"));
 }
@@ -116,6 +117,21 @@ static void scan_and_ask_again(Record *record, uint64_t now) {
         assert_int_equal(volume_event(&record->volume, &c, VOLUME_SCAN_FRESH, now), 0);
         assert_true(volume_wants_scan(&record->volume));
         record->scan_due_since = now;
+}
+
+/* One that wants no scan waits for none, however long ago it wanted one. */
+static void an_idle_volume_does_not_keep_a_client_waiting(void **state) {
+        _cleanup_(roster_done) Roster r = ROSTER_NULL;
+        const VolumeConfig c = {.scan_timeout = 10, .max_failures = 1, .max_attempts = 1};
+        Record *idle = add(&r, "idle"), *a = add(&r, "a"), *asked = add(&r, "asked");
+        assert_int_equal(volume_event(&a->volume, &c, VOLUME_APPEARED, 1), 0);
+        assert_int_equal(volume_event(&asked->volume, &c, VOLUME_APPEARED, 1), 0);
+        idle->scan_due_since = 0;
+        a->scan_due_since = 10;
+        asked->scan_due_since = 20;
+        asked->pending = calloc(1, sizeof(*asked->pending));
+        asked->n_pending = 1;
+        assert_ptr_equal(roster_next_to_scan(&r, 1000), asked);
 }
 
 static void a_client_that_asks_without_end_starves_nobody(void **state) {
@@ -272,6 +288,7 @@ int main(void) {
                 cmocka_unit_test(a_name_means_its_own_volume_first),
                 cmocka_unit_test(the_volume_that_waits_longest_builds_next),
                 cmocka_unit_test(scan_slots_go_to_those_that_are_asked_for_then_to_those_that_wait_longest),
+                cmocka_unit_test(an_idle_volume_does_not_keep_a_client_waiting),
                 cmocka_unit_test(a_client_that_asks_without_end_starves_nobody),
                 cmocka_unit_test(what_was_just_mounted_is_left_alone_unless_it_is_asked_for),
                 cmocka_unit_test(the_busy_ones_are_named),

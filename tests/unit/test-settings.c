@@ -288,6 +288,7 @@ static void assert_unread(const Scratch *s, const char *name, const char *target
         assert_int_equal(unlinkat(s->fd, name, 0), 0);
         if (!settings.unread || !strstr(settings.unread, unread))
                 fail_msg("%s: %s", name, strempty(settings.unread));
+        assert_null(strstr(settings.unread, "Success"));
         assert_false(settings.running_system);
         assert_non_null(strstr(said, "nothing is built"));
         assert_true(strstr(said, "conf: ") || strstr(said, "conf.d: ")); /* in its place, too */
