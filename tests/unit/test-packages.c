@@ -198,6 +198,20 @@ static void waiter_does_not_hold(void **state) {
         free(other);
 }
 
+/* On btrfs the inode alone decides, and some program may have locked a file with the same number elsewhere.
+ */
+static char *free_file_in_subvolume(const Scratch *s, const char *name) {
+        for (int i = 0;; i++) {
+                char numbered[32];
+                (void) snprintf(numbered, sizeof(numbered), "m/sub/%s%i", name, i);
+                char *file = file_in(s, numbered);
+                if (!locked_of((char *[]){file, NULL}))
+                        return file;
+                free(file);
+                assert_true(i < 1000);
+        }
+}
+
 /* There stat(2) and /proc/locks show different anonymous device numbers. */
 static void lock_in_a_subvolume_is_seen(void **state) {
         Scratch *s = *state;
@@ -210,7 +224,7 @@ static void lock_in_a_subvolume_is_seen(void **state) {
         shell("mkfs.btrfs -q -f %s >/dev/null && mkdir %s/m && mount %s %s/m && btrfs -q subvolume create "
               "%s/m/sub",
               d.node, s->path, d.node, s->path, s->path);
-        char *file = file_in(s, "m/sub/lock"), *other = file_in(s, "m/sub/other");
+        char *file = free_file_in_subvolume(s, "lock"), *other = free_file_in_subvolume(s, "other");
         pid_t pid = holder_begin(file, lock_fcntl);
         assert_ptr_equal(locked_of((char *[]){other, file, NULL}), file);
         holder_end(pid);
