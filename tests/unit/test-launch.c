@@ -46,6 +46,7 @@ static void scan_is_passed_its_mount_and_the_watch(void **state) {
         _cleanup_strv_free_ char **lines = told(j);
         assert_string_equal(lines[0], "bootkeep-scan");
         assert_true(strv_contains(lines, "--inotify-fd=3"));
+        assert_true(strv_contains(lines, "--quiet")); /* the daemon logs what it reports */
         assert_true(strv_contains(lines, "--mount-id=1234567890123"));
         assert_true(strv_contains(lines, "--trust-ctime=yes"));
         assert_true(strv_contains(lines, "--hold-locked=/one"));
@@ -71,6 +72,7 @@ static void build_is_forced_only_on_request(void **state) {
                 assert_int_equal(launch_build(&o, "/mnt", 1, force, &j), 0);
                 _cleanup_strv_free_ char **lines = told(j);
                 assert_string_equal(lines[0], "bootkeep-build");
+                assert_true(strv_contains(lines, "--no-wait")); /* others need its slot */
                 assert_int_equal(strv_contains(lines, "--force"), force);
         }
 }
@@ -120,6 +122,10 @@ static void check_of_builders_accesses_no_volume(void **state) {
         assert_string_equal(lines[0], "bootkeep-scan");
         assert_string_equal(lines[1], "--check-builders");
         assert_string_equal(lines[2], "--builders=/some where/builders.d");
+        o.builders = NULL;
+        assert_int_equal(launch_check_builders(&o, &j), 0);
+        _cleanup_strv_free_ char **standard = told(j);
+        assert_int_equal(strv_length(standard), 2);
 }
 
 int main(void) {
