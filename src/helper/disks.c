@@ -98,7 +98,7 @@ int disk_list_find(const char *sysfs, dev_t volume, DiskList *ret) {
                 r = list_btrfs_members(sysfs, path_last(directory), &members);
         if (r >= 0)
                 r = strprintf(&classes, "%s/class/block", sysfs);
-        for (size_t i = 0; r >= 0 && members && members[i]; i++)
+        for (size_t i = 0; r >= 0 && members[i]; i++)
                 r = disk_list_collect_member(&l, classes, members[i], 0);
         if (r < 0)
                 return r;

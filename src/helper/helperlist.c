@@ -102,7 +102,7 @@ static int fill_helper(HelperList *l, Helper *h, const char *directory, const ch
         if (r >= 0)
                 r = strprintf(&h->node, "/dev/%s", h->device);
         if (r >= 0)
-                r = strprintf(&h->partuuid, "%s", partuuid);
+                r = free_and_strdup(&h->partuuid, partuuid);
         if (r < 0)
                 return r;
         r = helper_probe_filesystem(h);
@@ -138,7 +138,7 @@ static int add_partition(HelperList *l, const TableDisk *disk, HelperType type, 
         if (r == -EBUSY)
                 return 0;
         if (r >= 0)
-                r = strprintf(&h.disk, "%s", disk->name);
+                r = free_and_strdup(&h.disk, disk->name);
         if (r >= 0)
                 r = fill_helper(l, &h, top, partuuid);
         if (sysfs_is_gone(r))

@@ -107,7 +107,7 @@ static int host_way_check_name(HostWay *w) {
                 return host_way_check_folder(w, place, &st);
         w->at_end = true;
         const char *problem = ownership_problem_of_file(&st);
-        return problem ? strprintf(&w->problem, "%s", problem) : 0;
+        return problem ? free_and_strdup(&w->problem, problem) : 0;
 }
 
 /* The start of the path has no name of its own. */

@@ -42,11 +42,11 @@ static int list_what_is_gone(void *userdata) {
         const Scratch *s = userdata;
         HelperList *l = UNTOUCHED;
         int r = helper_list_new(s->path, makedev(FAKE_MAJOR, 9), &l);
-        assert_true(r < 0 || strv_length(l->notes) == 2); /* none is forgotten */
+        assert_true(r < 0 || strv_length(l->notes) == 3); /* none is forgotten */
         return OUTCOME(r, l, helper_list_free);
 }
 
-/* A pulled member and a disk that cannot be opened. */
+/* Two pulled members and a disk that cannot be opened. */
 static void what_was_left_out_is_noted_or_the_error_is_told(void **state) {
         Scratch *s = *state;
         sysfs_add_disk(s, "md9", 9);
@@ -54,6 +54,7 @@ static void what_was_left_out_is_noted_or_the_error_is_told(void **state) {
         sysfs_add_partition(s, "sdx/sdx1", 11);
         sysfs_add_slave(s, "md9", "sdx/sdx1");
         sysfs_add_slave(s, "md9", "sdy/sdy1");
+        sysfs_add_slave(s, "md9", "sdz/sdz1");
         allocations_fail_in_turn(list_what_is_gone, s);
 }
 

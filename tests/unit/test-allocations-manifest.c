@@ -14,7 +14,8 @@
 #define MANIFEST                                                                                             \
         "<bootcaches version=\"1\">"                                                                         \
         "<cache name=\"a\" " MODULES " builder=\"b\"><source path=\"/usr/lib/modules/%i\"/>"                 \
-        "<source path=\"/%m\" optional=\"yes\"/><output path=\"/boot/a-%i\"/></cache>"                       \
+        "<source path=\"/%m\" optional=\"yes\"/><output path=\"/boot/a-%i\"/>"                               \
+        "<output path=\"/boot/b-%i\"/></cache>"                                                              \
         "<cache name=\"c\" " MODULES " builder=\"b\"><source path=\"/boot/a-%i\"/>"                          \
         "<output path=\"/boot/c-%i\"/></cache>"                                                              \
         "<copy role=\"required\" " MODULES " from=\"/boot/c-%i\" to=\"/linux-%i\"/>"                         \

@@ -192,6 +192,19 @@ static void array_is_listed_once_wherever_its_members_are(void **state) {
         helper_list_free(l);
 }
 
+static void array_after_other_partitions_is_listed_once_too(void **state) {
+        HelperList *l = NULL;
+        int r = list_after(*state,
+                           "label: gpt\\nsize=8M, type=" TYPE_ESP "\\nsize=8M, type=" TYPE_ESP
+                           "\\nsize=8M, type=" TYPE_ESP "\\nsize=8M, type=" TYPE_ESP "\\n",
+                           MAKE("md7", "7", "md") HOLD("md7", "3") HOLD("md7", "4"), &l);
+        assert_int_equal(r, 0);
+        assert_int_equal(l->n, 3);
+        assert_string_equal(l->items[2].device, "md7");
+        assert_false(l->items[2].disk_has_xbootldr);
+        helper_list_free(l);
+}
+
 static void only_the_xbootldr_is_left(const HelperList *l) {
         assert_int_equal(l->n, 1);
         assert_int_equal(l->items[0].type, HELPER_XBOOTLDR);
@@ -381,6 +394,7 @@ int main(void) {
                 scratch_test(partition_that_moved_is_left_out),
                 scratch_test(array_of_esps_is_the_helper_and_its_members_are_none),
                 scratch_test(array_is_listed_once_wherever_its_members_are),
+                scratch_test(array_after_other_partitions_is_listed_once_too),
                 scratch_test(partition_that_something_else_is_made_of_is_left_out),
                 scratch_test(partition_with_two_holders_is_left_out),
                 scratch_test(table_of_a_whole_disk_in_an_array_belongs_to_the_array),

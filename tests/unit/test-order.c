@@ -17,6 +17,18 @@ ssize_t getrandom(void *buffer, size_t size, unsigned flags) {
         return REAL(getrandom)(buffer, size, flags);
 }
 
+/* libc may sort in any way: here equal ones would end up in the opposite order. */
+void qsort_r(void *items, size_t n, size_t size, __compar_d_fn_t compare, void *userdata) {
+        size_t *x = items;
+        assert_int_equal(size, sizeof(*x));
+        for (size_t i = 0; i < n / 2; i++) {
+                size_t swap = x[i];
+                x[i] = x[n - 1 - i];
+                x[n - 1 - i] = swap;
+        }
+        REAL(qsort_r)(items, n, size, compare, userdata);
+}
+
 typedef struct Path {
         size_t item;
         OrderKind kind;

@@ -5,7 +5,19 @@
 
 #include "fixture.h"
 
+#include "interpose.h"
+
 #include "manifest/ownership.h"
+
+static int stat_error;
+
+int stat(const char *path, struct stat *ret) {
+        if (stat_error > 0) {
+                errno = stat_error;
+                return -1;
+        }
+        return REAL(stat)(path, ret);
+}
 
 static struct stat make_stat(mode_t mode, uid_t uid, gid_t gid) {
         return (struct stat){.st_mode = mode, .st_uid = uid, .st_gid = gid};
@@ -94,6 +106,7 @@ static void each_folder_in_the_path_counts(void **state) {
         good(s, "a/../a/./b/x");
         assert_int_equal(fchmodat(s->fd, "a/b/x", 0666, 0), 0);
         checks(s, "a/b/x", NULL, "writable by users other than root");
+        checks(s, "a/b/x//", NULL, "writable by users other than root");
         checks(s, "a/b", NULL, "not a regular file");
         checks(s, "a/b/", NULL, "not a regular file");
 }
@@ -191,6 +204,28 @@ static void a_relative_path_is_checked_from_where_we_are(void **state) {
         assert_string_equal(where_we_are, ". is writable by users other than root");
 }
 
+static void sticky_folder_will_do_further_up(void **state) {
+        const Scratch *s = *state;
+        char *problem = NULL;
+        _cleanup_close_ int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        scratch_write(s, "a/b/x", "");
+        assert_int_equal(fchmodat(s->fd, ".", 01777, 0), 0);
+        assert_int_equal(fchdir(s->fd), 0);
+        int r = ownership_check_host_file("a/b/x", &problem);
+        assert_int_equal(fchdir(before), 0);
+        assert_int_equal(r, 0);
+        assert_null(problem);
+}
+
+static void start_that_cannot_be_looked_at_is_an_error(void **state) {
+        char *problem = NULL;
+        stat_error = EIO;
+        int r = ownership_check_host_file("/etc/passwd", &problem);
+        stat_error = 0;
+        assert_int_equal(r, -EIO);
+        assert_null(problem);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_file_that_others_may_change_is_not_believed),
@@ -199,6 +234,8 @@ int main(void) {
                 scratch_test(links_are_followed_and_their_folders_count),
                 scratch_test(links_that_end_nowhere_are_errors),
                 scratch_test(forty_links_and_no_more),
+                scratch_test(sticky_folder_will_do_further_up),
+                cmocka_unit_test(start_that_cannot_be_looked_at_is_an_error),
                 scratch_test(a_relative_path_is_checked_from_where_we_are),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
