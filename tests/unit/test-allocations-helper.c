@@ -47,7 +47,7 @@ static int list_what_is_gone(void *userdata) {
 }
 
 /* Two pulled members and a disk that cannot be opened. */
-static void what_was_left_out_is_noted_or_the_error_is_told(void **state) {
+static void what_was_left_out_is_noted_or_the_error_is_returned(void **state) {
         Scratch *s = *state;
         sysfs_add_disk(s, "md9", 9);
         sysfs_add_disk(s, "sdx", 1);
@@ -173,7 +173,7 @@ static int see_kept(void *userdata) {
         return r;
 }
 
-static void helper_is_seen_whole_or_the_error_is_told(void **state) {
+static void helper_is_seen_whole_or_the_error_is_returned(void **state) {
         World w;
         world_start(&w, *state);
         allocations_fail_in_turn(see_wanted, &w);
@@ -195,7 +195,7 @@ static int put_names(void *userdata) {
         return r;
 }
 
-static void name_is_put_or_the_error_is_told(void **state) {
+static void name_is_added_or_the_error_is_returned(void **state) {
         char value[] = "value";
         allocations_fail_in_turn(put_names, value);
 }
@@ -203,10 +203,10 @@ static void name_is_put_or_the_error_is_told(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(helpers_are_found_all_or_none),
-                scratch_test(what_was_left_out_is_noted_or_the_error_is_told),
-                scratch_test(helper_is_seen_whole_or_the_error_is_told),
+                scratch_test(what_was_left_out_is_noted_or_the_error_is_returned),
+                scratch_test(helper_is_seen_whole_or_the_error_is_returned),
                 cmocka_unit_test(entry_is_rewritten_or_the_error_is_returned),
-                cmocka_unit_test(name_is_put_or_the_error_is_told),
+                cmocka_unit_test(name_is_added_or_the_error_is_returned),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

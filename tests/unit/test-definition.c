@@ -197,7 +197,7 @@ static void another_name_is_another_fingerprint(void **state) {
 }
 
 /* /etc, /run, /usr/local/lib, /usr/lib: in a root of our own, so that nothing of the machine counts. */
-static void standard_folders_are_the_administrators_before_the_vendors(void **state) {
+static void etc_comes_before_run_before_usr_local_before_usr(void **state) {
         Scratch *s = *state;
         static const char *const folders[] = {"etc", "run", "usr/local/lib", "usr/lib"};
         DefinitionSet *set = NULL;
@@ -250,7 +250,7 @@ static void specifiers_become_words_never_more(void **state) {
         makes(b, &none, "[/bin/x][][][end][--in=][--root=][%i][][]");
 }
 
-static void word_that_was_not_written_whole_is_out_of_memory(void **state) {
+static void failed_write_of_a_word_is_out_of_memory(void **state) {
         _cleanup_(definition_set_freep) DefinitionSet *set = good(*state, "[Builder]\nExec=/bin/true\n");
         char **words = NULL;
         closing_fails = true;
@@ -386,8 +386,8 @@ int main(void) {
                 scratch_test(no_folder_means_no_builders),
                 scratch_test(another_command_is_another_fingerprint),
                 scratch_test(another_name_is_another_fingerprint),
-                scratch_test(standard_folders_are_the_administrators_before_the_vendors),
-                scratch_test(word_that_was_not_written_whole_is_out_of_memory),
+                scratch_test(etc_comes_before_run_before_usr_local_before_usr),
+                scratch_test(failed_write_of_a_word_is_out_of_memory),
                 scratch_test(specifiers_become_words_never_more),
                 scratch_test(only_files_that_only_root_may_change_are_believed),
                 scratch_test(our_own_definitions_are_good),

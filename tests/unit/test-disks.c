@@ -53,7 +53,7 @@ static void disk_without_partitions_is_its_own(void **state) {
         found_are(s, "sdx ", "");
 }
 
-static void missing_device_is_told(void **state) {
+static void missing_device_is_an_error(void **state) {
         const Scratch *s = *state;
         sysfs_add_disk(s, "sdx", 1);
         finding_fails(s, -ENOENT);
@@ -240,7 +240,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(disk_of_a_partition_is_the_one_it_is_on),
                 scratch_test(disk_without_partitions_is_its_own),
-                scratch_test(missing_device_is_told),
+                scratch_test(missing_device_is_an_error),
                 scratch_test(array_has_the_disks_of_its_members_each_once),
                 scratch_test(array_of_whole_disks_has_none),
                 scratch_test(array_with_partitions_of_its_own_is_a_disk),

@@ -43,7 +43,7 @@ static void whole_words_are_replaced_and_white_space_is_kept(void **state) {
         assert_rewritten("", "");
 }
 
-static void text_that_was_not_written_whole_is_none(void **state) {
+static void failed_write_of_a_text_is_out_of_memory(void **state) {
         char *made = NULL;
         size_t size = 77;
         stream_fails = true;
@@ -130,7 +130,7 @@ static void a_sibling_has_the_same_extension(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(whole_words_are_replaced_and_white_space_is_kept),
-                cmocka_unit_test(text_that_was_not_written_whole_is_none),
+                cmocka_unit_test(failed_write_of_a_text_is_out_of_memory),
                 cmocka_unit_test(parts_of_words_are_not_replaced),
                 cmocka_unit_test(entries_that_are_not_text_are_refused),
                 cmocka_unit_test(words_are_found_whole),

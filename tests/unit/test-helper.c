@@ -31,7 +31,7 @@ static void another_device_under_the_name_is_not_opened(void **state) {
         assert_int_equal(fd, -EBADF);
 }
 
-static void device_that_cannot_be_told_from_others_is_not_opened(void **state) {
+static void device_whose_number_cannot_be_read_is_not_opened(void **state) {
         int fd = -EBADF;
         fstat_error = EIO;
         int r = helper_open_device("/dev/null", disk_devno("/dev/null"), &fd);
@@ -40,7 +40,7 @@ static void device_that_cannot_be_told_from_others_is_not_opened(void **state) {
         assert_int_equal(fd, -EBADF);
 }
 
-static void device_is_opened_for_reading_without_waiting_and_for_no_child(void **state) {
+static void device_is_opened_read_only_nonblocking_and_close_on_exec(void **state) {
         const Scratch *s = *state;
         Disk d;
         int fd = -EBADF;
@@ -84,7 +84,7 @@ static void file_system_may_have_no_uuid(void **state) {
         helper_done(&h);
 }
 
-static void neither_none_nor_two_file_systems_are_one(void **state) {
+static void no_file_system_and_several_count_as_none(void **state) {
         static const char *const commands[] = {
                 "true",
                 "mkfs.ext4 -q -F $d && printf SWAP-SPACE | dd of=$d bs=1 seek=4086 status=none",
@@ -106,11 +106,11 @@ static void device_that_cannot_be_opened_is_an_error(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(another_device_under_the_name_is_not_opened),
-                cmocka_unit_test(device_that_cannot_be_told_from_others_is_not_opened),
-                scratch_test(device_is_opened_for_reading_without_waiting_and_for_no_child),
+                cmocka_unit_test(device_whose_number_cannot_be_read_is_not_opened),
+                scratch_test(device_is_opened_read_only_nonblocking_and_close_on_exec),
                 scratch_test(type_and_uuid_are_those_of_the_file_system),
                 scratch_test(file_system_may_have_no_uuid),
-                scratch_test(neither_none_nor_two_file_systems_are_one),
+                scratch_test(no_file_system_and_several_count_as_none),
                 cmocka_unit_test(device_that_cannot_be_opened_is_an_error),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -171,7 +171,7 @@ static void array_of_esps_is_the_helper_and_its_members_are_none(void **state) {
         assert_true(l->items[0].devno == makedev(FAKE_MAJOR, 7));
         assert_int_equal(l->items[0].type, HELPER_ESP);
         assert_string_equal(l->items[0].partuuid, "11111111-aaaa-4000-8000-000000000001");
-        assert_true(l->items[0].disk_has_xbootldr); /* though that is the same array, and told once */
+        assert_true(l->items[0].disk_has_xbootldr); /* though that is the same array, listed once */
         /* it does not exist on this machine */
         assert_int_equal(strv_length(l->notes), 2);
         assert_string_equal(l->notes[0], "md7: cannot be read: No such file or directory");
@@ -248,7 +248,7 @@ static void partition_without_a_start_is_not_taken_for_it(void **state) {
         helper_list_free(l);
 }
 
-static void partition_that_goes_meanwhile_is_noted(void **state) {
+static void partition_that_disappears_is_noted(void **state) {
         static const char *const ways[] = {
                 "rm $n/${p}1/dev",                     /* its folder is still there */
                 "ln -s ../../../md7 $n/${p}1/holders", /* what holds it is not */
@@ -265,7 +265,7 @@ static void partition_that_goes_meanwhile_is_noted(void **state) {
         }
 }
 
-/* what is there now is for the build to tell */
+/* the build will report what is wrong with it */
 static void helper_that_cannot_be_opened_is_one_and_noted(void **state) {
         HelperList *l = helpers_after(*state, "echo 4095:77 >$n/${p}1/dev");
         assert_int_equal(l->n, 2);
@@ -276,7 +276,7 @@ static void helper_that_cannot_be_opened_is_one_and_noted(void **state) {
         helper_list_free(l);
 }
 
-/* the node was renamed, and the name given to another */
+/* the node now belongs to another device */
 static void table_of_another_device_under_the_name_is_not_read(void **state) {
         HelperList *l = helpers_after(*state, "echo 4095:77 >$n/dev");
         assert_int_equal(l->n, 0);
@@ -285,7 +285,7 @@ static void table_of_another_device_under_the_name_is_not_read(void **state) {
         helper_list_free(l);
 }
 
-static void sysfs_that_makes_no_sense_is_an_error(void **state) {
+static void malformed_sysfs_is_an_error(void **state) {
         static const struct {
                 const char *change;
                 int error;
@@ -357,7 +357,7 @@ static void notes_are(const Scratch *s, const char *const expected[static 4]) {
         helper_list_free(l);
 }
 
-static void pulled_member_is_told_and_the_others_are_searched(void **state) {
+static void pulled_member_is_noted_and_the_others_are_searched(void **state) {
         const Scratch *s = *state;
         make_array(s);
         notes_are(s, (const char *const[4]){UNREADABLE("sdx"), UNREADABLE("sdy"), UNREADABLE("sdz")});
@@ -373,7 +373,7 @@ static void disk_without_a_number_is_noted(void **state) {
         notes_are(s, (const char *const[4]){UNREADABLE("sdx"), UNREADABLE("sdy"), UNREADABLE("sdz")});
 }
 
-static void names_with_a_slash_come_back(void **state) {
+static void slashes_in_names_are_restored(void **state) {
         sysfs_add_disk(*state, "cciss!c0d0", 9);
         notes_are(*state, (const char *const[4]){UNREADABLE("cciss/c0d0")});
 }
@@ -400,14 +400,14 @@ int main(void) {
                 scratch_test(table_of_a_whole_disk_in_an_array_belongs_to_the_array),
                 scratch_test(partition_of_another_number_is_not_taken_for_it),
                 scratch_test(partition_without_a_start_is_not_taken_for_it),
-                scratch_test(partition_that_goes_meanwhile_is_noted),
+                scratch_test(partition_that_disappears_is_noted),
                 scratch_test(helper_that_cannot_be_opened_is_one_and_noted),
                 scratch_test(table_of_another_device_under_the_name_is_not_read),
-                scratch_test(sysfs_that_makes_no_sense_is_an_error),
+                scratch_test(malformed_sysfs_is_an_error),
                 scratch_test(xbootldr_counts_for_its_own_disk),
-                scratch_test(pulled_member_is_told_and_the_others_are_searched),
+                scratch_test(pulled_member_is_noted_and_the_others_are_searched),
                 scratch_test(disk_without_a_number_is_noted),
-                scratch_test(names_with_a_slash_come_back),
+                scratch_test(slashes_in_names_are_restored),
                 cmocka_unit_test(device_that_is_gone_is_reported),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -144,7 +144,7 @@ static void missing_file_is_absent(void **state) {
         assert_false(h->views[1].sector);
 }
 
-static void nothing_wanted_is_seen_as_nothing(void **state) {
+static void nothing_wanted_is_an_empty_view(void **state) {
         Helped *h = *state;
         assert_int_equal(view(h), 0);
         assert_non_null(h->views);
@@ -173,15 +173,15 @@ static void file_that_nobody_vouches_for_is_read(void **state) {
         stands(h, STANDING_OTHER);
 }
 
-static void empty_file_is_one_like_any_other(void **state) {
+static void empty_file_can_be_equal(void **state) {
         Helped *h = *state;
         wants(h, ROLE_REQUIRED, "/a", "");
         scratch_write(h->s, "a", "");
         stands(h, STANDING_EQUAL);
 }
 
-/* nor is it the one of which nothing is known */
-static void file_that_cannot_be_read_is_another(void **state) {
+/* not even if the wanted content is all zero, as when nothing is known about it */
+static void unreadable_file_counts_as_different(void **state) {
         Helped *h = *state;
         wants(h, ROLE_REQUIRED, "/a", "right");
         h->wanted.items[0].content = (Fingerprint){};
@@ -222,7 +222,7 @@ static void record_does_not_vouch_where_all_is_to_be_read(void **state) {
 }
 
 /* What took its name meanwhile is neither followed, waited for nor made our terminal. */
-static void files_are_read_from_the_disk_and_safely(void **state) {
+static void files_are_read_from_the_disk_without_following_or_waiting(void **state) {
         Helped *h = *state;
         wants(h, ROLE_REQUIRED, "/a", "right");
         scratch_write(h->s, "a", "right");
@@ -282,7 +282,7 @@ static void error_is_told_with_the_path(void **state) {
         assert_string_equal(h->why, expected);
 }
 
-static void misc_file_that_cannot_be_looked_at_is_another(void **state) {
+static void misc_file_that_cannot_be_examined_counts_as_different(void **state) {
         Helped *h = *state;
         wants(h, ROLE_MISC, long_name(), "a");
         wants(h, ROLE_MISC, "/b", "b");
@@ -291,7 +291,7 @@ static void misc_file_that_cannot_be_looked_at_is_another(void **state) {
         assert_int_equal(h->views[1].standing, STANDING_EQUAL);
 }
 
-static void failure_of_the_machine_is_no_answer(void **state) {
+static void lack_of_resources_is_an_error_for_every_role(void **state) {
         static const int errors[] = {ENOMEM, EINTR, EMFILE, ENFILE};
         Helped *h = *state;
         wants(h, ROLE_MISC, "/a", "right");
@@ -304,8 +304,8 @@ static void failure_of_the_machine_is_no_answer(void **state) {
         }
 }
 
-/* without descriptors nothing is known about any file: not that it is missing, nor that it is another */
-static void failure_to_look_is_no_answer(void **state) {
+/* without descriptors nothing is known about a file, neither that it is missing nor that it differs */
+static void lack_of_descriptors_is_an_error_for_every_role(void **state) {
         static const CopyRole roles[] = {ROLE_REQUIRED, ROLE_MISC};
         Helped *h = *state;
         scratch_write(h->s, "a", "right");
@@ -319,7 +319,7 @@ static void failure_to_look_is_no_answer(void **state) {
         }
 }
 
-static void request_to_end_ends_the_reading(void **state) {
+static void interrupt_ends_reading(void **state) {
         Helped *h = *state;
         wants(h, ROLE_REQUIRED, "/a", "right");
         scratch_write(h->s, "a", "right");
@@ -390,7 +390,7 @@ static void only_the_entries_of_the_record_are_seen(void **state) {
         h->record.carried.n = 2; /* for it to be freed */
 }
 
-static void what_is_no_text_file_is_no_entry(void **state) {
+static void only_regular_files_of_limited_size_are_entries(void **state) {
         Helped *h = *state;
         carries(h, ROLE_ENTRY, "/fifo", "");
         carries(h, ROLE_ENTRY, "/link", "");
@@ -408,7 +408,7 @@ static void what_is_no_text_file_is_no_entry(void **state) {
         assert_int_equal(h->seen.items[0].size, ENTRY_SIZE_MAX);
 }
 
-static void entries_that_cannot_be_looked_at_are_not_missing(void **state) {
+static void entries_that_cannot_be_examined_are_an_error(void **state) {
         Helped *h = *state;
         carries(h, ROLE_ENTRY, "/a.conf", "a");
         scratch_write(h->s, "a.conf", "a");
@@ -489,7 +489,7 @@ static void file_larger_than_any_entry_is_none(void **state) {
         assert_list(h->record.ours, "/b");
 }
 
-static void kept_files_that_cannot_be_looked_at_stay_kept(void **state) {
+static void kept_files_that_cannot_be_examined_stay_kept(void **state) {
         Helped *h = *state;
         keeps(h, ROLE_REQUIRED, "/none", 2);
         keeps(h, ROLE_ENTRY, "/a", 2);
@@ -512,7 +512,7 @@ static void nothing_kept_leaves_what_is_ours(void **state) {
 
 /* ---- what is ours ---- */
 
-static void ours_is_seen_where_it_is_a_file(void **state) {
+static void own_files_are_seen_if_they_are_regular(void **state) {
         Helped *h = *state;
         static const char *const ours[] = {"/none", "/d/linux", "/folder", "/a.conf", "/b.conf", "/other"};
         for (size_t i = 0; i < ELEMENTSOF(ours); i++)
@@ -537,13 +537,13 @@ static void ours_is_seen_where_it_is_a_file(void **state) {
         assert_null(f[2].text);
 }
 
-static void nothing_is_ours_if_the_record_says_so(void **state) {
+static void record_without_own_files_shows_none(void **state) {
         Helped *h = *state;
         assert_int_equal(look_at_ours(&h->look, &h->wanted, &h->seen), 0);
         assert_int_equal(h->seen.n, 0);
 }
 
-static void ours_too_large_for_an_entry_is_seen_without_text(void **state) {
+static void own_entry_that_is_too_large_is_seen_without_text(void **state) {
         Helped *h = *state;
         assert_int_equal(strv_extend(&h->record.ours, "/a.conf"), 0);
         wants(h, ROLE_ENTRY, "/a.conf", "wanted");
@@ -554,7 +554,7 @@ static void ours_too_large_for_an_entry_is_seen_without_text(void **state) {
         assert_null(h->seen.items[0].text);
 }
 
-static void ours_that_cannot_be_looked_at_is_not_missing(void **state) {
+static void own_files_that_cannot_be_examined_are_an_error(void **state) {
         Helped *h = *state;
         assert_int_equal(strv_extend(&h->record.ours, "/a.conf"), 0);
         wants(h, ROLE_ENTRY, "/a.conf", "wanted");
@@ -567,7 +567,7 @@ static void ours_that_cannot_be_looked_at_is_not_missing(void **state) {
         assert_int_equal(h->seen.n, 1);
 }
 
-static void looking_gives_signs_of_life(void **state) {
+static void looking_at_own_files_reports_progress(void **state) {
         Helped *h = *state;
         char *said = NULL;
         size_t size = 0;
@@ -613,40 +613,40 @@ static void space_of_a_helper_that_is_gone_is_an_error(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 helped_test(missing_file_is_absent),
-                helped_test(nothing_wanted_is_seen_as_nothing),
+                helped_test(nothing_wanted_is_an_empty_view),
                 helped_test(file_that_the_record_vouches_for_is_not_read),
                 helped_test(file_that_nobody_vouches_for_is_read),
-                helped_test(empty_file_is_one_like_any_other),
-                helped_test(file_that_cannot_be_read_is_another),
+                helped_test(empty_file_can_be_equal),
+                helped_test(unreadable_file_counts_as_different),
                 helped_test(record_of_other_content_does_not_vouch),
                 helped_test(record_does_not_vouch_after_an_interrupted_build),
                 helped_test(record_does_not_vouch_where_all_is_to_be_read),
-                helped_test(files_are_read_from_the_disk_and_safely),
+                helped_test(files_are_read_from_the_disk_without_following_or_waiting),
                 helped_test(only_a_regular_file_is_the_wanted_one),
                 helped_test(directory_in_the_place_of_a_file_blocks_it),
                 helped_test(file_in_the_place_of_a_directory_blocks_what_is_in_it),
                 helped_test(link_in_the_way_is_not_followed),
                 helped_test(error_is_told_with_the_path),
-                helped_test(misc_file_that_cannot_be_looked_at_is_another),
-                helped_test(failure_of_the_machine_is_no_answer),
-                helped_test(failure_to_look_is_no_answer),
-                helped_test(request_to_end_ends_the_reading),
+                helped_test(misc_file_that_cannot_be_examined_counts_as_different),
+                helped_test(lack_of_resources_is_an_error_for_every_role),
+                helped_test(lack_of_descriptors_is_an_error_for_every_role),
+                helped_test(interrupt_ends_reading),
                 helped_test(file_of_one_sector_is_seen_as_such),
                 helped_test(entries_are_seen_as_they_are_now),
                 helped_test(only_the_entries_of_the_record_are_seen),
-                helped_test(what_is_no_text_file_is_no_entry),
-                helped_test(entries_that_cannot_be_looked_at_are_not_missing),
+                helped_test(only_regular_files_of_limited_size_are_entries),
+                helped_test(entries_that_cannot_be_examined_are_an_error),
                 helped_test(kept_files_that_do_not_stand_are_ours),
                 helped_test(kept_entry_stands_only_with_its_content),
                 helped_test(kept_entry_that_cannot_be_read_does_not_stand),
                 helped_test(file_larger_than_any_entry_is_none),
-                helped_test(kept_files_that_cannot_be_looked_at_stay_kept),
+                helped_test(kept_files_that_cannot_be_examined_stay_kept),
                 helped_test(nothing_kept_leaves_what_is_ours),
-                helped_test(ours_is_seen_where_it_is_a_file),
-                helped_test(nothing_is_ours_if_the_record_says_so),
-                helped_test(ours_too_large_for_an_entry_is_seen_without_text),
-                helped_test(ours_that_cannot_be_looked_at_is_not_missing),
-                helped_test(looking_gives_signs_of_life),
+                helped_test(own_files_are_seen_if_they_are_regular),
+                helped_test(record_without_own_files_shows_none),
+                helped_test(own_entry_that_is_too_large_is_seen_without_text),
+                helped_test(own_files_that_cannot_be_examined_are_an_error),
+                helped_test(looking_at_own_files_reports_progress),
                 helped_test(space_is_what_is_available_to_us_in_bytes),
                 helped_test(space_of_a_helper_that_is_gone_is_an_error),
         };

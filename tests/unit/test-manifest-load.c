@@ -384,7 +384,7 @@ static int move_folder_arm(int fd, ArmKind kind, void *userdata) {
         return m->leaves_link ? symlinkat("moved", m->s->fd, "etc/bootkeep") : 0;
 }
 
-static void folder_that_moves_meanwhile_is_looked_for_again(void **state) {
+static void folder_that_moves_while_loading_is_an_error(void **state) {
         static const struct {
                 bool leaves_link;
                 int error;
@@ -443,7 +443,7 @@ static void no_watch_left_is_an_error_not_a_refusal(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(a_bad_folder_is_armed_and_then_looked_at_again),
-                scratch_test(folder_that_moves_meanwhile_is_looked_for_again),
+                scratch_test(folder_that_moves_while_loading_is_an_error),
                 scratch_test(no_watch_left_for_the_vendors_place_is_an_error_too),
                 scratch_test(the_administrators_place_comes_first),
                 scratch_test(a_bad_manifest_is_not_skipped),

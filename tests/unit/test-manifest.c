@@ -384,13 +384,13 @@ static void parser_stops_at_a_doctype(void **state) {
 }
 
 /* Later ones mostly follow from it. */
-static void first_complaint_of_the_parser_is_the_one_told(void **state) {
+static void first_parser_error_is_reported(void **state) {
         refuses("<bootcaches version=\"1\">\n<copy>\n</bootcaches>", ":3: Opening and ending tag mismatch");
         refuses("<bootcaches a b c", ":1: Specification mandates value for attribute a");
 }
 
 /* What libxml2 complains about later is none of ours. */
-static void complaints_are_heard_only_while_a_manifest_is_read(void **state) {
+static void error_handler_is_removed_after_parsing(void **state) {
         accepts(DOCUMENT(""));
         assert_null(xmlStructuredError);
         refuses("<", ":1: ");
@@ -708,8 +708,8 @@ int main(void) {
                 cmocka_unit_test(cycles_that_templates_show_are_refused),
                 cmocka_unit_test(optional_is_what_it_says),
                 cmocka_unit_test(parser_stops_at_a_doctype),
-                cmocka_unit_test(first_complaint_of_the_parser_is_the_one_told),
-                cmocka_unit_test(complaints_are_heard_only_while_a_manifest_is_read),
+                cmocka_unit_test(first_parser_error_is_reported),
+                cmocka_unit_test(error_handler_is_removed_after_parsing),
                 cmocka_unit_test(hostile_xml_is_refused),
                 cmocka_unit_test(size_and_depth_have_limits),
                 cmocka_unit_test(numbers_have_limits),

@@ -171,7 +171,7 @@ static void scopes_tell_instances_apart(void **state) {
 }
 
 /* or somebody could choose paths that are taken for each other */
-static void paths_are_told_apart_by_something_random(void **state) {
+static void hashes_are_seeded_at_random(void **state) {
         Order *o = NULL;
         random_bytes = 0;
         assert_int_equal(order_new(1, &o), 0);
@@ -209,7 +209,7 @@ int main(void) {
                 cmocka_unit_test(writers_come_before_readers),
                 cmocka_unit_test(directories_count_as_what_is_in_them),
                 cmocka_unit_test(same_name_in_another_directory_is_another_place),
-                cmocka_unit_test(paths_are_told_apart_by_something_random),
+                cmocka_unit_test(hashes_are_seeded_at_random),
                 cmocka_unit_test(the_rest_keeps_its_order),
                 cmocka_unit_test(cycles_are_found_with_their_members),
                 cmocka_unit_test(an_output_has_one_writer),

@@ -204,7 +204,7 @@ static void a_relative_path_is_checked_from_where_we_are(void **state) {
         assert_string_equal(where_we_are, ". is writable by users other than root");
 }
 
-static void sticky_folder_will_do_further_up(void **state) {
+static void sticky_folder_further_up_is_accepted(void **state) {
         const Scratch *s = *state;
         char *problem = NULL;
         _cleanup_close_ int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -217,7 +217,7 @@ static void sticky_folder_will_do_further_up(void **state) {
         assert_null(problem);
 }
 
-static void start_that_cannot_be_looked_at_is_an_error(void **state) {
+static void start_that_cannot_be_examined_is_an_error(void **state) {
         char *problem = NULL;
         stat_error = EIO;
         int r = ownership_check_host_file("/etc/passwd", &problem);
@@ -234,8 +234,8 @@ int main(void) {
                 scratch_test(links_are_followed_and_their_folders_count),
                 scratch_test(links_that_end_nowhere_are_errors),
                 scratch_test(forty_links_and_no_more),
-                scratch_test(sticky_folder_will_do_further_up),
-                cmocka_unit_test(start_that_cannot_be_looked_at_is_an_error),
+                scratch_test(sticky_folder_further_up_is_accepted),
+                cmocka_unit_test(start_that_cannot_be_examined_is_an_error),
                 scratch_test(a_relative_path_is_checked_from_where_we_are),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -175,7 +175,7 @@ static void an_empty_manifest_is_an_empty_plan(void **state) {
         assert_int_equal(c.plan->n_caches + c.plan->n_copies, 0);
 }
 
-static void pattern_may_be_of_names_in_the_root(void **state) {
+static void pattern_may_match_names_in_the_root(void **state) {
         _cleanup_case_ Case c = {};
         scratch_write(*state, "kernel-1", "");
         plans(*state, CACHE("a", "each='/kernel-*'", "/s", "/o%i"), &c);
@@ -550,7 +550,7 @@ static void long_names_have_room(void **state) {
 }
 
 /* 4,096 instances whose paths are 768 bytes each are exactly 3 MiB. */
-static void three_mib_of_paths_are_not_too_much(void **state) {
+static void exactly_three_mib_of_paths_are_allowed(void **state) {
         char long_name[172];
         memset(long_name, 'n', sizeof(long_name));
         long_name[sizeof(long_name) - 1] = 0;
@@ -568,7 +568,7 @@ static void three_mib_of_paths_are_not_too_much(void **state) {
 
 /* A name of 5 bytes costs 64 + 5 * 4 steps with a pattern of 4, "." and ".." as much: 4 million are exactly
  * reached. */
-static void four_million_steps_are_not_too_many(void **state) {
+static void exactly_four_million_steps_are_allowed(void **state) {
         const Scratch *s = *state;
         _cleanup_case_ Case c = {};
         make_matches(s, 47616, 5);
@@ -674,10 +674,10 @@ static void xbootldr_falls_back_to_the_esp(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                scratch_test(pattern_may_be_of_names_in_the_root),
+                scratch_test(pattern_may_match_names_in_the_root),
                 scratch_test(directory_that_cannot_be_listed_is_an_error),
-                scratch_test(three_mib_of_paths_are_not_too_much),
-                scratch_test(four_million_steps_are_not_too_many),
+                scratch_test(exactly_three_mib_of_paths_are_allowed),
+                scratch_test(exactly_four_million_steps_are_allowed),
                 scratch_test(the_first_may_need_the_second),
                 scratch_test(a_pattern_has_a_limit_when_expanded),
                 scratch_test(every_use_of_the_machine_id_is_seen),

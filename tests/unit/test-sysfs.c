@@ -72,7 +72,7 @@ static void attributes_are_read(void **state) {
         free(e);
 }
 
-static void longest_path_is_read_and_a_longer_one_is_not(void **state) {
+static void path_of_maximal_length_is_read_and_a_longer_one_is_not(void **state) {
         char far[PATH_MAX + 1];
         uint64_t n = 77;
         memset(far, '/', sizeof(far));
@@ -82,7 +82,7 @@ static void longest_path_is_read_and_a_longer_one_is_not(void **state) {
         assert_int_equal(n, 77);
 }
 
-static void no_child_inherits_what_is_read(void **state) {
+static void files_are_opened_close_on_exec(void **state) {
         uint64_t n = 77;
         scratch_write(*state, "n", "1");
         inherited = false;
@@ -137,8 +137,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(errors_of_missing_devices_are_distinguished),
                 scratch_test(attributes_are_read),
-                cmocka_unit_test(longest_path_is_read_and_a_longer_one_is_not),
-                scratch_test(no_child_inherits_what_is_read),
+                cmocka_unit_test(path_of_maximal_length_is_read_and_a_longer_one_is_not),
+                scratch_test(files_are_opened_close_on_exec),
                 scratch_test(names_are_listed_sorted_without_the_hidden),
                 scratch_test(links_and_names_lead_to_devices),
         };
