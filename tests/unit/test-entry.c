@@ -40,6 +40,7 @@ static void whole_words_are_replaced_and_white_space_is_kept(void **state) {
         assert_rewritten("title x\n\tinitrd  /initrd\r\n", "title x\n\tinitrd  /initrd-1f6a03c2\r\n");
         assert_rewritten("/initrd /initrd", "/initrd-1f6a03c2 /initrd-1f6a03c2");
         assert_rewritten("a\f/initrd\v/initrd", "a\f/initrd-1f6a03c2\v/initrd-1f6a03c2");
+        assert_rewritten("a\t/initrd\tb", "a\t/initrd-1f6a03c2\tb");
         assert_rewritten("", "");
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "helper/helperfiles.h"
+
+/* tests: helper/helperrecord.c */
+
+#include "helper/helperrecord.h"
 
 #include "helperworld.h"
 
@@ -80,6 +83,17 @@ static void released_file_is_empty(void **state) {
         assert_true(!s.path && s.size == 0);
 }
 
+static void released_record_is_empty(void **state) {
+        HelperRecord r = {.intent = true, .filesystem = copy("uuid")};
+        (void) carry(&r.carried, ROLE_MISC, "/a", "/a", "");
+        (void) keep(&r.kept, ROLE_MISC, "/b", BOOT_NOW);
+        assert_int_equal(strv_extend(&r.ours, "/c"), 0);
+        assert_int_equal(strv_extend(&r.made, "/d"), 0);
+        helper_record_done(&r);
+        assert_true(!r.intent && !r.filesystem && !r.ours && !r.made);
+        assert_true(r.carried.n == 0 && r.kept.n == 0);
+}
+
 /* ---- names ---- */
 
 static void set_is_named_when_every_file_has_a_path_and_every_entry_its_text(void **state) {
@@ -153,6 +167,7 @@ int main(void) {
                 cmocka_unit_test(seen_set_takes_files_over_and_finds_them),
                 cmocka_unit_test(released_file_is_empty),
                 cmocka_unit_test(set_is_gathered_while_no_file_has_a_path),
+                cmocka_unit_test(released_record_is_empty),
                 cmocka_unit_test(set_is_named_when_every_file_has_a_path_and_every_entry_its_text),
                 cmocka_unit_test(only_a_required_file_under_another_name_is_named_by_its_content),
                 cmocka_unit_test(seen_entries_name_the_files_in_their_text),
