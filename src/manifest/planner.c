@@ -10,7 +10,7 @@ int planner_could_not_look(Planner *p, int r, unsigned line, const char *path) {
         assert(r < 0);
         const char *problem = refusal_of_way(r);
         int k = planner_refuse(p, line, "cannot read %s: %s", path, problem ? problem : strerror(-r));
-        return k == -ENOMEM || (problem && r != -EXDEV) ? k : r;
+        return problem && r != -EXDEV ? k : r;
 }
 
 int planner_expand(Planner *p, const PathUse *use, const char *template,

@@ -30,6 +30,12 @@
         "<bootcaches version=\"1\"><cache name=\"a\" builder=\"b\"><source path=\"/x\"/>"                    \
         "<output path=\"/x\"/></cache></bootcaches>"
 
+/* which shows only on the volume */
+#define CYCLE_OF_INSTANCES                                                                                   \
+        "<bootcaches version=\"1\"><cache name=\"a\" " MODULES " builder=\"b\"><source path=\"/x%i\"/>"      \
+        "<output path=\"/y%i\"/></cache><cache name=\"b\" each=\"/m/*\" builder=\"b\">"                      \
+        "<source path=\"/y%i\"/><output path=\"/x%i\"/></cache></bootcaches>"
+
 typedef struct World {
         const Scratch *s;
         char *dirs[2];
@@ -160,6 +166,9 @@ static void reading_a_volume_succeeds_or_fails_as_a_whole(void **state) {
         allocations_fail_in_turn(expand_path, &w);
         plan_free(w.plan);
         world_parse(&w, UNKNOWN_BUILDER);
+        allocations_fail_in_turn(plan_refused, &w);
+        scratch_write(s, "m/6.1.0", "");
+        world_parse(&w, CYCLE_OF_INSTANCES);
         allocations_fail_in_turn(plan_refused, &w);
         manifest_free(w.manifest);
         definition_set_free(w.definitions);

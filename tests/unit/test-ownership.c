@@ -5,11 +5,24 @@
 
 #include "fixture.h"
 
+#include <limits.h>
+
 #include "interpose.h"
 
 #include "manifest/ownership.h"
 
-static int stat_error;
+static int stat_error, link_error; /* what the calls fail with */
+static ssize_t link_size;          /* how many bytes readlink gives, if not those of the link */
+
+ssize_t readlink(const char *path, char *buffer, size_t size) {
+        if (link_error > 0) {
+                errno = link_error;
+                return -1;
+        }
+        if (link_size > 0)
+                memset(buffer, 'x', size);
+        return link_size > 0 ? link_size : REAL(readlink)(path, buffer, size);
+}
 
 int stat(const char *path, struct stat *ret) {
         if (stat_error > 0) {
@@ -226,6 +239,19 @@ static void start_that_cannot_be_examined_is_an_error(void **state) {
         assert_null(problem);
 }
 
+static void link_that_cannot_be_read_whole_is_an_error(void **state) {
+        char *problem = NULL;
+        _cleanup_free_ char *path = outer_path(*state, "link");
+        make_link(*state, "link", "target");
+        link_error = EIO;
+        assert_int_equal(ownership_check_host_file(path, &problem), -EIO);
+        link_error = 0;
+        link_size = PATH_MAX; /* there may be more */
+        assert_int_equal(ownership_check_host_file(path, &problem), -ENAMETOOLONG);
+        link_size = 0;
+        assert_null(problem);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_file_that_others_may_change_is_not_believed),
@@ -236,6 +262,7 @@ int main(void) {
                 scratch_test(forty_links_and_no_more),
                 scratch_test(sticky_folder_further_up_is_accepted),
                 cmocka_unit_test(start_that_cannot_be_examined_is_an_error),
+                scratch_test(link_that_cannot_be_read_whole_is_an_error),
                 scratch_test(a_relative_path_is_checked_from_where_we_are),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
