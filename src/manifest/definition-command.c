@@ -44,7 +44,7 @@ static int command_add_word(const char *word, const DefinitionArguments *a, char
 int definition_command(const Definition *d, const DefinitionArguments *arguments, char ***ret) {
         assert(d && arguments && ret);
         _cleanup_strv_free_ char **words = NULL;
-        for (char **w = d->exec; w && *w; w++) {
+        for (char **w = d->exec; *w; w++) {
                 int r = 0;
                 if (streq(*w, "%O"))
                         for (char *const *o = arguments->outputs; r >= 0 && o && *o; o++)

@@ -119,7 +119,7 @@ static int definition_take_fingerprint(Definition *d) {
                 return error_origin(-ENOMEM);
         hasher_update_string(h, d->name);
         hasher_update_string(h, d->root == DEFINITION_HOST ? "host" : "chroot");
-        for (char **w = d->exec; w && *w; w++)
+        for (char **w = d->exec; *w; w++)
                 hasher_update_string(h, *w);
         d->fingerprint = hasher_digest(h);
         return 0;

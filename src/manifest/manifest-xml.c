@@ -95,7 +95,7 @@ static int check_attributes(const char *path, const char *s, char **reterr) {
         while (*s) {
                 const char *start = s;
                 s = *s == '<' ? skip_markup(s, &equals) : strchrnul(s, '<');
-                if (*start == '<' && equals > ATTRIBUTES_MAX)
+                if (equals > ATTRIBUTES_MAX)
                         return refusal(reterr, path, line, "more than %u attributes in one element",
                                        ATTRIBUTES_MAX);
                 for (; start < s; start++)

@@ -164,6 +164,7 @@ static void no_folder_means_no_builders(void **state) {
         _cleanup_(definition_set_freep) DefinitionSet *set = load(s, &problems, &log);
         assert_int_equal(set->n, 0);
         assert_null(definition_set_find(set, "x"));
+        assert_null(definition_set_free(NULL));
         assert_int_equal(problems, 0);
 }
 
@@ -186,6 +187,21 @@ static void another_command_is_another_fingerprint(void **state) {
         assert_true(fingerprint_equal(&a, &same));
         for (size_t i = 0; i < ELEMENTSOF(other); i++)
                 assert_false(fingerprint_equal(&a, &other[i]));
+}
+
+/* An update of bootkeep does not make every cache stale. */
+static void fingerprint_is_that_of_name_root_and_words(void **state) {
+        static const char *const roots[] = {"chroot", "host"};
+        for (size_t i = 0; i < ELEMENTSOF(roots); i++) {
+                _cleanup_(hasher_freep) Hasher *h = hasher_new();
+                _cleanup_free_ char *text = NULL;
+                const char *const hashed[] = {"x", roots[i], "/bin/x", "%o"};
+                assert_int_equal(strprintf(&text, "[Builder]\nExec=/bin/x %%o\nRoot=%s\n", roots[i]), 0);
+                for (size_t k = 0; k < ELEMENTSOF(hashed); k++)
+                        hasher_update_string(h, hashed[k]);
+                Fingerprint expected = hasher_digest(h), f = fingerprint_of(*state, text);
+                assert_true(fingerprint_equal(&f, &expected));
+        }
 }
 
 static void another_name_is_another_fingerprint(void **state) {
@@ -385,6 +401,7 @@ int main(void) {
                 scratch_test(the_first_folder_wins_and_can_mask),
                 scratch_test(no_folder_means_no_builders),
                 scratch_test(another_command_is_another_fingerprint),
+                scratch_test(fingerprint_is_that_of_name_root_and_words),
                 scratch_test(another_name_is_another_fingerprint),
                 scratch_test(etc_comes_before_run_before_usr_local_before_usr),
                 scratch_test(failed_write_of_a_word_is_out_of_memory),
