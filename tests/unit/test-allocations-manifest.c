@@ -28,6 +28,7 @@
 
 #define CIRCLE                                                                                               \
         "<bootcaches version=\"1\"><cache name=\"a\" builder=\"b\"><source path=\"/x\"/>"                    \
+        "<output path=\"/y\"/></cache><cache name=\"b\" builder=\"b\"><source path=\"/y\"/>"                 \
         "<output path=\"/x\"/></cache></bootcaches>"
 
 /* which shows only on the volume */

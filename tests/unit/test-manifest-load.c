@@ -11,8 +11,19 @@
 #include <sys/un.h>
 
 #include "bootkeep.h"
+#include "interpose.h"
 
 #include "manifest/manifest.h"
+
+static mode_t fstat_fails_for; /* what type of file; 0: none */
+
+int fstat(int fd, struct stat *ret) {
+        int r = REAL(fstat)(fd, ret);
+        if (r < 0 || fstat_fails_for == 0 || (ret->st_mode & S_IFMT) != fstat_fails_for)
+                return r;
+        errno = EIO;
+        return -1;
+}
 
 #define ADMIN "etc/bootkeep/bootcaches.xml"
 #define VENDOR "usr/lib/bootkeep/bootcaches.xml"
@@ -430,6 +441,21 @@ static void no_watch_left_for_the_vendors_place_is_an_error_too(void **state) {
         assert_null(why);
 }
 
+static void manifest_whose_owner_cannot_be_read_is_an_error(void **state) {
+        static const mode_t types[] = {S_IFREG, S_IFDIR};
+        const Scratch *s = *state;
+        scratch_write(s, ADMIN, MANIFEST("/admin"));
+        for (size_t i = 0; i < ELEMENTSOF(types); i++) {
+                Manifest *m = NULL;
+                char *why = NULL;
+                fstat_fails_for = types[i];
+                int r = manifest_load(&(Walk){.root = s->fd}, &m, &why);
+                fstat_fails_for = 0;
+                assert_int_equal(r, -EIO);
+                assert_true(!m && !why);
+        }
+}
+
 static void no_watch_left_is_an_error_not_a_refusal(void **state) {
         const Scratch *s = *state;
         const Arm arm = {.arm = refuse_arm};
@@ -460,6 +486,7 @@ int main(void) {
                 scratch_test(only_root_may_change_the_folders_in_the_path),
                 scratch_test(it_has_at_most_64_kib),
                 scratch_test(every_place_looked_at_is_armed),
+                scratch_test(manifest_whose_owner_cannot_be_read_is_an_error),
                 scratch_test(no_watch_left_is_an_error_not_a_refusal),
                 scratch_test(a_mount_in_the_path_is_not_crossed),
                 scratch_test(a_separate_usr_is_another_volume),
