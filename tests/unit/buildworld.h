@@ -39,15 +39,22 @@ static inline void buildworld_want(BuildWorld *w, const char *manifest) {
         w->context = (FreshnessContext){.root = &w->root, .plan = w->plan, .trust_ctime = true};
 }
 
+/* Reads the builders in SCRATCH/builders; the plan of the manifest has to be made again. */
+static inline void buildworld_load(BuildWorld *w) {
+        char directory[128], *directories[] = {directory, NULL};
+        w->plan = plan_free(w->plan);
+        w->definitions = definition_set_free(w->definitions);
+        (void) snprintf(directory, sizeof(directory), "%s/builders", w->s->path);
+        assert_int_equal(definition_set_load(directories, &w->definitions, NULL), 0);
+}
+
 static inline void buildworld_start(BuildWorld *w, Scratch *s, const char *manifest) {
         static char partuuid[] = "12-34", name[] = "test", device[] = "sdx1", disk[] = "sdx";
-        char directory[128], *directories[] = {directory, NULL};
         *w = (BuildWorld){.s = s};
         shell("mkdir -p %s/v %s/state/caches %s/state/helpers", s->path, s->path, s->path);
         scratch_write(s, "builders/b.conf",
                       "[Builder]\nExec=/bin/cp /proc/sys/kernel/random/uuid %o\nRoot=host\n");
-        (void) snprintf(directory, sizeof(directory), "%s/builders", s->path);
-        assert_int_equal(definition_set_load(directories, &w->definitions, NULL), 0);
+        buildworld_load(w);
         w->root.fd = openat(s->fd, "v", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         w->root.state_fd = openat(s->fd, "state", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         w->root.name = name;
