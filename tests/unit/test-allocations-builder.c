@@ -14,8 +14,10 @@
 #include "builder/cachebuild.h"
 #include "builder/run/linecutter.h"
 #include "builder/transaction/decision.h"
+#include "builder/transaction/directories.h"
 #include "builder/transaction/naming.h"
 #include "builder/transaction/nextrecord.h"
+#include "builder/transaction/recorder.h"
 #include "builder/transaction/recordlines.h"
 #include "builder/transaction/update.h"
 
@@ -445,6 +447,79 @@ static void names_are_given_to_all_or_the_error_is_told(void **state) {
         helper_record_done(&record);
 }
 
+/* where the record is, and the directories */
+
+static int keep_record(void *userdata) {
+        const Scratch *s = userdata;
+        static char partuuid[] = "12-34", uuid[] = "AB-CD", left[] = "/left", *ours[] = {left, NULL};
+        const Helper helper = {.partuuid = partuuid, .fs_uuid = uuid};
+        _cleanup_(recorder_done) Recorder recorder = RECORDER_NULL;
+        _cleanup_(stamp_freep) Stamp *stamp = stamp_new();
+        HelperRecord record = HELPER_RECORD_NULL;
+        if (!stamp)
+                return -ENOMEM;
+        int r = recorder_open(&recorder, s->fd, &helper, NULL);
+        if (r >= 0)
+                r = recorder_write(&recorder, &(HelperRecord){.filesystem = uuid, .ours = ours}, stamp, NULL);
+        if (r >= 0)
+                r = recorder_read(&recorder, &helper, &record, NULL);
+        if (r >= 0)
+                assert_string_equal(record.ours[0], "/left");
+        helper_record_done(&record);
+        return r;
+}
+
+static void record_is_kept_or_the_error_is_told(void **state) {
+        Scratch *s = *state;
+        scratch_write(s, "helpers/.keep", "");
+        allocations_fail_in_turn(keep_record, s);
+}
+
+typedef struct Places {
+        const Scratch *s;
+        WantedSet wanted;
+        HelperRecord record;
+} Places;
+
+static int sweep_places(void *userdata) {
+        const Places *p = userdata;
+        return directories_sweep(p->s->fd, &p->record, &p->wanted, NULL, NULL);
+}
+
+static int list_missing(void *userdata) {
+        const Places *p = userdata;
+        char **missing = UNTOUCHED;
+        return OUTCOME(directories_missing(p->s->fd, &p->wanted, (HelperView[2]){}, &missing, NULL), missing,
+                       strv_free);
+}
+
+static int list_standing(void *userdata) {
+        const Places *p = userdata;
+        _cleanup_(strv_builder_done) StrvBuilder standing = {};
+        int r = directories_standing(p->s->fd, p->record.made, &standing);
+        if (r >= 0)
+                assert_int_equal(standing.n, 2);
+        return r;
+}
+
+static void directories_are_all_found_or_the_error_is_told(void **state) {
+        Places p = {.s = *state};
+        scratch_write(p.s, "a/b/x", "");
+        assert_int_equal(strv_extend(&p.record.made, "/a"), 0);
+        assert_int_equal(strv_extend(&p.record.made, "/a/b"), 0);
+        assert_int_equal(strv_extend(&p.record.ours, "/a/1"), 0);
+        assert_int_equal(strv_extend(&p.record.ours, "/a/b/1"), 0);
+        carry(&p.record, ROLE_MISC, "/1", "/1");
+        carry(&p.record, ROLE_MISC, "/a/b/1", "/a/b/1");
+        want(&p.wanted, ROLE_MISC, "/c/d/1", NULL);
+        want(&p.wanted, ROLE_MISC, "/e/1", NULL);
+        allocations_fail_in_turn(sweep_places, &p);
+        allocations_fail_in_turn(list_missing, &p);
+        allocations_fail_in_turn(list_standing, &p);
+        helper_record_done(&p.record);
+        wanted_set_done(&p.wanted);
+}
+
 /* output */
 
 static void keep_line(const char *line, void *userdata) {
@@ -473,6 +548,8 @@ int main(void) {
                 scratch_test(lock_is_taken_or_the_error_is_returned),
                 cmocka_unit_test(record_is_read_and_written_or_the_error_is_returned),
                 cmocka_unit_test(decision_is_whole_or_none),
+                scratch_test(record_is_kept_or_the_error_is_told),
+                scratch_test(directories_are_all_found_or_the_error_is_told),
                 cmocka_unit_test(line_is_logged_or_the_error_is_told),
                 cmocka_unit_test(names_are_given_to_all_or_the_error_is_told),
         };

@@ -78,21 +78,26 @@ static void content_from_an_earlier_boot_keeps_that_boot(void **state) {
 }
 
 static void what_somebody_else_wrote_is_adopted_until_it_is_replaced(void **state) {
+        typedef enum Was { NOT_CARRIED, OURS, ADOPTED } Was;
         static const struct {
                 Standing standing;
-                bool was_adopted, adopted;
+                Was was;
+                bool adopted;
         } cases[] = {
-                {STANDING_ABSENT, false, false}, {STANDING_EQUAL, false, true},
-                {STANDING_SAME, true, true},     {STANDING_EQUAL, true, true},
-                {STANDING_OTHER, true, false},   {STANDING_ABSENT, true, false},
-                {STANDING_OTHER, false, false},
+                {STANDING_ABSENT, NOT_CARRIED, false}, {STANDING_EQUAL, NOT_CARRIED, true},
+                {STANDING_SAME, ADOPTED, true},        {STANDING_EQUAL, ADOPTED, true},
+                {STANDING_OTHER, ADOPTED, false},      {STANDING_ABSENT, ADOPTED, false},
+                {STANDING_OTHER, NOT_CARRIED, false},  {STANDING_SAME, OURS, false},
+                {STANDING_EQUAL, OURS, false},         {STANDING_OTHER, OURS, false},
+                {STANDING_ABSENT, OURS, false},
         };
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 World *w = NULL;
                 HelperRecord next = HELPER_RECORD_NULL;
                 assert_int_equal(world_setup((void **) &w), 0);
-                if (cases[i].was_adopted)
-                        carry(&w->record.carried, ROLE_BOOTER, "/x", "/x", "x")->adopted = true;
+                if (cases[i].was != NOT_CARRIED)
+                        carry(&w->record.carried, ROLE_BOOTER, "/x", "/x", "x")->adopted =
+                                cases[i].was == ADOPTED;
                 want(&w->wanted, ROLE_BOOTER, "/x", "x");
                 world_name(w);
                 w->views[0].standing = cases[i].standing;
@@ -158,6 +163,7 @@ static void an_intent_lists_old_and_new_files_as_ours(void **state) {
         w->record.carried.items[2].adopted = true;
         (void) keep(&w->record.kept, ROLE_ENTRY, "/old-previous.conf", "another boot");
         (void) keep(&w->record.kept, ROLE_REQUIRED, "/old-linux", "another boot");
+        assert_int_equal(strv_extend(&w->record.ours, "/older"), 0);
         assert_int_equal(strv_extend(&w->record.ours, "/left"), 0);
         assert_int_equal(strv_extend(&w->record.made, "/d"), 0);
         w->in.running = true;
@@ -180,7 +186,7 @@ static void an_intent_lists_old_and_new_files_as_ours(void **state) {
         const HelperStep *entry = &w->plan->steps[step_of(w, "/loader/entries/1.conf")];
         assert_int_equal(entry->kind, STEP_BESIDE);
         (void) snprintf(expected, sizeof(expected), "%s", path_of(w, "/m/1/linux"));
-        assert_list(intent.ours, "/old-linux", "/old-previous.conf", expected,
+        assert_list(intent.ours, "/old-linux", "/old-previous.conf", "/older", expected,
                     "/loader/entries/1-previous.conf", "/loader/entries/1.conf", entry->beside, "/left");
         assert_list(intent.made, "/d", "/d/new");
         helper_record_done(&intent);

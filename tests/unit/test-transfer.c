@@ -15,6 +15,7 @@ typedef struct Stage {
         HelperStep steps[8];
         HelperPlan plan;
         PrivateMount mount;
+        int volume;
         Transfer transfer;
         char *reason;
 } Stage;
@@ -92,10 +93,11 @@ static int stage_setup(void **state) {
         assert_int_equal(fstat(g->mount.device, &st), 0);
         world.disk = st.st_ino;
         g->plan.steps = g->steps;
+        g->volume = openat(g->s->fd, "v", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         g->transfer = (Transfer){
                 .plan = &g->plan,
                 .mount = &g->mount,
-                .volume = openat(g->s->fd, "v", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+                .volume = g->volume,
                 .fields = {.volume = "vol", .helper = "sdx1"},
         };
         *state = g;
@@ -105,7 +107,7 @@ static int stage_setup(void **state) {
 static int stage_teardown(void **state) {
         Stage *g = *state;
         world.failing = NULL;
-        close(g->transfer.volume);
+        closep(&g->volume);
         transfer_discard(&g->transfer);
         transfer_done(&g->transfer);
         privatemount_done(&g->mount);
@@ -209,6 +211,8 @@ static void what_is_staged_is_complete_and_changes_nothing(void **state) {
         assert_names(g, "e.conf linux same ");
         assert_null(t->staged[0]);
         transfer_discard(t);
+        transfer_done(t);
+        assert_true(!t->staged && !t->beside && !t->failed && !t->plan);
         (void) fclose(f);
 }
 
@@ -317,7 +321,7 @@ static void a_misc_file_that_fails_is_left_out(void **state) {
         Stage *g = *state;
         scratch_write(g->s, "h/in-the-way", "x");
         (void) copy_step(g, ROLE_MISC, "/in-the-way/misc", "new");
-        (void) copy_step(g, ROLE_MISC, "/unswitched", "new");
+        copy_step(g, ROLE_MISC, "/unswitched", "new")->foreign = true;
         (void) copy_step(g, ROLE_MISC, "/fine", "new");
         copy_step(g, ROLE_MISC, "/changed", "new")->content = content("newer");
         Capture capture = capture_begin();
@@ -329,6 +333,7 @@ static void a_misc_file_that_fails_is_left_out(void **state) {
         assert_contains(log, "sdx1: cannot write /in-the-way/misc: Not a directory: left out");
         assert_contains(log, "sdx1: /changed changed while it was copied: left out");
         assert_contains(log, "sdx1: cannot switch /unswitched: Input/output error: left out");
+        assert_null(strstr(log, "replaced"));
         const bool *failed = g->transfer.failed;
         assert_true(failed[0] && failed[1] && !failed[2] && failed[3]);
         assert_names(g, "fine in-the-way ");
@@ -365,8 +370,6 @@ static void what_cannot_be_written_is_named(void **state) {
 static void a_source_that_cannot_be_opened_is_named(void **state) {
         Stage *g = *state;
         (void) copy_step(g, ROLE_REQUIRED, "/linux", "new");
-        close(g->transfer.volume);
-        g->transfer.volume = openat(g->s->fd, "disk", O_RDONLY | O_CLOEXEC);
         g->steps[0].source = "not-absolute";
         assert_int_equal(transfer_init(&g->transfer), 0);
         assert_int_equal(transfer_stage(&g->transfer, &g->reason), -EINVAL);

@@ -24,7 +24,7 @@ int recorder_open(Recorder *recorder, int state, const Helper *helper, char **re
 
 /* There is no usable stamp. */
 static bool is_no_record(int r) {
-        return r == -ENOENT || r == -EBADMSG || r == -ELOOP;
+        return r == -ENOENT || r == -EBADMSG;
 }
 
 int recorder_read(const Recorder *recorder, const Helper *helper, HelperRecord *ret, char **reterr) {
