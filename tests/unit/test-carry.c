@@ -299,33 +299,76 @@ static void put_link(const Scratch *s) {
         shell("cd %s/v && mv tree else && ln -s else tree", s->path);
 }
 
-/* WHAT happens during a gathering, at each possible moment: all of it is gathered, or it is said what is
- * wrong. At one of them that it changed. */
-static void assert_noticed(World *w, const char *role, void (*happen)(const Scratch *s)) {
+static void put_nothing(const Scratch *s) {
+        shell("rm -r %s/v/tree", s->path);
+}
+
+static void put_file(const Scratch *s) {
+        shell("cd %s/v && rm -r tree && echo >tree", s->path);
+}
+
+static void put_more(const Scratch *s) {
+        shell("echo more >>%s/v/tree/file", s->path);
+}
+
+typedef struct Chance {
+        const char *role, *from;
+        void (*happen)(const Scratch *s);
+        const char *noticed; /* what is said, or logged, in at least one case */
+} Chance;
+
+static void assert_whole(const World *w, const Chance *c) {
+        if (w->wanted.n == 0) { /* left out, or the directory was empty when it was read */
+                assert_true(streq(c->role, "misc") || c->happen == put_nothing);
+                return;
+        }
+        const WantedFile *f = gathered(w, 0);
+        assert_string_equal(f->to, streq(c->from, "/tree") ? "/t/file" : "/t");
+        if (f->text)
+                assert_int_equal(f->size, strlen(f->text));
+}
+
+/* Something happens during a gathering, at each possible moment: all of it is gathered, or it is said what is
+ * wrong. */
+static void assert_noticed(World *w, const Chance *c) {
         char manifest[128];
         bool noticed = false, over = false;
-        (void) snprintf(manifest, sizeof(manifest), COPY("%s", "/tree", "/t"), role);
+        (void) snprintf(manifest, sizeof(manifest), COPY("%s", "%s", "/t"), c->role, c->from);
         for (unsigned n = 0; !over; n++) {
                 shell("cd %s/v && rm -rf tree else", w->s->path);
                 scratch_write(w->s, "v/tree/file", "x");
                 buildworld_want(&w->b, manifest);
-                meanwhile = (__typeof__(meanwhile)){.n = n, .happen = happen, .s = w->s};
+                free(w->reason);
+                w->reason = NULL;
+                Capture capture = capture_begin();
+                meanwhile = (__typeof__(meanwhile)){.n = n, .happen = c->happen, .s = w->s};
                 int r = gather(w, NULL);
                 meanwhile.happen = NULL;
+                _cleanup_free_ char *log = capture_end(&capture);
                 over = meanwhile.n_opens <= n;
                 if (r >= 0)
-                        assert_string_equal(gathered(w, 0)->to, "/t/file");
-                else
-                        noticed |= r == -EAGAIN && strstr(w->reason, "changed while it was being read");
+                        assert_whole(w, c);
+                else if (!w->reason)
+                        fail_msg("nothing is said of %i", r);
+                noticed |= c->noticed &&
+                           (strstr(strempty(w->reason), c->noticed) || strstr(strempty(log), c->noticed));
         }
-        assert_true(noticed);
+        if (c->noticed && !noticed)
+                fail_msg("never: %s", c->noticed);
 }
 
 static void a_change_while_it_is_gathered_is_noticed(void **state) {
-        World *w = *state;
-        assert_noticed(w, "booter", put_fifo);
-        assert_noticed(w, "entry", put_fifo);
-        assert_noticed(w, "booter", put_link);
+        static const Chance chances[] = {
+                {"booter", "/tree", put_fifo, "/tree/file changed while it was being read"},
+                {"entry", "/tree", put_fifo, "/tree/file changed while it was being read"},
+                {"booter", "/tree", put_link, "/tree/file changed while it was being read"},
+                {"misc", "/tree", put_link, "/else/file changed while it was being read: left out"},
+                {"booter", "/tree", put_nothing, "/tree is missing"},
+                {"booter", "/tree/file", put_file, "/tree/file is missing"},
+                {"entry", "/tree", put_more, NULL},
+        };
+        for (size_t i = 0; i < ELEMENTSOF(chances); i++)
+                assert_noticed(*state, &chances[i]);
 }
 
 int main(void) {

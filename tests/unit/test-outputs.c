@@ -26,6 +26,10 @@ int fsync(int fd) {
         return call_fails(S_ISDIR(st.st_mode) ? "fsync directory" : "fsync") ? -1 : 0;
 }
 
+int statx(int dirfd, const char *path, int flags, unsigned mask, struct statx *buf) {
+        return call_fails("statx") ? -1 : REAL(statx)(dirfd, path, flags, mask, buf);
+}
+
 int syncfs(int fd) {
         synced_note(&meanwhile.synced_whole, fd);
         return call_fails("syncfs") ? -1 : 0;
@@ -187,6 +191,36 @@ static void outputs_are_not_written_across_mounts(void **state) {
                             "/boot/initrd is not on the volume: outputs are not written across mounts");
 }
 
+static void a_place_that_cannot_be_looked_at_is_named(void **state) {
+        char manifest[1024], name[301] = "", expected[512];
+        World *w = *state;
+        memset(name, 'x', sizeof(name) - 1);
+        (void) snprintf(
+                manifest, sizeof(manifest),
+                "<cache name=\"c\" builder=\"b\"><source path=\"/src\"/><output path=\"/%s\"/></cache>",
+                name);
+        buildworld_want(&w->b, manifest);
+        assert_int_equal(prepare(w), -ENAMETOOLONG);
+        (void) snprintf(expected, sizeof(expected), "/%s: File name too long", name);
+        assert_string_equal(w->reason, expected);
+}
+
+static void an_output_that_cannot_be_read_is_named(void **state) {
+        World *w = *state;
+        assert_int_equal(prepare(w), 0);
+        write_both(w, "x");
+        memset(&meanwhile, 0, sizeof(meanwhile));
+        meanwhile.failing = "statx";
+        assert_int_equal(outputs_settle(&w->b.context, &w->outputs, &w->reason), -EIO);
+        assert_string_equal(w->reason, "/boot/initrd: Input/output error");
+        outputs_done(&w->outputs);
+        assert_true(!w->outputs.paths && !w->outputs.before);
+        int r = outputs_prepare(&w->b.context, &w->b.plan->caches[0], &w->outputs, &w->reason);
+        meanwhile.failing = NULL;
+        assert_int_equal(r, -EIO);
+        assert_string_equal(w->reason, "/boot/initrd: Input/output error");
+}
+
 /* A builder may put anything there. */
 static void what_a_builder_made_of_its_output_is_looked_at_again(void **state) {
         World *w = *state;
@@ -222,6 +256,8 @@ int main(void) {
                 world_test(what_was_written_as_it_was_before_is_refreshed),
                 world_test(what_no_builder_makes_is_not_built_over),
                 world_test(outputs_are_not_written_across_mounts),
+                world_test(a_place_that_cannot_be_looked_at_is_named),
+                world_test(an_output_that_cannot_be_read_is_named),
                 world_test(what_a_builder_made_of_its_output_is_looked_at_again),
                 world_test(what_cannot_be_made_durable_is_not_built),
         };

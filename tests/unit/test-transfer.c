@@ -5,6 +5,7 @@
 #include "builder/transaction/transfer.h"
 
 #include <signal.h>
+#include <sys/random.h>
 
 #include "fixture.h"
 #include "helperworld.h"
@@ -25,6 +26,7 @@ static struct {
         const char *failing; /* this name is given to nothing, nor removed */
         ino_t disk;
         bool disk_fails;
+        int random_error;     /* no name can be made up for a temporary */
         const char *stopping; /* at the first call of this name we are told to stop */
 } world;
 
@@ -52,6 +54,11 @@ ssize_t write(int fd, const void *buf, size_t n) {
         if (n == strlen("text") && memcmp(buf, "text", n) == 0)
                 stop_at("write");
         return REAL(write)(fd, buf, n);
+}
+
+ssize_t getrandom(void *buffer, size_t length, unsigned flags) {
+        errno = world.random_error;
+        return world.random_error > 0 ? -1 : REAL(getrandom)(buffer, length, flags);
 }
 
 int renameat(int oldfd, const char *old, int newfd, const char *new) {
@@ -339,6 +346,19 @@ static void a_misc_file_that_fails_is_left_out(void **state) {
         assert_names(g, "fine in-the-way ");
 }
 
+/* As when memory runs out: then nothing at all is sure. */
+static void a_misc_file_is_not_forgiven_everything(void **state) {
+        Stage *g = *state;
+        (void) copy_step(g, ROLE_MISC, "/misc", "new");
+        assert_int_equal(transfer_init(&g->transfer), 0);
+        world.random_error = ENOMEM;
+        assert_int_equal(transfer_stage(&g->transfer, &g->reason), -ENOMEM);
+        assert_false(g->transfer.failed[0]);
+        world.random_error = EIO;
+        assert_int_equal(transfer_stage(&g->transfer, &g->reason), 0);
+        assert_true(g->transfer.failed[0]);
+}
+
 static void a_source_that_changed_is_no_content_to_switch_to(void **state) {
         Stage *g = *state;
         copy_step(g, ROLE_REQUIRED, "/linux", "new")->content = content("newer");
@@ -447,6 +467,7 @@ int main(void) {
                 stage_test(a_disk_that_cannot_be_flushed_ends_the_switch),
                 cmocka_unit_test(a_step_that_fails_ends_the_switch),
                 stage_test(a_misc_file_that_fails_is_left_out),
+                stage_test(a_misc_file_is_not_forgiven_everything),
                 stage_test(a_source_that_changed_is_no_content_to_switch_to),
                 stage_test(what_cannot_be_written_is_named),
                 stage_test(a_source_that_cannot_be_opened_is_named),

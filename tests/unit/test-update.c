@@ -34,6 +34,7 @@ static struct {
         char *stamp_at_write;     /* the stamp when the first file was written */
         unsigned n_flushed;       /* the disk */
         bool flush_fails;
+        bool stamps_fail; /* cannot be synced */
 } meanwhile;
 
 static char *read_stamp(const World *w) {
@@ -73,8 +74,17 @@ int renameat(int oldfd, const char *old, int newfd, const char *new) {
         return REAL(renameat)(oldfd, old, newfd, new);
 }
 
+static bool is_stamp(int fd) {
+        char link[64], path[256] = "";
+        (void) snprintf(link, sizeof(link), "/proc/self/fd/%i", fd);
+        return readlink(link, path, sizeof(path) - 1) > 0 && strstr(path, "/state/helpers/");
+}
+
 int fsync(int fd) {
         struct stat st;
+        errno = EIO;
+        if (meanwhile.stamps_fail && is_stamp(fd))
+                return -1;
         if (!meanwhile.w || fstat(fd, &st) < 0 || !S_ISBLK(st.st_mode))
                 return REAL(fsync)(fd);
         meanwhile.n_flushed++;
@@ -303,6 +313,32 @@ static void a_set_that_cannot_be_switched_to_leaves_its_intent(void **state) {
         assert_recorded(w, "state ", 0);
 }
 
+/* Without a record, what is written could not be told from a stranger's. */
+static void nothing_is_written_before_the_intent_is_on_the_disk(void **state) {
+        World *w = *state;
+        meanwhile.stamps_fail = true;
+        assert_int_equal(update(w), -EIO);
+        assert_string_equal(w->reason, "cannot write its stamp: Input/output error");
+        assert_null(meanwhile.stamp_at_write);
+        assert_helper(w, "");
+        assert_int_equal(w->result.written, 0);
+}
+
+/* Or the record would grow with each failure. */
+static void what_is_gone_is_no_longer_on_record(void **state) {
+        World *w = *state;
+        assert_int_equal(update(w), 0);
+        shell("cd %s && printf 'ours /gone\nours /os/left\nmade /none\n' >>state/helpers/12-34.stamp && "
+              "echo x >helper/os/left",
+              w->b.s->path);
+        assert_int_equal(update_to(w, "kernel B"), 0);
+        assert_stamp_lines(meanwhile.stamp_at_write, "ours /gone", 0);
+        assert_stamp_lines(meanwhile.stamp_at_write, "ours /os/left", 1);
+        assert_stamp_lines(meanwhile.stamp_at_write, "made /none", 0);
+        assert_stamp_lines(meanwhile.stamp_at_write, "made ", 5);
+        assert_int_equal(w->result.removed, 2);
+}
+
 /* It is still ours, so that the next build removes it. */
 static void what_cannot_be_removed_stays_on_record(void **state) {
         World *w = *state;
@@ -375,6 +411,16 @@ static void misc_files_without_room_are_left_out(void **state) {
 }
 
 /* What stands there already needs no room. */
+static void a_set_of_misc_files_alone_may_have_no_room(void **state) {
+        World *w = *state;
+        shell("truncate -s 30M %s/v/tree/a", w->b.s->path);
+        buildworld_want(&w->b, "<copy role=\"misc\" from=\"/tree\" to=\"/os/tree\"/>");
+        assert_int_equal(update(w), 0);
+        assert_helper(w, "");
+        assert_recorded(w, "carries ", 0);
+        assert_recorded(w, "fingerprint ", 1);
+}
+
 static void misc_files_that_are_there_stay_on_record_when_there_is_no_room(void **state) {
         World *w = *state;
         assert_int_equal(update(w), 0);
@@ -493,10 +539,13 @@ int main(void) {
                 world_test(what_was_booted_is_kept_on_the_running_volume),
                 world_test(a_set_that_cannot_be_staged_leaves_all_as_it_was),
                 world_test(a_set_that_cannot_be_switched_to_leaves_its_intent),
+                world_test(nothing_is_written_before_the_intent_is_on_the_disk),
+                world_test(what_is_gone_is_no_longer_on_record),
                 world_test(what_cannot_be_removed_stays_on_record),
                 world_test(what_is_no_longer_wanted_goes),
                 world_test(a_directory_with_something_else_in_it_stays),
                 world_test(misc_files_without_room_are_left_out),
+                world_test(a_set_of_misc_files_alone_may_have_no_room),
                 world_test(misc_files_that_are_there_stay_on_record_when_there_is_no_room),
                 world_test(a_misc_file_that_failed_is_not_carried),
                 world_test(what_is_in_the_way_goes_first_and_is_said),

@@ -21,8 +21,8 @@ int transfer_init(Transfer *t) {
 
 void transfer_done(Transfer *t) {
         /* what was staged has been renamed or discarded */
-        for (size_t i = 0; t->staged && t->beside && i < t->plan->n_steps; i++)
-                assert(!t->staged[i] && !t->beside[i]);
+        for (size_t i = t->staged && t->beside ? t->plan->n_steps : 0; i > 0; i--)
+                assert(!t->staged[i - 1] && !t->beside[i - 1]);
         free(t->staged);
         free(t->beside);
         free(t->failed);
