@@ -31,6 +31,13 @@ long syscall(long sysno, ...) {
         return REAL(syscall)(sysno, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
+static bool fstat_fails;
+
+int fstat(int fd, struct stat *buf) {
+        errno = EIO;
+        return fstat_fails ? -1 : REAL(fstat)(fd, buf);
+}
+
 typedef struct World {
         BuildWorld b;
         HelperRecord record;
@@ -289,6 +296,10 @@ static void only_a_file_is_opened_and_anything_else_may_be_one_again(void **stat
         assert_int_equal(open_source(w, "/dir"), -EAGAIN);
         assert_int_equal(open_source(w, "/fifo"), -EAGAIN);
         assert_int_equal(open_source(w, "relative"), -EINVAL);
+        fstat_fails = true;
+        int r = open_source(w, "/file");
+        fstat_fails = false;
+        assert_int_equal(r, -EIO);
 }
 
 static void put_fifo(const Scratch *s) {

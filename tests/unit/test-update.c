@@ -270,6 +270,20 @@ static void what_was_booted_is_kept_on_the_running_volume(void **state) {
               w->b.s->path);
 }
 
+/* Somebody needed the room. */
+static void what_is_kept_and_gone_is_not_kept_on(void **state) {
+        World *w = *state;
+        assert_int_equal(update(w), 0);
+        w->updater.boot_id = BOOT_2;
+        w->updater.running = true;
+        assert_int_equal(update_to(w, "kernel B"), 0);
+        assert_recorded(w, "previous required ", 1);
+        shell("cd %s/helper/os && rm $(grep -l 'kernel A' linux-*)", w->b.s->path);
+        assert_int_equal(update_to(w, "kernel C"), 0);
+        assert_recorded(w, "previous required ", 0);
+        assert_recorded(w, "previous entry ", 1);
+}
+
 /* Before the switch: neither files nor directories, and the record says so. */
 static void a_set_that_cannot_be_staged_leaves_all_as_it_was(void **state) {
         World *w = *state;
@@ -537,6 +551,7 @@ int main(void) {
                 world_test(by_force_everything_is_read),
                 world_test(a_new_kernel_takes_the_place_of_the_old_one),
                 world_test(what_was_booted_is_kept_on_the_running_volume),
+                world_test(what_is_kept_and_gone_is_not_kept_on),
                 world_test(a_set_that_cannot_be_staged_leaves_all_as_it_was),
                 world_test(a_set_that_cannot_be_switched_to_leaves_its_intent),
                 world_test(nothing_is_written_before_the_intent_is_on_the_disk),
