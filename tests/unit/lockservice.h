@@ -13,23 +13,28 @@ typedef struct LockService {
         const Scratch *scratch; /* in the process */
         bool old;               /* it is of a version without UnlockVolumeWithReason */
         const char *refusal;    /* the error that LockVolume replies; NULL: none */
+        int gate;               /* LockVolume is replied to when a byte can be read there; 0: at once */
 } LockService;
 
 static int service_on_call(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         const LockService *s = userdata;
         const char *volume = "", *reason = "";
         int32_t status = 0;
-        char text[256];
+        char text[256], byte;
         if (!sd_bus_message_is_method_call(m, BOOTKEEP_MANAGER_INTERFACE, NULL))
                 return 0;
+        bool locks = sd_bus_message_is_method_call(m, NULL, "LockVolume") > 0;
+        if (sd_bus_message_get_auto_start(m) > 0)
+                return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_FAILED, "it would start the daemon");
+        if (locks && s->gate > 0 && read(s->gate, &byte, 1) != 1)
+                return -EIO;
         bool with_reason = sd_bus_message_is_method_call(m, NULL, "UnlockVolumeWithReason") > 0;
         if (s->old && with_reason)
                 return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_UNKNOWN_METHOD, "what is that?");
-        if (s->refusal && sd_bus_message_is_method_call(m, NULL, "LockVolume") > 0)
+        if (s->refusal && locks)
                 return sd_bus_reply_method_errorf(m, s->refusal, "the words of the daemon");
         (void) sd_bus_message_read(m, "s", &volume);
-        if (sd_bus_message_is_method_call(m, NULL, "LockVolume") <= 0)
-                (void) sd_bus_message_read(m, "i", &status);
+        (void) sd_bus_message_read_basic(m, locks ? 'u' : 'i', &status);
         if (with_reason)
                 (void) sd_bus_message_read(m, "s", &reason);
         (void) snprintf(text, sizeof(text), "%s %s %i %s", sd_bus_message_get_member(m), volume, status,

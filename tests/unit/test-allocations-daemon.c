@@ -9,6 +9,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/log.h"
+#include "daemon/clienttext.h"
 #include "daemon/launch.h"
 #include "daemon/orphans.h"
 #include "daemon/roster.h"
@@ -113,6 +114,27 @@ static void records_are_made_or_the_error_is_returned(void **state) {
         assert_int_equal(roster_add(&roster, record), 0);
         allocations_fail_in_turn(list_busy, &roster);
         roster_done(&roster);
+}
+
+/* clienttext */
+
+static int describe_release(void *userdata) {
+        const Peer peer = {.id = 1, .name = ":1.7", .pid = 1234};
+        _cleanup_free_ char *text = clienttext_released(&peer, 1, userdata);
+        return text ? 0 : -ENOMEM;
+}
+
+static int describe_loss(void *userdata) {
+        const Peer peer = {.id = 1, .name = ":1.7"};
+        _cleanup_free_ char *text = clienttext_vanished(&peer);
+        return text ? 0 : -ENOMEM;
+}
+
+static void client_is_described_in_full_or_not_at_all(void **state) {
+        static char said[] = "no room";
+        allocations_fail_in_turn(describe_release, said);
+        allocations_fail_in_turn(describe_release, NULL);
+        allocations_fail_in_turn(describe_loss, NULL);
 }
 
 /* lock */
@@ -388,6 +410,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(records_are_made_or_the_error_is_returned),
                 cmocka_unit_test(what_is_shown_of_a_record_is_complete),
+                cmocka_unit_test(client_is_described_in_full_or_not_at_all),
                 cmocka_unit_test(line_is_left_as_it_was),
                 scratch_test(facts_of_the_host_are_read_completely),
                 scratch_test(covers_are_found_or_the_error_is_returned),

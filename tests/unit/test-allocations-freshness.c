@@ -4,6 +4,7 @@
 
 #include "allocations.h"
 
+#include "freshness/cover.h"
 #include "freshness/explain.h"
 #include "freshness/freshness.h"
 #include "freshness/since.h"
@@ -127,6 +128,12 @@ static int compare_sources(void *userdata) {
         return freshness_of_sources(&w->context, w->manifest, &f);
 }
 
+static int find_cover(void *userdata) {
+        World *w = userdata;
+        char *covered = UNTOUCHED;
+        return OUTCOME_FREE(cover_find(&w->context, &w->plan->caches[0], &covered), covered);
+}
+
 /* Without memory it may not say what differs, but it must say that something does. */
 static void compare_changed(World *w) {
         w->stale = true;
@@ -139,6 +146,7 @@ static void compare_all(World *w, bool stale) {
         allocations_fail_in_turn(compare_cache, w);
         allocations_fail_in_turn(compare_helper, w);
         allocations_fail_in_turn(compare_sources, w);
+        allocations_fail_in_turn(find_cover, w);
 }
 
 static void what_is_stale_is_found_or_the_error_is_returned(void **state) {

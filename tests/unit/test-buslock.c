@@ -4,16 +4,21 @@
 #include "fixture.h"
 #include "lockservice.h"
 
-static void count_beat(void *userdata) {
-        unsigned *beats = userdata;
-        (*beats)++;
-}
-
 typedef struct World {
         LockService service;
         Interrupt *interrupt;
+        bool no_wait;
+        int opener; /* of the gate of the service */
         unsigned beats;
 } World;
+
+/* The build in line says that it waits; then the lock is free. */
+static void count_beat(void *userdata) {
+        World *w = userdata;
+        w->beats++;
+        if (w->opener > 0)
+                assert_int_equal(write(w->opener, "", 1), 1);
+}
 
 static void world_start(World *w, const Scratch *s) {
         lock_service_start(&w->service, s);
@@ -28,7 +33,8 @@ static void world_end(World *w) {
 static BusLock *take(World *w, BusLockResult expected, const char *expected_holder) {
         const BusLockRequest request = {
                 .volume = "sda2[/@]",
-                .patience = {w->interrupt, count_beat, &w->beats},
+                .no_wait = w->no_wait,
+                .patience = {w->interrupt, count_beat, w},
         };
         _cleanup_free_ char *holder = NULL;
         BusLock *lock = NULL;
@@ -54,12 +60,54 @@ static void daemon_is_told_how_it_ended_and_why(void **state) {
         World w = {};
         world_start(&w, s);
         BusLock *lock = take(&w, BUSLOCK_TAKEN, NULL);
-        assert_told(s, "LockVolume sda2[/@] 0 ");
+        assert_told(s, "LockVolume sda2[/@] 1 "); /* it waits in line */
         assert_null(buslock_release(lock, BOOTKEEP_BUILD_FAILED, "builder pack was killed by SIGKILL"));
         assert_told(s, "UnlockVolumeWithReason sda2[/@] 1 builder pack was killed by SIGKILL");
         assert_null(buslock_release(take(&w, BUSLOCK_TAKEN, NULL), BOOTKEEP_BUILD_SUCCESS, NULL));
         assert_told(s, "UnlockVolume sda2[/@] 0 ");
         world_end(&w);
+}
+
+static void build_in_line_says_that_it_waits(void **state) {
+        World w = {};
+        int gate[2];
+        assert_int_equal(pipe2(gate, O_CLOEXEC), 0);
+        w.service.gate = gate[0];
+        w.opener = gate[1];
+        world_start(&w, *state);
+        assert_null(buslock_free(take(&w, BUSLOCK_TAKEN, NULL)));
+        assert_true(w.beats >= 1);
+        world_end(&w);
+        close(gate[0]);
+        close(gate[1]);
+}
+
+static void build_that_does_not_wait_says_so(void **state) {
+        World w = {.no_wait = true};
+        world_start(&w, *state);
+        assert_null(buslock_free(take(&w, BUSLOCK_TAKEN, NULL)));
+        assert_told(*state, "LockVolume sda2[/@] 0 ");
+        assert_int_equal(w.beats, 0);
+        world_end(&w);
+}
+
+static void build_in_line_can_be_interrupted(void **state) {
+        World w = {};
+        BusLockRequest request = {.volume = "sda2", .patience = {.beat = count_beat, .userdata = &w}};
+        BusLock *lock = NULL;
+        BusLockResult result;
+        char *holder = NULL;
+        int gate[2];
+        assert_int_equal(pipe2(gate, O_CLOEXEC), 0);
+        w.service.gate = gate[0]; /* never opened */
+        world_start(&w, *state);
+        request.patience.interrupt = w.interrupt;
+        assert_int_equal(kill(getpid(), SIGTERM), 0);
+        assert_int_equal(buslock_take(&request, &lock, &result, &holder), -EINTR);
+        assert_null(lock);
+        world_end(&w);
+        close(gate[0]);
+        close(gate[1]);
 }
 
 static void names_that_the_bus_does_not_carry_are_escaped(void **state) {
@@ -85,17 +133,21 @@ static void each_refusal_has_its_result(void **state) {
                 const char *refusal;
                 BusLockResult result;
                 const char *holder;
+                bool warns; /* that there is no lock, although there is a daemon */
         } all[] = {
                 {BOOTKEEP_ERROR_BUSY, BUSLOCK_BUSY, "the words of the daemon"},
                 {BOOTKEEP_ERROR_REBOOT_IN_PROGRESS, BUSLOCK_REBOOT, NULL},
                 {BOOTKEEP_ERROR_NO_SUCH_VOLUME, BUSLOCK_NOBODY, NULL},
                 {SD_BUS_ERROR_UNKNOWN_METHOD, BUSLOCK_NOBODY, NULL},
-                {SD_BUS_ERROR_ACCESS_DENIED, BUSLOCK_NOBODY, NULL},
+                {SD_BUS_ERROR_ACCESS_DENIED, BUSLOCK_NOBODY, NULL, true},
         };
         for (size_t i = 0; i < ELEMENTSOF(all); i++) {
                 World w = {.service.refusal = all[i].refusal};
                 world_start(&w, *state);
+                Capture capture = capture_begin();
                 assert_null(take(&w, all[i].result, all[i].holder));
+                _cleanup_free_ char *said = capture_end(&capture);
+                assert_true(!!strstr(said, "building without it: the words of the daemon") == all[i].warns);
                 world_end(&w);
         }
 }
@@ -106,6 +158,7 @@ static void without_a_bus_there_is_nobody_to_ask(void **state) {
         assert_int_equal(setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent/bus", true), 0);
         assert_null(take(&w, BUSLOCK_NOBODY, NULL));
         assert_null(buslock_release(NULL, 0, NULL));
+        assert_null(buslock_free(NULL));
         assert_int_equal(unsetenv("DBUS_SYSTEM_BUS_ADDRESS"), 0);
         interrupt_free(w.interrupt);
 }
@@ -113,6 +166,9 @@ static void without_a_bus_there_is_nobody_to_ask(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(daemon_is_told_how_it_ended_and_why),
+                scratch_test(build_in_line_says_that_it_waits),
+                scratch_test(build_that_does_not_wait_says_so),
+                scratch_test(build_in_line_can_be_interrupted),
                 scratch_test(names_that_the_bus_does_not_carry_are_escaped),
                 scratch_test(an_older_daemon_is_told_the_status),
                 scratch_test(each_refusal_has_its_result),

@@ -34,6 +34,13 @@ static void what_controls_a_terminal_or_begins_a_line_is_escaped(void **state) {
                         "a\\x0ab\\x1b[31m\\x7f");
 }
 
+/* The bus does not carry them, but this does not rely on it. */
+static void bytes_that_are_no_characters_are_escaped(void **state) {
+        static const char said[] = "\xff\0not said";
+        assert_released(1, said, ":1.7 (PID 1234) released its lock with status 1 and said: \\xff");
+        assert_released(1, "\xc3", ":1.7 (PID 1234) released its lock with status 1 and said: \\xc3");
+}
+
 /* Only as much as may be kept, in whole characters. */
 static void long_words_are_cut(void **state) {
         static const char *const letters[] = {"x", "é", "€", "😀"};
@@ -58,6 +65,7 @@ int main(void) {
                 cmocka_unit_test(a_client_that_says_nothing_is_described),
                 cmocka_unit_test(its_own_words_follow_its_name),
                 cmocka_unit_test(what_controls_a_terminal_or_begins_a_line_is_escaped),
+                cmocka_unit_test(bytes_that_are_no_characters_are_escaped),
                 cmocka_unit_test(long_words_are_cut),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
