@@ -98,18 +98,18 @@ static int on_mount_table(sd_event_source *s, int fd, uint32_t revents, void *us
         return look_at_mounts(userdata);
 }
 
-static bool is_on_device(const Record *r, dev_t devno) {
-        const MountEntry *m = record_mount(r);
+static bool is_on_device(const Record *record, dev_t devno) {
+        const MountEntry *m = record_mount(record);
         return m && m->devno == devno;
 }
 
 /* DEVNO 0: any of them may have changed. */
 static void look_up_devices_again(Census *c, dev_t devno) {
-        for (Record *r = daemon_next(c->daemon, NULL); r; r = daemon_next(c->daemon, r)) {
-                if (devno != 0 && !is_on_device(r, devno))
+        for (Record *record = daemon_next(c->daemon, NULL); record; record = daemon_next(c->daemon, record)) {
+                if (devno != 0 && !is_on_device(record, devno))
                         continue;
-                _cleanup_(device_info_done) DeviceInfo info = look_up_device(c, record_mount(r)->devno);
-                daemon_device_changed(c->daemon, r, &info);
+                _cleanup_(device_info_done) DeviceInfo info = look_up_device(c, record_mount(record)->devno);
+                daemon_device_changed(c->daemon, record, &info);
         }
 }
 

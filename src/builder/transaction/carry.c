@@ -10,8 +10,11 @@
 #include "base/error.h"
 #include "base/failure.h"
 #include "base/log.h"
+#include "base/reason.h"
 #include "helper/entry.h"
 #include "tree/contain.h"
+
+#define CHANGED_MEANWHILE "changed while it was being read"
 
 typedef struct Gatherer {
         const Carry *carry;
@@ -93,18 +96,32 @@ static int read_source(const Gatherer *g, WantedFile *f) {
                      : fingerprint_content(fd, interrupt_wished, g->carry->interrupt, &f->content, &f->size);
 }
 
-/* A file that cannot be carried: an error, except for misc. */
-static int cannot_carry(const Gatherer *g, int r, const char *path, const char *what) {
-        if (r == -ENOMEM || r == -EINTR)
-                return r;
+/* The file PATH cannot be carried, as WHY says: an error, except for misc. */
+static int refuse_or_leave_out(const Gatherer *g, int r, const char *path, const char *why) {
         if (g->copy->role != ROLE_MISC)
-                return failure(g->reterr, r, "%s %s", path, what);
+                return failure(g->reterr, r, "%s", why);
         log_send(LOG_WARNING,
                  &(LogFields){.volume = g->carry->context->root->name,
                               .helper = g->carry->helper->device,
                               .path = path},
-                 "%s: %s %s: left out", g->carry->helper->device, path, what);
+                 "%s: %s: left out", g->carry->helper->device, why);
         return 0;
+}
+
+/* It is not what can be carried. */
+static int cannot_carry(const Gatherer *g, int r, const char *path, const char *what) {
+        _cleanup_free_ char *why = NULL;
+        return strprintf(&why, "%s %s", path, what) < 0 ? error_origin(-ENOMEM)
+                                                        : refuse_or_leave_out(g, r, path, why);
+}
+
+/* It cannot be examined or read. */
+static int cannot_read(const Gatherer *g, int r, const char *path) {
+        _cleanup_free_ char *why = NULL;
+        if (r == -ENOMEM || r == -EINTR)
+                return r;
+        return reason_describe_error(path, r, &why) < 0 ? error_origin(-ENOMEM)
+                                                        : refuse_or_leave_out(g, r, path, why);
 }
 
 static int add_carried_file(Gatherer *g, const WalkEntry *e) {
@@ -122,16 +139,17 @@ static int add_carried_file(Gatherer *g, const WalkEntry *e) {
         r = read_source(g, &f);
         if (r == -EFBIG)
                 return cannot_carry(g, r, e->path, "is larger than 64 KiB: not an entry");
+        if (r == -EAGAIN)
+                return cannot_carry(g, r, e->path, CHANGED_MEANWHILE);
         if (r < 0)
-                return cannot_carry(g, r, e->path,
-                                    r == -EAGAIN ? "changed while it was being read" : strerror(-r));
+                return cannot_read(g, r, e->path);
         return wanted_set_add(&g->set, &f);
 }
 
 static int on_source_entry(const WalkEntry *e, void *userdata) {
         Gatherer *g = userdata;
         if (!startswith(e->path, g->base))
-                return cannot_carry(g, -EAGAIN, e->path, "changed while it was being read");
+                return cannot_carry(g, -EAGAIN, e->path, CHANGED_MEANWHILE);
         switch (e->stx->stx_mode & S_IFMT) {
         case S_IFDIR:
                 return 0;
@@ -141,17 +159,6 @@ static int on_source_entry(const WalkEntry *e, void *userdata) {
                 return cannot_carry(g, -ELOOP, e->path, "is a symbolic link: a helper cannot carry one");
         }
         return cannot_carry(g, -EINVAL, e->path, "is neither a file nor a directory");
-}
-
-static const char *describe_missing_source(int r) {
-        switch (r) {
-        case -ENOENT:
-        case -ENOTDIR:
-                return "is missing";
-        case -EXDEV:
-                return "leads out of the volume";
-        }
-        return strerror(-r);
 }
 
 /* *FROM is without links from here on, so that the paths from the walk begin with it. */
@@ -177,14 +184,12 @@ static int gather_copy(Gatherer *g, const PlanCopy *pc) {
         g->copy = pc->copy;
         r = resolve_from(g, &from);
         if (r < 0)
-                return cannot_carry(g, r, from, describe_missing_source(r));
+                return cannot_read(g, r, from);
         g->base = from;
         g->to = to;
         r = walk_source(&(Walk){.root = c->root->fd}, from, &(Visitor){on_source_entry, g});
         /* errors of on_source_entry are reported already; it never returns these */
-        return r == -ENOENT || r == -ENOTDIR || r == -EXDEV
-                       ? cannot_carry(g, r, from, describe_missing_source(r))
-                       : r;
+        return r == -ENOENT || r == -ENOTDIR || r == -EXDEV ? cannot_read(g, r, from) : r;
 }
 
 int carry_gather(const Carry *c, WantedSet *ret, char **reterr) {
