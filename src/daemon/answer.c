@@ -50,14 +50,13 @@ void answer(BusCall *call, Outcome outcome, const char *subject, const char *det
                 bus_reply(call);
                 return;
         }
+        if (outcome == OUTCOME_SCANNED) {
+                bus_reply_string(call, detail);
+                return;
+        }
         assert(w->error);
         bus_reply_error(call, w->error, "%s%s%s%s%s", w->before, strempty(subject), w->between,
                         strempty(detail), w->after);
-}
-
-void answer_waiting(BusCall **call, Outcome outcome, const char *subject, const char *detail) {
-        answer(*call, outcome, subject, detail);
-        *call = sd_bus_message_unref(*call);
 }
 
 bool answer_refuses_flags(BusCall *call, uint32_t flags, uint32_t known) {

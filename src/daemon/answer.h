@@ -4,46 +4,11 @@
 /* The replies to calls of D-Bus clients, immediate or after a wait: the error and the words of each outcome
  * are in one place. */
 
+#include "daemon/core/outcome.h"
 #include "daemon/world/busreply.h"
-
-typedef enum Outcome {
-        OUTCOME_DONE,
-        /* the request is not possible */
-        OUTCOME_UNKNOWN_FLAGS,  /* DETAIL: which */
-        OUTCOME_NO_SUCH_VOLUME, /* SUBJECT: the argument; in all that follow: the name of the volume */
-        OUTCOME_NO_UUID,        /* it cannot be enrolled */
-        OUTCOME_NOT_ENROLLED,   /* DETAIL: why it is trusted nevertheless, or "" */
-        OUTCOME_TRUSTED_ALWAYS, /* it cannot be distrusted */
-        OUTCOME_NOT_SAVED,      /* DETAIL: why, as in all that follow */
-        OUTCOME_NOT_RELOADED,   /* no SUBJECT */
-        OUTCOME_CANNOT_WAIT,    /* likewise */
-        OUTCOME_NO_MEMORY,      /* neither SUBJECT nor DETAIL */
-        /* locks */
-        OUTCOME_LOCKED,         /* DETAIL: by which client */
-        OUTCOME_ALREADY_LOCKED, /* by the caller */
-        OUTCOME_NOT_LOCKED,
-        OUTCOME_NOT_HOLDER,     /* DETAIL: which client is */
-        OUTCOME_ALREADY_REBOOT, /* the caller holds or waits for the reboot lock; neither SUBJECT nor DETAIL
-                                 */
-        OUTCOME_REBOOT_LOCKED,  /* SUBJECT: the client that holds it */
-        OUTCOME_REBOOT_BUSY,    /* DETAIL: in what state the volume is */
-        OUTCOME_REBOOT_SOON,    /* neither */
-        /* what is waited for does not happen */
-        OUTCOME_GONE,
-        OUTCOME_HUNG,
-        OUTCOME_OWED,
-        OUTCOME_NO_MANIFEST,
-        OUTCOME_REFUSED,
-        OUTCOME_UNTRUSTED,
-        OUTCOME_BUILD_FAILED,
-        OUTCOME_BLOCKED, /* no SUBJECT: nothing can be built */
-        _OUTCOME_MAX,
-} Outcome;
 
 /* SUBJECT and DETAIL may be NULL where the outcome has none. */
 void answer(BusCall *call, Outcome outcome, const char *subject, const char *detail);
-/* The same for a call that waited, to which a reference was kept: drops it. */
-void answer_waiting(BusCall **call, Outcome outcome, const char *subject, const char *detail);
 
 static inline void answer_done(BusCall *call) {
         answer(call, OUTCOME_DONE, NULL, NULL);

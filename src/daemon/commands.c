@@ -6,8 +6,8 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "bootkeep.h"
-#include "daemon/answer.h"
-#include "daemon/locks.h"
+#include "daemon/flush.h"
+#include "daemon/rebootlock.h"
 #include "daemon/shown.h"
 
 /* How long until the next attempt to connect to a bus that went away, or was not there. */
@@ -18,6 +18,8 @@ struct Commands {
         Bus *bus;
         Access *access;
         Locks *locks;
+        RebootLock *reboot;
+        Flush flush;
         sd_event_source *reconnect;
         void (*ready)(void);
         bool was_ready; /* we have owned the name once */
@@ -68,83 +70,79 @@ static const Peer *holder_of(void *userdata, const Record *record) {
 static int view_manager(void *userdata, BusManager *ret) {
         Daemon *d = ((Commands *) userdata)->daemon;
         *ret = (BusManager){.watching = daemon_options(d)->watch};
-        locks_view(((Commands *) userdata)->locks, ret);
+        rebootlock_view(((Commands *) userdata)->reboot, ret);
         return daemon_busy(d, &ret->busy);
 }
 
-static void trust_or_distrust(Daemon *d, Record *r, bool trusted, BusCall *call) {
-        if (!trusted && r->volume.trusted && isempty(r->device.uuid)) {
-                answer(call, OUTCOME_TRUSTED_ALWAYS, r->name, NULL);
+static void trust_or_distrust(Daemon *d, Record *record, bool trusted, BusCall *call) {
+        if (!trusted && record->volume.trusted && isempty(record->device.uuid)) {
+                answer(call, OUTCOME_TRUSTED_ALWAYS, record->name, NULL);
                 return;
         }
-        int e = daemon_trust(d, r, trusted);
-        if (e == -EINVAL)
-                answer(call, OUTCOME_NO_UUID, r->name, NULL);
-        else if (e == -ENOENT)
-                answer(call, OUTCOME_NOT_ENROLLED, r->name,
-                       r->volume.trusted ? ", it is trusted by RunningSystem=" : "");
-        else if (e < 0)
-                answer(call, OUTCOME_NOT_SAVED, r->name, strerror(-e));
+        int r = daemon_trust(d, record, trusted);
+        if (r == -EINVAL)
+                answer(call, OUTCOME_NO_UUID, record->name, NULL);
+        else if (r == -ENOENT)
+                answer(call, OUTCOME_NOT_ENROLLED, record->name,
+                       record->volume.trusted ? ", it is trusted by RunningSystem=" : "");
+        else if (r < 0)
+                answer(call, OUTCOME_NOT_SAVED, record->name, strerror(-r));
         else
                 answer_done(call);
 }
 
-static void request_rebuild(Commands *c, Record *r, uint32_t flags, BusCall *call) {
-        if (answer_refuses_flags(call, flags, BOOTKEEP_REBUILD_FORCE))
+static void request_rebuild(Commands *c, Record *record, uint32_t flags, const Caller *caller) {
+        if (answer_refuses_flags(caller->call, flags, BOOTKEEP_REBUILD_FORCE))
                 return;
-        if (locks_reboot_is_locked(c->locks))
-                answer(call, OUTCOME_REBOOT_SOON, NULL, NULL);
-        else if (r->unread)
-                answer(call, OUTCOME_BLOCKED, NULL, r->unread);
+        if (rebootlock_is_held(c->reboot))
+                answer(caller->call, OUTCOME_REBOOT_SOON, NULL, NULL);
+        else if (record->unread)
+                answer(caller->call, OUTCOME_BLOCKED, NULL, record->unread);
         else
-                daemon_request(c->daemon, r, BUS_REBUILD, flags & BOOTKEEP_REBUILD_FORCE, call);
+                daemon_request(c->daemon, record, WAIT_FOR_BUILD, flags & BOOTKEEP_REBUILD_FORCE, caller);
 }
 
-static void prepare_unmount_of(const Commands *c, Record *r, BusCall *call) {
-        if (locks_is_locked(r) && !r->volume.build_runs) /* our own build holds it: that will end */
-                answer(call, OUTCOME_LOCKED, r->name, locks_holder_name(c->locks, r));
-        else if (r->volume.state == VOLUME_HUNG || r->volume.state == VOLUME_GIVEN_UP)
-                answer_done(call); /* never busy: there is nothing to do for it */
+static void prepare_unmount_of(const Commands *c, Record *record, const Caller *caller) {
+        if (locks_is_locked(record) && !record->volume.build_runs) /* our own build holds it: that will end */
+                answer(caller->call, OUTCOME_LOCKED, record->name, locks_holder_name(c->locks, record));
+        else if (record->volume.state == VOLUME_HUNG || record->volume.state == VOLUME_GIVEN_UP)
+                answer_done(caller->call); /* never busy: there is nothing to do for it */
         else
-                daemon_request(c->daemon, r, BUS_PREPARE_UNMOUNT, false, call);
+                daemon_request(c->daemon, record, WAIT_FOR_UNMOUNT, false, caller);
 }
 
-/* A call about a volume, and the client that makes it. */
+/* A command about a volume. */
 typedef struct VolumeCommand {
         BusVerb verb;
         const BusArguments *arguments;
-        const Peer *peer;
-        BusCall *call;
+        Caller caller;
 } VolumeCommand;
 
-static void command_for_volume(Commands *c, Record *r, const VolumeCommand *command) {
-        Daemon *d = c->daemon;
-        BusVerb verb = command->verb;
+static void command_for_volume(Commands *c, Record *record, const VolumeCommand *command) {
         const BusArguments *a = command->arguments;
-        const Peer *peer = command->peer;
-        BusCall *call = command->call;
-        switch (verb) {
+        const Caller *caller = &command->caller;
+        switch (command->verb) {
         case BUS_SCAN:
-                daemon_request(d, r, verb, false, call);
+                daemon_request(c->daemon, record, WAIT_FOR_SCAN, false, caller);
                 return;
         case BUS_REBUILD:
-                request_rebuild(c, r, a->flags, call);
+                request_rebuild(c, record, a->flags, caller);
                 return;
         case BUS_TRUST:
         case BUS_DISTRUST:
-                trust_or_distrust(d, r, verb == BUS_TRUST, call);
+                trust_or_distrust(c->daemon, record, command->verb == BUS_TRUST, caller->call);
                 return;
         case BUS_GET_VOLUME:
-                bus_reply_volume(call, r->name);
+                bus_reply_volume(caller->call, record->name);
                 return;
         case BUS_LOCK_VOLUME:
-                locks_lock_volume(c->locks, r, a->flags, peer, call);
+                locks_lock_volume(c->locks, record, a->flags, caller);
                 return;
         case BUS_UNLOCK_VOLUME:
-                locks_unlock_volume(c->locks, r, a, peer, call);
+                locks_unlock_volume(c->locks, record, a, caller);
                 return;
         case BUS_PREPARE_UNMOUNT:
-                prepare_unmount_of(c, r, call);
+                prepare_unmount_of(c, record, caller);
                 return;
         case BUS_RELOAD:
         case BUS_LOCK_REBOOT:
@@ -154,9 +152,9 @@ static void command_for_volume(Commands *c, Record *r, const VolumeCommand *comm
 }
 
 static void reload_configuration(Daemon *d, BusCall *call) {
-        int e = commands_reload(d);
-        if (e < 0)
-                answer(call, OUTCOME_NOT_RELOADED, NULL, strerror(-e));
+        int r = commands_reload(d);
+        if (r < 0)
+                answer(call, OUTCOME_NOT_RELOADED, NULL, strerror(-r));
         else
                 answer_done(call);
 }
@@ -165,9 +163,9 @@ static void reload_configuration(Daemon *d, BusCall *call) {
  * may ask for volumes that do not exist, as often as they like: nothing is done needlessly for clients that
  * may not change anything. */
 static Record *look_up_volume(const Commands *c, const char *argument, const Peer *peer) {
-        Record *r = daemon_look_up(c->daemon, argument);
-        if (r)
-                return r;
+        Record *record = daemon_look_up(c->daemon, argument);
+        if (record)
+                return record;
         daemon_look_afresh(c->daemon, peer);
         return daemon_look_up(c->daemon, argument);
 }
@@ -186,26 +184,51 @@ static void take_command(void *userdata, BusVerb verb, const BusArguments *a, Bu
         const Peer *peer = verb == BUS_GET_VOLUME ? NULL : access_get_peer(c->access, call);
         if (!peer && verb != BUS_GET_VOLUME)
                 return; /* vanished: there is nobody left to reply to */
+        const Caller caller = {peer, call};
         if (verb == BUS_RELOAD)
                 reload_configuration(c->daemon, call);
         else if (verb == BUS_LOCK_REBOOT)
-                locks_lock_reboot(c->locks, a->flags, peer, call);
+                rebootlock_request(c->reboot, a->flags, &caller);
         else if (verb == BUS_FLUSH)
-                locks_flush(c->locks, a->timeout, peer, call);
+                flush_request(&c->flush, a->timeout, &caller);
         else {
-                Record *r = look_up_volume(c, a->volume, peer);
-                if (r)
-                        command_for_volume(c, r, &(VolumeCommand){verb, a, peer, call});
+                Record *record = look_up_volume(c, a->volume, peer);
+                if (record)
+                        command_for_volume(c, record, &(VolumeCommand){verb, a, caller});
                 else
                         answer(call, OUTCOME_NO_SUCH_VOLUME, a->volume, NULL);
         }
 }
 
-static void peer_gone(void *userdata, const Peer *peer) {
+static void on_line_left(void *userdata, Record *record) {
         const Commands *c = userdata;
-        if (c->locks)
-                locks_peer_gone(c->locks, peer);
+        if (record)
+                locks_follow(c->locks, record);
+        else
+                rebootlock_tell(c->reboot);
 }
+
+static void peer_gone(void *userdata, const Peer *peer) {
+        Commands *c = userdata;
+        if (!c->locks)
+                return;
+        waiters_drop_client(daemon_waiters(c->daemon), peer->id, on_line_left, c);
+        locks_peer_gone(c->locks, peer);
+        rebootlock_peer_gone(c->reboot, peer);
+}
+
+static void on_settled(void *userdata) {
+        Commands *c = userdata;
+        flush_settled(&c->flush);
+        rebootlock_settled(c->reboot);
+}
+
+/* Nothing is built on it either while the system is about to go down. */
+static void on_added(void *userdata, Record *record) {
+        locks_follow(((Commands *) userdata)->locks, record);
+}
+
+static const DaemonHooks hooks = {.settled = on_settled, .added = on_added};
 
 static void say_ready_once(Commands *c) {
         if (!c->said_ready)
@@ -226,6 +249,7 @@ static void on_bus_lost(void *userdata, int error);
 
 static int on_reconnect(sd_event_source *s, uint64_t usec, void *userdata) {
         Commands *c = userdata;
+        waiters_drop_all(daemon_waiters(c->daemon)); /* first: or one might get a lock, and lose it */
         access_clear(c->access);
         bus_close(c->bus);
         int r = bus_open(c->bus, daemon_event_loop(c->daemon));
@@ -266,32 +290,45 @@ static const BusHandlers handlers = {
         .lost = on_bus_lost,
 };
 
+static int prepare_commands(Commands *c) {
+        const AccessHandlers access = {.peer_gone = peer_gone, .authorised = authorised, .userdata = c};
+        int r = bus_new(&handlers, c, &c->bus);
+        if (r >= 0)
+                r = access_new(&access, &c->access);
+        if (r >= 0)
+                r = locks_new(c->daemon, c->access, &c->locks);
+        if (r >= 0)
+                r = rebootlock_new(c->daemon, c->bus, c->access, c->locks, &c->reboot);
+        if (r >= 0) /* the first attempt is made in the first iteration of the loop */
+                r = sd_event_add_time(daemon_event_loop(c->daemon), &c->reconnect, CLOCK_BOOTTIME, 0, 1000,
+                                      on_reconnect, c);
+        return r;
+}
+
 int commands_new(Daemon *d, void (*ready_handler)(void), Commands **ret) {
         _cleanup_(commands_freep) Commands *c = calloc(1, sizeof(*c));
         if (!c)
                 return error_origin(-ENOMEM);
         c->daemon = d;
         c->ready = ready_handler;
-        const AccessHandlers access = {.peer_gone = peer_gone, .authorised = authorised, .userdata = c};
-        int r = bus_new(&handlers, c, &c->bus);
-        if (r >= 0)
-                r = access_new(&access, &c->access);
-        if (r >= 0)
-                r = locks_new(d, c->bus, c->access, &c->locks);
-        if (r >= 0) /* the first attempt is made in the first iteration of the loop */
-                r = sd_event_add_time(daemon_event_loop(d), &c->reconnect, CLOCK_BOOTTIME, 0, 1000,
-                                      on_reconnect, c);
+        flush_init(&c->flush, d);
+        int r = prepare_commands(c);
         if (r < 0)
                 return r;
+        daemon_set_hooks(d, &hooks, c);
         daemon_set_news(d, &(News){.bus = c->bus, .holder = holder_of, .userdata = c});
         *ret = TAKE_PTR(c);
         return 0;
 }
 
+/* Whoever waits gets no reply: the bus tells them that we are gone. */
 Commands *commands_free(Commands *c) {
         if (c) {
                 daemon_set_news(c->daemon, &(News){});
+                daemon_set_hooks(c->daemon, NULL, NULL);
+                waiters_drop_all(daemon_waiters(c->daemon));
                 sd_event_source_disable_unref(c->reconnect);
+                c->reboot = rebootlock_free(c->reboot);
                 c->locks = locks_free(c->locks); /* first: that we exit is nobody's failure */
                 access_free(c->access);
                 bus_free(c->bus);

@@ -28,6 +28,7 @@ struct Daemon {
         void *look_userdata;
 
         Roster volumes;
+        Waiters waiters;
         Driver driver;
         Slots slots;
         Overview overview;
@@ -68,7 +69,7 @@ static void on_machine_moved(void *userdata) {
 }
 
 void daemon_set_hooks(Daemon *d, const DaemonHooks *hooks, void *userdata) {
-        assert(!hooks || (hooks->settled && hooks->added && hooks->removed));
+        assert(!hooks || (hooks->settled && hooks->added));
         d->hooks = hooks;
         d->hooks_userdata = userdata;
 }
@@ -103,6 +104,17 @@ Record *daemon_next(Daemon *d, const Record *record) {
 
 int daemon_busy(Daemon *d, char ***ret) {
         return roster_busy(&d->volumes, ret);
+}
+
+bool daemon_is_quiet(Daemon *d) {
+        for (Record *record = daemon_next(d, NULL); record; record = daemon_next(d, record))
+                if (volume_busy(&record->volume) || !driver_has_looked(record))
+                        return false;
+        return true;
+}
+
+Waiters *daemon_waiters(Daemon *d) {
+        return &d->waiters;
 }
 
 Driver *daemon_driver(Daemon *d) {
@@ -181,9 +193,7 @@ static void remove_record(Daemon *d, Record *record) {
         roster_take(&d->volumes, record);
         orphans_take(d->orphans, &record->scan, SIGKILL);
         orphans_take(d->orphans, &record->build, SIGTERM);
-        pending_answer_gone(record);
-        if (d->hooks)
-                d->hooks->removed(d->hooks_userdata, record);
+        waiters_answer_gone(&record->waiters, &record->lock, record->name);
         record_free(record);
         daemon_settle_accounts(d);
 }
@@ -237,16 +247,16 @@ void daemon_set_lock(Daemon *d, Record *record, VolumeLock lock) {
         overview_tell_soon(&d->overview, record);
 }
 
-void daemon_request(Daemon *d, Record *record, BusVerb verb, bool force, BusCall *call) {
+void daemon_request(Daemon *d, Record *record, WaitFor what, bool force, const Caller *caller) {
         if (record->volume.state == VOLUME_HUNG) {
-                answer(call, OUTCOME_HUNG, record->name, NULL);
+                answer(caller->call, OUTCOME_HUNG, record->name, NULL);
                 return;
         }
-        if (pending_add(record, verb, call) < 0) {
-                answer(call, OUTCOME_NO_MEMORY, NULL, NULL);
+        if (pending_add(&d->waiters, record, what, caller) < 0) {
+                answer(caller->call, OUTCOME_NO_MEMORY, NULL, NULL);
                 return;
         }
-        bool scan = verb == BUS_SCAN || (verb == BUS_PREPARE_UNMOUNT && !record->volume.trusted);
+        bool scan = what == WAIT_FOR_SCAN || (what == WAIT_FOR_UNMOUNT && !record->volume.trusted);
         driver_feed(&d->driver, record,
                     scan    ? VOLUME_SCAN_WANTED
                     : force ? VOLUME_FORCE_WANTED
@@ -316,7 +326,7 @@ int daemon_new(sd_event *event, const DaemonOptions *options, Settings *settings
 Daemon *daemon_free(Daemon *d) {
         if (!d)
                 return NULL;
-        assert(!d->hooks); /* higher layers are removed first */
+        assert(!d->hooks && !d->waiters.clients); /* higher layers are removed first */
         roster_done(&d->volumes);
         sd_event_source_disable_unref(d->settle_accounts);
         sd_event_source_disable_unref(d->stop_timer);

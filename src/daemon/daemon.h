@@ -65,22 +65,26 @@ Driver *daemon_driver(Daemon *d);
 /* Its lock, or the reboot lock, was taken or released. */
 void daemon_set_lock(Daemon *d, Record *record, VolumeLock lock);
 
-/* Calls to the layers above the daemon: after each batch of events, when a volume has appeared, before
- * anything is done for it, and before it is removed. */
+/* Calls to the layers above the daemon: after each batch of events, and when a volume has appeared, before
+ * anything is done for it. */
 typedef struct DaemonHooks {
         void (*settled)(void *userdata);
         void (*added)(void *userdata, Record *record);
-        void (*removed)(void *userdata, Record *record);
 } DaemonHooks;
 void daemon_set_hooks(Daemon *d, const DaemonHooks *hooks, void *userdata);
 /* Has `settled` called even if no volume had anything to do. */
 void daemon_settle_accounts(Daemon *d);
 
-/* Queues the call; it is answered when the volume has got that far. */
-void daemon_request(Daemon *d, Record *record, BusVerb verb, bool force, BusCall *call);
+/* All calls that wait for something. */
+Waiters *daemon_waiters(Daemon *d);
+/* CALLER requests a scan, a build (of everything, if FORCE) or the preparation of an unmount, and is answered
+ * when the volume has got that far. */
+void daemon_request(Daemon *d, Record *record, WaitFor what, bool force, const Caller *caller);
 
 /* Names of the busy volumes, as a strv of the caller's. */
 int daemon_busy(Daemon *d, char ***ret);
+/* Is none busy, as the scans have shown that driver_hurry() requested? */
+bool daemon_is_quiet(Daemon *d);
 
 /* Tells running children to stop, and exits the loop when they have, or soon. */
 void daemon_stop(Daemon *d);

@@ -59,7 +59,7 @@ static void scan_ended(Driver *d, Record *record, int status) {
                 return; /* requested again: the answer is yet to come */
         pending_answer_scans(record, verdict_to_string(record->volume.state, verdict));
         if (record->volume.state != VOLUME_STALE)
-                pending_answer_rebuilds(record, UINT64_MAX, verdict == VOLUME_SCAN_FRESH);
+                pending_answer_rebuilds(record, NOTHING_TO_BUILD, verdict == VOLUME_SCAN_FRESH);
 }
 
 static int on_scan_exit(sd_event_source *s, int fd, uint32_t revents, void *userdata) {

@@ -2,160 +2,64 @@
 #include "daemon/pending.h"
 
 #include "base/error.h"
-#include "daemon/answer.h"
 
 /* How long a volume is not held again after it was prepared for unmounting. */
 #define UNPINNED_USEC (10 * USEC_PER_SEC)
 
-int pending_add(Record *r, BusVerb verb, BusCall *call) {
-        if (grow(r->pending, r->n_pending) < 0)
+int pending_add(Waiters *s, Record *record, WaitFor what, const Caller *caller) {
+        Waiter *w = waiter_new(s, caller, record, (Wait){what, record->builds + 1});
+        if (!w)
                 return error_origin(-ENOMEM);
-        /* preparing for an unmount includes the scan after the build, which would be in the way */
-        r->pending[r->n_pending++] = (Pending){
-                .call = sd_bus_message_ref(call),
-                .verb = verb,
-                .build = verb == BUS_PREPARE_UNMOUNT ? UINT64_MAX : r->builds + 1,
-        };
+        waiter_join_queue(w, &record->waiters);
         return 0;
 }
 
-/* Keeps those that are not ANSWERED, in order. There may be tens of thousands. */
-static void answer_some(Record *r, bool (*answered)(Record *, const Pending *, const void *),
-                        const void *how) {
-        size_t kept = 0;
-        for (size_t i = 0; i < r->n_pending; i++)
-                if (answered(r, &r->pending[i], how))
-                        sd_bus_message_unref(r->pending[i].call);
-                else
-                        r->pending[kept++] = r->pending[i];
-        r->n_pending = kept;
+/* What there is to say about OUTCOME besides the name of the volume. */
+static const char *detail_of(const Record *record, Outcome outcome) {
+        switch ((int) outcome) {
+        case OUTCOME_OWED:
+                return isempty(record->reason) ? volume_state_to_string(record->volume.state)
+                                               : record->reason;
+        case OUTCOME_REFUSED:
+        case OUTCOME_BUILD_FAILED:
+                return record->problem;
+        case OUTCOME_BLOCKED:
+                return record_block(record);
+        }
+        return NULL;
 }
 
-static bool answered_scan(Record *r, const Pending *p, const void *verdict) {
-        if (p->verb == BUS_SCAN)
-                bus_reply_string(p->call, verdict);
-        return p->verb == BUS_SCAN;
+static void answer_pending(Record *record, Waiter *w, Outcome outcome) {
+        if (w->wait.what == WAIT_FOR_UNMOUNT && outcome == OUTCOME_DONE)
+                record->unpinned_until = now_usec() + UNPINNED_USEC;
+        waiter_answer(w, outcome, outcome == OUTCOME_BLOCKED ? NULL : record->name,
+                      detail_of(record, outcome));
 }
 
-void pending_answer_scans(Record *r, const char *verdict) {
-        answer_some(r, answered_scan, verdict);
-}
-
-static void answer_prepare(Record *r, BusCall *call) {
-        if (volume_busy(&r->volume))
-                answer(call, OUTCOME_OWED, r->name,
-                       isempty(r->reason) ? volume_state_to_string(r->volume.state) : r->reason);
-        else {
-                r->unpinned_until = now_usec() + UNPINNED_USEC;
-                answer_done(call);
+/* VERDICT is the reply to Scan. */
+static void answer_at_milestone(Record *record, const Milestone *milestone, const char *verdict) {
+        Waiter *next;
+        for (Waiter *w = TAILQ_FIRST(&record->waiters); w; w = next) {
+                next = TAILQ_NEXT(w, in_queue);
+                Outcome outcome = wait_outcome(&w->wait, milestone, &record->volume);
+                if (outcome == OUTCOME_SCANNED)
+                        waiter_answer(w, outcome, NULL, verdict);
+                else if (outcome != _OUTCOME_MAX)
+                        answer_pending(record, w, outcome);
         }
 }
 
-static bool answered_prepare(Record *r, const Pending *p, const void *how) {
-        if (p->verb == BUS_PREPARE_UNMOUNT)
-                answer_prepare(r, p->call);
-        return p->verb == BUS_PREPARE_UNMOUNT;
+void pending_answer_scans(Record *record, const char *verdict) {
+        answer_at_milestone(record, &(Milestone){.kind = MILESTONE_SCANNED}, verdict);
 }
 
-static void answer_rebuild(Record *r, BusCall *call, bool built_well) {
-        switch (r->volume.state) {
-        case VOLUME_PLAIN:
-                answer(call, OUTCOME_NO_MANIFEST, r->name, NULL);
-                return;
-        case VOLUME_REFUSED:
-                answer(call, OUTCOME_REFUSED, r->name, r->problem);
-                return;
-        case VOLUME_UNTRUSTED:
-                answer(call, OUTCOME_UNTRUSTED, r->name, NULL);
-                return;
-        case VOLUME_NEW:
-        case VOLUME_FRESH:
-        case VOLUME_SETTLING:
-        case VOLUME_SCANNING:
-        case VOLUME_STALE:
-        case VOLUME_BUILDING:
-        case VOLUME_FAILED:
-        case VOLUME_GIVEN_UP:
-        case VOLUME_HUNG:
-        case _VOLUME_STATE_MAX:
-                break;
-        }
-        if (built_well)
-                answer_done(call);
-        else
-                answer(call, OUTCOME_BUILD_FAILED, r->name, r->problem);
+void pending_answer_rebuilds(Record *record, uint64_t build, bool well) {
+        answer_at_milestone(record, &(Milestone){MILESTONE_BUILT, build, well}, NULL);
 }
 
-typedef struct Built {
-        uint64_t build;
-        bool well;
-} Built;
-
-static bool answered_rebuild(Record *r, const Pending *p, const void *how) {
-        const Built *b = how;
-        if (p->verb == BUS_SCAN || p->build > b->build)
-                return false;
-        if (p->verb == BUS_PREPARE_UNMOUNT)
-                answer_prepare(r, p->call);
-        else
-                answer_rebuild(r, p->call, b->well);
-        return true;
-}
-
-void pending_answer_rebuilds(Record *r, uint64_t build, bool well) {
-        answer_some(r, answered_rebuild, &(Built){build, well});
-}
-
-static bool answered_hung(Record *r, const Pending *p, const void *how) {
-        answer(p->call, OUTCOME_HUNG, r->name, NULL);
-        return true;
-}
-
-/* Calls that wait for a build that may not be started. */
-static bool answered_blocked(Record *r, const Pending *p, const void *how) {
-        if (p->verb == BUS_PREPARE_UNMOUNT)
-                answer_prepare(r, p->call);
-        else
-                answer(p->call, OUTCOME_BLOCKED, NULL, record_block(r));
-        return true;
-}
-
-void pending_answer_resting(Record *r) {
-        switch (r->volume.state) {
-        case VOLUME_NEW:
-        case VOLUME_SETTLING:
-        case VOLUME_SCANNING:
-        case VOLUME_BUILDING:
-                return; /* the end of that will */
-        case VOLUME_STALE:
-                if (r->volume.holds & VOLUME_HOLD_BLOCKED)
-                        answer_some(r, answered_blocked, NULL);
-                else if (r->volume.holds &
-                         VOLUME_HOLD_LOCK) /* or its holder may be waiting for the unmount */
-                        answer_some(r, answered_prepare, NULL);
-                return;
-        case VOLUME_HUNG:
-                answer_some(r, answered_hung, NULL);
-                return;
-        case VOLUME_PLAIN:
-        case VOLUME_REFUSED:
-        case VOLUME_UNTRUSTED:
-        case VOLUME_FRESH:
-        case VOLUME_FAILED:
-        case VOLUME_GIVEN_UP:
-                pending_answer_scans(r, volume_state_to_string(r->volume.state));
-                pending_answer_rebuilds(r, UINT64_MAX, r->volume.state == VOLUME_FRESH);
-                return;
-        case _VOLUME_STATE_MAX:
-                return;
-        }
-}
-
-static bool answered_gone(Record *r, const Pending *p, const void *how) {
-        answer(p->call, OUTCOME_GONE, r->name, NULL);
-        return true;
-}
-
-void pending_answer_gone(Record *r) {
-        answer_some(r, answered_gone, NULL);
+void pending_answer_resting(Record *record) {
+        const char *state = volume_state_to_string(record->volume.state);
+        if (wait_rests(&record->volume))
+                pending_answer_scans(record, state); /* before the others */
+        answer_at_milestone(record, &(Milestone){.kind = MILESTONE_STATE}, state);
 }

@@ -10,6 +10,7 @@ int record_new(struct Driver *driver, const char *name, Record **ret) {
         _cleanup_(record_freep) Record *record = calloc(1, sizeof(*record));
         if (!record)
                 return error_origin(-ENOMEM);
+        TAILQ_INIT(&record->waiters);
         record->driver = driver;
         record->pin = -EBADF;
         record->volume = volume_init(false);
@@ -24,14 +25,11 @@ int record_new(struct Driver *driver, const char *name, Record **ret) {
 Record *record_free(Record *record) {
         if (!record)
                 return NULL;
-        assert(!record->lock.line); /* waiters in line are dropped by their owner */
+        assert(TAILQ_EMPTY(&record->waiters) && !record->lock.line);
         sd_event_source_disable_unref(record->timer);
         sd_event_source_disable_unref(record->watch_source);
         running_done(&record->scan);
         running_done(&record->build);
-        for (size_t i = 0; i < record->n_pending; i++)
-                sd_bus_message_unref(record->pending[i].call);
-        free(record->pending);
         for (size_t i = 0; i < record->n_mounts; i++)
                 mount_entry_done(&record->mounts[i]);
         free(record->mounts);

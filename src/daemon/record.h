@@ -7,19 +7,12 @@
 #include <systemd/sd-event.h>
 
 #include "base/mountentry.h"
-#include "daemon/core/lock.h"
 #include "daemon/core/volume.h"
 #include "daemon/running.h"
+#include "daemon/waiter.h"
 #include "daemon/world/bus.h"
 #include "daemon/world/device.h"
 #include "daemon/world/watch.h"
-
-/* A D-Bus call that is answered when the volume has got that far. */
-typedef struct Pending {
-        BusCall *call;
-        BusVerb verb;   /* BUS_SCAN, BUS_REBUILD or BUS_PREPARE_UNMOUNT */
-        uint64_t build; /* the number of the first build that answers it */
-} Pending;
 
 #define RECORD_PROPERTIES 14
 
@@ -58,8 +51,7 @@ typedef struct Record {
         int last_build_status;
 
         Lock lock;
-        Pending *pending; /* in order of arrival */
-        size_t n_pending;
+        WaiterQueue waiters; /* for a scan, a build, an unmount */
 
         char *reason;                      /* of its state, as last reported */
         uint64_t shown[RECORD_PROPERTIES]; /* hashes of what the bus was last told */
@@ -70,7 +62,7 @@ typedef struct Record {
 
 /* DRIVER is borrowed. */
 int record_new(struct Driver *driver, const char *name, Record **ret);
-/* Calls that still wait are dropped without a reply: only when the daemon exits. */
+/* No call waits for it any more. */
 Record *record_free(Record *record);
 DEFINE_CLEANUP(Record *, record_free);
 

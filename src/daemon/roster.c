@@ -108,7 +108,7 @@ unsigned roster_builds(const Roster *roster) {
 }
 
 static bool is_left_alone(const Record *record, uint64_t now) {
-        return record->n_pending == 0 && now < record->left_alone_until;
+        return TAILQ_EMPTY(&record->waiters) && now < record->left_alone_until;
 }
 
 static bool waits_for_scan(const Record *record, uint64_t now) {
@@ -127,7 +127,7 @@ static uint64_t longest_wait_since(const Roster *roster, uint64_t now) {
 /* One that a client waits for comes before others, but only once while any of them waits: a client that
  * requests scans without end must not starve them. */
 static bool jumps_queue(const Record *record, uint64_t longest) {
-        return record->n_pending > 0 && record->volume.scanned_at < longest;
+        return !TAILQ_EMPTY(&record->waiters) && record->volume.scanned_at < longest;
 }
 
 static bool scans_before(const Record *a, const Record *b, uint64_t longest) {

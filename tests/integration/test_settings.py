@@ -141,6 +141,7 @@ def nothing_is_built_until_the_configuration_is_repaired(world):
     assert view["Busy"] is False  # or nobody could reboot to mend it
     refused = world.programs.ctl("rebuild", volume.name)
     assert refused.returncode != 0 and "cannot be read" in refused.stderr, refused.stderr
+    assert daemon.call("Scan", "s", volume.name) == ["stale"]  # a scan is as good as ever
     assert len(view.builds) == builds
     daemon.configure(None)
     assert reload(daemon)

@@ -12,6 +12,7 @@
 #include "daemon/clienttext.h"
 #include "daemon/launch.h"
 #include "daemon/orphans.h"
+#include "daemon/pending.h"
 #include "daemon/roster.h"
 #include "daemon/shown.h"
 #include "daemon/world/mounts.h"
@@ -153,6 +154,29 @@ static int wait_for_lock(void *userdata) {
 
 static void line_is_left_as_it_was(void **state) {
         allocations_fail_in_turn(wait_for_lock, NULL);
+}
+
+/* waiter, pending */
+
+static int wait_for_volume(void *userdata) {
+        Record *record = userdata;
+        Waiters all = {};
+        int r = 0;
+        for (uint64_t client = 1; r >= 0 && client < 4; client++) {
+                const Peer peer = {.id = client};
+                r = pending_add(&all, record, WAIT_FOR_SCAN, &(Caller){.peer = &peer});
+                if (r >= 0)
+                        r = pending_add(&all, record, WAIT_FOR_BUILD, &(Caller){.peer = &peer});
+        }
+        waiters_drop_all(&all);
+        assert_true(TAILQ_EMPTY(&record->waiters));
+        return r;
+}
+
+static void no_client_waits_whose_call_cannot_be_kept(void **state) {
+        _cleanup_(record_freep) Record *record = NULL;
+        assert_int_equal(record_new(NULL, "sda2", &record), 0);
+        allocations_fail_in_turn(wait_for_volume, record);
 }
 
 /* settings, trust */
@@ -412,6 +436,7 @@ int main(void) {
                 cmocka_unit_test(what_is_shown_of_a_record_is_complete),
                 cmocka_unit_test(client_is_described_in_full_or_not_at_all),
                 cmocka_unit_test(line_is_left_as_it_was),
+                cmocka_unit_test(no_client_waits_whose_call_cannot_be_kept),
                 scratch_test(facts_of_the_host_are_read_completely),
                 scratch_test(covers_are_found_or_the_error_is_returned),
                 cmocka_unit_test(what_cannot_be_searched_is_reached),

@@ -591,6 +591,7 @@ typedef struct Called {
         World *world;
         DaemonBus *bus;
         Record *record;
+        Waiters waiters;
         Reply reply;
 } Called;
 
@@ -607,6 +608,7 @@ static int called_setup(void **state) {
 
 static int called_teardown(void **state) {
         Called *c = *state;
+        waiters_drop_all(&c->waiters);
         int r = world_teardown((void **) &c->world);
         if (daemon_bus_teardown((void **) &c->bus) < 0)
                 r = -1;
@@ -614,9 +616,10 @@ static int called_teardown(void **state) {
         return r;
 }
 
-static void call(Called *c, BusVerb verb, const char *method) {
+static void call(Called *c, WaitFor what, const char *method) {
+        static const Peer peer = {.id = 1};
         BusCall *m = daemon_bus_call(c->bus, method, &c->reply);
-        assert_int_equal(pending_add(c->record, verb, m), 0);
+        assert_int_equal(pending_add(&c->waiters, c->record, what, &(Caller){&peer, m}), 0);
         sd_bus_message_unref(m);
 }
 
@@ -631,7 +634,7 @@ static void scan_is_answered_by_one_that_began_after_the_call(void **state) {
         Record *r = c->record;
         program_does(w, "scan", "while [ ! -e go ]; do sleep 0.01; done; exit 1");
         driver_feed(&w->driver, r, VOLUME_SCAN_SLOT);
-        call(c, BUS_SCAN, "Scan");
+        call(c, WAIT_FOR_SCAN, "Scan");
         driver_feed(&w->driver, r, VOLUME_SCAN_WANTED);
         program_does(w, "scan", "exit 0");
         scratch_write(w->scratch, "go", "");
@@ -645,7 +648,7 @@ static void scan_is_answered_by_one_that_began_after_the_call(void **state) {
 static void scan_is_answered_with_its_verdict(void **state) {
         Called *c = *state;
         World *w = c->world;
-        call(c, BUS_SCAN, "Scan");
+        call(c, WAIT_FOR_SCAN, "Scan");
         program_does(w, "scan", "exit 0");
         driver_feed(&w->driver, c->record, VOLUME_SCAN_SLOT);
         driver_feed(&w->driver, c->record, VOLUME_CHANGED);
@@ -657,12 +660,12 @@ static void scan_is_answered_with_its_verdict(void **state) {
 static void a_rebuild_is_answered_once_it_is_built_or_nothing_is_stale(void **state) {
         Called *c = *state;
         World *w = c->world;
-        call(c, BUS_REBUILD, "Rebuild");
+        call(c, WAIT_FOR_BUILD, "Rebuild");
         scan(w, c->record, "exit 1");
         assert_reply(c, ""); /* a build is to come */
         build(w, c->record, "exit 0");
         assert_reply(c, "done");
-        call(c, BUS_REBUILD, "Rebuild");
+        call(c, WAIT_FOR_BUILD, "Rebuild");
         scan(w, c->record, "exit 0");
         assert_reply(c, "done");
 }
@@ -670,14 +673,14 @@ static void a_rebuild_is_answered_once_it_is_built_or_nothing_is_stale(void **st
 static void a_failed_rebuild_is_answered_with_an_error(void **state) {
         Called *c = *state;
         World *w = c->world;
-        call(c, BUS_REBUILD, "Rebuild");
+        call(c, WAIT_FOR_BUILD, "Rebuild");
         scan(w, c->record, "exit 1");
         build(w, c->record, "echo RESULT locked; exit 75"); /* what was asked for is yet to be done */
         assert_reply(c, "");
         scan(w, c->record, "exit 1");
         build(w, c->record, "exit 3");
         assert_reply(c, BOOTKEEP_ERROR_BUILD_FAILED);
-        call(c, BUS_REBUILD, "Rebuild");
+        call(c, WAIT_FOR_BUILD, "Rebuild");
         driver_feed(&w->driver, c->record, VOLUME_BUILD_WANTED);
         scan(w, c->record, "exit 1");
         remove_program(w, "bootkeep-build");

@@ -74,8 +74,16 @@ static void the_volume_that_waits_longest_builds_next(void **state) {
         assert_null(roster_next_to_build(&r));
 }
 
+static void wait_for(Waiters *all, Record *record) {
+        static const Peer peer = {.id = 1};
+        Waiter *w = waiter_new(all, &(Caller){.peer = &peer}, record, (Wait){.what = WAIT_FOR_SCAN});
+        assert_non_null(w);
+        waiter_join_queue(w, &record->waiters);
+}
+
 static void scan_slots_go_to_those_that_are_asked_for_then_to_those_that_wait_longest(void **state) {
         _cleanup_(roster_done) Roster r = ROSTER_NULL;
+        _cleanup_(waiters_drop_all) Waiters all = {};
         const VolumeConfig c = {.scan_timeout = 10, .max_failures = 1, .max_attempts = 1};
         Record *a = add(&r, "a"), *b = add(&r, "b"), *asked = add(&r, "asked");
         assert_null(roster_next_to_scan(&r, 1000));
@@ -85,11 +93,9 @@ static void scan_slots_go_to_those_that_are_asked_for_then_to_those_that_wait_lo
         b->scan_due_since = 10;
         asked->scan_due_since = 30;
         assert_ptr_equal(roster_next_to_scan(&r, 1000), b);
-        asked->pending = calloc(1, sizeof(*asked->pending));
-        asked->n_pending = 1;
+        wait_for(&all, asked);
         assert_ptr_equal(roster_next_to_scan(&r, 1000), asked);
-        b->pending = calloc(1, sizeof(*b->pending));
-        b->n_pending = 1;
+        wait_for(&all, b);
         assert_ptr_equal(roster_next_to_scan(&r, 1000), b);
         assert_int_equal(roster_scans(&r), 0);
         assert_int_equal(volume_event(&b->volume, &c, VOLUME_SCAN_SLOT, 100), VOLUME_ACT_SCAN);
@@ -101,12 +107,6 @@ static void scan_slots_go_to_those_that_are_asked_for_then_to_those_that_wait_lo
         assert_int_equal(volume_event(&b->volume, &c, VOLUME_TIMER, 110), 0);
         assert_int_equal(b->volume.state, VOLUME_HUNG); /* holds up no other */
         assert_int_equal(roster_scans(&r), 1);
-}
-
-static void ask_for(Record *record) {
-        if (!record->pending)
-                record->pending = calloc(1, sizeof(*record->pending));
-        record->n_pending = 1;
 }
 
 /* Its scan ends at NOW, and a client requests the next one at once. */
@@ -122,6 +122,7 @@ static void scan_and_ask_again(Record *record, uint64_t now) {
 /* One that wants no scan waits for none, however long ago it wanted one. */
 static void an_idle_volume_does_not_keep_a_client_waiting(void **state) {
         _cleanup_(roster_done) Roster r = ROSTER_NULL;
+        _cleanup_(waiters_drop_all) Waiters clients = {};
         const VolumeConfig c = {.scan_timeout = 10, .max_failures = 1, .max_attempts = 1};
         Record *idle = add(&r, "idle"), *a = add(&r, "a"), *asked = add(&r, "asked");
         assert_int_equal(volume_event(&a->volume, &c, VOLUME_APPEARED, 1), 0);
@@ -129,21 +130,21 @@ static void an_idle_volume_does_not_keep_a_client_waiting(void **state) {
         idle->scan_due_since = 0;
         a->scan_due_since = 10;
         asked->scan_due_since = 20;
-        asked->pending = calloc(1, sizeof(*asked->pending));
-        asked->n_pending = 1;
+        wait_for(&clients, asked);
         assert_ptr_equal(roster_next_to_scan(&r, 1000), asked);
 }
 
 static void a_client_that_asks_without_end_starves_nobody(void **state) {
         _cleanup_(roster_done) Roster r = ROSTER_NULL;
+        _cleanup_(waiters_drop_all) Waiters clients = {};
         const VolumeConfig c = {.scan_timeout = 10, .max_failures = 1, .max_attempts = 1};
         Record *all[] = {add(&r, "asked"), add(&r, "asked too"), add(&r, "third"), add(&r, "fourth")};
         for (size_t i = 0; i < ELEMENTSOF(all); i++) {
                 assert_int_equal(volume_event(&all[i]->volume, &c, VOLUME_APPEARED, 1), 0);
                 all[i]->scan_due_since = 10 + i;
         }
-        ask_for(all[0]);
-        ask_for(all[1]);
+        wait_for(&clients, all[0]);
+        wait_for(&clients, all[1]);
         assert_ptr_equal(roster_next_to_scan(&r, 100), all[0]);
         scan_and_ask_again(all[0], 100);
         assert_ptr_equal(roster_next_to_scan(&r, 100), all[1]);
@@ -160,6 +161,7 @@ static void a_client_that_asks_without_end_starves_nobody(void **state) {
 
 static void what_was_just_mounted_is_left_alone_unless_it_is_asked_for(void **state) {
         _cleanup_(roster_done) Roster r = ROSTER_NULL;
+        _cleanup_(waiters_drop_all) Waiters all = {};
         const VolumeConfig c = {.scan_timeout = 10, .max_failures = 1, .max_attempts = 1};
         Record *a = add(&r, "a"), *b = add(&r, "b"), *idle = add(&r, "idle");
         assert_int_equal(volume_event(&a->volume, &c, VOLUME_APPEARED, 1), 0);
@@ -174,8 +176,7 @@ static void what_was_just_mounted_is_left_alone_unless_it_is_asked_for(void **st
         assert_ptr_equal(roster_next_to_scan(&r, 1500), b);
         assert_int_equal(roster_next_scan_time(&r, 1500), 2000);
         assert_ptr_equal(roster_next_to_scan(&r, 1999), b);
-        a->pending = calloc(1, sizeof(*a->pending));
-        a->n_pending = 1;
+        wait_for(&all, a);
         assert_ptr_equal(roster_next_to_scan(&r, 1000), a);
         assert_int_equal(roster_next_scan_time(&r, 1000), 1500);
 }
