@@ -2,6 +2,8 @@
 
 /* The state machine of a volume: how much, how long and how often exactly. */
 
+/* tests: daemon/core/volume-state.c */
+
 #include "volumestory.h"
 
 /* V after a build that failed at NOW. */

@@ -3,6 +3,8 @@
 /* The state machine of a volume, as a story told by a person. How much, how long and how often exactly:
  * test-volume-exact.c; every state: test-volume-states.c. */
 
+/* tests: daemon/core/volume-state.c */
+
 #include "volumestory.h"
 
 static void a_change_settles_is_scanned_built_and_scanned_again(void **state) {

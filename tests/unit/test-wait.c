@@ -112,7 +112,7 @@ static void a_lock_answers_an_unmount_alone(void **state) {
 }
 
 /* A scan is none the worse for it. */
-static void unread_settings_answer_all_that_wait_for_a_build(void **state) {
+static void a_block_answers_all_that_wait_for_a_build(void **state) {
         Volume v = volume_in(VOLUME_STALE);
         volume_hold(&v, VOLUME_HOLD_BLOCKED, true);
         assert_int_equal(wait_outcome(&build, &state_reached, &v), OUTCOME_BLOCKED);
@@ -132,7 +132,7 @@ int main(void) {
                 cmocka_unit_test(what_goes_on_is_waited_for),
                 cmocka_unit_test(a_volume_that_hangs_answers_all),
                 cmocka_unit_test(a_lock_answers_an_unmount_alone),
-                cmocka_unit_test(unread_settings_answer_all_that_wait_for_a_build),
+                cmocka_unit_test(a_block_answers_all_that_wait_for_a_build),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

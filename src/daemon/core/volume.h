@@ -7,7 +7,7 @@
  *
  * Its driver reads the following after every event: `timer`, when VOLUME_TIMER is due; volume_listens(),
  * whether to poll the volume's watch; volume_wants_scan() and volume_wants_build(), whether it waits for a
- * slot. Its fields are for reading: only the functions below write them. */
+ * slot. Its fields are for reading: only volume.c writes them. What its state means is in volume-state.c. */
 
 #include <assert.h>
 
