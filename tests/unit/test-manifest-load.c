@@ -377,11 +377,11 @@ static void a_bad_folder_is_armed_and_then_looked_at_again(void **state) {
         manifest_free(m);
 }
 
-/* When the folder etc is armed, it is corrected, and the folder of the manifest moves away; a link may take
- * its place. */
+/* When the folder etc is armed, it is corrected, and the folder of the manifest moves away; something else
+ * may take its place. */
 typedef struct Mover {
         const Scratch *s;
-        bool leaves_link;
+        enum { LEAVES_NOTHING, LEAVES_LINK, LEAVES_FILE } leaves;
 } Mover;
 
 static int move_folder_arm(int fd, ArmKind kind, void *userdata) {
@@ -392,21 +392,23 @@ static int move_folder_arm(int fd, ArmKind kind, void *userdata) {
                 return 0;
         assert_int_equal(fchmodat(m->s->fd, "etc", 0755, 0), 0);
         assert_int_equal(renameat(m->s->fd, "etc/bootkeep", m->s->fd, "etc/moved"), 0);
-        return m->leaves_link ? symlinkat("moved", m->s->fd, "etc/bootkeep") : 0;
+        if (m->leaves == LEAVES_FILE)
+                scratch_write(m->s, "etc/bootkeep", "");
+        return m->leaves == LEAVES_LINK ? symlinkat("moved", m->s->fd, "etc/bootkeep") : 0;
 }
 
 static void folder_that_moves_while_loading_is_an_error(void **state) {
         static const struct {
-                bool leaves_link;
-                int error;
+                int leaves, error;
         } cases[] = {
-                {false, -EAGAIN}, /* not "there is none": the vendor's would be taken */
-                {true, -ELOOP},
+                {LEAVES_NOTHING, -EAGAIN}, /* not "there is none": the vendor's would be taken */
+                {LEAVES_LINK, -ELOOP},
+                {LEAVES_FILE, -ENOTDIR},
         };
         const Scratch *s = *state;
         scratch_write(s, VENDOR, MANIFEST("/vendor"));
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                Mover mover = {.s = s, .leaves_link = cases[i].leaves_link};
+                Mover mover = {.s = s, .leaves = cases[i].leaves};
                 Manifest *m = NULL;
                 char *why = NULL;
                 scratch_write(s, ADMIN, MANIFEST("/admin"));
