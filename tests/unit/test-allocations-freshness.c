@@ -37,6 +37,7 @@ static void world_start(World *w, const Scratch *s) {
         *w = (World){.helper = {.type = HELPER_ESP, .partuuid = partuuid, .fs_uuid = fs_uuid}};
         scratch_write(s, "v/src/a", "a");
         scratch_write(s, "v/src/b/c", "c");
+        assert_true(symlinkat("a", s->fd, "v/src/link") >= 0 || errno == EEXIST);
         scratch_write(s, "v/out", "built");
         scratch_write(s, "state/caches/.keep", "");
         scratch_write(s, "state/helpers/.keep", "");

@@ -413,6 +413,14 @@ static void stamp_names_its_builder(void **state) {
         stamp = stamp_free(stamp);
         assert_int_equal(freshness_stamp_helper(&w->context, &w->helper, &stamp, NULL), 0);
         assert_null(stamp_get(stamp, "builder"));
+        stamp = stamp_free(stamp);
+        char odd[] = "100%s";
+        Definition renamed = *w->plan->caches[0].definition;
+        renamed.name = odd;
+        w->plan->caches[0].definition = &renamed;
+        assert_int_equal(freshness_stamp_cache(&w->context, &w->plan->caches[0], &stamp, NULL), 0);
+        (void) snprintf(expected, sizeof(expected), "%s %s", odd, hex);
+        assert_string_equal(stamp_get(stamp, "builder"), expected);
         stamp_free(stamp);
         world_free(w);
 }

@@ -32,7 +32,8 @@ typedef struct World {
         int inotify;
         char *records, *log;
         int status;
-        bool no_volume; /* the scan is to end at opening it */
+        bool no_volume;     /* the scan may end at opening it */
+        rlim_t descriptors; /* how many it may have; 0: as many as it likes */
 } World;
 
 static void world_start(World *w, Scratch *s) {
@@ -65,6 +66,9 @@ static void run_scan(const World *w, int output) {
         int log = openat(w->s->fd, "log", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
         if (dup2(output, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0)
                 _exit(100);
+        if (w->descriptors > 0 &&
+            setrlimit(RLIMIT_NOFILE, &(struct rlimit){w->descriptors, w->descriptors}) < 0)
+                _exit(102);
         int status = scan_run(&w->options);
         /* where the volume could be opened, no rights are left, not even those to write to nothing */
         _exit(w->no_volume || open("/dev/null", O_WRONLY | O_CLOEXEC) < 0 ? status : 101);
@@ -235,6 +239,78 @@ static void ctime_alone_counts_where_it_is_trusted(void **state) {
         world_end(&w);
 }
 
+static void mount_over_an_output_is_told(void **state) {
+        World w;
+        world_start(&w, *state);
+        scratch_write(w.s, "mnt/covered/out", "built");
+        scratch_write(w.s, "mnt" MANIFEST,
+                      BOOTCACHES("<cache name=\"c\" builder=\"b\"><source path=\"/src\"/>"
+                                 "<output path=\"/covered/out\"/></cache>"));
+        scan(&w);
+        assert_null(strstr(w.records, "\nCOVERED "));
+        shell("mount -t tmpfs none %s/covered", w.mnt);
+        scan(&w);
+        assert_non_null(strstr(w.records, "\nCOVERED /covered"));
+        assert_int_equal(w.status, BOOTKEEP_SCAN_STALE);
+        world_end(&w);
+}
+
+#define OTHER_UUID "22222222-AAAA-4000-8000-000000000002"
+
+/* A partition that the kernel does not know yet is no helper. */
+static void each_helper_is_a_record_and_what_is_missing_a_note(void **state) {
+        World w;
+        world_start(&w, *state);
+        shell("echo 'size=1M, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B, uuid=" OTHER_UUID
+              "' | sfdisk -q --append --no-reread --no-tell-kernel %s >/dev/null 2>&1",
+              w.disk.node);
+        scan(&w);
+        assert_non_null(strstr(w.records, "\nNOTE "));
+        assert_null(strstr(w.records, "p3 esp"));
+        shell("partx -a --nr 3 %s", w.disk.node);
+        scan(&w);
+        assert_null(strstr(w.records, "\nNOTE "));
+        assert_non_null(strstr(w.records, "p1 esp " ESP_UUID " stale - never\nHELPER "));
+        assert_non_null(strstr(w.records, "p3 esp 22222222-aaaa-4000-8000-000000000002 stale - never\n"));
+        world_end(&w);
+}
+
+static void reason_of_a_stale_helper_is_told_whole(void **state) {
+        World w;
+        world_start(&w, *state);
+        stamp_all(&w);
+        scratch_write(w.s, "mnt/out", "longer than before");
+        scan(&w);
+        assert_non_null(strstr(w.records, " esp " ESP_UUID " stale /out changed size, mtime, "));
+        assert_int_equal(w.status, BOOTKEEP_SCAN_STALE);
+        world_end(&w);
+}
+
+/* It never ends in less than is so. */
+static void running_out_of_descriptors_is_an_error_or_makes_no_difference(void **state) {
+        World w;
+        unsigned errors = 0;
+        world_start(&w, *state);
+        scan(&w);
+        char *whole = strdup(w.records);
+        w.no_volume = true; /* with few of them */
+        for (w.descriptors = (rlim_t) w.inotify + 1; w.descriptors < 64; w.descriptors++) {
+                scan(&w);
+                if (w.status == BOOTKEEP_SCAN_ERROR) {
+                        assert_non_null(strstr(w.records, "\nREASON "));
+                        assert_non_null(strstr(w.records, "\nRESULT error\n"));
+                        errors++;
+                } else {
+                        assert_int_equal(w.status, BOOTKEEP_SCAN_STALE);
+                        assert_string_equal(w.records, whole);
+                }
+        }
+        assert_true(errors > 3);
+        assert_int_equal(w.status, BOOTKEEP_SCAN_STALE);
+        free(whole);
+        world_end(&w);
+}
+
 #define ANOTHER_CACHE(name, output)                                                                          \
         "<cache name=\"" name "\" builder=\"b\"><source path=\"/src\"/><output path=\"" output "\"/></"      \
         "cache>"
@@ -382,6 +458,10 @@ int main(void) {
                 scratch_test(what_was_built_is_fresh),
                 scratch_test(each_instance_is_a_record),
                 scratch_test(ctime_alone_counts_where_it_is_trusted),
+                scratch_test(mount_over_an_output_is_told),
+                scratch_test(each_helper_is_a_record_and_what_is_missing_a_note),
+                scratch_test(reason_of_a_stale_helper_is_told_whole),
+                scratch_test(running_out_of_descriptors_is_an_error_or_makes_no_difference),
                 scratch_test(stamps_share_their_room),
                 scratch_test(manifest_is_refused_with_the_reason),
                 scratch_test(quiet_scan_says_nothing_on_stderr),
