@@ -277,6 +277,26 @@ static void path_is_that_of_the_last_look(void **state) {
         assert_string_equal(seen.text, "/link -> b\n/b\n/b/file\n");
 }
 
+/* Likewise, and the new target goes through one more directory. */
+static void lengthen_target(const Scratch *s, const char *path) {
+        if (!streq(path, "/a") || faccessat(s->fd, "old", F_OK, AT_SYMLINK_NOFOLLOW) >= 0)
+                return;
+        assert_int_equal(renameat(s->fd, "link", s->fd, "old"), 0);
+        assert_int_equal(symlinkat("a/in/..", s->fd, "link"), 0);
+}
+
+static void way_that_becomes_longer_is_armed_whole(void **state) {
+        const Scratch *s = *state;
+        Armed armed = {.before = lengthen_target};
+        Seen seen;
+        scratch_write(s, "a/in/file", "");
+        assert_int_equal(symlinkat("a", s->fd, "link"), 0);
+        links_are_one_inode = true;
+        assert_int_equal(walk(s, "/link", &seen, &armed), 0);
+        assert_non_null(strstr(armed.text, "ancestor /a/in\n"));
+        assert_non_null(strstr(seen.text, "/link -> a/in/..\n"));
+}
+
 static void paths_need_not_be_neat(void **state) {
         static const struct {
                 const char *path;
@@ -481,6 +501,7 @@ static void path_that_a_link_makes_too_long_is_an_error(void **state) {
         assert_int_equal(walk(s, path, &seen, NULL), 0);
         (void) snprintf(path, sizeof(path), "/link/%s", name);
         assert_int_equal(walk(s, path, &seen, NULL), -ENAMETOOLONG);
+        assert_int_equal(seen.n, 1); /* the link itself is visited */
 }
 
 int main(void) {
@@ -499,6 +520,7 @@ int main(void) {
                 walk_test(way_that_always_changes_is_given_up),
                 walk_test(link_that_is_replaced_by_its_like_is_armed_again),
                 walk_test(path_is_that_of_the_last_look),
+                walk_test(way_that_becomes_longer_is_armed_whole),
                 walk_test(paths_need_not_be_neat),
                 walk_test(arming_that_fails_ends_the_walk_whatever_the_kind),
                 walk_test(covered_way_that_cannot_be_noted_ends_the_walk),
