@@ -1,12 +1,37 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "scratch.h"
-
+#include <poll.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "builder/buildlock.h"
+#include "interpose.h"
+
+/* What happens to system calls made from here, and by the child that waits. */
+typedef struct World {
+        int try_error, wait_error, poll_error;
+        unsigned n_interrupted; /* this many calls first */
+} World;
+
+static World world;
+
+static bool call_fails(int error) {
+        errno = world.n_interrupted > 0 ? EINTR : error;
+        if (world.n_interrupted > 0)
+                world.n_interrupted--;
+        return errno != 0;
+}
+
+int flock(int fd, int operation) {
+        if (operation & LOCK_NB ? (errno = world.try_error) != 0 : call_fails(world.wait_error))
+                return -1;
+        return REAL(flock)(fd, operation);
+}
+
+int poll(struct pollfd *fds, nfds_t nfds, int timeout) {
+        return call_fails(world.poll_error) ? -1 : REAL(poll)(fds, nfds, timeout);
+}
 
 /* Another process that holds the lock of FD's file until it is told to exit, or killed. */
 typedef struct Holder {
@@ -124,6 +149,29 @@ static void sigterm_ends_the_wait(void **state) {
         (void) interrupt_free(interrupt);
 }
 
+static int take_while_held(const Scratch *s, World meanwhile) {
+        Holder h = start_holder(s);
+        int fd = open_lock(s);
+        world = meanwhile;
+        int r = buildlock_take(fd, &(Patience){NULL, let_go_at_the_second_time, &h});
+        memset(&world, 0, sizeof(world));
+        close(fd);
+        end_holder(&h);
+        assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* nobody waits on */
+        return r;
+}
+
+static void what_cannot_be_locked_is_an_error(void **state) {
+        Scratch *s = *state;
+        assert_int_equal(take_while_held(s, (World){.try_error = ENOLCK}), -ENOLCK);
+        assert_int_equal(take_while_held(s, (World){.wait_error = EDEADLK}), -ENOLCK);
+        assert_int_equal(take_while_held(s, (World){.poll_error = ENOMEM}), -EIO);
+}
+
+static void a_wait_that_is_interrupted_goes_on(void **state) {
+        assert_int_equal(take_while_held(*state, (World){.n_interrupted = 3}), 0);
+}
+
 /* The file, opened by its own function, whoever created it. */
 static void only_root_may_open_the_file(void **state) {
         Scratch *s = *state;
@@ -156,6 +204,8 @@ int main(void) {
                 scratch_test(a_lock_that_was_waited_for_is_ours),
                 scratch_test(a_waiter_gives_signs_of_life),
                 scratch_test(sigterm_ends_the_wait),
+                scratch_test(what_cannot_be_locked_is_an_error),
+                scratch_test(a_wait_that_is_interrupted_goes_on),
                 scratch_test(only_root_may_open_the_file),
                 scratch_test(only_a_regular_file_is_opened),
         };

@@ -192,6 +192,17 @@ static void what_did_not_change_is_not_read_again(void **state) {
         assert_file(gathered(w, 0), ROLE_REQUIRED, "/kernel", "/k", "kernel");
 }
 
+static void one_file_may_be_carried_twice(void **state) {
+        World *w = *state;
+        scratch_write(w->s, "v/kernel", "kernel");
+        assert_int_equal(gather(w, COPY("misc", "/kernel", "/a") COPY("misc", "/kernel", "/b")), 0);
+        record_as(w, gathered(w, 0), "as recorded");
+        record_as(w, gathered(w, 1), "as recorded");
+        assert_int_equal(gather(w, NULL), 0);
+        assert_file(gathered(w, 0), ROLE_MISC, "/kernel", "/a", "as recorded");
+        assert_file(gathered(w, 1), ROLE_MISC, "/kernel", "/b", "as recorded");
+}
+
 static void what_cannot_be_carried_is_named(void **state) {
         World *w = *state;
         scratch_write(w->s, "v/file", "x");
@@ -388,6 +399,7 @@ int main(void) {
                 world_test(files_trees_and_entries_are_gathered_by_role),
                 world_test(what_is_for_another_helper_is_not_gathered),
                 world_test(what_did_not_change_is_not_read_again),
+                world_test(one_file_may_be_carried_twice),
                 world_test(what_cannot_be_carried_is_named),
                 world_test(what_is_mounted_is_not_on_the_volume),
                 world_test(a_misc_file_that_cannot_be_carried_is_left_out),

@@ -197,28 +197,32 @@ static void a_place_that_cannot_be_looked_at_is_named(void **state) {
         memset(name, 'x', sizeof(name) - 1);
         (void) snprintf(
                 manifest, sizeof(manifest),
-                "<cache name=\"c\" builder=\"b\"><source path=\"/src\"/><output path=\"/%s\"/></cache>",
+                "<cache name=\"c\" builder=\"b\"><source path=\"/src\"/><output path=\"/%%%%d%s\"/></cache>",
                 name);
         buildworld_want(&w->b, manifest);
         assert_int_equal(prepare(w), -ENAMETOOLONG);
-        (void) snprintf(expected, sizeof(expected), "/%s: File name too long", name);
+        (void) snprintf(expected, sizeof(expected), "/%%d%s: File name too long", name);
         assert_string_equal(w->reason, expected);
 }
 
 static void an_output_that_cannot_be_read_is_named(void **state) {
         World *w = *state;
+        buildworld_want(
+                &w->b,
+                "<cache name=\"c\" builder=\"b\"><source path=\"/src\"/><output path=\"/%%d\"/></cache>");
         assert_int_equal(prepare(w), 0);
-        write_both(w, "x");
+        assert_string_equal(w->outputs.paths[0], "/%d");
+        scratch_write(w->s, "v/%d", "x");
         memset(&meanwhile, 0, sizeof(meanwhile));
         meanwhile.failing = "statx";
         assert_int_equal(outputs_settle(&w->b.context, &w->outputs, &w->reason), -EIO);
-        assert_string_equal(w->reason, "/boot/initrd: Input/output error");
+        assert_string_equal(w->reason, "/%d: Input/output error");
         outputs_done(&w->outputs);
         assert_true(!w->outputs.paths && !w->outputs.before);
         int r = outputs_prepare(&w->b.context, &w->b.plan->caches[0], &w->outputs, &w->reason);
         meanwhile.failing = NULL;
         assert_int_equal(r, -EIO);
-        assert_string_equal(w->reason, "/boot/initrd: Input/output error");
+        assert_string_equal(w->reason, "/%d: Input/output error");
 }
 
 /* A builder may put anything there. */
