@@ -170,7 +170,7 @@ int options_parse(int argc, char **argv, const Option *options, size_t n, const 
                 {"help", NULL, "Show this help", option_set, &wants_help, 'h'},
                 {"version", NULL, "Show package version", option_set, &wants_version, help->version_letter},
         };
-        Option all[OPTIONS_MAX];
+        Option all[OPTIONS_MAX] = {};
         Getopt g = {};
         assert(n + ELEMENTSOF(own) <= OPTIONS_MAX && help->program && help->purpose && help->footer);
         for (size_t i = 0; i < n; i++)

@@ -7,6 +7,9 @@
 #include <getopt.h>
 #include <sys/sysmacros.h>
 
+#define SD_JOURNAL_SUPPRESS_LOCATION
+#include <systemd/sd-journal.h>
+
 #include "base/conffile.h"
 #include "base/escape.h"
 #include "base/failure.h"
@@ -100,6 +103,33 @@ static void lines_are_logged_whole_or_not_at_all(void **state) {
                 *(streq(line, "bootkeep: said") ? &said : &failed) += 1;
         }
         assert_true(said > 1 && failed > 1);
+}
+
+static unsigned journal_entries;
+
+int sd_journal_sendv(const struct iovec *iov, int n) {
+        journal_entries++;
+        return 0;
+}
+
+static int log_fields(void *userdata) {
+        const LogFields f = {.volume = "sda1", .path = "/x", .error = -EIO};
+        log_send(LOG_ERR, &f, "%s", "said");
+        return 0;
+}
+
+static void fields_are_logged_or_left_out(void **state) {
+        struct stat st;
+        char stream[64];
+        assert_int_equal(fstat(STDERR_FILENO, &st), 0);
+        (void) snprintf(stream, sizeof(stream), "%lu:%lu", (unsigned long) st.st_dev,
+                        (unsigned long) st.st_ino);
+        assert_int_equal(setenv("JOURNAL_STREAM", stream, 1), 0);
+        log_setup("test");
+        allocations_fail_or_cope(log_fields, NULL);
+        assert_int_equal(unsetenv("JOURNAL_STREAM"), 0);
+        log_setup("bootkeep");
+        assert_true(journal_entries > 6); /* one for each field that failed */
 }
 
 /* words */
@@ -326,6 +356,7 @@ int main(void) {
                 cmocka_unit_test(vectors_stay_as_they_were),
                 cmocka_unit_test(texts_are_whole_or_absent),
                 cmocka_unit_test(lines_are_logged_whole_or_not_at_all),
+                cmocka_unit_test(fields_are_logged_or_left_out),
                 cmocka_unit_test(lines_are_split_whole_or_not_at_all),
                 scratch_test(settings_are_read_or_the_error_is_returned),
                 cmocka_unit_test(options_are_all_taken),

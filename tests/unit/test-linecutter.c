@@ -107,7 +107,7 @@ static void a_long_line_is_split_where_it_is_too_long(void **state) {
         assert_int_equal(strv_length(seen.v), 0);
         feed(&c, "b");
         assert_int_equal(strv_length(seen.v), 1);
-        assert_int_equal(strlen(seen.v[0]), LINECUTTER_LINE_MAX);
+        assert_int_equal(strlen(seen.v[0]), 4096);
         assert_int_equal(strspn(seen.v[0], "a"), LINECUTTER_LINE_MAX);
         feed(&c, "c\n");
         assert_int_equal(strv_length(seen.v), 2);
@@ -141,7 +141,7 @@ static void endless_output_is_suppressed_and_that_is_reported_once(void **state)
         LineCutter c = {.line = count_line, .userdata = &seen};
         repeat(&c, "\n", 10); /* empty ones do not count */
         repeat(&c, "y\n", LINECUTTER_LINES_MAX);
-        assert_int_equal(seen.n, LINECUTTER_LINES_MAX);
+        assert_int_equal(seen.n, 10000);
         assert_string_equal(seen.last, "y");
         feed(&c, "y\n");
         assert_string_equal(seen.last, "further output is suppressed");

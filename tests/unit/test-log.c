@@ -5,6 +5,7 @@
 #include <systemd/sd-journal.h>
 
 #include "fixture.h"
+#include "interpose.h"
 
 /* The fields that went to the journal, one a line. */
 static char *journal;
@@ -17,6 +18,13 @@ int sd_journal_sendv(const struct iovec *iov, int n) {
                                  0);
         }
         return 0;
+}
+
+static unsigned lines_written;
+
+ssize_t write(int fd, const void *buf, size_t n) {
+        lines_written += fd == STDERR_FILENO;
+        return REAL(write)(fd, buf, n);
 }
 
 /* The environment of a logger; NULL: not set. */
@@ -155,7 +163,9 @@ static void log_hostile_text(void) {
 
 static void stderr_gets_harmless_lines_with_the_volume(void **state) {
         set_up((Environment){.level = NULL});
+        lines_written = 0;
         assert_logged(log_fields, "test: sda2: said\n");
+        assert_int_equal(lines_written, 1); /* in one piece: it is not mixed with those of other processes */
         assert_logged(log_hostile_text, "test: a\\x0ab: c\\x1b[2J\\x0a\\xff\n");
 }
 
