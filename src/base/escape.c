@@ -90,13 +90,8 @@ char *escape_print(const char *s) {
                 return NULL;
         while (*s) {
                 size_t n = printable_length(s);
-                if (n == 0) {
-                        p = append_hex(p, (unsigned char) *s++);
-                        continue;
-                }
-                memcpy(p, s, n);
-                p += n;
-                s += n;
+                p = n > 0 ? mempcpy(p, s, n) : append_hex(p, (unsigned char) *s);
+                s += MAX(n, (size_t) 1);
         }
         *p++ = 0;
         char *fitting = realloc(text, (size_t) (p - text)); /* it may be kept for a long time */

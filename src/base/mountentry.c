@@ -58,7 +58,7 @@ static bool has_foreign_type(const char *type) {
 }
 
 static bool has_option(const char *options, const char *name) {
-        return options && mnt_optstr_get_option(options, name, NULL, NULL) == 0;
+        return mnt_optstr_get_option(options, name, NULL, NULL) == 0; /* not in NULL either */
 }
 
 /* The block device that it is on. btrfs and the like show an anonymous number (major 0): theirs is that of

@@ -281,6 +281,7 @@ static const char *const records[] = {
         "SOURCES 0123456789abcdef",
         "WATCHES 7",
         "UNWATCHED too many files",
+        "COVERED /mnt",
         "HOLD /lock 8:1:2 exists",
         "NOTE one",
         "NOTE two",
@@ -297,15 +298,33 @@ static int take_records(void *userdata) {
         _cleanup_(report_freep) Report *report = report_new();
         int r = report ? 0 : -ENOMEM;
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(records); i++) {
-                size_t size = report_size(report);
+                size_t size = report_size(report), n_covered = report->n_covered;
                 r = report_parse_line(report, records[i]);
-                if (r < 0)
+                if (r < 0) {
                         assert_int_equal(report_size(report), size);
+                        assert_int_equal(report->n_covered, n_covered);
+                }
         }
         if (r >= 0) {
                 assert_int_equal(report->n_holds, 1);
                 assert_int_equal(strv_length(report->notes), 2);
                 assert_int_equal(strv_length(report->places), 2);
+        }
+        return r;
+}
+
+/* Where there is no more room for reasons. */
+static int take_bare_records(void *userdata) {
+        static const char *const lines[] = {"CACHE a - stale /x gone", "HELPER a b c stale /x gone"};
+        _cleanup_(report_freep) Report *report = report_new();
+        if (!report)
+                return -ENOMEM;
+        report->bytes = REPORT_BYTES_MAX / 2;
+        int r = report_parse_line(report, lines[0]);
+        assert_int_equal(report->n_caches, r >= 0);
+        if (r >= 0) {
+                r = report_parse_line(report, lines[1]);
+                assert_int_equal(report->n_helpers, r >= 0);
         }
         return r;
 }
@@ -334,6 +353,7 @@ static void reports_stay_as_they_were(void **state) {
         FILE *f = fopen("/dev/null", "we");
         assert_non_null(f);
         allocations_fail_in_turn(take_records, NULL);
+        allocations_fail_in_turn(take_bare_records, NULL);
         allocations_fail_in_turn(print_record, f);
         allocations_fail_in_turn(reason_in_words, NULL);
         allocations_fail_in_turn(details_in_words, NULL);

@@ -2,6 +2,8 @@
 
 /* Which files are read, and in which order. */
 
+/* tests: base/conffile-list.c base/conffile.c */
+
 #include "fixture.h"
 #include "interpose.h"
 

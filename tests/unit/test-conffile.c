@@ -2,6 +2,8 @@
 
 /* Settings: which lines count, and that each mistake is reported with its line and affects nothing else. */
 
+#include <libeconf.h>
+#include <libeconf_ext.h>
 #include <sys/sysmacros.h>
 
 #include "fixture.h"
@@ -17,6 +19,7 @@ static struct {
         int error;              /* of the next read */
         unsigned interruptions; /* of the next reads */
         size_t piece;           /* that is read at most; 0: what was asked for */
+        bool econf_fails;       /* libeconf has no memory */
         size_t end;             /* of all that was asked for */
 } world;
 
@@ -47,6 +50,11 @@ ssize_t pread64(int fd, void *buf, size_t nbytes, off_t offset) {
         }
         world.end = MAX(world.end, (size_t) offset + nbytes);
         return REAL(pread64)(fd, buf, world.piece > 0 ? MIN(nbytes, world.piece) : nbytes, offset);
+}
+
+enum econf_err econf_getExtValue(econf_file *kf, const char *group, const char *key,
+                                 econf_ext_value **result) {
+        return world.econf_fails ? ECONF_NOMEM : REAL(econf_getExtValue)(kf, group, key, result);
 }
 
 /* The folder of the running test. */
@@ -505,6 +513,10 @@ static void errors_of_reading_are_returned(void **state) {
         world.fstat_error = EOVERFLOW;
         assert_int_equal(read_number(&number), -EOVERFLOW);
         world.fstat_error = 0;
+        assert_int_equal(number, 0);
+        world.econf_fails = true;
+        assert_int_equal(read_number(&number), -ENOMEM);
+        world.econf_fails = false;
         assert_int_equal(number, 0);
         assert_int_equal(read_number(&number), 0);
         assert_int_equal(number, 1);

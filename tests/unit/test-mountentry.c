@@ -226,6 +226,7 @@ static void a_folder_in_a_subvolume_is_no_subvolume(void **state) {
                 {"btrfs", "/ x", "rw,subvol=/\\040", true},
                 {"btrfs", "/a\\040b", "rw,subvol=/a\\040b", false}, /* no escape, but a name */
                 {"btrfs", "/ ", "rw,subvol=/\\041", true},
+                {"btrfs", "/ x101", "rw,subvol=/\\040x101", false},
                 {"btrfs", "/x07", "rw,subvol=/\\170\\060\\067", false},
                 {"btrfs", "/@x", "rw,subvol=/@", true},
                 {"btrfs", "/@", "rw,subvol=/@x", true},
@@ -449,6 +450,9 @@ static void the_name_of_a_volume_has_its_root(void **state) {
                 assert_int_equal(mount_entry_volume_name(&e, &name), 0);
                 assert_string_equal(name, cases[i].name);
         }
+        _cleanup_free_ char *odd = NULL; /* as device-mapper may call one */
+        assert_int_equal(mount_entry_volume_name(&(const MountEntry){.device = (char *) "a%%b"}, &odd), 0);
+        assert_string_equal(odd, "a%%b");
 }
 
 int main(void) {

@@ -46,7 +46,7 @@ static int parse(Values *v, char **ret_text, ...) {
                 {"maybe", "[TEXT]", "May have a value", option_maybe, &v->maybe, 'm'},
                 {"list", "TEXT", "More texts", option_list, &v->list},
                 {"number", "N", "A number", option_number, &v->number, .expects = "digits"},
-                {"fails", NULL, "Fails", option_fails, NULL},
+                {"fails", "[WHY]", "Fails", option_fails, NULL},
                 {"refuses", NULL, "Refuses", option_refuses, NULL},
                 {NULL, "LETTER", "By its letter alone", option_string, &v->string, 'x'},
                 {NULL, NULL, "Nothing", option_ignore, NULL, 'i'},
@@ -140,6 +140,7 @@ static void bad_usage_is_reported(void **state) {
         refuses("--yes=: bad value, expected yes|no", -EINVAL, "--yes=", NULL);
         refuses("--refuses: Invalid argument", -EINVAL, "--refuses", NULL);
         refuses("--fails: Cannot allocate memory", -ENOMEM, "--fails", NULL);
+        refuses("--fails: Cannot allocate memory", -ENOMEM, "--fails=x", NULL);
         refuses("bogus", -EINVAL, "--bogus", NULL);
         refuses("'z'", -EINVAL, "-z", NULL);
         refuses("--string", -EINVAL, "--string", NULL);
@@ -158,7 +159,7 @@ static void help_shows_the_table(void **state) {
                                        "  -m --maybe[=TEXT]  May have a value\n"
                                        "     --list=TEXT     More texts\n"
                                        "     --number=N      A number\n"
-                                       "     --fails         Fails\n"
+                                       "     --fails[=WHY]   Fails\n"
                                        "     --refuses       Refuses\n"
                                        "  -x LETTER          By its letter alone\n"
                                        "  -i                 Nothing\n"

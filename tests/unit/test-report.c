@@ -162,6 +162,12 @@ static void what_a_mount_covers_holds_back_what_only_waits_for_it(void **state) 
         assert_int_equal(report_parse_line(r, "COVERED /srv/out"), -EBADMSG); /* more than caches */
 }
 
+static void what_can_be_built_is_not_held_back_wherever_it_stands(void **state) {
+        _cleanup_(report_freep) Report *r = read_back("CACHE a - stale - never\nCACHE b - stale - never\n"
+                                                      "COVERED /x\n");
+        assert_null(report_cover(r));
+}
+
 static void whether_a_build_waits_is_what_it_said_last(void **state) {
         _cleanup_(report_freep) Report *r = report_new();
         assert_false(r->waiting);
@@ -548,6 +554,7 @@ int main(void) {
                 cmocka_unit_test(notes_come_back),
                 cmocka_unit_test(build_records_come_back),
                 cmocka_unit_test(what_a_mount_covers_holds_back_what_only_waits_for_it),
+                cmocka_unit_test(what_can_be_built_is_not_held_back_wherever_it_stands),
                 cmocka_unit_test(whether_a_build_waits_is_what_it_said_last),
                 cmocka_unit_test(each_field_has_its_place),
                 cmocka_unit_test(each_result_is_known),

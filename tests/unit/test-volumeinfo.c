@@ -195,10 +195,13 @@ static void what_changed_replaces_what_was(void **state) {
 /* This program and the daemon need not be of the same version. */
 static void unknown_properties_are_skipped(void **state) {
         _cleanup_(volume_info_freep) VolumeInfo *v = volume_info_new("/x");
-        reads(v, MESSAGE("a{sv}", 6, "Colour", "s", "blue", "Busy", "s", "yes", "Caches", "a(ss)", 1, "a",
-                         "b", "Failures", "t", UINT64_C(3), "Name", "as", 1, "n", "State", "s", "fresh"));
+        reads(v, MESSAGE("a{sv}", 9, "A", "a(ssbs)", 1, "a", "b", 1, "c", "B", "a(sssbs)", 1, "a", "b", "c",
+                         1, "d", "C", "(tt)", UINT64_C(1), UINT64_C(2), "Colour", "s", "blue", "Busy", "s",
+                         "yes", "Caches", "a(ss)", 1, "a", "b", "Failures", "t", UINT64_C(3), "Name", "as", 1,
+                         "n", "State", "s", "fresh"));
         assert_false(v->busy);
-        assert_int_equal(v->n_caches, 0);
+        assert_int_equal(v->n_caches + v->n_helpers, 0);
+        assert_int_equal(v->progress_of, 0);
         assert_int_equal(v->failures, 0);
         assert_string_equal(v->name, "");
         assert_string_equal(v->state, "fresh");
@@ -230,6 +233,9 @@ static void stale_caches_and_helpers_are_counted(void **state) {
                          "c", "", "", 1, "", "d", "", "", 0, ""));
         assert_int_equal(volume_info_stale_caches(v), 2);
         assert_int_equal(volume_info_stale_helpers(v), 3);
+        _cleanup_(volume_info_freep) VolumeInfo *copy = volume_info_copy(v);
+        assert_int_equal(volume_info_stale_caches(copy), 2);
+        assert_int_equal(volume_info_stale_helpers(copy), 3);
 }
 
 static void null_may_be_freed(void **state) {
