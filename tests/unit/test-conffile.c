@@ -19,7 +19,7 @@ static struct {
         int error;              /* of the next read */
         unsigned interruptions; /* of the next reads */
         size_t piece;           /* that is read at most; 0: what was asked for */
-        bool econf_fails;       /* libeconf has no memory */
+        enum econf_err econf;   /* what libeconf says of each key; 0: what it finds */
         size_t end;             /* of all that was asked for */
 } world;
 
@@ -54,7 +54,7 @@ ssize_t pread64(int fd, void *buf, size_t nbytes, off_t offset) {
 
 enum econf_err econf_getExtValue(econf_file *kf, const char *group, const char *key,
                                  econf_ext_value **result) {
-        return world.econf_fails ? ECONF_NOMEM : REAL(econf_getExtValue)(kf, group, key, result);
+        return world.econf != ECONF_SUCCESS ? world.econf : REAL(econf_getExtValue)(kf, group, key, result);
 }
 
 /* The folder of the running test. */
@@ -223,7 +223,8 @@ static void unknown_keys_are_reported_and_the_rest_counts(void **state) {
         _cleanup_(settings_done) Settings s = {};
         faulty("[A]\nFlg=yes\nNumber=2\n", &s, 1, "x.conf:2: unknown key Flg= in section [A]");
         assert_int_equal(s.number, 2);
-        partly("[C]\nFlag=yes\n[A]\nNumber=3\n", &s, 1, "x.conf:2: unknown key Flag= in section [C]");
+        partly("[C]\nfLAG=yes\n[A]\nNumber=3\n", &s, 1,
+               "x.conf:2: unknown key fLAG= in section [C] (Flag= in section [A] is known), ignoring\n");
         assert_int_equal(s.number, 3);
         partly("\x7f"
                "ELF\x01\x02\n[A]\nNumber=3\n",
@@ -461,7 +462,11 @@ static void only_regular_files_are_read(void **state) {
         assert_int_equal(mkfifo(fifo, 0600), 0);
         assert_int_equal(conffile_read(fifo, NULL, 0, &problems, NULL), -EBADMSG);
         assert_int_equal(conffile_read(t->path, NULL, 0, &problems, NULL), -EBADMSG);
-        assert_int_equal(conffile_read("/dev/zero", NULL, 0, &problems, NULL), -EBADMSG);
+        Capture c = capture_begin();
+        int r = conffile_read("/dev/zero", NULL, 0, &problems, NULL);
+        _cleanup_free_ char *log = capture_end(&c);
+        assert_int_equal(r, -EBADMSG);
+        assert_non_null(strstr(log, "/dev/zero: not a regular file\n"));
         assert_int_equal(problems, 3);
 }
 
@@ -514,9 +519,9 @@ static void errors_of_reading_are_returned(void **state) {
         assert_int_equal(read_number(&number), -EOVERFLOW);
         world.fstat_error = 0;
         assert_int_equal(number, 0);
-        world.econf_fails = true;
+        world.econf = ECONF_NOMEM;
         assert_int_equal(read_number(&number), -ENOMEM);
-        world.econf_fails = false;
+        world.econf = ECONF_SUCCESS;
         assert_int_equal(number, 0);
         assert_int_equal(read_number(&number), 0);
         assert_int_equal(number, 1);
@@ -529,6 +534,14 @@ static void a_file_is_opened_without_side_effects(void **state) {
         assert_int_equal(world.flags & ~O_LARGEFILE, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         assert_int_equal(conffile_read("/dev/null/none", NULL, 0, &problems, NULL), -ENOTDIR);
         assert_int_equal(problems, 0);
+}
+
+static void a_key_that_libeconf_does_not_find_does_not_count(void **state) {
+        _cleanup_(settings_done) Settings s = {};
+        world.econf = ECONF_NOKEY;
+        partly("[A]\nNumber=1\n", &s, 1, "x.conf:2: Number= spans several lines");
+        world.econf = ECONF_SUCCESS;
+        assert_int_equal(s.number, 0);
 }
 
 /* Most have no bootkeep.conf. */
@@ -572,6 +585,7 @@ int main(void) {
                 scratch_test_current(without_items_every_key_is_unknown),
                 scratch_test_current(a_file_is_read_in_however_many_pieces),
                 scratch_test_current(errors_of_reading_are_returned),
+                scratch_test_current(a_key_that_libeconf_does_not_find_does_not_count),
                 scratch_test_current(a_file_is_opened_without_side_effects),
                 cmocka_unit_test(only_the_null_device_is_null),
                 cmocka_unit_test(a_missing_file_is_no_error_to_trace),

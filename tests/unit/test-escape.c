@@ -33,6 +33,20 @@ static void any_string_comes_back(void **state) {
         }
 }
 
+static void what_is_printable_stays(void **state) {
+        static const struct {
+                const char *in, *out;
+        } cases[] = {{"!~aZ09", "!~aZ09"},
+                     {" ", "\\x20"},
+                     {"\\", "\\x5c"},
+                     {"\x7f\x80", "\\x7f\\x80"},
+                     {"", "\\x"}};
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_free_ char *word = escape_word(cases[i].in);
+                assert_string_equal(word, cases[i].out);
+        }
+}
+
 static void only_what_is_written_is_read(void **state) {
         const char *bad[] = {"",      "a b",   "\\",     "\\x2", "\\x2g", "\\xg2",    "\\xgg",   "\\x2F",
                              "\\x00", "\\x41", "\\x7\n", "a\tb", "\\n",   "\xc3\xa4", "\\xff\\", "\\X20"};
@@ -117,6 +131,7 @@ static void long_strings_have_room(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(any_string_comes_back),
+                cmocka_unit_test(what_is_printable_stays),
                 cmocka_unit_test(only_what_is_written_is_read),
                 cmocka_unit_test(no_more_is_read_than_there_is),
                 cmocka_unit_test(terminal_gets_no_control_characters),

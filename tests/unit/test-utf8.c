@@ -22,6 +22,9 @@ static const struct {
         {0xe000, "\xee\x80\x80"},
         {0xffff, "\xef\xbf\xbf"},
         {0x10000, "\xf0\x90\x80\x80"},
+        {0x40000, "\xf1\x80\x80\x80"},
+        {0xbffff, "\xf2\xbf\xbf\xbf"},
+        {0xe0001, "\xf3\xa0\x80\x81"},
         {0x1f600, "\xf0\x9f\x98\x80"},
         {0x10ffff, "\xf4\x8f\xbf\xbf"},
 };
