@@ -35,7 +35,8 @@ static void a_subvolume_is_called_as_findmnt_writes_it(void **state) {
         assert_true(match_volume(r, "/dev/mapper/os[/@ a]"));
         static const char *const others[] = {"/dev/mapper/os[/@ a", "/dev/mapper/os[/@ a]]",
                                              "/dev/mapper/os[/@]",  "/dev/mapper/os[/@ ab]",
-                                             "/dev/mapper/os[]",    "/dev/mapper/os/@ a]"};
+                                             "/dev/mapper/os[]",    "/dev/mapper/os/@ a]",
+                                             "/dev/mapper/osX/@ a]"};
         for (size_t i = 0; i < ELEMENTSOF(others); i++)
                 if (match_volume(r, others[i]))
                         fail_msg("%s", others[i]);

@@ -104,9 +104,11 @@ static void scan_slots_go_to_those_that_are_asked_for_then_to_those_that_wait_lo
         assert_int_equal(volume_event(&asked->volume, &c, VOLUME_SCAN_SLOT, 100), VOLUME_ACT_SCAN);
         assert_ptr_equal(roster_next_to_scan(&r, 1000), a);
         assert_int_equal(roster_scans(&r), 2);
+        assert_int_equal(volume_event(&a->volume, &c, VOLUME_SCAN_SLOT, 100), VOLUME_ACT_SCAN);
+        assert_int_equal(roster_scans(&r), 3);
         assert_int_equal(volume_event(&b->volume, &c, VOLUME_TIMER, 110), 0);
         assert_int_equal(b->volume.state, VOLUME_HUNG); /* holds up no other */
-        assert_int_equal(roster_scans(&r), 1);
+        assert_int_equal(roster_scans(&r), 2);
 }
 
 /* Its scan ends at NOW, and a client requests the next one at once. */

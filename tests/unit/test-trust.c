@@ -326,6 +326,20 @@ static void enrolment_is_on_disk_when_it_is_reported(void **state) {
         assert_int_equal(st.st_mode & 07777, 0600);
 }
 
+static void no_child_inherits_the_folder(void **state) {
+        _cleanup_(trust_store_freep) TrustStore *t = opened(*state);
+        unsigned found = 0;
+        for (int fd = 3; fd < 100; fd++) {
+                char link[64], path[256] = "";
+                (void) snprintf(link, sizeof(link), "/proc/self/fd/%i", fd);
+                if (readlink(link, path, sizeof(path) - 1) < 0 || !strstr(path, "/state/deep/trusted"))
+                        continue;
+                assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+                found++;
+        }
+        assert_int_equal(found, 1);
+}
+
 static void what_cannot_be_synced_is_an_error(void **state) {
         const Scratch *s = *state;
         _cleanup_(trust_store_freep) TrustStore *t = opened(s);
@@ -442,6 +456,7 @@ int main(void) {
                 scratch_test(serial_of_any_length_and_kind_is_kept),
                 scratch_test(record_that_is_too_long_trusts_nobody),
                 scratch_test(enrolment_is_on_disk_when_it_is_reported),
+                scratch_test(no_child_inherits_the_folder),
                 scratch_test(what_cannot_be_synced_is_an_error),
                 scratch_test(a_list_that_cannot_be_read_trusts_nobody_and_is_reported),
                 scratch_test(an_enrolment_that_could_not_be_written_is_an_error),
