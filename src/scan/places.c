@@ -60,7 +60,7 @@ static int reduce_places(char **paths, size_t max, char ***ret) {
         size_t n = 0;
         int r = 0;
         if (paths)
-                qsort(paths, strv_length(paths), sizeof(char *), compare_places);
+                qsort(paths, strv_length(paths), sizeof(*paths), compare_places);
         for (; r >= 0 && paths && *paths; paths++) {
                 if (is_within_one(places, *paths))
                         continue;

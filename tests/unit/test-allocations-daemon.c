@@ -249,7 +249,7 @@ static void hear_mount(MountChange change, const MountEntry *e, void *userdata) 
                 (*told)++;
 }
 
-/* A volume that was told, and what is mounted within it. */
+/* A reported volume, and what is mounted within it. */
 typedef struct Covered {
         MountSet *set;
         unsigned told;

@@ -102,7 +102,7 @@ static void an_unwatched_volume_is_reported_once_and_scanned_on_a_timer(void **s
         assert_said(why);
 }
 
-/* The administrator is told the limit, and one that would do. */
+/* The message names the limit, and one that would do. */
 static void without_an_instance_the_limit_that_would_do_is_named(void **state) {
         _cleanup_(record_freep) Record *r = volume("sda2", "/mnt");
         unsigned long long max = 0;

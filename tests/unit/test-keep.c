@@ -274,7 +274,7 @@ static const KeptFile *kept_at(const World *w, const char *path) {
         return NULL;
 }
 
-/* The entry stands there as TEXT, and was booted. */
+/* The entry is on the helper as TEXT, and was booted. */
 static void boot_entry(World *w, const char *text) {
         (void) carry(&w->record.carried, ROLE_ENTRY, "/e.conf", "/e.conf", text);
         see(&w->entries, "/e.conf", text);

@@ -119,7 +119,7 @@ static void a_changed_mount_is_reported_once(void **state) {
         assert_int_equal(mount_set_renew(s, 7, 1, &(MountFacts){.target = "/b", .root = "/"}), 1);
 }
 
-/* One that is there no more is none, even before that was told. */
+/* A volume that is gone does not count, even before that is reported. */
 static void a_mount_that_is_gone_is_not_a_volume(void **state) {
         _cleanup_(mount_set_freep) MountSet *s = NULL;
         uint64_t *volumes = NULL;

@@ -181,7 +181,8 @@ static void the_longest_path_is_looked_at_whole(void **state) {
         assert_list(w->plan->drop, "/d/d");
 }
 
-/* In the way of one misc file and of a booter, a stranger's file is refused for the booter alone. */
+/* A file of others that is in the way of a misc file and of a booter is refused only because of the booter.
+ */
 static void a_strangers_file_in_a_path_is_refused_for_what_must_be_written(void **state) {
         World *w = *state;
         block(w, ROLE_MISC, "/a/misc", ROLE_MISC, "/a");

@@ -28,7 +28,7 @@ static void told_begin(Told *t) {
         (void) fflush(t->p.f);
 }
 
-/* What was told since the last time, and flushed, is EXPECTED. */
+/* What was reported since the last time, and flushed, is EXPECTED. */
 static void assert_told(Told *t, const char *expected) {
         assert_string_equal(t->text + t->seen, expected);
         t->seen = t->size;

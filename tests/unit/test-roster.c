@@ -245,7 +245,7 @@ static void sizes_of_untrusted_reports_are_added_up(void **state) {
         assert_int_equal(roster_untrusted_size(&r, all[2]), 3 * one);
 }
 
-/* They keep their order, and whoever is taken out belongs to the caller. */
+/* They keep their order, and those taken out belong to the caller. */
 static void the_rest_moves_up(void **state) {
         static const char *const names[] = {"a", "b", "c", "d", "e"};
         _cleanup_(roster_done) Roster r = ROSTER_NULL;

@@ -3,7 +3,7 @@
 
 #include "children.h"
 
-/* One child, and what its handlers were told. */
+/* One child, and what its handlers received. */
 typedef struct World {
         sd_event *event;
         Running running;

@@ -80,7 +80,7 @@ static void long_texts_that_differ_in_their_first_byte_differ(void **state) {
         assert_changes(r, "UUID");
 }
 
-/* The shortest text whose hash (FNV-1a, 64 bits) is 0 must not look as if it had been told already. */
+/* The shortest text whose hash (FNV-1a, 64 bits) is 0 must not look as if it had been reported already. */
 static void a_text_whose_hash_is_zero_is_reported(void **state) {
         _cleanup_(record_freep) Record *r = volume("sda2", "/mnt");
         _cleanup_strv_free_ char **all = NULL;

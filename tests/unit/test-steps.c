@@ -133,7 +133,7 @@ static void kept_entries_come_before_the_new_ones(void **state) {
         assert_non_null(w->plan->steps[4].wanted);
 }
 
-/* What was there is gone by then, and was ours: there is nothing to stand beside, nor to replace. */
+/* What was there is gone by then, and was ours: there is nothing to be put next to, nor to replace. */
 static void what_was_in_the_way_of_a_file_makes_no_difference_to_it(void **state) {
         World *w = *state;
         want(&w->wanted, ROLE_ENTRY, "/e.conf", "new");
