@@ -247,7 +247,7 @@ static void the_journal_gets_the_fields(void **state) {
         assert_string_equal(journal, "MESSAGE=x\\x1by\nSYSLOG_IDENTIFIER=test\nMESSAGE_ID=m\n"
                                      "BOOTKEEP_VOLUME=v\nBOOTKEEP_PATH=p\nBOOTKEEP_CACHE=c\n"
                                      "BOOTKEEP_INSTANCE=i\nBOOTKEEP_HELPER=h\nPRIORITY=4\nERRNO=5\n");
-        _cleanup_free_ char *few = with_stream(correct, NULL, log_fields);
+        _unused_ _cleanup_free_ char *few = with_stream(correct, NULL, log_fields);
         assert_string_equal(journal, "MESSAGE=said\nSYSLOG_IDENTIFIER=test\nBOOTKEEP_VOLUME=sda2\n"
                                      "BOOTKEEP_PATH=/x\nPRIORITY=6\nERRNO=1\n");
 }
@@ -262,9 +262,9 @@ static void log_one_errno(void) {
 }
 
 static void fields_without_a_value_are_left_out(void **state) {
-        _cleanup_free_ char *err = with_stream(correct, NULL, log_bare);
+        _unused_ _cleanup_free_ char *err = with_stream(correct, NULL, log_bare);
         assert_string_equal(journal, "MESSAGE=bare\nSYSLOG_IDENTIFIER=test\nPRIORITY=3\n");
-        _cleanup_free_ char *with = with_stream(correct, NULL, log_one_errno);
+        _unused_ _cleanup_free_ char *with = with_stream(correct, NULL, log_one_errno);
         assert_string_equal(journal, "MESSAGE=x: No space left on device\nSYSLOG_IDENTIFIER=test\n"
                                      "BOOTKEEP_HELPER=sda1\nPRIORITY=5\nERRNO=28\n");
 }

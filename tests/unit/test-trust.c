@@ -327,7 +327,7 @@ static void enrolment_is_on_disk_when_it_is_reported(void **state) {
 }
 
 static void no_child_inherits_the_folder(void **state) {
-        _cleanup_(trust_store_freep) TrustStore *t = opened(*state);
+        _unused_ _cleanup_(trust_store_freep) TrustStore *t = opened(*state);
         unsigned found = 0;
         for (int fd = 3; fd < 100; fd++) {
                 char link[64], path[256] = "";
