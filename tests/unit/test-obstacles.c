@@ -103,6 +103,17 @@ static void leftovers_in_the_way_go_first(void **state) {
         }
 }
 
+static void each_leftover_below_goes_the_first_and_the_last(void **state) {
+        World *w = *state;
+        block(w, ROLE_BOOTER, "/a", ROLE_MISC, "/else");
+        world_leave(w, "/a/first", NULL);
+        world_leave(w, "/beside", NULL);
+        world_leave(w, "/a/last", NULL);
+        w->in.force = false;
+        assert_int_equal(world_decide(w), 0);
+        assert_list(w->plan->drop, "/a/first", "/a/last");
+}
+
 static void files_that_are_not_in_the_way_stay(void **state) {
         World *w = *state;
         block(w, ROLE_BOOTER, "/a/b", ROLE_MISC, "/a/b/c");
@@ -212,6 +223,7 @@ int main(void) {
                 world_test(unknown_files_belong_to_others),
                 world_test(a_misc_file_gives_way_to_files_of_others),
                 cmocka_unit_test(leftovers_in_the_way_go_first),
+                world_test(each_leftover_below_goes_the_first_and_the_last),
                 world_test(files_that_are_not_in_the_way_stay),
                 world_test(each_file_is_dropped_once),
                 world_test(what_boots_now_is_for_a_person_to_remove_from_a_path_too),
