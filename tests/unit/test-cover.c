@@ -51,18 +51,15 @@ static void a_mount_over_a_path_or_above_it_covers_it(void **state) {
         static const struct {
                 const char *place, *expected;
         } mounts[] = {
-                {"etc", "/etc/conf"},
-                {"etc/conf", "/etc/conf"},
-                {"boot", "/boot/initrd"},
-                {"opt", "/opt/sources"},
-                {"srv", NULL},
+                {"etc", "/etc/conf"},    {"etc/conf", "/etc/conf"}, {"boot", "/boot/initrd"},
+                {"opt", "/opt/sources"}, {"out", "/out"},           {"srv", NULL},
         };
         Scratch *s = *state;
         World w;
         scratch_unshare(s);
         world_start(&w, s);
         scratch_write(s, "file", "");
-        shell("mkdir %s/v/opt %s/v/srv", s->path, s->path);
+        shell("cd %s/v && mkdir opt out srv", s->path);
         assert_cover(&w, NULL);
         for (size_t i = 0; i < ELEMENTSOF(mounts); i++) {
                 shell("cd %s && { [ -d v/%s ] && mount -t tmpfs none v/%s || mount --bind file v/%s; }",
@@ -71,6 +68,21 @@ static void a_mount_over_a_path_or_above_it_covers_it(void **state) {
                 shell("umount %s/v/%s", s->path, mounts[i].place);
                 assert_cover(&w, NULL);
         }
+        world_end(&w);
+}
+
+static void of_several_the_first_is_named_and_outputs_come_first(void **state) {
+        Scratch *s = *state;
+        World w;
+        scratch_unshare(s);
+        world_start(&w, s);
+        shell("cd %s/v && mkdir opt out && mount -t tmpfs none opt && mount -t tmpfs none etc", s->path);
+        assert_cover(&w, "/etc/conf");
+        shell("cd %s/v && mount -t tmpfs none out", s->path);
+        assert_cover(&w, "/out");
+        shell("cd %s/v && mount -t tmpfs none boot", s->path);
+        assert_cover(&w, "/boot/initrd");
+        shell("cd %s/v && umount opt etc out boot", s->path);
         world_end(&w);
 }
 
@@ -86,6 +98,7 @@ static void a_path_that_leads_nowhere_is_not_covered(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(a_mount_over_a_path_or_above_it_covers_it),
+                scratch_test(of_several_the_first_is_named_and_outputs_come_first),
                 scratch_test(a_path_that_leads_nowhere_is_not_covered),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
