@@ -64,7 +64,7 @@ static void directory_changes_with_anything_in_it(void **state) {
         shell("cd %s/v && rm out && mkdir out && touch out/f", w->s->path);
         for (size_t i = 0; i < ELEMENTSOF(commands); i++)
                 outputs_become(w, commands[i], "/out changed (since it was built)");
-        outputs_become(w, "touch out && cat out/f", "up to date");
+        outputs_become(w, "touch out && cat out/f >/dev/null", "up to date");
         world_free(w);
 }
 
