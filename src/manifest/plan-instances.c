@@ -132,9 +132,9 @@ static int planner_find_instances(Planner *p, Pattern *pattern) {
         if (r < 0)
                 return r;
         if (pattern->n_left_out > 0)
-                log_warning("%s:%u: ignoring %zu names that match %s: they begin with \"-\" or contain "
-                            "control characters",
-                            p->manifest->path, pattern->line, pattern->n_left_out, pattern->each);
+                log_warning("%s:%u: ignoring %zu name%s matching %s (leading \"-\" or control characters)",
+                            p->manifest->path, pattern->line, pattern->n_left_out,
+                            pattern->n_left_out == 1 ? "" : "s", pattern->each);
         if (p->n_instances > first)
                 qsort(p->plan->instances + first, p->n_instances - first, sizeof(*p->plan->instances),
                       compare_instances);

@@ -82,7 +82,7 @@ static void whatever_is_wrong_leaves_it_out(void **state) {
         static const struct {
                 const char *text, *words;
         } bad[] = {
-                {"", "no Exec="},
+                {"", "x.conf:1: no Exec="},
                 {"[Builder]\n", "no Exec="},
                 {"[Builder]\nDescription=x\n", "no Exec="},
                 {"Exec=/bin/true\n", "no Exec="},
