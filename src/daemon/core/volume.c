@@ -183,7 +183,6 @@ static void go_on_at_timer(Volume *v, const VolumeConfig *c, uint64_t now) {
 /* What a stale volume that is trusted does next. SAME: no source changed since the last build began. */
 static void judge_stale(Volume *v, const VolumeConfig *c, bool same, uint64_t now) {
         bool not_now = v->holds & VOLUME_HOLD_RETRY;
-
         if (v->waived || v->force) {
                 become_stale(v);
                 return;
@@ -193,7 +192,6 @@ static void judge_stale(Volume *v, const VolumeConfig *c, bool same, uint64_t no
                 v->attempts = MIN(v->attempts, c->max_attempts - 1);
         } else if (same && v->failures == 0 && v->attempts > 0 && !not_now)
                 count_failure(v, c, now); /* a build that claims success but leaves things stale */
-
         if (v->attempts >= c->max_attempts || (same && has_failed_enough(v, c)) ||
             (same && v->retry_at > now && !not_now))
                 become_failed(v, c, now);
