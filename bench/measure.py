@@ -28,7 +28,7 @@ def in_world(function):
             function(world)
         finally:
             problems = world.leave()
-    sys.exit("\n".join(problems))
+    sys.exit("\n".join(problems) or 0)
 
 
 class Process:
