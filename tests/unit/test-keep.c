@@ -228,6 +228,22 @@ static void a_set_of_this_boot_is_not_kept(void **state) {
         free(linux_a);
 }
 
+/* Whichever of its files the boot loader passed. */
+static void a_kept_set_was_booted_by_any_of_its_files(void **state) {
+        static const char *const lines[] = {"BOOT_IMAGE=/linux", "initrd=/initrd"};
+        for (size_t i = 0; i < ELEMENTSOF(lines); i++) {
+                World *w = NULL;
+                assert_int_equal(world_setup((void **) &w), 0);
+                (void) keep(&w->record.kept, ROLE_REQUIRED, "/linux", BOOT_BEFORE);
+                (void) keep(&w->record.kept, ROLE_REQUIRED, "/initrd", BOOT_BEFORE);
+                w->in.running = true;
+                w->in.cmdline = lines[i];
+                assert_int_equal(world_plan(w), 0);
+                assert_true(is_kept(w, "/linux") && is_kept(w, "/initrd"));
+                assert_int_equal(world_teardown((void **) &w), 0);
+        }
+}
+
 /* The boot loader passed a kernel that both sets have. */
 static void a_kernel_of_both_sets_does_not_say_that_the_kept_one_was_booted(void **state) {
         World *w = *state;
@@ -369,6 +385,7 @@ int main(void) {
                 world_test(what_entries_name_is_kept_once),
                 world_test(an_entry_that_stays_as_it_is_is_not_kept),
                 world_test(a_set_of_this_boot_is_not_kept),
+                cmocka_unit_test(a_kept_set_was_booted_by_any_of_its_files),
                 world_test(a_kernel_of_both_sets_does_not_say_that_the_kept_one_was_booted),
                 world_test(a_kept_name_that_is_empty_or_there_twice_does_no_harm),
                 world_test(what_is_kept_on_is_recorded_as_before),

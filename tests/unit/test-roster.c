@@ -138,6 +138,21 @@ static void an_idle_volume_does_not_keep_a_client_waiting(void **state) {
         assert_ptr_equal(roster_next_to_scan(&r, 1000), asked);
 }
 
+/* Whichever of them that is: here, the first in the list. */
+static void a_client_waits_for_the_one_that_waits_longest(void **state) {
+        _cleanup_(roster_done) Roster r = ROSTER_NULL;
+        _cleanup_(waiters_drop_all) Waiters clients = {};
+        const VolumeConfig c = {.scan_timeout = 10, .max_failures = 1, .max_attempts = 1};
+        Record *first = add(&r, "first"), *asked = add(&r, "asked");
+        assert_int_equal(volume_event(&first->volume, &c, VOLUME_APPEARED, 1), 0);
+        assert_int_equal(volume_event(&asked->volume, &c, VOLUME_APPEARED, 1), 0);
+        first->scan_due_since = 10;
+        wait_for(&clients, asked);
+        scan_and_ask_again(asked, 100);
+        asked->scan_due_since = 105;
+        assert_ptr_equal(roster_next_to_scan(&r, 200), first);
+}
+
 static void a_client_that_asks_without_end_starves_nobody(void **state) {
         _cleanup_(roster_done) Roster r = ROSTER_NULL;
         _cleanup_(waiters_drop_all) Waiters clients = {};
@@ -294,6 +309,7 @@ int main(void) {
                 cmocka_unit_test(the_volume_that_waits_longest_builds_next),
                 cmocka_unit_test(scan_slots_go_to_those_that_are_asked_for_then_to_those_that_wait_longest),
                 cmocka_unit_test(an_idle_volume_does_not_keep_a_client_waiting),
+                cmocka_unit_test(a_client_waits_for_the_one_that_waits_longest),
                 cmocka_unit_test(a_client_that_asks_without_end_starves_nobody),
                 cmocka_unit_test(what_was_just_mounted_is_left_alone_unless_it_is_asked_for),
                 cmocka_unit_test(the_busy_ones_are_named),
