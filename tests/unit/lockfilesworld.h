@@ -57,6 +57,15 @@ static inline void world_add(World *w, const char *path, bool exists) {
         assert_int_equal(world_try_add(w, path, exists), 0);
 }
 
+/* A file NAME that is made on the host. RET: its path, which must outlive W. */
+static inline void world_add_on_host(World *w, const char *name, bool exists, char ret[static 128]) {
+        char below[64];
+        (void) snprintf(ret, 128, "%s/%s", w->host, name);
+        (void) snprintf(below, sizeof(below), "host/%s", name);
+        scratch_write(w->s, below, "");
+        world_add(w, ret, exists);
+}
+
 static inline char *world_report(World *w) {
         char *text = NULL;
         size_t size = 0;

@@ -230,12 +230,9 @@ static void a_file_older_than_the_boot_is_reported_and_does_not_hold(void **stat
 }
 
 static void boot_matters_only_to_files_whose_existence_is_the_lock(void **state) {
-        const Scratch *s = *state;
-        World *w = world_new(s);
+        World *w = world_new(*state);
         char path[128];
-        (void) snprintf(path, sizeof(path), "%s/lock", w->host);
-        scratch_write(s, "host/lock", "");
-        world_add(w, path, false);
+        world_add_on_host(w, "lock", false, path);
         char *record = hold_record(path, path, "locked");
         reports_at_boot(w, INT32_MAX, record);
         free(record);
@@ -243,14 +240,11 @@ static void boot_matters_only_to_files_whose_existence_is_the_lock(void **state)
 }
 
 static void without_a_clock_nothing_is_older_than_the_boot(void **state) {
-        const Scratch *s = *state;
-        World *w = world_new(s);
+        World *w = world_new(*state);
         char path[128];
-        (void) snprintf(path, sizeof(path), "%s/db.lck", w->host);
-        scratch_write(s, "host/db.lck", "");
+        world_add_on_host(w, "db.lck", true, path);
         date_file(path, -10); /* and were it older than the epoch */
         machine.without_creation = true;
-        world_add(w, path, true);
         char *record = hold_record(path, path, "exists");
         machine.failing = CLOCK_REALTIME;
         reports_at_boot(w, INT32_MAX, record);
@@ -327,12 +321,9 @@ static void record_that_cannot_be_written_is_an_error(void **state) {
 }
 
 static void lock_file_that_cannot_be_examined_is_an_error(void **state) {
-        const Scratch *s = *state;
-        World *w = world_new(s);
+        World *w = world_new(*state);
         char path[128];
-        (void) snprintf(path, sizeof(path), "%s/lock", w->host);
-        scratch_write(s, "host/lock", "");
-        world_add(w, path, false);
+        world_add_on_host(w, "lock", false, path);
         machine.error = EIO;
         assert_int_equal(lock_files_report(&w->files, &w->root, NULL, stdout), -EIO);
         world_free(w);
@@ -364,12 +355,9 @@ static int report_failing(World *w, size_t n, int error, bool *failed) {
 
 static void shortage_ends_the_report_wherever_it_comes(void **state) {
         static const int shortages[] = {-ENOMEM, -ENOSPC, -E2BIG, -EMFILE, -ENFILE};
-        const Scratch *s = *state;
-        World *w = world_new(s);
+        World *w = world_new(*state);
         char path[128];
-        (void) snprintf(path, sizeof(path), "%s/lock", w->host);
-        scratch_write(s, "host/lock", "");
-        world_add(w, path, false);
+        world_add_on_host(w, "lock", false, path);
         world_add(w, "/missing/lock", false);
         for (size_t i = 0; i < ELEMENTSOF(shortages); i++) {
                 bool failed = true;
