@@ -66,7 +66,7 @@ void waiter_answer(Waiter *w, Outcome outcome, const char *subject, const char *
 void waiter_answer_names(Waiter *w, char **names);
 /* The same to all in the line of LOCK. */
 void waiters_answer_line(const Lock *lock, Outcome outcome, const char *subject);
-/* RECORD, whose name and lock these are, is gone: all that wait for it are told so. */
+/* The volume of this QUEUE, LOCK and NAME is gone: all that wait for it are told so. */
 void waiters_answer_gone(WaiterQueue *queue, const Lock *lock, const char *name);
 
 /* The client of this ID has vanished: there is nobody left to reply to. LEFT is called for each line that it

@@ -8,8 +8,7 @@
  * within it, and reached without a symbolic link. Files are 0644, directories 0755. All return negative
  * errno. */
 
-/* Called for every piece copied, of a mebibyte at most; a negative errno ends the copy and is returned by it.
- */
+/* Called for every piece copied, of at most 1 MiB; a negative errno ends the copy and is returned by it. */
 typedef struct PublishWatcher {
         int (*copied)(uint64_t bytes, void *userdata);
         void *userdata;

@@ -37,10 +37,8 @@ typedef struct Milestone {
 
 #define NOTHING_TO_BUILD UINT64_MAX
 
-/* What a call that waits like W for V is answered with at this MILESTONE; _OUTCOME_MAX: it goes on waiting.
- */
+/* The answer at this MILESTONE to a call that waits like W for V; _OUTCOME_MAX: it goes on waiting. */
 Outcome wait_outcome(const Wait *w, const Milestone *milestone, const Volume *v);
 
-/* Is V in a state in which it stays until somebody wants something, or something changes, or a retry is due?
- */
+/* Does V stay in its state until somebody wants something, something changes, or a retry is due? */
 bool wait_rests(const Volume *v);

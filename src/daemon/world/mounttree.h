@@ -31,8 +31,7 @@ typedef struct MountPlace {
 int mount_tree_visit(const MountTree *t, int (*visit)(const MountPlace *place, void *userdata),
                      void *userdata);
 
-/* How many are mounted on something that is not in the tree: one, the root, unless a mount lost its parent.
- */
+/* How many are mounted on something that is not in the tree: the root alone, if no mount lost its parent. */
 size_t mount_tree_orphans(const MountTree *t);
 
 /* Does the target of the mount ID lead to it? Also false if there is no such mount. */
