@@ -16,9 +16,20 @@ static void log_notes(const Record *record, const Report *now) {
                         log_send(record->volume.trusted ? LOG_NOTICE : LOG_DEBUG, &fields, "%s", *note);
 }
 
+/* A scan that did not get as far as the lock files says nothing about them. */
+static void keep_holds(const Record *record) {
+        Report *now = record->scan.report, *before = record->report;
+        if (now->n_holds > 0 || !before || streq_ptr(now->result, "fresh") || streq_ptr(now->result, "stale"))
+                return;
+        now->holds = TAKE_PTR(before->holds);
+        now->n_holds = before->n_holds;
+        before->n_holds = 0;
+}
+
 void findings_take_report(Record *record, size_t others) {
         assert(record->scan.report);
         log_notes(record, record->scan.report);
+        keep_holds(record);
         report_free(record->report);
         record->report = TAKE_PTR(record->scan.report);
         record_follow_block(record);

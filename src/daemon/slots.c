@@ -84,22 +84,65 @@ static int note_holding(char ***holding, const ReportHold *hold) {
         return r < 0 || strv_contains(*holding, text) ? r : strv_push(holding, TAKE_PTR(text));
 }
 
-/* LOCKED NULL: no package manager counts. Returns true if one holds a lock, so that it must be checked again;
- * for a lock file that merely exists, its removal causes a scan. */
-static bool hold_for_packages(Slots *s, const LockedFiles *locked) {
+/* What was said lingers: it is not said again if it comes back. */
+static int keep_said(const Slots *s, char ***holding) {
+        int r = 0;
+        for (char **said = s->holding; r >= 0 && said && *said; said++)
+                if (!strv_contains(*holding, *said))
+                        r = strv_extend(holding, *said);
+        return r;
+}
+
+/* Whoever runs several package managers one after the other, or one that drops its lock and takes it again,
+ * is not done in between: a lock counts until it has been free for as long as changes settle. Except for
+ * those in a hurry. Returns until when; 0: it does not linger. */
+static uint64_t lingers_until(const Slots *s, Record *record, uint64_t now) {
+        if (!(record->volume.holds & VOLUME_HOLD_PACKAGES) || record->volume.waived != 0)
+                return 0;
+        if (record->unheld_since == 0)
+                record->unheld_since = now;
+        uint64_t end = record->unheld_since + s->settings->settle;
+        return now < end ? end : 0;
+}
+
+/* LOCKED is free of what does not count. Returns when to check again: for a lock file that merely exists, its
+ * removal causes a scan. */
+static uint64_t hold_for_packages(Slots *s, const LockedFiles *locked, uint64_t now) {
         const Roster *volumes = s->driver->volumes;
         char **holding = NULL;
-        bool any_locked = false;
+        bool lingers = false;
+        uint64_t next = USEC_INFINITY;
+        int r = 0;
         for (Record *record = roster_next(volumes, NULL); record; record = roster_next(volumes, record)) {
                 const ReportHold *hold =
-                        locked && record->volume.trusted ? packages_find_hold(record->report, locked) : NULL;
-                driver_set_hold(s->driver, record, VOLUME_HOLD_PACKAGES, hold);
-                if (hold && note_holding(&holding, hold) < 0)
-                        (void) log_oom();
-                any_locked = any_locked || (hold && !hold->exists);
+                        record->volume.trusted ? packages_find_hold(record->report, locked) : NULL;
+                uint64_t end = hold || !record->volume.trusted ? 0 : lingers_until(s, record, now);
+                if (hold || end == 0)
+                        record->unheld_since = 0;
+                driver_set_hold(s->driver, record, VOLUME_HOLD_PACKAGES, hold || end != 0);
+                if (hold && r >= 0)
+                        r = note_holding(&holding, hold);
+                if (hold && !hold->exists)
+                        next = MIN(next, now + PACKAGES_USEC);
+                else if (end != 0)
+                        next = MIN(next, end);
+                lingers = lingers || end != 0;
         }
+        if (lingers && r >= 0)
+                r = keep_said(s, &holding);
+        if (r < 0)
+                (void) log_oom();
         tell_holding(s, holding);
-        return any_locked;
+        return next;
+}
+
+/* No work waits: nothing is held back, whatever package managers do. */
+static void hold_nothing(Slots *s) {
+        const Roster *volumes = s->driver->volumes;
+        for (Record *record = roster_next(volumes, NULL); record; record = roster_next(volumes, record))
+                record->unheld_since = 0;
+        hold_all(s, VOLUME_HOLD_PACKAGES, false);
+        s->holding = strv_free(s->holding);
 }
 
 /* Only while something is stale: an idle machine has no timer for it. A hold is not released because the
@@ -107,13 +150,13 @@ static bool hold_for_packages(Slots *s, const LockedFiles *locked) {
 static void look_for_package_managers(Slots *s) {
         _cleanup_(locked_files_done) LockedFiles locked = {};
         const Roster *volumes = s->driver->volumes;
-        bool stale = roster_any_stale(volumes) || (s->holding && roster_any_busy(volumes)), again = stale;
+        bool stale = roster_any_stale(volumes) || (s->holding && roster_any_busy(volumes));
+        uint64_t now = now_usec(), next = stale ? now + PACKAGES_USEC : USEC_INFINITY;
         if (!stale)
-                (void) hold_for_packages(s, NULL);
+                hold_nothing(s);
         else if (locked_files_read(&locked) >= 0) /* if it cannot be read, everything stays as it is */
-                again = hold_for_packages(s, &locked);
-        (void) timer_set(s->driver->event, &s->hold_timer, again ? now_usec() + PACKAGES_USEC : USEC_INFINITY,
-                         on_hold_timer, s);
+                next = hold_for_packages(s, &locked, now);
+        (void) timer_set(s->driver->event, &s->hold_timer, next, on_hold_timer, s);
 }
 
 /* Slots */

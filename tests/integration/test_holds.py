@@ -270,6 +270,30 @@ def changes_while_builds_are_held_back_are_built_once_afterwards(world):
 
 
 @test
+def several_package_managers_in_a_row_are_one_hold(world):
+    """As many runs of dpkg as somebody's script makes: nothing is built in between, and each thing is said once."""
+    volume = world.volume()
+    path = world.path("frontend.lock")
+    daemon = holding_daemon(world, path, SettleSec="60", SettleMaxSec="60")
+    view = daemon.trusted(volume)
+    runs = volume.runs()
+    mark = daemon.mark()
+    for i in range(3):
+        _, fd = hold(world, lock_fcntl)
+        volume.write("/etc/initramfs.conf", f"{i}\n")
+        assert daemon.call("Scan", "s", volume.name) == ["stale"]
+        view.wait("held back", lambda p: "package manager" in p.get("StateReason", ""))
+        os.close(fd)
+        assert daemon.call("Scan", "s", volume.name) == ["stale"]  # whatever happens, the lock is checked after that
+    assert volume.runs() == runs
+    assert not daemon.logged("no longer held", mark)
+    assert daemon.call("Flush", "t", 60_000_000) == [[]]  # who is in a hurry does not wait for the time to pass
+    assert volume.runs() == runs + 1
+    said = daemon.logged("Builds are", mark)
+    assert [line.rsplit("Builds are ", 1)[1][:9] for line in said] == ["held back", "no longer"], said
+
+
+@test
 def shortly_after_boot_builds_wait(world):
     volume = world.volume()
     end = int(uptime()) + 7

@@ -36,6 +36,25 @@ static void a_note_is_logged_once_and_again_when_it_comes_back(void **state) {
         assert_said("5 sda2: one\n");
 }
 
+/* It ended before it came to them. */
+static void a_scan_that_failed_says_nothing_about_lock_files(void **state) {
+        static const char *const ends[] = {"RESULT error\n", "RESULT refused\n", ""};
+        _cleanup_(record_freep) Record *r = volume("sda2", "/mnt");
+        scanned(r, "HOLD /lock 8:1:5 locked\nRESULT stale\n", 0);
+        for (size_t i = 0; i < ELEMENTSOF(ends); i++) {
+                scanned(r, ends[i], 0);
+                assert_int_equal(r->report->n_holds, 1);
+                assert_string_equal(r->report->holds[0].path, "/lock");
+        }
+        scanned(r, "HOLD /other 8:1:6 locked\nRESULT error\n", 0);
+        assert_string_equal(r->report->holds[0].path, "/other");
+        scanned(r, "RESULT stale\n", 0);
+        assert_int_equal(r->report->n_holds, 0);
+        scanned(r, "HOLD /lock 8:1:5 locked\nRESULT fresh\n", 0);
+        scanned(r, "RESULT fresh\n", 0);
+        assert_int_equal(r->report->n_holds, 0);
+}
+
 /* Anybody may plug in a disk that has much to say. */
 static void a_note_of_an_untrusted_volume_is_logged_at_debug_level(void **state) {
         _cleanup_(record_freep) Record *r = volume("sda2", "/mnt");
@@ -131,6 +150,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(report_replaces_the_last_one),
                 cmocka_unit_test(a_note_is_logged_once_and_again_when_it_comes_back),
+                cmocka_unit_test(a_scan_that_failed_says_nothing_about_lock_files),
                 cmocka_unit_test(a_note_of_an_untrusted_volume_is_logged_at_debug_level),
                 cmocka_unit_test(reports_of_untrusted_volumes_share_a_limit),
                 cmocka_unit_test(an_unwatched_volume_is_reported_once_and_scanned_on_a_timer),

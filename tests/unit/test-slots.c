@@ -216,6 +216,7 @@ static void a_package_manager_at_work_holds_builds_and_is_checked_again(void **s
         uint64_t began = now_usec();
         journal_begin(LOG_INFO);
         s->settings.max_builds = 0;
+        s->settings.settle = 0;
         slots_settle(&s->slots);
         assert_int_equal(r->volume.holds, VOLUME_HOLD_PACKAGES);
         assert_said("6 Builds are held back: /lock is locked\n");
@@ -231,6 +232,72 @@ static void a_package_manager_at_work_holds_builds_and_is_checked_again(void **s
         assert_int_equal(due(s->slots.hold_timer), USEC_INFINITY);
         slots_settle(&s->slots);
         assert_said("");
+}
+
+/* One run of dpkg after the other: they are not done in between. */
+static void a_lock_counts_until_it_was_free_for_as_long_as_changes_settle(void **state) {
+        Shared *s = *state;
+        Record *r = stale_with(s, "sda2", "lock", "locked");
+        int fd = lock_file(s, "lock");
+        s->settings.max_builds = 0;
+        s->settings.settle = 1000 * USEC_PER_SEC;
+        journal_begin(LOG_INFO);
+        slots_settle(&s->slots);
+        assert_said("6 Builds are held back: /lock is locked\n");
+        for (unsigned i = 0; i < 3; i++) {
+                close(fd);
+                uint64_t began = now_usec();
+                slots_settle(&s->slots);
+                assert_int_equal(r->volume.holds, VOLUME_HOLD_PACKAGES);
+                assert_true(r->unheld_since >= began && r->unheld_since <= now_usec());
+                assert_int_equal(due(s->slots.hold_timer), r->unheld_since + s->settings.settle);
+                slots_settle(&s->slots); /* the time does not begin again */
+                assert_int_equal(due(s->slots.hold_timer), r->unheld_since + s->settings.settle);
+                fd = lock_file(s, "lock");
+                slots_settle(&s->slots);
+                assert_int_equal(r->unheld_since, 0);
+                assert_said("");
+        }
+        close(fd);
+        slots_settle(&s->slots);
+        assert_said("");
+        r->unheld_since -= s->settings.settle; /* that time has passed */
+        slots_settle(&s->slots);
+        assert_int_equal(r->volume.holds, 0);
+        assert_int_equal(r->unheld_since, 0);
+        assert_int_equal(due(s->slots.hold_timer), USEC_INFINITY);
+        assert_said("6 Builds are no longer held back\n");
+}
+
+static void those_in_a_hurry_wait_for_a_lock_but_not_longer(void **state) {
+        Shared *s = *state;
+        Record *r = stale_with(s, "sda2", "lock", "locked");
+        int fd = lock_file(s, "lock");
+        s->settings.max_builds = 0;
+        slots_settle(&s->slots);
+        driver_hurry(&s->world->driver, r);
+        slots_settle(&s->slots);
+        run_until(s->world->event, !r->scan.job);
+        assert_int_equal(r->volume.state, VOLUME_STALE);
+        slots_settle(&s->slots);
+        assert_int_equal(r->volume.holds, VOLUME_HOLD_PACKAGES);
+        close(fd);
+        slots_settle(&s->slots);
+        assert_int_equal(r->volume.holds, 0);
+}
+
+/* If nothing waits any more while the package manager works on, nothing is said: it would not be true. */
+static void that_nothing_waits_is_not_said_to_be_the_end_of_a_hold(void **state) {
+        Shared *s = *state;
+        Record *r = stale_with(s, "sda2", "lock", "locked");
+        int fd = lock_file(s, "lock");
+        slots_settle(&s->slots);
+        journal_begin(LOG_INFO);
+        r->volume.state = VOLUME_FRESH;
+        slots_settle(&s->slots);
+        assert_int_equal(r->volume.holds, 0);
+        assert_said("5 sda2: fresh\n");
+        close(fd);
 }
 
 /* Its removal is a change, and is followed by a scan. */
@@ -256,6 +323,7 @@ static void volumes_are_held_by_their_own_lock_files(void **state) {
         int fd = lock_file(s, "lock");
         uint64_t began = now_usec();
         s->settings.max_builds = 0;
+        s->settings.settle = 0;
         journal_begin(LOG_INFO);
         slots_settle(&s->slots);
         assert_int_equal(one->volume.holds, VOLUME_HOLD_PACKAGES);
@@ -308,6 +376,9 @@ int main(void) {
                 slots_test(new_settings_apply_to_all_volumes),
                 slots_test(unreadable_settings_hold_all_volumes),
                 slots_test(a_package_manager_at_work_holds_builds_and_is_checked_again),
+                slots_test(a_lock_counts_until_it_was_free_for_as_long_as_changes_settle),
+                slots_test(those_in_a_hurry_wait_for_a_lock_but_not_longer),
+                slots_test(that_nothing_waits_is_not_said_to_be_the_end_of_a_hold),
                 slots_test(an_existing_lock_file_holds_without_a_timer),
                 slots_test(volumes_are_held_by_their_own_lock_files),
                 slots_test(locks_are_not_checked_while_nothing_is_stale),
