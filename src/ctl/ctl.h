@@ -31,4 +31,5 @@ int verb_distrust(Ctl *ctl, char *const *volumes);
 int verb_lock(Ctl *ctl, char *const *arguments); /* the volume, then the command */
 int verb_reboot_lock(Ctl *ctl, char *const *command);
 int verb_flush(Ctl *ctl, char *const *none);
+int verb_ready(Ctl *ctl, char *const *none);
 int verb_unmount(Ctl *ctl, char *const *volumes);

@@ -5,6 +5,8 @@
 #include <time.h>
 #include <wchar.h>
 
+#include "base/escape.h"
+
 const char *format_state_color(const char *state) {
         assert(state);
         static const struct {
@@ -54,6 +56,20 @@ char *format_span(uint64_t usec, char buffer[static FORMAT_SPAN_MAX]) {
                                 s % 3600 / 60);
         else
                 (void) snprintf(buffer, FORMAT_SPAN_MAX, "%" PRIu64 " days", s / 86400);
+        return buffer;
+}
+
+char *format_process(uint32_t pid, char buffer[static FORMAT_PROCESS_MAX]) {
+        char path[64], comm[32] = "";
+        (void) snprintf(path, sizeof(path), "/proc/%" PRIu32 "/comm", pid);
+        _cleanup_fclose_ FILE *f = pid > 0 ? fopen(path, "re") : NULL;
+        if (f && fgets(comm, sizeof(comm), f))
+                comm[strcspn(comm, "\n")] = 0;
+        _cleanup_free_ char *printable = escape_print(comm);
+        if (isempty(printable))
+                (void) snprintf(buffer, FORMAT_PROCESS_MAX, "PID %" PRIu32, pid);
+        else
+                (void) snprintf(buffer, FORMAT_PROCESS_MAX, "%.64s (%" PRIu32 ")", printable, pid);
         return buffer;
 }
 

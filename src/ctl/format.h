@@ -28,6 +28,10 @@ char *format_time(uint64_t usec, char buffer[static FORMAT_TIME_MAX]);
 /* "2026-08-22 10:11:12", for many in a column. */
 char *format_moment(uint64_t usec, char buffer[static FORMAT_TIME_MAX]);
 
+/* "apt-get (1234)" as long as that process exists, else "PID 1234". Never more than one line. */
+#define FORMAT_PROCESS_MAX 96
+char *format_process(uint32_t pid, char buffer[static FORMAT_PROCESS_MAX]);
+
 /* How many columns of a terminal SIZE bytes of TEXT take. */
 size_t format_width(const char *text, size_t size);
 /* TEXT with LINE_END inserted so that no line is wider than WIDTH if possible: between words, else after a

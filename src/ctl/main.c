@@ -40,6 +40,7 @@ static const Verb verbs[] = {
         {"reboot-lock", "-- COMMAND...", "Run a command while holding the reboot lock", 0, 0,
          TAKES_WAIT | TAKES_COMMAND, verb_reboot_lock},
         {"flush", "", "Complete owed work on all volumes", 0, 0, TAKES_TIMEOUT, verb_flush},
+        {"ready", "", "Tell whether the system may go down now, and why not", 0, 0, 0, verb_ready},
         {"unmount", "VOLUME", "Complete owed work on a volume, then unmount", 1, 1, 0, verb_unmount},
 };
 

@@ -69,7 +69,7 @@ static const Peer *holder_of(void *userdata, const Record *record) {
 
 static int view_manager(void *userdata, BusManager *ret) {
         Daemon *d = ((Commands *) userdata)->daemon;
-        *ret = (BusManager){.watching = daemon_options(d)->watch};
+        *ret = (BusManager){.watching = daemon_options(d)->watch, .ready = daemon_is_quiet(d)};
         rebootlock_view(((Commands *) userdata)->reboot, ret);
         return daemon_busy(d, &ret->busy);
 }

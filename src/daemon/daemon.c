@@ -107,10 +107,7 @@ int daemon_busy(Daemon *d, char ***ret) {
 }
 
 bool daemon_is_quiet(Daemon *d) {
-        for (Record *record = daemon_next(d, NULL); record; record = daemon_next(d, record))
-                if (volume_busy(&record->volume) || !driver_has_looked(record))
-                        return false;
-        return true;
+        return driver_is_quiet(&d->driver);
 }
 
 Waiters *daemon_waiters(Daemon *d) {

@@ -327,3 +327,11 @@ bool driver_has_looked(const Record *record) {
         assert(record->scans_ended <= record->scans_begun);
         return record->volume.state == VOLUME_HUNG || record->scans_ended >= record->look_target;
 }
+
+bool driver_is_quiet(const Driver *d) {
+        for (const Record *record = roster_next(d->volumes, NULL); record;
+             record = roster_next(d->volumes, record))
+                if (volume_busy(&record->volume) || !driver_has_looked(record))
+                        return false;
+        return true;
+}

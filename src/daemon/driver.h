@@ -43,6 +43,8 @@ void driver_mount_changed(Driver *d, Record *record);
  * driver_has_looked(). */
 void driver_hurry(Driver *d, Record *record);
 bool driver_has_looked(const Record *record);
+/* Is no volume busy, as the scans have shown that were requested? */
+bool driver_is_quiet(const Driver *d);
 
 /* Stops the running children of RECORD. */
 void driver_kill_children(const Record *record);

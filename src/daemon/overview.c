@@ -29,6 +29,13 @@ static bool strv_equal(char **a, char **b) {
         return true;
 }
 
+static void tell_ready(Overview *o) {
+        bool ready = driver_is_quiet(o->driver);
+        if (ready != o->ready && o->driver->news.bus)
+                bus_manager_changed(o->driver->news.bus, "Ready");
+        o->ready = ready;
+}
+
 static void tell_busy(Overview *o) {
         _cleanup_free_ char *status = NULL;
         char **busy = NULL;
@@ -54,6 +61,7 @@ static int on_tell_timer(sd_event_source *source, uint64_t usec, void *userdata)
                 record->untold = false;
         }
         tell_busy(o);
+        tell_ready(o);
         return 0;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What is shown about all volumes together: BusyVolumes on the bus, the status line of systemd; and, at its
- * own pace, what changes too often to be reported each time. */
+/* What is shown about all volumes together: BusyVolumes and Ready on the bus, the status line of systemd;
+ * and, at its own pace, what changes too often to be reported each time. */
 
 #include "daemon/driver.h"
 
@@ -11,6 +11,7 @@ typedef struct Overview {
         sd_event_source *timer;
         bool timer_runs;
         char **busy;  /* as the bus was last told */
+        bool ready;   /* likewise */
         char *status; /* as systemd was last told */
 } Overview;
 

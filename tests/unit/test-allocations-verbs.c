@@ -140,6 +140,8 @@ static void what_shows_fails_with_a_status(void **state) {
                 {verb_status, {"sda3"}, BOOTKEEP_CTL_NO},
                 {verb_monitor, {"sda2"}, EXIT_SUCCESS, .until_signal = true},
                 {verb_unmount, {"sda3"}, BOOTKEEP_CTL_NO},
+                {verb_ready, {NULL}, EXIT_SUCCESS},
+                {verb_ready, {NULL}, EXIT_SUCCESS, .json = JSON_SHORT},
         };
         fail_each(state, runs, ELEMENTSOF(runs));
 }

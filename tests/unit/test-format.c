@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <locale.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #include "scratch.h"
@@ -86,6 +87,21 @@ static void a_time_that_has_no_room_is_a_dash(void **state) {
         assert_string_equal(format_moment(0, buffer), "1970-01-01 00:00:00");
         assert_int_equal(setenv("TZ", "UTC", 1), 0);
         tzset();
+}
+
+static void a_process_has_a_name_as_long_as_it_exists(void **state) {
+        char text[FORMAT_PROCESS_MAX], expected[FORMAT_PROCESS_MAX];
+        assert_int_equal(prctl(PR_SET_NAME, "a\nname"), 0);
+        (void) snprintf(expected, sizeof(expected), "a (%i)", (int) getpid());
+        assert_string_equal(format_process((uint32_t) getpid(), text), expected);
+        assert_int_equal(prctl(PR_SET_NAME, "\033\033\033\033\033\033\033\033\033\033\033\033\033\033\033"),
+                         0);
+        (void) snprintf(expected, sizeof(expected), "%.60s (%i)",
+                        "\\x1b\\x1b\\x1b\\x1b\\x1b\\x1b\\x1b\\x1b\\x1b\\x1b\\x1b\\x1b\\x1b\\x1b\\x1b",
+                        (int) getpid());
+        assert_string_equal(format_process((uint32_t) getpid(), text), expected);
+        assert_string_equal(format_process(UINT32_MAX, text), "PID 4294967295");
+        assert_string_equal(format_process(0, text), "PID 0");
 }
 
 static void states_have_a_colour_and_others_none(void **state) {
@@ -179,6 +195,7 @@ int main(void) {
                 cmocka_unit_test(spans_are_as_exact_as_they_are_short),
                 cmocka_unit_test(times_are_local),
                 cmocka_unit_test(a_time_that_has_no_room_is_a_dash),
+                cmocka_unit_test(a_process_has_a_name_as_long_as_it_exists),
                 cmocka_unit_test(states_have_a_colour_and_others_none),
                 cmocka_unit_test(the_width_of_text_is_in_columns),
                 cmocka_unit_test(what_fits_is_not_broken),

@@ -86,10 +86,10 @@ static void status_is_told_when_it_changes(void **state) {
 static void busy_volumes_are_told_when_they_are_others(void **state) {
         World *w = *state;
         tell(w);
-        daemon_bus_hears(w->bus, "");
+        daemon_bus_hears(w->bus, "PropertiesChanged Ready\n");
         w->first->volume.state = VOLUME_STALE;
         tell(w);
-        daemon_bus_hears(w->bus, "PropertiesChanged BusyVolumes\n");
+        daemon_bus_hears(w->bus, "PropertiesChanged BusyVolumes\nPropertiesChanged Ready\n");
         tell(w);
         daemon_bus_hears(w->bus, "");
         w->first->volume.state = VOLUME_FRESH; /* as many, but another one */
@@ -102,6 +102,25 @@ static void busy_volumes_are_told_when_they_are_others(void **state) {
         w->second->volume.state = VOLUME_FRESH;
         tell(w);
         daemon_bus_hears(w->bus, "PropertiesChanged BusyVolumes\n");
+}
+
+/* Also while nothing is owed, but a scan that was requested has not shown that. */
+static void readiness_is_told_when_it_changes(void **state) {
+        World *w = *state;
+        tell(w);
+        daemon_bus_hears(w->bus, "PropertiesChanged Ready\n");
+        w->first->look_target = w->first->scans_ended + 1;
+        tell(w);
+        daemon_bus_hears(w->bus, "PropertiesChanged Ready\n");
+        tell(w);
+        daemon_bus_hears(w->bus, "");
+        w->first->look_target = 0;
+        w->first->volume.state = VOLUME_HUNG;
+        tell(w);
+        daemon_bus_hears(w->bus, "PropertiesChanged Ready\n");
+        w->first->volume.state = VOLUME_STALE;
+        tell(w);
+        daemon_bus_hears(w->bus, "PropertiesChanged BusyVolumes\nPropertiesChanged Ready\n");
 }
 
 static void without_a_bus_systemd_is_told(void **state) {
@@ -171,6 +190,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 overview_test(status_is_told_when_it_changes),
                 overview_test(busy_volumes_are_told_when_they_are_others),
+                overview_test(readiness_is_told_when_it_changes),
                 overview_test(without_a_bus_systemd_is_told),
                 overview_test(frequent_lock_changes_are_reported_once_and_soon),
                 overview_test(without_a_timer_changes_are_reported_at_once),

@@ -32,6 +32,8 @@ static int get_manager(sd_bus *bus, const char *path, const char *interface, con
         _cleanup_strv_free_ char **busy = m.busy;
         if (streq(property, "Watching"))
                 return sd_bus_message_append(reply, "b", m.watching);
+        if (streq(property, "Ready"))
+                return sd_bus_message_append(reply, "b", m.ready);
         if (streq(property, "BusyVolumes"))
                 return bus_text_append_all(reply, busy);
         if (streq(property, "RebootLocked"))
@@ -119,6 +121,7 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_PROPERTY("Version", "s", get_manager, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Watching", "b", get_manager, 0, CHANGES),
+        SD_BUS_PROPERTY("Ready", "b", get_manager, 0, CHANGES),
         SD_BUS_PROPERTY("BusyVolumes", "as", get_manager, 0, CHANGES),
         SD_BUS_PROPERTY("RebootLocked", "b", get_manager, 0, CHANGES),
         SD_BUS_PROPERTY("RebootLockHolder", "s", get_manager, 0, CHANGES),

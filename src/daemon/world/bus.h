@@ -14,6 +14,7 @@ typedef struct Bus Bus;
 
 typedef struct BusManager {
         bool watching;
+        bool ready;  /* nothing is owed: the system may go down */
         char **busy; /* strv of names, owned by the taker */
         bool reboot_locked;
         const char *reboot_lock_holder;
