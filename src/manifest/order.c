@@ -44,7 +44,9 @@ int order_new(size_t n_items, Order **ret) {
         Order *o = calloc(1, sizeof(*o));
         if (!o)
                 return error_origin(-ENOMEM);
-        (void) getrandom(&o->seed, sizeof(o->seed), GRND_NONBLOCK);
+        /* the address is random as well, for a machine that has just started */
+        if (getrandom(&o->seed, sizeof(o->seed), GRND_NONBLOCK) < 0)
+                o->seed = (uintptr_t) o;
         o->n_items = o->n_vertices = n_items;
         *ret = o;
         return 0;

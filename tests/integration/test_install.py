@@ -46,6 +46,7 @@ usr/share/man/man8/bootkeep-build.8
 usr/share/man/man8/bootkeep-scan.8
 usr/share/man/man8/bootkeepd.8
 usr/share/man/man8/umount.bootkeep.8
+usr/share/pkgconfig/bootkeep.pc
 usr/share/polkit-1/actions/org.bootkeep1.policy
 usr/share/zsh/site-functions/_bootkeepctl
 """.split()
@@ -53,6 +54,8 @@ usr/share/zsh/site-functions/_bootkeepctl
 
 def install(world):
     root = world.path("root")
+    os.makedirs(os.path.join(root, "usr/lib"))
+    os.symlink("usr/lib", os.path.join(root, "lib"))  # Debian 12's systemd names its folder /lib/systemd/system
     # meson writes a log into the build folder, which is read-only here (tools/alone)
     logs = shlex.quote(os.path.join(os.path.realpath(BUILD), "meson-logs"))
     subprocess.run(["unshare", "--mount", "sh", "-c", f'mount -t tmpfs tmpfs {logs} && exec "$@"', "sh",

@@ -193,6 +193,8 @@ void *__wrap_reallocarray(void *p, size_t n, size_t size);
 void __wrap_free(void *p);
 int __wrap_vasprintf(char **ret, const char *format, va_list ap);
 _printf_(2, 3) int __wrap_asprintf(char **ret, const char *format, ...);
+_printf_(3, 0) int __wrap___vasprintf_chk(char **ret, int flag, const char *format, va_list ap);
+_printf_(3, 4) int __wrap___asprintf_chk(char **ret, int flag, const char *format, ...);
 enum econf_err __real_econf_readFile(econf_file **ret, const char *file, const char *delim,
                                      const char *comment);
 enum econf_err __wrap_econf_readFile(econf_file **ret, const char *file, const char *delim,
@@ -226,6 +228,19 @@ int __wrap_vasprintf(char **ret, const char *format, va_list ap) {
 }
 
 int __wrap_asprintf(char **ret, const char *format, ...) {
+        va_list ap;
+        va_start(ap, format);
+        int n = wrapped_vasprintf(ret, format, ap, __builtin_return_address(0));
+        va_end(ap);
+        return n;
+}
+
+/* What -D_FORTIFY_SOURCE makes of these. */
+int __wrap___vasprintf_chk(char **ret, int flag, const char *format, va_list ap) {
+        return wrapped_vasprintf(ret, format, ap, __builtin_return_address(0));
+}
+
+int __wrap___asprintf_chk(char **ret, int flag, const char *format, ...) {
         va_list ap;
         va_start(ap, format);
         int n = wrapped_vasprintf(ret, format, ap, __builtin_return_address(0));

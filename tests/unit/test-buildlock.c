@@ -58,8 +58,7 @@ static Holder start_holder(const Scratch *s) {
                 close(release[1]);
                 int fd = openat(s->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
                 bool good = fd >= 0 && flock(fd, LOCK_EX) >= 0 && write(locked[1], "x", 1) == 1;
-                (void) read(release[0], &c, 1);
-                _exit(good ? 0 : 1);
+                _exit(good && read(release[0], &c, 1) >= 0 ? 0 : 1);
         }
         close(release[0]);
         close(locked[1]);
