@@ -7,11 +7,11 @@
 #include "builder/build.h"
 
 #include <inttypes.h>
-#include <sys/stat.h>
 
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/failure.h"
+#include "base/kernelfile.h"
 #include "base/log.h"
 #include "base/path.h"
 #include "base/report.h"
@@ -19,10 +19,6 @@
 #include "builder/cachebuild.h"
 #include "builder/transaction/update.h"
 #include "tree/contain.h"
-
-#define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
-#define CMDLINE_FILE "/proc/cmdline"
-#define LINE_ROOM 4096U
 
 /* An output that is not what it should be, and its cache. */
 typedef struct Spoiled {
@@ -64,25 +60,6 @@ static void note_reason(Run *run, bool is_failure, const char *what, const char 
                 return;
         run->reason_is_failure = is_failure;
         (void) failure(&run->reason, 0, "%s: %s", what, reason);
-}
-
-/* Is the volume the root of the running system, so that it needs no chroot and was booted from? */
-static bool is_running_root(const Root *root) {
-        struct stat a, b;
-        return streq(root->mount.target, "/") && stat("/", &a) >= 0 && fstat(root->fd, &b) >= 0 &&
-               a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
-
-static int read_line_of_file(const char *path, char **ret) {
-        _cleanup_fclose_ FILE *f = fopen(path, "re");
-        char line[LINE_ROOM] = "";
-        if (!f)
-                return error_origin(-errno);
-        if (!fgets(line, sizeof(line), f) && ferror(f))
-                return error_origin(-EIO);
-        line[strcspn(line, "\n")] = 0;
-        *ret = strdup(line);
-        return *ret ? 0 : error_origin(-ENOMEM);
 }
 
 /* ---- caches ---- */
@@ -320,12 +297,12 @@ int build_run(const Build *b, BuildResult *ret, char **ret_reason) {
         assert(!b->caches_only || !b->helpers_only);
         _cleanup_(run_done) Run run = {
                 .build = b,
-                .running = is_running_root(b->context->root),
+                .running = root_is_running(b->context->root),
                 .progress = {.f = b->report},
         };
-        int r = read_line_of_file(BOOT_ID_FILE, &run.boot_id);
+        int r = kernelfile_read_line(KERNEL_BOOT_ID, &run.boot_id);
         if (r >= 0)
-                r = read_line_of_file(CMDLINE_FILE, &run.cmdline);
+                r = kernelfile_read_line(KERNEL_CMDLINE, &run.cmdline);
         if (r >= 0 && !b->helpers_only)
                 r = build_caches(&run);
         if (r >= 0 && !b->caches_only)

@@ -3,7 +3,7 @@
 
 /* A stamp: text, with the first line `bootkeep-stamp 1`, then one `key value` per line in order; keys may be
  * repeated. Values are escaped as in escape.h, so a path is one word whatever bytes it contains. The meaning
- * of the keys is defined by freshness.h (caches) and builder/transaction/recordlines.h. Read leniently:
+ * of the keys is defined by freshness.h (caches) and freshness/recordlines.h. Read leniently:
  * whatever is wrong with a stamp, it means "stale". */
 
 #include "base/util.h"

@@ -85,6 +85,13 @@ int root_open(const char *mountpoint, uint64_t mount_id, Root **ret) {
         return 0;
 }
 
+bool root_is_running(const Root *root) {
+        assert(root);
+        struct stat a, b;
+        return streq(root->mount.target, "/") && stat("/", &a) >= 0 && fstat(root->fd, &b) >= 0 &&
+               a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 const char *root_open_problem(int r) {
         switch (r) {
         case -EINVAL:

@@ -22,6 +22,9 @@ DEFINE_CLEANUP(Root *, root_free);
  * dropping it. If stamps cannot be kept there, that is not an error as long as there are none to keep. */
 int root_open(const char *mountpoint, uint64_t mount_id, Root **ret);
 
+/* Is it the root of the running system, so that it needs no chroot and was booted from? */
+bool root_is_running(const Root *root);
+
 /* What is wrong with MOUNTPOINT if root_open() returned R, as the end of a sentence about it; NULL: the text
  * of R says it. */
 const char *root_open_problem(int r);

@@ -14,6 +14,7 @@
 #include "base/escape.h"
 #include "base/failure.h"
 #include "base/interrupt.h"
+#include "base/kernelfile.h"
 #include "base/log.h"
 #include "base/mountentry.h"
 #include "base/options.h"
@@ -371,8 +372,20 @@ static void interrupts_are_made_or_not(void **state) {
         allocations_fail_in_turn(make_interrupt, NULL);
 }
 
+/* kernelfile */
+
+static int read_kernel_line(void *userdata) {
+        char *line = UNTOUCHED;
+        return OUTCOME_FREE(kernelfile_read_line(KERNEL_BOOT_ID, &line), line);
+}
+
+static void line_of_the_kernel_is_read_or_the_error_is_told(void **state) {
+        allocations_fail_in_turn(read_kernel_line, NULL);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(line_of_the_kernel_is_read_or_the_error_is_told),
                 cmocka_unit_test(vectors_stay_as_they_were),
                 cmocka_unit_test(texts_are_whole_or_absent),
                 cmocka_unit_test(lines_are_logged_whole_or_not_at_all),

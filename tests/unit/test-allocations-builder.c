@@ -18,8 +18,8 @@
 #include "builder/transaction/naming.h"
 #include "builder/transaction/nextrecord.h"
 #include "builder/transaction/recorder.h"
-#include "builder/transaction/recordlines.h"
 #include "builder/transaction/update.h"
+#include "freshness/recordlines.h"
 
 #define MANIFEST                                                                                             \
         "<cache name=\"c\" builder=\"b\"><source path=\"/src\"/><output path=\"/out\"/></cache>"             \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "helperworld.h"
 
-#include "builder/transaction/recordlines.h"
+#include "freshness/recordlines.h"
 
 #define HEX "0123456789abcdef0123456789abcdef"
 

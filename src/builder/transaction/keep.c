@@ -5,11 +5,9 @@
 
 #include "builder/transaction/keep.h"
 
-#include <ctype.h>
-
 #include "base/error.h"
-#include "base/path.h"
 #include "helper/entry.h"
+#include "helper/started.h"
 
 /* Takes FILE. */
 static int keep_file(PlanDraft *d, KeptFile *file) {
@@ -23,24 +21,13 @@ static int keep_file(PlanDraft *d, KeptFile *file) {
         return r >= 0 && name_map_put(&d->kept, name, name) < 0 ? error_origin(-ENOMEM) : r;
 }
 
-/* Is F on the command line that the boot loader passed to the kernel? Its name is derived from its content,
- * so it identifies the set. */
-static bool was_started(const HelperPlanInput *in, const KeptFile *f) {
-        const char *name = path_last(f->path), *at = in->cmdline;
-        size_t n = strlen(name);
-        for (; n > 0 && (at = strstr(at, name)); at += n)
-                if (!isalnum((unsigned char) at[n]))
-                        return true;
-        return false;
-}
-
 /* Somebody who found that the new set does not boot has chosen the kept one, and must not lose it to an even
  * newer one. */
 static bool kept_set_was_booted(const PlanDraft *d) {
         const KeptSet *old = &d->in->record->kept;
         for (size_t i = 0; i < old->n; i++)
                 if (old->items[i].role == ROLE_REQUIRED && !plandraft_wants(d, old->items[i].path) &&
-                    was_started(d->in, &old->items[i]))
+                    started_names(d->in->cmdline, old->items[i].path))
                         return true;
         return false;
 }

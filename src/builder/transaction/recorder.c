@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/failure.h"
-#include "builder/transaction/recordlines.h"
+#include "freshness/recordlines.h"
 #include "tree/contain.h"
 
 void recorder_done(Recorder *recorder) {

@@ -4,7 +4,7 @@
  * is accepted only if it is valid, and a file is left alone unless this record lists it; more is impossible
  * without a place that root on the volume cannot write to. */
 
-#include "builder/transaction/recordlines.h"
+#include "freshness/recordlines.h"
 
 #include "base/error.h"
 #include "base/escape.h"

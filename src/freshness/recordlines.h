@@ -4,7 +4,7 @@
 #include "freshness/stamp.h"
 #include "helper/helperrecord.h"
 
-/* The record of a helper as lines of its stamp, used by bootkeep-build only:
+/* The record of a helper as lines of its stamp, which bootkeep-build writes:
  *
  *   state intent                 a build was under way: what stands there may be of either set
  *   filesystem UUID
