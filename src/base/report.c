@@ -70,6 +70,7 @@ Report *report_free(Report *report) {
         free(report->sources);
         free(report->covered);
         free(report->unwatched);
+        free(report->booted_text);
         free(report->reason);
         free(report->result);
         free(report);
@@ -311,6 +312,16 @@ static int replace_words(char **p, char *const *words) {
         return 0;
 }
 
+static int parse_booted(Report *report, char *const *w) {
+        BootedState state = booted_state_from_string(w[0]);
+        if ((int) state < 0 || (state != BOOTED_CURRENT && isempty(w[1])))
+                return error_origin(-EBADMSG);
+        int r = replace_words(&report->booted_text, w + 1);
+        if (r >= 0)
+                report->booted = state;
+        return r;
+}
+
 static int parse_manifest(Report *report, char *const *w) {
         return replace_words(&report->manifest, w);
 }
@@ -347,6 +358,7 @@ static const struct {
         {"SOURCES", 1, 1, parse_sources},
         {"WATCHES", 1, 1, parse_watches},
         {"UNWATCHED", 1, SIZE_MAX, parse_unwatched},
+        {"BOOTED", 1, SIZE_MAX, parse_booted},
         {"HOLD", 3, 3, parse_hold},
         {"PLACE", 1, SIZE_MAX, parse_place},
         {"NOTE", 1, SIZE_MAX, parse_note},

@@ -11,6 +11,8 @@
  *   SOURCES HEX                     scan, if stale: the sources that are not outputs of a cache
  *   WATCHES N                       scan
  *   UNWATCHED TEXT                  scan: not everything is watched, and why
+ *   BOOTED current|replaced|previous|unknown [TEXT]   scan, of the root of the running system: what the
+ *                                   machine was booted from and why that is old, or why that is not known
  *   HOLD PATH MAJOR:MINOR:INODE locked|exists   scan: a lock file of a package manager; the device as in
  *                                   /proc/locks (hexadecimal), `fd:01:1234`
  *   PLACE PATH                      scan: a mount that comes or goes at it, above or below it is a change
@@ -23,7 +25,7 @@
 
 #include <sys/types.h>
 
-#include "base/util.h"
+#include "base/bootedstate.h"
 
 /* RESULT of a build that was not to wait for who holds the lock of the volume. */
 #define REPORT_RESULT_LOCKED "locked"
@@ -80,6 +82,8 @@ typedef struct Report {
         char *sources;    /* equal in two scans: only what builders write can have changed between them */
         uint64_t progress_done, progress_of;
         bool waiting; /* for another build of this volume: nothing is built meanwhile */
+        BootedState booted;
+        char *booted_text; /* NULL: not reported; "": there is nothing to say about `booted` */
         char *reason;
         char *result;
 } Report;

@@ -51,6 +51,8 @@ static int parse_scan_options(int argc, char **argv, Options *o) {
                  option_absolute_paths, &o->scan.hold_exists},
                 {"trust-ctime", "yes|no", "Whether a new ctime alone counts as a change", option_yes_no,
                  &o->scan.trust_ctime},
+                {"efivars", "DIR", "Read the firmware's variables from here", option_string,
+                 &o->scan.efivars},
                 {"quiet", NULL, "Do not repeat on stderr why the scan failed", option_set, &o->scan.quiet},
                 {"check-builders", NULL, "Only check the builder definitions, and exit", option_set,
                  &o->check_builders},

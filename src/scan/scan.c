@@ -14,6 +14,8 @@
 #include "freshness/cover.h"
 #include "freshness/freshness.h"
 #include "helper/helperlist.h"
+#include "scan/bootfacts.h"
+#include "scan/bootline.h"
 #include "scan/ending.h"
 #include "scan/lockfiles.h"
 #include "scan/places.h"
@@ -106,6 +108,20 @@ static int scan_print_helper_notes(const HelperList *helpers) {
         return r;
 }
 
+static int scan_print_booted(const Scan *s, const FreshnessContext *c, const HelperList *helpers) {
+        _cleanup_(boot_facts_done) BootFacts facts = BOOT_FACTS_NULL;
+        _cleanup_(booted_done) Booted booted = BOOTED_NULL;
+        const char *efivars = s->options->efivars;
+        if (!root_is_running(s->root))
+                return 0;
+        int r = boot_facts_read(efivars ? efivars : BOOT_FACTS_EFIVARS, &facts);
+        if (r >= 0)
+                r = bootline_judge(c, helpers, &facts, &booted);
+        else if (r != -ENOMEM)
+                r = strprintf(&booted.text, "cannot read what was booted: %s", strerror(-r));
+        return r < 0 ? r : bootline_print(stdout, &booted);
+}
+
 static int scan_helpers(Scan *s, const FreshnessContext *c) {
         _cleanup_(helper_list_freep) HelperList *helpers = NULL;
         int r = helper_list_new("/sys", s->root->mount.devno, &helpers);
@@ -120,7 +136,7 @@ static int scan_helpers(Scan *s, const FreshnessContext *c) {
                 if (r >= 0)
                         r = scan_print_freshness(s, "HELPER", subject, &f);
         }
-        return r;
+        return r < 0 ? r : scan_print_booted(s, c, helpers);
 }
 
 static int scan_print_sources(Scan *s, const FreshnessContext *c) {

@@ -8,9 +8,10 @@
 
 typedef struct ScanOptions {
         const char *mountpoint;
-        uint64_t mount_id; /* it must be this mount; 0: any */
-        int inotify_fd;    /* what is examined is armed on it; negative: nothing is */
-        char **builders;   /* where builder definitions are, strv; NULL: in the standard places */
+        uint64_t mount_id;   /* it must be this mount; 0: any */
+        int inotify_fd;      /* what is examined is armed on it; negative: nothing is */
+        const char *efivars; /* the directory of the firmware's variables; NULL: the usual one */
+        char **builders;     /* where builder definitions are, strv; NULL: in the standard places */
         char **hold_locked, **hold_exists; /* lock files of package managers, strv */
         bool trust_ctime;
         bool quiet; /* stderr does not repeat what the records say */

@@ -4,6 +4,7 @@
 
 #include "allocations.h"
 
+#include "freshness/booted.h"
 #include "freshness/cover.h"
 #include "freshness/explain.h"
 #include "freshness/freshness.h"
@@ -282,8 +283,32 @@ static void stamps_are_whole_or_not_there(void **state) {
         allocations_fail_in_turn(name_stamp, longest);
 }
 
+/* booted: a newer kernel, which is looked for last. */
+
+static int judge_newer_kernel(void *userdata) {
+        static char id[] = "now", before[] = "before", release[] = "6.1", nothing[] = "", old[] = "/6.1",
+                    new[] = "/6.2";
+        static CarriedFile files[] = {{.role = ROLE_REQUIRED, .path = old, .to = old, .boot = before},
+                                      {.role = ROLE_REQUIRED, .path = new, .to = new, .boot = id}};
+        const char *instances[] = {"6.1", "6.2"};
+        const BootFacts facts = {.boot_id = id, .release = release, .started = nothing};
+        const BootedHelpers helpers = {.record.carried = {.items = files, .n = 2}, .instances = instances};
+        Booted booted = {.text = UNTOUCHED};
+        int r = booted_judge(&facts, &helpers, &booted);
+        if (r < 0)
+                assert_ptr_equal(booted.text, UNTOUCHED);
+        else
+                booted_done(&booted);
+        return r;
+}
+
+static void booted_set_is_judged_or_the_error_is_told(void **state) {
+        allocations_fail_in_turn(judge_newer_kernel, NULL);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(booted_set_is_judged_or_the_error_is_told),
                 scratch_test(what_is_stale_is_found_or_the_error_is_returned),
                 scratch_test(explanation_is_true_or_none),
                 scratch_test(absence_is_dated_or_the_error_is_told),

@@ -6,6 +6,8 @@
 
 #include <bootkeep.h>
 
+#include "scan/bootfacts.h"
+#include "scan/bootline.h"
 #include "scan/ending.h"
 #include "scan/lockfiles.h"
 #include "scan/places.h"
@@ -105,6 +107,88 @@ static void places_are_listed_or_the_error_is_told(void **state) {
         definition_set_free(p.definitions);
 }
 
+/* bootfacts, bootline: two helpers that agree, and one that the boot loader told. */
+
+static int read_boot_facts(void *userdata) {
+        const Scratch *s = userdata;
+        BootFacts facts = {.boot_id = UNTOUCHED};
+        int r = boot_facts_read(s->path, &facts);
+        if (r < 0) {
+                assert_ptr_equal(facts.boot_id, UNTOUCHED);
+                return r;
+        }
+        assert_non_null(facts.entry);
+        boot_facts_done(&facts);
+        return r;
+}
+
+static void boot_facts_are_read_or_the_error_is_told(void **state) {
+        const Scratch *s = *state;
+        shell("cd %s && printf '\\7\\0\\0\\0a\\0' >LoaderEntrySelected-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f",
+              s->path);
+        allocations_fail_in_turn(read_boot_facts, (void *) s);
+}
+
+typedef struct Booting {
+        FreshnessContext context;
+        HelperList helpers;
+        BootFacts facts;
+} Booting;
+
+static int judge_boot(void *userdata) {
+        const Booting *b = userdata;
+        Booted booted = {.text = UNTOUCHED};
+        int r = bootline_judge(&b->context, &b->helpers, &b->facts, &booted);
+        if (r < 0) {
+                assert_ptr_equal(booted.text, UNTOUCHED);
+                return r;
+        }
+        assert_true(booted.state == BOOTED_CURRENT || booted.text);
+        booted_done(&booted);
+        return r;
+}
+
+static void boot_is_judged_or_the_error_is_told(void **state) {
+        static char a[] = "sda1", b[] = "sdb1", on_a[] = "sda", on_b[] = "sdb", uuid_a[] = "aa",
+                    uuid_b[] = "bb", id[] = "now", release[] = "6.1", started[] = "/6.1/linux-aaaaaaaa",
+                    nothing[] = "";
+        static const char text[] = "<bootcaches version=\"1\"><copy role=\"required\" from=\"/x\" "
+                                   "to=\"/6.1/linux\"/></bootcaches>";
+        static const char stamp[] =
+                "bootkeep-stamp 1\n"
+                "carries required /6.1/linux-bbbbbbbb 0123456789abcdef0123456789abcdef 6 now "
+                "/6.1/linux /x d\n"
+                "previous required /6.1/linux-aaaaaaaa 0123456789abcdef0123456789abcdef 6 now\n";
+        const Scratch *s = *state;
+        char directory[128], *why = NULL, *directories[] = {directory, NULL};
+        Planned p = {.root = s->fd};
+        Helper helpers[] = {{.device = a, .disk = on_a, .partuuid = uuid_a},
+                            {.device = b, .disk = on_b, .partuuid = uuid_b}};
+        scratch_write(s, "builders/b.conf", "[Builder]\nExec=/bin/true\n");
+        scratch_write(s, "helpers/aa.stamp", stamp);
+        scratch_write(s, "helpers/bb.stamp", stamp);
+        (void) snprintf(directory, sizeof(directory), "%s/builders", s->path);
+        assert_int_equal(manifest_parse("test", text, strlen(text), &p.manifest, &why), 0);
+        assert_int_equal(definition_set_load(directories, &p.definitions, NULL), 0);
+        assert_int_equal(plan_new(&(Walk){.root = s->fd}, p.manifest, p.definitions, &p.plan, &why), 0);
+        const Root root = {.fd = s->fd, .state_fd = s->fd};
+        Booting booting = {.context = {.root = &root, .plan = p.plan},
+                           .helpers = {.items = helpers, .n = 2},
+                           .facts = {.boot_id = id, .release = release, .started = started}};
+        allocations_fail_in_turn(judge_boot, &booting);
+        booting.facts.partuuid = uuid_b;
+        allocations_fail_in_turn(judge_boot, &booting);
+        booting.facts.started = nothing;
+        allocations_fail_in_turn(judge_boot, &booting);
+        booting.facts.partuuid = id; /* of no helper */
+        allocations_fail_in_turn(judge_boot, &booting);
+        booting.facts.contained = true;
+        allocations_fail_in_turn(judge_boot, &booting);
+        plan_free(p.plan);
+        manifest_free(p.manifest);
+        definition_set_free(p.definitions);
+}
+
 /* ending: a scan ends, and says that something is not watched, even where it cannot say why. */
 
 static char records[4096];
@@ -141,6 +225,8 @@ int main(void) {
                 scratch_test(places_are_armed_or_the_error_is_returned),
                 scratch_test(lock_files_are_reported_or_the_error_is_told),
                 scratch_test(places_are_listed_or_the_error_is_told),
+                scratch_test(boot_facts_are_read_or_the_error_is_told),
+                scratch_test(boot_is_judged_or_the_error_is_told),
                 cmocka_unit_test(scan_ends_with_a_result_without_memory_too),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

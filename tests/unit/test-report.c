@@ -117,6 +117,23 @@ static void places_come_back(void **state) {
         report_free(r);
 }
 
+static void what_was_booted_comes_back(void **state) {
+        char *line = printed("BOOTED", "replaced");
+        Report *r = report_new();
+        assert_int_equal(report_parse_line(r, line), -EBADMSG); /* without a reason */
+        assert_null(r->booted_text);
+        assert_int_equal(report_parse_line(r, "BOOTED previous sda1: it \\x1b is old"), 0);
+        assert_int_equal(r->booted, BOOTED_PREVIOUS);
+        assert_string_equal(r->booted_text, "sda1: it \\x1b is old");
+        assert_int_equal(report_parse_line(r, "BOOTED current"), 0);
+        assert_int_equal(r->booted, BOOTED_CURRENT);
+        assert_string_equal(r->booted_text, "");
+        for (BootedState state_of = 0; state_of < _BOOTED_STATE_MAX; state_of++)
+                assert_int_equal(booted_state_from_string(booted_state_to_string(state_of)), state_of);
+        report_free(r);
+        free(line);
+}
+
 static void notes_come_back(void **state) {
         char *line = printed("NOTE", "one thing");
         Report *r = read_back(line);
@@ -260,20 +277,11 @@ static void each_record_has_as_many_words_as_it_needs(void **state) {
                 const char *shortest;
                 bool exact;
         } cases[] = {
-                {"MANIFEST a", false},
-                {"CACHE a b fresh", false},
-                {"HELPER a b c fresh", false},
-                {"SOURCES a", true},
-                {"WATCHES 1", true},
-                {"UNWATCHED a", false},
-                {"PLACE /a", false},
-                {"HOLD /a 1:1:1 exists", true},
-                {"NOTE a", false},
-                {"BUILT a b ok 1", false},
-                {"UPDATED a b c ok 1", false},
-                {"PROGRESS 1 2", true},
-                {"WAITING yes", true},
-                {"REASON a", false},
+                {"MANIFEST a", false},  {"CACHE a b fresh", false}, {"HELPER a b c fresh", false},
+                {"SOURCES a", true},    {"WATCHES 1", true},        {"UNWATCHED a", false},
+                {"PLACE /a", false},    {"BOOTED current", false},  {"HOLD /a 1:1:1 exists", true},
+                {"NOTE a", false},      {"BUILT a b ok 1", false},  {"UPDATED a b c ok 1", false},
+                {"PROGRESS 1 2", true}, {"WAITING yes", true},      {"REASON a", false},
                 {"RESULT fresh", true},
         };
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -318,6 +326,11 @@ static void bad_lines_change_nothing(void **state) {
                 "CACHE a b stale /path",
                 "CACHE a b stale /path \\q",
                 "HELPER sda1 esp fresh",
+                "BOOTED",
+                "BOOTED old",
+                "BOOTED unknown",
+                "BOOTED replaced",
+                "BOOTED previous",
                 "HOLD /x fd:01:1234",
                 "HOLD /x fd:01:1234 gone",
                 "HOLD /x fd:01:1234 locked now",
@@ -551,6 +564,7 @@ int main(void) {
                 cmocka_unit_test(what_is_not_watched_comes_back),
                 cmocka_unit_test(lock_files_come_back),
                 cmocka_unit_test(places_come_back),
+                cmocka_unit_test(what_was_booted_comes_back),
                 cmocka_unit_test(notes_come_back),
                 cmocka_unit_test(build_records_come_back),
                 cmocka_unit_test(what_a_mount_covers_holds_back_what_only_waits_for_it),
