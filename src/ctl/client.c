@@ -125,6 +125,14 @@ int client_call(const ClientCall *call, sd_bus_message **ret, const char *types,
         return r < 0 ? client_complain_call(r, call->subject) : client_send(call->ctl, call->subject, m, ret);
 }
 
+char *client_manager_text(Ctl *ctl, const char *property) {
+        assert(ctl && ctl->bus && property);
+        char *text = NULL;
+        int r = sd_bus_get_property_string(ctl->bus, BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH,
+                                           BOOTKEEP_MANAGER_INTERFACE, property, NULL, &text);
+        return r < 0 ? strdup("") : text;
+}
+
 int client_read_object(sd_bus_message *m, VolumeInfo **ret) {
         assert(m && ret);
         _cleanup_(volume_info_freep) VolumeInfo *v = NULL;

@@ -43,6 +43,10 @@ int client_read_object(sd_bus_message *m, VolumeInfo **ret);
 /* The volumes in the reply of GetManagedObjects, sorted. Negative errno of sd-bus. */
 int client_read_list(sd_bus_message *m, VolumeInfoList **ret);
 
+/* A text property of the manager; "" if it cannot be had, also from a daemon that does not know it. NULL: out
+ * of memory. */
+char *client_manager_text(Ctl *ctl, const char *property);
+
 /* All volumes that the daemon knows. */
 int client_list(Ctl *ctl, VolumeInfoList **ret);
 /* The one that the user calls VOLUME. */

@@ -23,12 +23,20 @@ static int status_exit_code(const VolumeInfoList *l) {
         return EXIT_SUCCESS;
 }
 
-static void status_print_json(const Ctl *ctl, const VolumeInfoList *l) {
+/* What the daemon says, and the command line asks for. */
+typedef struct StatusAnswer {
+        const VolumeInfoList *volumes;
+        const char *booted_stale;
+        bool details; /* of the only volume */
+} StatusAnswer;
+
+static void status_print_json(const Ctl *ctl, const StatusAnswer *a) {
         Json j = JSON_INIT(stdout, ctl->json);
         json_object_open(&j, NULL);
+        json_string(&j, "booted_stale", a->booted_stale);
         json_array_open(&j, "volumes");
-        for (size_t i = 0; i < l->n; i++)
-                volume_info_to_json(l->items[i], &j);
+        for (size_t i = 0; i < a->volumes->n; i++)
+                volume_info_to_json(a->volumes->items[i], &j);
         json_array_close(&j);
         json_object_close(&j);
 }
@@ -229,20 +237,34 @@ static int status_print_details(const Ctl *ctl, const VolumeInfo *v) {
         return r < 0 ? r : status_print_helpers(ctl, v);
 }
 
-static int status_print(const Ctl *ctl, const VolumeInfoList *l, bool details) {
-        assert(!details || l->n == 1);
-        Pager pager = PAGER_NULL;
-        if (ctl->json != JSON_OFF) {
-                status_print_json(ctl, l);
-                return 0;
-        }
+/* Whatever volume is asked for: it is the machine that is concerned. */
+static void status_print_booted(const Ctl *ctl, const char *stale) {
+        _cleanup_free_ char *printable = escape_print(stale);
+        if (!isempty(printable))
+                (void) printf("%sBooted from the past:%s %s\n\n", ctl->colors ? COLOR_YELLOW : "",
+                              ctl->colors ? COLOR_OFF : "", printable);
+}
+
+static int status_print_text(const Ctl *ctl, const StatusAnswer *a) {
+        const VolumeInfoList *l = a->volumes;
+        status_print_booted(ctl, a->booted_stale);
         if (l->n == 0) {
                 (void) puts("No volumes.");
                 return 0;
         }
-        if (ctl->pager && ctl->width > 0)
+        return a->details ? status_print_details(ctl, l->items[0]) : status_print_table(ctl, l);
+}
+
+static int status_print(const Ctl *ctl, const StatusAnswer *a) {
+        assert(!a->details || a->volumes->n == 1);
+        Pager pager = PAGER_NULL;
+        if (ctl->json != JSON_OFF) {
+                status_print_json(ctl, a);
+                return 0;
+        }
+        if (ctl->pager && ctl->width > 0 && a->volumes->n > 0)
                 pager_open(&pager);
-        int r = details ? status_print_details(ctl, l->items[0]) : status_print_table(ctl, l);
+        int r = status_print_text(ctl, a);
         pager_done(&pager);
         return r;
 }
@@ -254,7 +276,9 @@ int verb_status(Ctl *ctl, char *const *volumes) {
         int r = details ? client_select(ctl, volumes, &l) : client_list(ctl, &l);
         if (r != EXIT_SUCCESS)
                 return r;
-        if (!ctl->quiet && status_print(ctl, l, details) < 0) {
+        _cleanup_free_ char *booted_stale = client_manager_text(ctl, "BootedStale");
+        const StatusAnswer answer = {.volumes = l, .booted_stale = booted_stale, .details = details};
+        if (!ctl->quiet && (!booted_stale || status_print(ctl, &answer) < 0)) {
                 (void) log_oom();
                 return BOOTKEEP_CTL_NO;
         }

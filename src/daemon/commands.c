@@ -69,7 +69,11 @@ static const Peer *holder_of(void *userdata, const Record *record) {
 
 static int view_manager(void *userdata, BusManager *ret) {
         Daemon *d = ((Commands *) userdata)->daemon;
-        *ret = (BusManager){.watching = daemon_options(d)->watch, .ready = daemon_is_quiet(d)};
+        *ret = (BusManager){
+                .watching = daemon_options(d)->watch,
+                .ready = daemon_is_quiet(d),
+                .booted_stale = daemon_booted_stale(d),
+        };
         rebootlock_view(((Commands *) userdata)->reboot, ret);
         return daemon_busy(d, &ret->busy);
 }

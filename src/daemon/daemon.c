@@ -7,10 +7,12 @@
 #include "daemon/answer.h"
 #include "daemon/orphans.h"
 #include "daemon/overview.h"
+#include "daemon/past.h"
 #include "daemon/pending.h"
 #include "daemon/shown.h"
 #include "daemon/slots.h"
 #include "daemon/timer.h"
+#include "daemon/world/markfiles.h"
 
 #include <signal.h>
 
@@ -32,6 +34,7 @@ struct Daemon {
         Driver driver;
         Slots slots;
         Overview overview;
+        Past past;
         Orphans *orphans;
 
         sd_event_source *settle_accounts; /* once after each batch of events */
@@ -54,6 +57,7 @@ static int on_settle_accounts(sd_event_source *s, void *userdata) {
         if (d->hooks)
                 d->hooks->settled(d->hooks_userdata);
         overview_tell_soon(&d->overview, NULL);
+        past_settle(&d->past);
         if (d->driver.in_doubt)
                 daemon_look_afresh(d, true);
         d->driver.in_doubt = false;
@@ -110,6 +114,10 @@ bool daemon_is_quiet(Daemon *d) {
         return driver_is_quiet(&d->driver);
 }
 
+const char *daemon_booted_stale(const Daemon *d) {
+        return past_text(&d->past);
+}
+
 Waiters *daemon_waiters(Daemon *d) {
         return &d->waiters;
 }
@@ -118,15 +126,8 @@ Driver *daemon_driver(Daemon *d) {
         return &d->driver;
 }
 
-static bool is_running_system(const Record *record) {
-        for (size_t i = 0; i < record->n_mounts; i++)
-                if (streq(record->mounts[i].target, "/"))
-                        return true;
-        return false;
-}
-
 static bool is_to_be_trusted(const Daemon *d, const Record *record) {
-        return (d->settings.running_system && is_running_system(record)) ||
+        return (d->settings.running_system && record_is_running_system(record)) ||
                trust_store_has(d->trust, record->device.uuid, record->device.serial);
 }
 
@@ -311,6 +312,7 @@ int daemon_new(sd_event *event, const DaemonOptions *options, Settings *settings
         };
         slots_init(&d->slots, &d->driver, &d->settings);
         overview_init(&d->overview, &d->driver);
+        past_init(&d->past, &d->driver, markfiles_are_used() ? "/run" : NULL);
         int r = open_trust_store(d);
         if (r >= 0)
                 r = prepare_loop(d);
@@ -329,6 +331,7 @@ Daemon *daemon_free(Daemon *d) {
         sd_event_source_disable_unref(d->stop_timer);
         slots_deinit(&d->slots);
         overview_deinit(&d->overview);
+        past_deinit(&d->past);
         orphans_free(d->orphans);
         trust_store_free(d->trust);
         settings_done(&d->settings);

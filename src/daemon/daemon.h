@@ -86,5 +86,8 @@ int daemon_busy(Daemon *d, char ***ret);
 /* Is none busy, as the scans have shown that driver_hurry() requested? */
 bool daemon_is_quiet(Daemon *d);
 
+/* What the machine was booted from and why that is old; "": it was not, or that is not known. Borrowed. */
+const char *daemon_booted_stale(const Daemon *d);
+
 /* Tells running children to stop, and exits the loop when they have, or soon. */
 void daemon_stop(Daemon *d);

@@ -83,6 +83,13 @@ const MountEntry *record_mount(const Record *record) {
         return record->n_mounts > 0 ? record->mounts : NULL;
 }
 
+bool record_is_running_system(const Record *record) {
+        for (size_t i = 0; i < record->n_mounts; i++)
+                if (streq(record->mounts[i].target, "/"))
+                        return true;
+        return false;
+}
+
 bool record_build_waits(const Record *record) {
         return record->build.report && record->build.report->waiting;
 }

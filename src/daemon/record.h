@@ -74,6 +74,9 @@ int record_drop_mount(Record *record, uint64_t id);
 /* The one that is used, or NULL: the last one is gone. */
 const MountEntry *record_mount(const Record *record);
 
+/* Is it mounted at /? */
+bool record_is_running_system(const Record *record);
+
 /* Does its running build wait for another build of it? */
 bool record_build_waits(const Record *record);
 

@@ -15,6 +15,7 @@
 #include "daemon/pending.h"
 #include "daemon/roster.h"
 #include "daemon/shown.h"
+#include "daemon/world/markfiles.h"
 #include "daemon/world/mounts.h"
 #include "daemon/world/mountset.h"
 #include "daemon/world/mounttree.h"
@@ -430,8 +431,26 @@ static void children_are_started_or_not(void **state) {
         sd_event_unref(event);
 }
 
+/* markfiles */
+
+static int mark_and_take_back(void *userdata) {
+        const Scratch *s = userdata;
+        RebootMark mark;
+        int r = markfiles_apply(s->path, REBOOTMARK_MAKE | REBOOTMARK_LIST);
+        if (r >= 0)
+                r = markfiles_read(s->path, &mark);
+        if (r >= 0)
+                r = markfiles_apply(s->path, REBOOTMARK_UNLIST | REBOOTMARK_REMOVE);
+        return r;
+}
+
+static void mark_is_made_and_taken_back_or_the_error_is_told(void **state) {
+        allocations_fail_in_turn(mark_and_take_back, *state);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                scratch_test(mark_is_made_and_taken_back_or_the_error_is_told),
                 cmocka_unit_test(records_are_made_or_the_error_is_returned),
                 cmocka_unit_test(what_is_shown_of_a_record_is_complete),
                 cmocka_unit_test(client_is_described_in_full_or_not_at_all),

@@ -19,6 +19,7 @@ typedef struct BusManager {
         bool reboot_locked;
         const char *reboot_lock_holder;
         unsigned reboot_waiters;
+        const char *booted_stale;
 } BusManager;
 
 typedef enum BusVerb {
