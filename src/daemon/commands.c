@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "bootkeep.h"
 #include "daemon/flush.h"
-#include "daemon/rebootlock.h"
+#include "daemon/goingdown.h"
 #include "daemon/shown.h"
 
 /* How long until the next attempt to connect to a bus that went away, or was not there. */
@@ -19,6 +19,7 @@ struct Commands {
         Access *access;
         Locks *locks;
         RebootLock *reboot;
+        GoingDown *going_down;
         Flush flush;
         sd_event_source *reconnect;
         void (*ready)(void);
@@ -73,6 +74,7 @@ static int view_manager(void *userdata, BusManager *ret) {
                 .watching = daemon_options(d)->watch,
                 .ready = daemon_is_quiet(d),
                 .booted_stale = daemon_booted_stale(d),
+                .inhibiting = goingdown_inhibiting(((Commands *) userdata)->going_down),
         };
         rebootlock_view(((Commands *) userdata)->reboot, ret);
         return daemon_busy(d, &ret->busy);
@@ -225,6 +227,7 @@ static void on_settled(void *userdata) {
         Commands *c = userdata;
         flush_settled(&c->flush);
         rebootlock_settled(c->reboot);
+        goingdown_settled(c->going_down);
 }
 
 /* Nothing is built on it either while the system is about to go down. */
@@ -303,6 +306,8 @@ static int prepare_commands(Commands *c) {
                 r = locks_new(c->daemon, c->access, &c->locks);
         if (r >= 0)
                 r = rebootlock_new(c->daemon, c->bus, c->access, c->locks, &c->reboot);
+        if (r >= 0)
+                r = goingdown_new(c->daemon, c->bus, c->reboot, &c->going_down);
         if (r >= 0) /* the first attempt is made in the first iteration of the loop */
                 r = sd_event_add_time(daemon_event_loop(c->daemon), &c->reconnect, CLOCK_BOOTTIME, 0, 1000,
                                       on_reconnect, c);
@@ -332,6 +337,7 @@ Commands *commands_free(Commands *c) {
                 daemon_set_hooks(c->daemon, NULL, NULL);
                 waiters_drop_all(daemon_waiters(c->daemon));
                 sd_event_source_disable_unref(c->reconnect);
+                c->going_down = goingdown_free(c->going_down);
                 c->reboot = rebootlock_free(c->reboot);
                 c->locks = locks_free(c->locks); /* first: that we exit is nobody's failure */
                 access_free(c->access);

@@ -348,6 +348,10 @@ const DaemonOptions *daemon_options(const Daemon *d) {
         return d->options;
 }
 
+const Settings *daemon_settings(const Daemon *d) {
+        return &d->settings;
+}
+
 void daemon_set_news(Daemon *d, const News *news) {
         d->driver.news = *news;
 }

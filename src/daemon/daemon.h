@@ -27,6 +27,7 @@ DEFINE_CLEANUP(Daemon *, daemon_free);
 
 sd_event *daemon_event_loop(Daemon *d);
 const DaemonOptions *daemon_options(const Daemon *d);
+const Settings *daemon_settings(const Daemon *d);
 /* Where to report what happens; what it points to is owned by the caller. */
 void daemon_set_news(Daemon *d, const News *news);
 /* The function that has the mount table read now. ANYWAY: even if no change was reported since the last time:

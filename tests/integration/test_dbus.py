@@ -83,7 +83,8 @@ def every_documented_property_exists_with_its_type(world):
     assert not wrong, f"expected and found: {wrong}"
     out = subprocess.run(["busctl", f"--address={world.bus.address}", "introspect", NAME, PATH, MANAGER],
                          stdout=subprocess.PIPE, text=True, check=True).stdout
-    for name in ("Scan", "Rebuild", "Trust", "Distrust", "GetVolume", "Reload", "Version", "Watching", "BusyVolumes"):
+    for name in ("Scan", "Rebuild", "Trust", "Distrust", "GetVolume", "Reload", "Version", "Watching", "BusyVolumes",
+                 "Inhibiting"):
         assert f".{name} " in out, f"no {name} in:\n{out}"
 
 

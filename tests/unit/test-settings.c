@@ -41,6 +41,7 @@ static void assert_settings_equal(const Settings *a, const Settings *b) {
         assert_int_equal(a->max_failures, b->max_failures);
         assert_int_equal(a->max_attempts, b->max_attempts);
         assert_int_equal(a->retry, b->retry);
+        assert_int_equal(a->inhibit, b->inhibit);
         assert_int_equal(a->pin_busy_volumes, b->pin_busy_volumes);
         assert_int_equal(a->running_system, b->running_system);
         assert_strings_equal(a->hold_while_locked, b->hold_while_locked);
@@ -67,6 +68,7 @@ static void defaults_are_the_documented_ones(void **state) {
         assert_int_equal(s.max_attempts, 25);
         assert_int_equal(s.retry, 30 * USEC_PER_SEC);
         assert_null(s.unread);
+        assert_int_equal(s.inhibit, INHIBITION_DELAYS);
         assert_true(s.pin_busy_volumes);
         assert_true(s.running_system);
 }
@@ -107,6 +109,7 @@ static void every_key_is_taken(void **state) {
                                                    "MaxAttempts=4\n"
                                                    "RetrySec=7\n"
                                                    "[Shutdown]\n"
+                                                   "Inhibit=block\n"
                                                    "PinBusyVolumes=no\n"
                                                    "[Trust]\n"
                                                    "RunningSystem=no\n",
@@ -124,6 +127,7 @@ static void every_key_is_taken(void **state) {
         assert_int_equal(s.max_failures, 3);
         assert_int_equal(s.max_attempts, 4);
         assert_int_equal(s.retry, 7 * USEC_PER_SEC);
+        assert_int_equal(s.inhibit, INHIBITION_BLOCKS);
         assert_false(s.pin_busy_volumes);
         assert_false(s.running_system);
 }
@@ -186,8 +190,8 @@ static void bad_values_are_reported_with_file_and_line_and_change_nothing(void *
                 {"[Build]\nMaxFailures=4294967296\n", "bootkeep.conf:2:", "MaxFailures"},
                 {"[Build]\nMaxAttempts=1x\n", "bootkeep.conf:2:", "MaxAttempts"},
                 {"[Build]\nRetrySec=x\n", "bootkeep.conf:2:", "RetrySec"},
-                {"[Shutdown]\nInhibit=no\n", "bootkeep.conf:2:", "Inhibit"}, /* keys of a later version */
-                {"[Shutdown]\nRefuse=yes\n", "bootkeep.conf:2:", "Refuse"},
+                {"[Shutdown]\nInhibit=yes\n", "bootkeep.conf:2:", "Inhibit"},
+                {"[Shutdown]\nRefuse=yes\n", "bootkeep.conf:2:", "Refuse"}, /* keys of a later version */
                 {"[Shutdown]\nFlushTimeoutSec=8\n", "bootkeep.conf:2:", "FlushTimeoutSec"},
                 {"[Watch]\nColour=red\n", "bootkeep.conf:2:", "Colour"},
                 {"[Nonsense]\nColour=red\n", "bootkeep.conf:2:", "Nonsense"},

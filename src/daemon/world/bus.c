@@ -38,6 +38,8 @@ static int get_manager(sd_bus *bus, const char *path, const char *interface, con
                 return bus_text_append_all(reply, busy);
         if (streq(property, "BootedStale"))
                 return sd_bus_message_append(reply, "s", strempty(m.booted_stale));
+        if (streq(property, "Inhibiting"))
+                return sd_bus_message_append(reply, "s", strempty(m.inhibiting));
         if (streq(property, "RebootLocked"))
                 return sd_bus_message_append(reply, "b", m.reboot_locked);
         if (streq(property, "RebootLockHolder"))
@@ -126,6 +128,7 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("Ready", "b", get_manager, 0, CHANGES),
         SD_BUS_PROPERTY("BusyVolumes", "as", get_manager, 0, CHANGES),
         SD_BUS_PROPERTY("BootedStale", "s", get_manager, 0, CHANGES),
+        SD_BUS_PROPERTY("Inhibiting", "s", get_manager, 0, CHANGES),
         SD_BUS_PROPERTY("RebootLocked", "b", get_manager, 0, CHANGES),
         SD_BUS_PROPERTY("RebootLockHolder", "s", get_manager, 0, CHANGES),
         SD_BUS_PROPERTY("RebootWaiters", "u", get_manager, 0, CHANGES),

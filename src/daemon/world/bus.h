@@ -20,6 +20,7 @@ typedef struct BusManager {
         const char *reboot_lock_holder;
         unsigned reboot_waiters;
         const char *booted_stale;
+        const char *inhibiting;
 } BusManager;
 
 typedef enum BusVerb {

@@ -31,6 +31,7 @@ static int set_defaults(Settings *s) {
                 .max_failures = 5,
                 .max_attempts = 25,
                 .retry = 30 * USEC_PER_SEC,
+                .inhibit = INHIBITION_DELAYS,
                 .pin_busy_volumes = true,
                 .running_system = true,
         };
@@ -61,6 +62,13 @@ static int parse_lock_files(const char *value, void *data, const char **reterr) 
         strv_free(*(char ***) data);
         *(char ***) data = TAKE_PTR(paths);
         return 0;
+}
+
+static int parse_inhibit(const char *value, void *data, const char **reterr) {
+        int r = inhibition_setting_from_string(value, data);
+        if (r < 0)
+                *reterr = "expected delay, block or no";
+        return r;
 }
 
 /* For settings that guard something: a value that cannot be parsed must not disable the guard. */
@@ -114,6 +122,7 @@ static int read_settings_file(const char *file, Settings *s, unsigned *problems)
                 {"Build", "MaxFailures", conf_parse_unsigned, &s->max_failures},
                 {"Build", "MaxAttempts", conf_parse_unsigned, &s->max_attempts},
                 {"Build", "RetrySec", conf_parse_sec, &s->retry},
+                {"Shutdown", "Inhibit", parse_inhibit, &s->inhibit},
                 {"Shutdown", "PinBusyVolumes", parse_precaution, &s->pin_busy_volumes},
                 {"Trust", "RunningSystem", parse_permission, &s->running_system},
                 {"Trust", "*", forbid, &s->running_system},

@@ -3,7 +3,7 @@
 
 /* bootkeep.conf(5): what the administrator set, or the default. */
 
-#include "daemon/core/volume.h"
+#include "daemon/core/inhibition.h"
 
 typedef struct Settings {
         /* [Watch] */
@@ -15,6 +15,7 @@ typedef struct Settings {
         unsigned max_builds, max_failures, max_attempts;
         uint64_t retry;
         /* [Shutdown] */
+        InhibitionSetting inhibit;
         bool pin_busy_volumes;
         /* [Trust] */
         bool running_system;

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The system going down, as logind announces it: joins the volumes and logind's inhibitors. What is owed is
+ * done at once then, as far as nothing holds it back, and the inhibitor released when it is. inhibition.c
+ * decides which are held. */
+
+#include "daemon/rebootlock.h"
+
+typedef struct GoingDown GoingDown;
+
+int goingdown_new(Daemon *d, Bus *bus, const RebootLock *reboot, GoingDown **ret);
+GoingDown *goingdown_free(GoingDown *g);
+DEFINE_CLEANUP(GoingDown *, goingdown_free);
+
+/* After each batch of events. */
+void goingdown_settled(GoingDown *g);
+
+/* Does systemd itself refuse to go down, by a drop-in of ours? Nothing is delayed then. */
+void goingdown_set_refused(GoingDown *g, bool refused);
+
+/* What we hold, and why: a line for each inhibitor. "" for none. */
+const char *goingdown_inhibiting(const GoingDown *g);
