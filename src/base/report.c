@@ -322,6 +322,13 @@ static int parse_booted(Report *report, char *const *w) {
         return r;
 }
 
+static int parse_uncover(Report *report, char *const *w) {
+        if (*w[0] != '/')
+                return error_origin(-EBADMSG);
+        report->uncover = true;
+        return 0;
+}
+
 static int parse_manifest(Report *report, char *const *w) {
         return replace_words(&report->manifest, w);
 }
@@ -359,6 +366,7 @@ static const struct {
         {"WATCHES", 1, 1, parse_watches},
         {"UNWATCHED", 1, SIZE_MAX, parse_unwatched},
         {"BOOTED", 1, SIZE_MAX, parse_booted},
+        {"UNCOVER", 1, 1, parse_uncover},
         {"HOLD", 3, 3, parse_hold},
         {"PLACE", 1, SIZE_MAX, parse_place},
         {"NOTE", 1, SIZE_MAX, parse_note},

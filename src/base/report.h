@@ -13,6 +13,7 @@
  *   UNWATCHED TEXT                  scan: not everything is watched, and why
  *   BOOTED current|replaced|previous|unknown [TEXT]   scan, of the root of the running system: what the
  *                                   machine was booted from and why that is old, or why that is not known
+ *   UNCOVER PATH                    scan: it waits for this directory, which a mount covers, to be sent
  *   HOLD PATH MAJOR:MINOR:INODE locked|exists   scan: a lock file of a package manager; the device as in
  *                                   /proc/locks (hexadecimal), `fd:01:1234`
  *   PLACE PATH                      scan: a mount that comes or goes at it, above or below it is a change
@@ -81,6 +82,7 @@ typedef struct Report {
         size_t n_covered; /* stale caches that cannot be built because of a mount */
         char *sources;    /* equal in two scans: only what builders write can have changed between them */
         uint64_t progress_done, progress_of;
+        bool uncover; /* the scan waits for the directory of the stamps */
         bool waiting; /* for another build of this volume: nothing is built meanwhile */
         BootedState booted;
         char *booted_text; /* NULL: not reported; "": there is nothing to say about `booted` */

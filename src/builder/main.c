@@ -51,6 +51,8 @@ static int parse_build_options(int argc, char **argv, SessionOptions *o) {
                  &o->trust_ctime},
                 {"no-wait", NULL, "Exit with status 75 if a client of bootkeepd holds the volume's lock",
                  option_set, &o->no_wait},
+                {"uncover", "SOCKET", "Build nothing; send the directory of the stamps to the scan there",
+                 option_string, &o->uncover},
                 {"quiet", NULL, "Log only errors and warnings", option_quiet, NULL},
         };
         static const OptionsHelp help = {

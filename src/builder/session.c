@@ -13,6 +13,7 @@
 #include "builder/build.h"
 #include "builder/buildlock.h"
 #include "builder/buslock.h"
+#include "builder/opener.h"
 
 typedef struct Session {
         const SessionOptions *options;
@@ -216,6 +217,8 @@ int session_run(const SessionOptions *options, Interrupt *interrupt) {
                 open_volume, take_turn, lock_volume, read_manifest, find_helpers, build_all,
         };
         assert(options->mount_point && interrupt);
+        if (options->uncover)
+                return opener_run(options->mount_point, options->mount_id, options->uncover);
         _cleanup_(session_done) Session s = {
                 .options = options,
                 .interrupt = interrupt,

@@ -10,6 +10,8 @@ typedef struct SessionOptions {
         char **builders;   /* strv: where the builder definitions are */
         bool force, caches_only, helpers_only;
         bool trust_ctime;
+        const char *uncover; /* build nothing: the scan that listens there wants the stamps (opener.h); NULL:
+                                none does */
         bool no_wait; /* do not wait for the lock of the volume while a client of the daemon holds it */
 } SessionOptions;
 

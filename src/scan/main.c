@@ -53,6 +53,8 @@ static int parse_scan_options(int argc, char **argv, Options *o) {
                  &o->scan.trust_ctime},
                 {"efivars", "DIR", "Read the firmware's variables from here", option_string,
                  &o->scan.efivars},
+                {"uncover", "SOCKET", "Where to ask for the stamps if a mount covers them", option_string,
+                 &o->scan.uncover},
                 {"quiet", NULL, "Do not repeat on stderr why the scan failed", option_set, &o->scan.quiet},
                 {"check-builders", NULL, "Only check the builder definitions, and exit", option_set,
                  &o->check_builders},

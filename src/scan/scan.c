@@ -20,6 +20,7 @@
 #include "scan/lockfiles.h"
 #include "scan/places.h"
 #include "scan/sandbox.h"
+#include "scan/uncover.h"
 #include "scan/watcher.h"
 
 typedef struct Scan {
@@ -222,6 +223,8 @@ static int scan_open(Scan *s) {
                 return ending_say_error(&ending, "%s%s %s", o->mountpoint, problem ? "" : ":",
                                         problem ? problem : strerror(-r));
         }
+        if (s->root->state_fd == -EXDEV && o->uncover) /* where that fails, only stamps are missed */
+                (void) uncover_state(s->root, o->uncover, stdout);
         r = lock_files_add(&s->lock_files, o->hold_locked, false);
         if (r >= 0)
                 r = lock_files_add(&s->lock_files, o->hold_exists, true);

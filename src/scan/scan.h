@@ -11,6 +11,7 @@ typedef struct ScanOptions {
         uint64_t mount_id;   /* it must be this mount; 0: any */
         int inotify_fd;      /* what is examined is armed on it; negative: nothing is */
         const char *efivars; /* the directory of the firmware's variables; NULL: the usual one */
+        const char *uncover; /* where to ask for stamps that a mount covers (uncover.h); NULL: nowhere */
         char **builders;     /* where builder definitions are, strv; NULL: in the standard places */
         char **hold_locked, **hold_exists; /* lock files of package managers, strv */
         bool trust_ctime;

@@ -50,6 +50,8 @@ static int state_open(int root, bool create, int *ret_fd) {
                 return r;
         _cleanup_close_ int clone = -EBADF;
         r = root_clone_mount(root, &clone);
+        if (r == -EPERM) /* somebody else may look, see root_take_state() */
+                return error_origin(-EXDEV);
         return r < 0 ? r : state_open_beneath(clone, create, ret_fd);
 }
 
@@ -110,8 +112,22 @@ const char *root_state_problem(int r) {
                 return "symbolic links in this path are not followed";
         case -ENOTDIR:
                 return "a component of this path is not a directory";
+        case -EXDEV:
+                return "something is mounted over this path, and to look below it requires CAP_SYS_ADMIN";
         }
         return NULL;
+}
+
+int root_take_state(Root *root, int fd) {
+        assert(root && root->state_fd == -EXDEV && fd >= 0);
+        _cleanup_close_ int taken = fd;
+        struct stat volume, state;
+        if (fstat(root->fd, &volume) < 0 || fstat(taken, &state) < 0)
+                return error_origin(-errno);
+        if (!S_ISDIR(state.st_mode) || state.st_dev != volume.st_dev)
+                return error_origin(-EXDEV);
+        root->state_fd = TAKE_FD(taken);
+        return 0;
 }
 
 int root_make_state(Root *root) {

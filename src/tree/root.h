@@ -19,7 +19,8 @@ DEFINE_CLEANUP(Root *, root_free);
  * be a mount point's own root (-EINVAL: a directory below one) of a block-backed file system (-ENOTBLK). If
  * another file system is mounted over the path to the stamps (a separate /var), they are reached on the
  * volume below it, through a detached clone of the mount: that needs CAP_SYS_ADMIN, so call this before
- * dropping it. If stamps cannot be kept there, that is not an error as long as there are none to keep. */
+ * dropping it; without it state_fd is -EXDEV. If stamps cannot be kept there, that is not an error as long as
+ * there are none to keep. */
 int root_open(const char *mountpoint, uint64_t mount_id, Root **ret);
 
 /* Is it the root of the running system, so that it needs no chroot and was booted from? */
@@ -32,6 +33,11 @@ const char *root_open_problem(int r);
 /* Why stamps cannot be kept on the volume, for state_fd or what root_make_state() returned. NULL: no such
  * reason. */
 const char *root_state_problem(int r);
+
+/* Takes FD, even on failure: the directory of the stamps as somebody with CAP_SYS_ADMIN has opened it, where
+ * state_fd is -EXDEV. It keeps the device busy until it is closed, also after the volume is unmounted.
+ * -EXDEV: it is not on the volume. */
+int root_take_state(Root *root, int fd);
 
 /* For writing: creates `caches` and `helpers` below the state directory (0755, no links), sets state_fd. */
 int root_make_state(Root *root);

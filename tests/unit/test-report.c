@@ -326,6 +326,7 @@ static void bad_lines_change_nothing(void **state) {
                 "CACHE a b stale /path",
                 "CACHE a b stale /path \\q",
                 "HELPER sda1 esp fresh",
+                "UNCOVER a",
                 "BOOTED",
                 "BOOTED old",
                 "BOOTED unknown",

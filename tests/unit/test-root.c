@@ -108,12 +108,46 @@ static void state_below_a_mount_that_cannot_be_cloned_is_an_error(void **state) 
         Root *root = NULL;
         world_start(&w, *state);
         shell("mkdir -p %s/var && mount -t tmpfs tmpfs %s/var", w.mnt, w.mnt);
-        clone_error = EPERM;
+        clone_error = EMFILE;
         int r = root_open(w.mnt, 0, &root);
         clone_error = 0;
         world_end(&w);
-        assert_int_equal(r, -EPERM);
+        assert_int_equal(r, -EMFILE);
         assert_null(root);
+}
+
+/* Who may not look below the mount says so, and takes what another has opened, if it is on the volume. */
+static void state_below_a_mount_may_be_opened_by_another(void **state) {
+        World w;
+        Root *privileged = NULL, *root = NULL;
+        world_start(&w, *state);
+        shell("mkdir -p %s" BOOTKEEP_VOLUME_STATE " && touch %s/file && mount -t tmpfs tmpfs %s/var", w.mnt,
+              w.mnt, w.mnt);
+        int opened = root_open(w.mnt, 0, &privileged);
+        clone_error = EPERM;
+        int r = root_open(w.mnt, 0, &root), found = r < 0 ? r : root->state_fd;
+        int made = r < 0 ? r : root_make_state(root);
+        clone_error = 0;
+        char path[160];
+        (void) snprintf(path, sizeof(path), "%s/var", w.mnt);
+        int elsewhere = r < 0 ? r : root_take_state(root, open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        (void) snprintf(path, sizeof(path), "%s/file", w.mnt);
+        int file = r < 0 ? r : root_take_state(root, open(path, O_RDONLY | O_CLOEXEC));
+        int still = r < 0 ? r : root->state_fd;
+        int taken =
+                r < 0 || opened < 0 ? -ENOTRECOVERABLE : root_take_state(root, TAKE_FD(privileged->state_fd));
+        int now = r < 0 ? r : root->state_fd;
+        root_free(privileged);
+        root_free(root);
+        world_end(&w);
+        assert_int_equal(r, 0);
+        assert_int_equal(found, -EXDEV);
+        assert_int_equal(made, -EXDEV);
+        assert_int_equal(elsewhere, -EXDEV);
+        assert_int_equal(file, -EXDEV);
+        assert_int_equal(still, -EXDEV);
+        assert_int_equal(taken, 0);
+        assert_true(now >= 0);
 }
 
 /* A state that can be made only in part is none. */
@@ -237,6 +271,9 @@ static void problems_are_told_in_words(void **state) {
         assert_null(root_open_problem(-ENOENT));
         assert_string_equal(root_state_problem(-ELOOP), "symbolic links in this path are not followed");
         assert_string_equal(root_state_problem(-ENOTDIR), "a component of this path is not a directory");
+        assert_string_equal(
+                root_state_problem(-EXDEV),
+                "something is mounted over this path, and to look below it requires CAP_SYS_ADMIN");
         assert_null(root_state_problem(-ENOENT));
         assert_null(root_state_problem(3)); /* a descriptor */
         assert_null(root_free(NULL));
@@ -249,6 +286,7 @@ int main(void) {
                 cmocka_unit_test(problems_are_told_in_words),
                 scratch_test(mount_point_that_cannot_be_examined_is_an_error),
                 scratch_test(state_below_a_mount_that_cannot_be_cloned_is_an_error),
+                scratch_test(state_below_a_mount_may_be_opened_by_another),
                 scratch_test(state_without_room_for_all_stamps_is_not_taken),
                 scratch_test(anybody_may_read_the_stamps),
                 scratch_test(state_is_made_and_found_again),
