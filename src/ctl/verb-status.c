@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "ctl/client.h"
 #include "ctl/format.h"
+#include "ctl/owedlines.h"
 #include "ctl/pager.h"
 #include "ctl/table.h"
 
@@ -26,6 +27,7 @@ static int status_exit_code(const VolumeInfoList *l) {
 /* What the daemon says, and the command line asks for. */
 typedef struct StatusAnswer {
         const VolumeInfoList *volumes;
+        const OwedList *owed;
         const char *booted_stale;
         bool details; /* of the only volume */
 } StatusAnswer;
@@ -33,6 +35,7 @@ typedef struct StatusAnswer {
 static void status_print_json(const Ctl *ctl, const StatusAnswer *a) {
         Json j = JSON_INIT(stdout, ctl->json);
         json_object_open(&j, NULL);
+        owed_lines_to_json(a->owed, &j);
         json_string(&j, "booted_stale", a->booted_stale);
         json_array_open(&j, "volumes");
         for (size_t i = 0; i < a->volumes->n; i++)
@@ -247,6 +250,7 @@ static void status_print_booted(const Ctl *ctl, const char *stale) {
 
 static int status_print_text(const Ctl *ctl, const StatusAnswer *a) {
         const VolumeInfoList *l = a->volumes;
+        owed_lines_print(ctl, a->owed);
         status_print_booted(ctl, a->booted_stale);
         if (l->n == 0) {
                 (void) puts("No volumes.");
@@ -272,12 +276,16 @@ static int status_print(const Ctl *ctl, const StatusAnswer *a) {
 int verb_status(Ctl *ctl, char *const *volumes) {
         assert(ctl && ctl->bus && volumes);
         _cleanup_(volume_info_list_freep) VolumeInfoList *l = NULL;
+        _cleanup_(owed_list_done) OwedList owed = {};
         bool details = *volumes;
         int r = details ? client_select(ctl, volumes, &l) : client_list(ctl, &l);
+        if (r == EXIT_SUCCESS)
+                r = owed_lines_get(ctl, &owed);
         if (r != EXIT_SUCCESS)
                 return r;
         _cleanup_free_ char *booted_stale = client_manager_text(ctl, "BootedStale");
-        const StatusAnswer answer = {.volumes = l, .booted_stale = booted_stale, .details = details};
+        const StatusAnswer answer = {
+                .volumes = l, .owed = &owed, .booted_stale = booted_stale, .details = details};
         if (!ctl->quiet && (!booted_stale || status_print(ctl, &answer) < 0)) {
                 (void) log_oom();
                 return BOOTKEEP_CTL_NO;

@@ -54,3 +54,13 @@ char *clienttext_vanished(const Peer *peer) {
                 (void) strprintf(&text, "%s vanished and lost its lock", client);
         return text;
 }
+
+char *clienttext_late(const Peer *peer) {
+        assert(peer);
+        _cleanup_free_ char *client = name_client(peer);
+        char *text = NULL;
+        if (client)
+                (void) strprintf(&text, "%s still held its lock when the system went down, and lost it",
+                                 client);
+        return text;
+}

@@ -12,5 +12,7 @@
 
 /* It released the lock with STATUS. SAID: its own words, or NULL or "". NULL: out of memory. */
 char *clienttext_released(const Peer *peer, int status, const char *said);
+/* It still held the lock when the system went down. NULL: out of memory. */
+char *clienttext_late(const Peer *peer);
 /* It vanished while it held the lock. NULL: out of memory. */
 char *clienttext_vanished(const Peer *peer);

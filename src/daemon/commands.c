@@ -8,6 +8,7 @@
 #include "bootkeep.h"
 #include "daemon/flush.h"
 #include "daemon/goingdown.h"
+#include "daemon/lastchance.h"
 #include "daemon/shown.h"
 
 /* How long until the next attempt to connect to a bus that went away, or was not there. */
@@ -21,6 +22,8 @@ struct Commands {
         RebootLock *reboot;
         GoingDown *going_down;
         Flush flush;
+        LastChance last_chance;
+        WaiterQueue last_callers; /* of LastChance */
         sd_event_source *reconnect;
         void (*ready)(void);
         bool was_ready; /* we have owned the name once */
@@ -75,6 +78,8 @@ static int view_manager(void *userdata, BusManager *ret) {
                 .ready = daemon_is_quiet(d),
                 .booted_stale = daemon_booted_stale(d),
                 .inhibiting = goingdown_inhibiting(((Commands *) userdata)->going_down),
+                .flush_timeout = daemon_flush_timeout(d),
+                .owed = daemon_owed(d),
         };
         rebootlock_view(((Commands *) userdata)->reboot, ret);
         return daemon_busy(d, &ret->busy);
@@ -153,6 +158,7 @@ static void command_for_volume(Commands *c, Record *record, const VolumeCommand 
         case BUS_RELOAD:
         case BUS_LOCK_REBOOT:
         case BUS_FLUSH:
+        case BUS_LAST_CHANCE:
                 return; /* have no volume */
         }
 }
@@ -163,6 +169,49 @@ static void reload_configuration(Daemon *d, BusCall *call) {
                 answer(call, OUTCOME_NOT_RELOADED, NULL, strerror(-r));
         else
                 answer_done(call);
+}
+
+/* The system goes down: nobody's lock counts any more. */
+static int begin_last_chance(Commands *c, uint64_t patience, const Caller *caller) {
+        Waiter *w = waiter_new(daemon_waiters(c->daemon), caller, NULL, (Wait){.what = WAIT_FOR_QUIET});
+        if (!w)
+                return error_origin(-ENOMEM);
+        locks_set_last_chance(c->locks, true);
+        int r = lastchance_begin(&c->last_chance, patience);
+        if (r < 0) {
+                locks_set_last_chance(c->locks, false);
+                waiter_free(w);
+        } else
+                waiter_join_queue(w, &c->last_callers);
+        return r;
+}
+
+/* Only for root itself: it takes everybody's lock away. */
+static void request_last_chance(Commands *c, uint64_t patience, const Caller *caller) {
+        if (caller->peer->uid != 0) {
+                answer(caller->call, OUTCOME_NOT_ROOT, NULL, NULL);
+                return;
+        }
+        int r = begin_last_chance(c, patience, caller);
+        if (r < 0)
+                answer(caller->call, OUTCOME_CANNOT_WAIT, NULL, strerror(-r));
+}
+
+static void on_last_chance_progress(void *userdata, uint64_t left_usec, const OwedView *views, size_t n) {
+        bus_last_chance(((Commands *) userdata)->bus, left_usec, views, n);
+}
+
+static void on_last_chance_ended(void *userdata) {
+        Commands *c = userdata;
+        locks_set_last_chance(c->locks, false);
+        while (!TAILQ_EMPTY(&c->last_callers)) {
+                _cleanup_strv_free_ char **owed = NULL;
+                Waiter *w = TAILQ_FIRST(&c->last_callers);
+                if (lastchance_owed(&c->last_chance, &owed) < 0)
+                        waiter_answer(w, OUTCOME_NO_MEMORY, NULL, NULL);
+                else
+                        waiter_answer_names(w, owed);
+        }
 }
 
 /* A client that mounts a volume and calls at once must not be told that there is no such volume. But anybody
@@ -197,6 +246,8 @@ static void take_command(void *userdata, BusVerb verb, const BusArguments *a, Bu
                 rebootlock_request(c->reboot, a->flags, &caller);
         else if (verb == BUS_FLUSH)
                 flush_request(&c->flush, a->timeout, &caller);
+        else if (verb == BUS_LAST_CHANCE)
+                request_last_chance(c, a->timeout, &caller);
         else {
                 Record *record = look_up_volume(c, a->volume, peer);
                 if (record)
@@ -226,6 +277,7 @@ static void peer_gone(void *userdata, const Peer *peer) {
 static void on_settled(void *userdata) {
         Commands *c = userdata;
         flush_settled(&c->flush);
+        lastchance_settled(&c->last_chance);
         rebootlock_settled(c->reboot);
         goingdown_settled(c->going_down);
 }
@@ -321,6 +373,9 @@ int commands_new(Daemon *d, void (*ready_handler)(void), Commands **ret) {
         c->daemon = d;
         c->ready = ready_handler;
         flush_init(&c->flush, d);
+        TAILQ_INIT(&c->last_callers);
+        lastchance_init(&c->last_chance, d,
+                        &(LastChanceHandlers){on_last_chance_progress, on_last_chance_ended, c});
         int r = prepare_commands(c);
         if (r < 0)
                 return r;
@@ -336,6 +391,7 @@ Commands *commands_free(Commands *c) {
                 daemon_set_news(c->daemon, &(News){});
                 daemon_set_hooks(c->daemon, NULL, NULL);
                 waiters_drop_all(daemon_waiters(c->daemon));
+                lastchance_deinit(&c->last_chance);
                 sd_event_source_disable_unref(c->reconnect);
                 c->going_down = goingdown_free(c->going_down);
                 c->reboot = rebootlock_free(c->reboot);

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "bootkeep.h"
 #include "daemon/answer.h"
+#include "daemon/ledger.h"
 #include "daemon/orphans.h"
 #include "daemon/overview.h"
 #include "daemon/past.h"
@@ -36,6 +37,7 @@ struct Daemon {
         Overview overview;
         Past past;
         Orphans *orphans;
+        Ledger ledger;
 
         sd_event_source *settle_accounts; /* once after each batch of events */
         sd_event_source *stop_timer;
@@ -54,6 +56,8 @@ static int on_settle_accounts(sd_event_source *s, void *userdata) {
                         &d->slots); /* which may require another round: a build that could not be started */
         else if (!any_child_runs(d))
                 return sd_event_exit(d->event, 0);
+        if (d->ledger.list.n > 0 && ledger_settle(&d->ledger, &d->volumes) && d->driver.news.bus)
+                bus_manager_changed(d->driver.news.bus, "Owed");
         if (d->hooks)
                 d->hooks->settled(d->hooks_userdata);
         overview_tell_soon(&d->overview, NULL);
@@ -261,6 +265,18 @@ void daemon_request(Daemon *d, Record *record, WaitFor what, bool force, const C
                             : VOLUME_BUILD_WANTED);
 }
 
+const OwedList *daemon_owed(const Daemon *d) {
+        return &d->ledger.list;
+}
+
+uint64_t daemon_flush_timeout(const Daemon *d) {
+        return d->settings.flush_timeout;
+}
+
+void daemon_set_last_chance(Daemon *d, bool on) {
+        slots_set_last_chance(&d->slots, on);
+}
+
 /* Settings, start and stop */
 
 static int apply_settings(Daemon *d) {
@@ -315,6 +331,8 @@ int daemon_new(sd_event *event, const DaemonOptions *options, Settings *settings
         past_init(&d->past, &d->driver, markfiles_are_used() ? "/run" : NULL);
         int r = open_trust_store(d);
         if (r >= 0)
+                r = ledger_read(&d->ledger, options->state);
+        if (r >= 0)
                 r = prepare_loop(d);
         if (r < 0)
                 return r;
@@ -334,6 +352,7 @@ Daemon *daemon_free(Daemon *d) {
         past_deinit(&d->past);
         orphans_free(d->orphans);
         trust_store_free(d->trust);
+        ledger_done(&d->ledger);
         settings_done(&d->settings);
         sd_event_unref(d->event);
         free(d);
@@ -359,6 +378,11 @@ void daemon_set_news(Daemon *d, const News *news) {
 /* The builders, the defaults of a scan or what is trusted may have changed: everything is scanned again. */
 void daemon_set_settings(Daemon *d, Settings *settings) {
         settings_replace(&d->settings, settings);
+        (void) ledger_read(&d->ledger, d->options->state); /* -ENOMEM: as it was */
+        if (d->driver.news.bus) {
+                bus_manager_changed(d->driver.news.bus, "FlushTimeoutUSec");
+                bus_manager_changed(d->driver.news.bus, "Owed");
+        }
         int r = apply_settings(d);
         if (r < 0)
                 log_errno(r, "Failed to set the timer");

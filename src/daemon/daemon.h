@@ -6,6 +6,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "base/owed.h"
 #include "daemon/driver.h"
 #include "daemon/world/settings.h"
 #include "daemon/world/trust.h"
@@ -89,6 +90,12 @@ bool daemon_is_quiet(Daemon *d);
 
 /* What the machine was booted from and why that is old; "": it was not, or that is not known. Borrowed. */
 const char *daemon_booted_stale(const Daemon *d);
+/* What was owed when the system last went down. Borrowed, until the next event. */
+const OwedList *daemon_owed(const Daemon *d);
+/* FlushTimeoutSec=. */
+uint64_t daemon_flush_timeout(const Daemon *d);
+/* The system goes down (ON), see slots_set_last_chance(). */
+void daemon_set_last_chance(Daemon *d, bool on);
 
 /* Tells running children to stop, and exits the loop when they have, or soon. */
 void daemon_stop(Daemon *d);

@@ -124,6 +124,7 @@ static int start_scan(const Driver *d, Record *record) {
 
 /* Once a second is enough: it may print without end. */
 static void note_build_alive(Driver *d, Record *record) {
+        record->sign_of_life = now_usec();
         if (record->volume.state == VOLUME_HUNG ||
             now_usec() + d->config.build_timeout - USEC_PER_SEC >= record->volume.timer)
                 driver_feed(d, record, VOLUME_BUILD_ALIVE);
@@ -149,6 +150,7 @@ static int on_build_output(sd_event_source *s, int fd, uint32_t revents, void *u
 
 /* Announces the end of a build, even of one that could not be started. */
 static void note_build_ended(const Driver *d, Record *record, int status) {
+        record->sign_of_life = now_usec();
         record->last_build_end = realtime_usec();
         record->last_build_status = status;
         news_tell_build_ended(&d->news, record);
@@ -187,6 +189,7 @@ static int start_build(const Driver *d, Record *record, bool force) {
         assert(m && !record->scan.job && !record->build.job);
         record->builds++;
         record->build_forced = force;
+        record->sign_of_life = now_usec();
         record->last_build_start = realtime_usec();
         (void) free_and_strdup(&record->built_from, record->report ? record->report->sources : NULL);
         news_tell_properties(&d->news, record, properties);

@@ -11,6 +11,7 @@ struct Locks {
         Daemon *daemon;
         const Access *access;
         Lock reboot;
+        bool last_chance;
 };
 
 int locks_new(Daemon *d, const Access *access, Locks **ret) {
@@ -43,9 +44,15 @@ bool locks_is_locked(const Record *record) {
 
 void locks_follow(Locks *l, Record *record) {
         daemon_set_lock(l->daemon, record,
-                        locks_is_locked(record) ? VOLUME_LOCK_CLIENT
-                        : l->reboot.holder != 0 ? VOLUME_LOCK_REBOOT
-                                                : VOLUME_LOCK_NONE);
+                        locks_is_locked(record)                    ? VOLUME_LOCK_CLIENT
+                        : l->reboot.holder != 0 && !l->last_chance ? VOLUME_LOCK_REBOOT
+                                                                   : VOLUME_LOCK_NONE);
+}
+
+/* Our own build may have ended and been counted before the bus reports that it is gone; and another client
+ * may hold the lock while it waits in line. */
+static bool is_own_build(const Record *record, const Peer *peer) {
+        return peer->pid != 0 ? peer->pid == record->build_pid : record->volume.build_runs;
 }
 
 /* The next in line gets the lock, if there is one and if that is allowed. */
@@ -85,11 +92,16 @@ static void answer_lock(const Locks *l, const Record *record, int r, BusCall *ca
 void locks_lock_volume(Locks *l, Record *record, uint32_t flags, const Caller *caller) {
         if (answer_refuses_flags(caller->call, flags, BOOTKEEP_LOCK_WAIT))
                 return;
+        if (l->last_chance && !is_own_build(record, caller->peer)) {
+                answer(caller->call, OUTCOME_REBOOT_SOON, NULL, NULL);
+                return;
+        }
         bool waits = flags & BOOTKEEP_LOCK_WAIT;
         Waiter *w = waits ? waiter_new(daemon_waiters(l->daemon), caller, record, (Wait){WAIT_FOR_LOCK, 0})
                           : NULL;
         int r = waits && !w ? error_origin(-ENOMEM)
-                            : lock_ask(&record->lock, &l->reboot, caller->peer->id, w ? &w->request : NULL);
+                            : lock_ask(&record->lock, l->last_chance ? NULL : &l->reboot, caller->peer->id,
+                                       w ? &w->request : NULL);
         if (r == LOCK_WAITS)
                 waiter_join_line(w, &record->lock);
         else
@@ -156,12 +168,6 @@ void locks_unlock_volume(Locks *l, Record *record, const BusArguments *a, const 
         }
 }
 
-/* Our own build may have ended and been counted before the bus reports that it is gone; and another client
- * may hold the lock while it waits in line. */
-static bool is_own_build(const Record *record, const Peer *peer) {
-        return peer->pid != 0 ? peer->pid == record->build_pid : record->volume.build_runs;
-}
-
 static void lose_volume(Locks *l, Record *record, const Peer *peer) {
         (void) lock_give_back(&record->lock, peer->id);
         if (is_own_build(record, peer)) {
@@ -176,4 +182,25 @@ void locks_peer_gone(Locks *l, const Peer *peer) {
         for (Record *record = daemon_next(l->daemon, NULL); record; record = daemon_next(l->daemon, record))
                 if (record->lock.holder == peer->id)
                         lose_volume(l, record, peer);
+}
+
+/* As if the client had vanished, which it soon will. */
+static void void_lock(Locks *l, Record *record) {
+        const Peer *holder = access_find_peer(l->access, record->lock.holder);
+        if (!holder || is_own_build(record, holder))
+                return;
+        (void) lock_give_back(&record->lock, holder->id);
+        note_client_failed(record, clienttext_late(holder));
+        note_released(l, record, VOLUME_UNLOCKED_FAILURE);
+}
+
+void locks_set_last_chance(Locks *l, bool on) {
+        l->last_chance = on;
+        for (Record *record = daemon_next(l->daemon, NULL); record; record = daemon_next(l->daemon, record)) {
+                if (on) {
+                        waiters_answer_line(&record->lock, OUTCOME_REBOOT_SOON, NULL);
+                        void_lock(l, record);
+                }
+                locks_follow(l, record);
+        }
 }

@@ -29,6 +29,10 @@ void locks_follow(Locks *l, Record *record);
 /* A client has vanished: it loses what it held. */
 void locks_peer_gone(Locks *l, const Peer *peer);
 
+/* The system goes down (ON): every lock is void, whoever waits for one is turned away, and only our own
+ * builds get one. The reboot lock holds nothing back then. */
+void locks_set_last_chance(Locks *l, bool on);
+
 /* For rebootlock.c. While the reboot lock is held no other is granted: it lies here. */
 Lock *locks_reboot(Locks *l);
 /* It was granted: whoever waits for a volume would now wait in vain. */

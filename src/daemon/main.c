@@ -16,10 +16,12 @@
 #include "daemon/census.h"
 #include "daemon/commands.h"
 #include "daemon/launch.h"
+#include "daemon/oneshot.h"
 
 typedef struct Arguments {
         DaemonOptions options;
         bool check_config;
+        bool flush;
 } Arguments;
 
 static int parse_arguments(int argc, char **argv, Arguments *a) {
@@ -31,6 +33,9 @@ static int parse_arguments(int argc, char **argv, Arguments *a) {
                 {"libexec", "DIR", "Where bootkeep-scan and bootkeep-build are", option_string, &o->libexec},
                 {"state", "DIR", "Where the list of trusted volumes is kept", option_string, &o->state},
                 {"no-watch", NULL, "Serve on D-Bus only; watch nothing", option_clear, &o->watch},
+                {"flush", NULL,
+                 "Without a bus: do what is owed, say on stdout how far it is, and exit; for bootkeep-flush",
+                 option_set, &a->flush},
                 {"check-config", NULL, "Check configuration and builder definitions, and exit", option_set,
                  &a->check_config},
         };
@@ -121,6 +126,32 @@ static void look_afresh(void *userdata, bool anyway) {
                 census_look(*census);
 }
 
+/* Neither calls nor clients: only what is owed, once. */
+static int run_flush(const DaemonOptions *o, Settings *settings) {
+        _cleanup_(sd_event_unrefp) sd_event *event = NULL;
+        _cleanup_(daemon_freep) Daemon *d = NULL;
+        _cleanup_(oneshot_done) OneShot oneshot = {};
+        _cleanup_(census_freep) Census *census = NULL;
+        raise_descriptor_limit();
+        int r = sd_event_default(&event);
+        if (r < 0)
+                return log_errno(r, "Failed to create the event loop");
+        r = daemon_new(event, o, settings, &d);
+        if (r < 0)
+                return r; /* logged */
+        r = handle_signals(event, d);
+        if (r < 0)
+                return log_errno(r, "Failed to set up signal handling");
+        daemon_set_look_afresh(d, look_afresh, &census);
+        r = census_new(d, &census);
+        if (r < 0)
+                return log_errno(r, "Failed to read the mount table");
+        r = oneshot_begin(&oneshot, d, stdout);
+        if (r >= 0)
+                r = sd_event_loop(event);
+        return r < 0 ? log_errno(r, "Failed to do what is owed") : r;
+}
+
 static int run(const DaemonOptions *o, Settings *settings) {
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         _cleanup_(daemon_freep) Daemon *d = NULL;
@@ -164,6 +195,8 @@ int main(int argc, char **argv) {
                 log_errno(r, "Failed to read %s", a.options.config ? a.options.config : "the configuration");
         else if (a.check_config)
                 r = check_config(&a.options, problems);
+        else if (a.flush)
+                r = run_flush(&a.options, &settings);
         else
                 r = run(&a.options, &settings);
         return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

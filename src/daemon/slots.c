@@ -29,7 +29,7 @@ static void hold_all(const Slots *s, VolumeHold hold, bool on) {
 }
 
 static bool is_shortly_after_boot(const Slots *s) {
-        return now_usec() < s->settings->boot_delay;
+        return !s->last_chance && now_usec() < s->settings->boot_delay;
 }
 
 static void hold_for_settings(const Slots *s, Record *record) {
@@ -40,6 +40,12 @@ static void hold_for_settings(const Slots *s, Record *record) {
 void slots_hold_new(const Slots *s, Record *record) {
         volume_hold(&record->volume, VOLUME_HOLD_BOOT, is_shortly_after_boot(s));
         hold_for_settings(s, record);
+}
+
+void slots_set_last_chance(Slots *s, bool on) {
+        s->last_chance = on;
+        hold_all(s, VOLUME_HOLD_BOOT, is_shortly_after_boot(s));
+        s->driver->moved(s->driver->userdata);
 }
 
 static int on_boot_timer(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -97,12 +103,19 @@ static int keep_said(const Slots *s, char ***holding) {
  * is not done in between: a lock counts until it has been free for as long as changes settle. Except for
  * those in a hurry. Returns until when; 0: it does not linger. */
 static uint64_t lingers_until(const Slots *s, Record *record, uint64_t now) {
-        if (!(record->volume.holds & VOLUME_HOLD_PACKAGES) || record->volume.waived != 0)
+        if (!(record->volume.holds & VOLUME_HOLD_PACKAGES) || record->volume.waived != 0 || s->last_chance)
                 return 0;
         if (record->unheld_since == 0)
                 record->unheld_since = now;
         uint64_t end = record->unheld_since + s->settings->settle;
         return now < end ? end : 0;
+}
+
+static const ReportHold *find_hold(const Slots *s, const Record *record, const LockedFiles *locked) {
+        if (!record->volume.trusted)
+                return NULL;
+        return s->last_chance ? packages_find_lock(record->report, locked)
+                              : packages_find_hold(record->report, locked);
 }
 
 /* LOCKED is free of what does not count. Returns when to check again: for a lock file that merely exists, its
@@ -114,8 +127,7 @@ static uint64_t hold_for_packages(Slots *s, const LockedFiles *locked, uint64_t 
         uint64_t next = USEC_INFINITY;
         int r = 0;
         for (Record *record = roster_next(volumes, NULL); record; record = roster_next(volumes, record)) {
-                const ReportHold *hold =
-                        record->volume.trusted ? packages_find_hold(record->report, locked) : NULL;
+                const ReportHold *hold = find_hold(s, record, locked);
                 uint64_t end = hold || !record->volume.trusted ? 0 : lingers_until(s, record, now);
                 if (hold || end == 0)
                         record->unheld_since = 0;

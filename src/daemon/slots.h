@@ -12,8 +12,9 @@ typedef struct Slots {
         Driver *driver; /* borrowed, as is the rest */
         const Settings *settings;
         sd_event_source *hold_timer, *boot_timer, *scan_timer;
-        bool settled;   /* at least once: what was mounted before the daemon started is not new */
-        char **holding; /* strv: what package managers hold, as last logged */
+        bool settled;     /* at least once: what was mounted before the daemon started is not new */
+        char **holding;   /* strv: what package managers hold, as last logged */
+        bool last_chance; /* the system goes down: only what runs holds anything back */
 } Slots;
 
 void slots_init(Slots *s, Driver *driver, const Settings *settings);
@@ -21,6 +22,9 @@ void slots_deinit(Slots *s);
 
 /* The settings have changed. */
 int slots_apply_settings(Slots *s);
+/* The system goes down (ON): a recent boot holds nothing back, nor does a lock file that merely exists:
+ * nobody may be left who would remove it. */
+void slots_set_last_chance(Slots *s, bool on);
 /* RECORD appears: holds it back if necessary. */
 void slots_hold_new(const Slots *s, Record *record);
 

@@ -19,6 +19,7 @@ etc/bootkeep
 usr/bin/bootkeepctl
 usr/include/bootkeep.h
 usr/lib/bootkeep/bootkeep-build
+usr/lib/bootkeep/bootkeep-flush
 usr/lib/bootkeep/bootkeep-scan
 usr/lib/bootkeep/bootkeep.conf
 usr/lib/bootkeep/builders.d/depmod.conf
@@ -27,6 +28,8 @@ usr/lib/bootkeep/builders.d/initramfs-tools.conf
 usr/lib/bootkeep/builders.d/mkinitcpio.conf
 usr/lib/sysctl.d/50-bootkeep.conf
 usr/lib/systemd/catalog/bootkeep.catalog
+usr/lib/systemd/system/bootkeep-flush.service
+usr/lib/systemd/system/bootkeep-owed.service
 usr/lib/systemd/system/bootkeepd.service
 usr/sbin/bootkeepd
 usr/sbin/umount.bootkeep
@@ -43,6 +46,7 @@ usr/share/man/man5/bootkeep.conf.5
 usr/share/man/man5/org.bootkeep1.5
 usr/share/man/man7/bootkeep.7
 usr/share/man/man8/bootkeep-build.8
+usr/share/man/man8/bootkeep-flush.8
 usr/share/man/man8/bootkeep-scan.8
 usr/share/man/man8/bootkeepd.8
 usr/share/man/man8/umount.bootkeep.8
@@ -101,6 +105,7 @@ NEEDED = {
     "bootkeep-build": "libsystemd libmount libeconf libxxhash libxml2 libblkid libc",
     "bootkeepctl": "libsystemd libsmartcols libc",
     "umount.bootkeep": "libsystemd libmount libc",
+    "bootkeep-flush": "libsystemd libc",
 }
 
 

@@ -19,6 +19,9 @@ static void a_client_that_says_nothing_is_described(void **state) {
         assert_string_equal(vanished, ":1.7 (PID 1234) vanished and lost its lock");
         _cleanup_free_ char *without_pid = clienttext_vanished(&unknown);
         assert_string_equal(without_pid, ":1.8 vanished and lost its lock");
+        _cleanup_free_ char *late = clienttext_late(&client);
+        assert_string_equal(late,
+                            ":1.7 (PID 1234) still held its lock when the system went down, and lost it");
 }
 
 static void its_own_words_follow_its_name(void **state) {

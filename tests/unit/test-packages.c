@@ -276,6 +276,9 @@ static void device_and_inode_must_both_be_the_files(void **state) {
                                     &locked),
                          0);
         assert_non_null(hold_of((ReportHold){.devno = makedev(0xfd, 0x1f), .inode = 5678}, &locked));
+        ReportHold held = {.devno = makedev(0xfd, 0x1f), .inode = 5678};
+        const Report report = {.holds = &held, .n_holds = 1};
+        assert_ptr_equal(packages_find_lock(&report, &locked), &held);
         assert_null(hold_of((ReportHold){.devno = makedev(0xfd, 0x1e), .inode = 5678}, &locked));
         assert_null(hold_of((ReportHold){.devno = makedev(0xfc, 0x1f), .inode = 5678}, &locked));
         assert_null(hold_of((ReportHold){.devno = makedev(0xfd, 0x1f), .inode = 5679}, &locked));
@@ -309,6 +312,9 @@ static void file_that_exists_holds_without_a_lock(void **state) {
         report.n_holds = 1;
         assert_null(packages_find_hold(&report, &none));
         assert_null(packages_find_hold(NULL, &none));
+        report.n_holds = ELEMENTSOF(holds);
+        assert_null(packages_find_lock(&report, &none));
+        assert_null(packages_find_lock(NULL, &none));
 }
 
 int main(void) {

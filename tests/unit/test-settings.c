@@ -43,6 +43,7 @@ static void assert_settings_equal(const Settings *a, const Settings *b) {
         assert_int_equal(a->retry, b->retry);
         assert_int_equal(a->inhibit, b->inhibit);
         assert_int_equal(a->pin_busy_volumes, b->pin_busy_volumes);
+        assert_int_equal(a->flush_timeout, b->flush_timeout);
         assert_int_equal(a->running_system, b->running_system);
         assert_strings_equal(a->hold_while_locked, b->hold_while_locked);
         assert_strings_equal(a->hold_while_exists, b->hold_while_exists);
@@ -70,6 +71,7 @@ static void defaults_are_the_documented_ones(void **state) {
         assert_null(s.unread);
         assert_int_equal(s.inhibit, INHIBITION_DELAYS);
         assert_true(s.pin_busy_volumes);
+        assert_int_equal(s.flush_timeout, 90 * USEC_PER_SEC);
         assert_true(s.running_system);
 }
 
@@ -111,6 +113,7 @@ static void every_key_is_taken(void **state) {
                                                    "[Shutdown]\n"
                                                    "Inhibit=block\n"
                                                    "PinBusyVolumes=no\n"
+                                                   "FlushTimeoutSec=2min\n"
                                                    "[Trust]\n"
                                                    "RunningSystem=no\n",
                                                    0, NULL);
@@ -129,6 +132,7 @@ static void every_key_is_taken(void **state) {
         assert_int_equal(s.retry, 7 * USEC_PER_SEC);
         assert_int_equal(s.inhibit, INHIBITION_BLOCKS);
         assert_false(s.pin_busy_volumes);
+        assert_int_equal(s.flush_timeout, 120 * USEC_PER_SEC);
         assert_false(s.running_system);
 }
 
@@ -192,7 +196,7 @@ static void bad_values_are_reported_with_file_and_line_and_change_nothing(void *
                 {"[Build]\nRetrySec=x\n", "bootkeep.conf:2:", "RetrySec"},
                 {"[Shutdown]\nInhibit=yes\n", "bootkeep.conf:2:", "Inhibit"},
                 {"[Shutdown]\nRefuse=yes\n", "bootkeep.conf:2:", "Refuse"}, /* keys of a later version */
-                {"[Shutdown]\nFlushTimeoutSec=8\n", "bootkeep.conf:2:", "FlushTimeoutSec"},
+                {"[Shutdown]\nFlushTimeoutSec=x\n", "bootkeep.conf:2:", "FlushTimeoutSec"},
                 {"[Watch]\nColour=red\n", "bootkeep.conf:2:", "Colour"},
                 {"[Nonsense]\nColour=red\n", "bootkeep.conf:2:", "Nonsense"},
                 {"[Shutdown]\nPinBusyVolumes=x\n", "bootkeep.conf:2:", "PinBusyVolumes"},

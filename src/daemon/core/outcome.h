@@ -15,6 +15,7 @@ typedef enum Outcome {
         OUTCOME_NOT_SAVED,      /* DETAIL: why, as in all that follow */
         OUTCOME_NOT_RELOADED,   /* no SUBJECT */
         OUTCOME_CANNOT_WAIT,    /* likewise */
+        OUTCOME_NOT_ROOT,       /* neither SUBJECT nor DETAIL, as is the next */
         OUTCOME_NO_MEMORY,      /* neither SUBJECT nor DETAIL */
         /* locks */
         OUTCOME_LOCKED,         /* DETAIL: by which client */

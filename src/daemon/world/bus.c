@@ -20,6 +20,21 @@ struct Bus {
 
 /* The manager */
 
+static int append_owed(Message *reply, const OwedList *owed) {
+        int r = sd_bus_message_open_container(reply, 'a', "(ssts)");
+        for (size_t i = 0; r >= 0 && owed && i < owed->n; i++) {
+                const Owed *o = &owed->items[i];
+                r = sd_bus_message_open_container(reply, 'r', "ssts");
+                if (r >= 0)
+                        r = bus_text_append(reply, o->volume);
+                if (r >= 0)
+                        r = sd_bus_message_append(reply, "sts", o->uuid, o->since, o->reason);
+                if (r >= 0)
+                        r = sd_bus_message_close_container(reply);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 static int get_manager(sd_bus *bus, const char *path, const char *interface, const char *property,
                        Message *reply, void *userdata, sd_bus_error *error) {
         Bus *b = userdata;
@@ -44,6 +59,10 @@ static int get_manager(sd_bus *bus, const char *path, const char *interface, con
                 return sd_bus_message_append(reply, "b", m.reboot_locked);
         if (streq(property, "RebootLockHolder"))
                 return sd_bus_message_append(reply, "s", strempty(m.reboot_lock_holder));
+        if (streq(property, "FlushTimeoutUSec"))
+                return sd_bus_message_append(reply, "t", m.flush_timeout);
+        if (streq(property, "Owed"))
+                return append_owed(reply, m.owed);
         return sd_bus_message_append(reply, "u", m.reboot_waiters);
 }
 
@@ -64,6 +83,7 @@ static const struct {
         {"LockReboot", "u", BUS_LOCK_REBOOT, true},
         {"Flush", "t", BUS_FLUSH, true},
         {"PrepareUnmount", "s", BUS_PREPARE_UNMOUNT, true},
+        {"LastChance", "t", BUS_LAST_CHANCE, true},
 };
 
 static int read_bus_arguments(Message *m, const char *signature, BusArguments *ret) {
@@ -132,6 +152,8 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("RebootLocked", "b", get_manager, 0, CHANGES),
         SD_BUS_PROPERTY("RebootLockHolder", "s", get_manager, 0, CHANGES),
         SD_BUS_PROPERTY("RebootWaiters", "u", get_manager, 0, CHANGES),
+        SD_BUS_PROPERTY("FlushTimeoutUSec", "t", get_manager, 0, CHANGES),
+        SD_BUS_PROPERTY("Owed", "a(ssts)", get_manager, 0, CHANGES),
         SD_BUS_METHOD_WITH_NAMES("Scan", "s", SD_BUS_PARAM(volume), "s", SD_BUS_PARAM(state), on_method,
                                  ANYONE),
         SD_BUS_METHOD_WITH_NAMES("Rebuild", "su", SD_BUS_PARAM(volume) SD_BUS_PARAM(flags), "", , on_method,
@@ -150,6 +172,10 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD_WITH_NAMES("LockReboot", "u", SD_BUS_PARAM(flags), "", , on_method, ANYONE),
         SD_BUS_METHOD_WITH_NAMES("Flush", "t", SD_BUS_PARAM(timeout_usec), "as", SD_BUS_PARAM(busy),
                                  on_method, ANYONE),
+        SD_BUS_METHOD_WITH_NAMES("LastChance", "t", SD_BUS_PARAM(timeout_usec), "as", SD_BUS_PARAM(owed),
+                                 on_method, ANYONE),
+        SD_BUS_SIGNAL_WITH_NAMES("LastChanceProgress", "ta(ssssu)",
+                                 SD_BUS_PARAM(left_usec) SD_BUS_PARAM(volumes), 0),
         SD_BUS_METHOD_WITH_NAMES("PrepareUnmount", "s", SD_BUS_PARAM(volume), "", , on_method, ANYONE),
         SD_BUS_METHOD("Reload", "", "", on_method, ANYONE),
         SD_BUS_VTABLE_END,
@@ -265,4 +291,37 @@ void bus_build_finished(Bus *b, const char *name, int status, const char *summar
         if (b->bus && path)
                 (void) sd_bus_emit_signal(b->bus, path, BOOTKEEP_VOLUME_INTERFACE, "BuildFinished", "is",
                                           status, summary);
+}
+
+static int append_owed_view(Message *m, const OwedView *view) {
+        int r = sd_bus_message_open_container(m, 'r', "ssssu");
+        if (r >= 0)
+                r = bus_text_append(m, view->volume);
+        if (r >= 0)
+                r = bus_text_append(m, view->uuid);
+        if (r >= 0)
+                r = bus_text_append(m, view->doing);
+        if (r >= 0)
+                r = bus_text_append(m, view->reason);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "u", view->percent);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+void bus_last_chance(Bus *b, uint64_t left_usec, const OwedView *views, size_t n) {
+        _cleanup_(sd_bus_message_unrefp) Message *m = NULL;
+        if (!b->bus)
+                return;
+        int r = sd_bus_message_new_signal(b->bus, &m, BOOTKEEP_OBJECT_PATH, BOOTKEEP_MANAGER_INTERFACE,
+                                          "LastChanceProgress");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "t", left_usec);
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a', "(ssssu)");
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = append_owed_view(m, &views[i]);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        if (r >= 0)
+                (void) sd_bus_send(NULL, m, NULL);
 }

@@ -7,6 +7,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "base/owed.h"
 #include "daemon/world/busreply.h"
 #include "daemon/world/busvolume.h"
 
@@ -21,6 +22,8 @@ typedef struct BusManager {
         unsigned reboot_waiters;
         const char *booted_stale;
         const char *inhibiting;
+        uint64_t flush_timeout;
+        const OwedList *owed; /* borrowed */
 } BusManager;
 
 typedef enum BusVerb {
@@ -35,6 +38,7 @@ typedef enum BusVerb {
         BUS_LOCK_REBOOT,
         BUS_FLUSH,
         BUS_PREPARE_UNMOUNT,
+        BUS_LAST_CHANCE,
 } BusVerb;
 
 /* The arguments of a verb; those it does not have are 0. */
@@ -78,4 +82,6 @@ void bus_volume_added(Bus *b, const char *name);
 void bus_volume_removed(Bus *b, const char *name);
 void bus_volume_changed(Bus *b, const char *name, char **properties);
 void bus_manager_changed(Bus *b, const char *property);
+/* How far the last chance has got: what is still owed, and the time that is left for it. */
+void bus_last_chance(Bus *b, uint64_t left_usec, const OwedView *views, size_t n);
 void bus_build_finished(Bus *b, const char *name, int status, const char *summary);

@@ -69,3 +69,11 @@ const ReportHold *packages_find_hold(const Report *report, const LockedFiles *lo
                         return &report->holds[i];
         return NULL;
 }
+
+const ReportHold *packages_find_lock(const Report *report, const LockedFiles *locked) {
+        assert(locked);
+        for (size_t i = 0; report && i < report->n_holds; i++)
+                if (!report->holds[i].exists && is_locked(&report->holds[i], locked))
+                        return &report->holds[i];
+        return NULL;
+}

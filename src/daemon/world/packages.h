@@ -23,3 +23,5 @@ int locked_files_parse(FILE *f, LockedFiles *ret);
 /* The first of the lock files in REPORT (NULL: none) that a package manager holds: because it is locked, or
  * because it exists. NULL: none is held. Borrowed from REPORT. */
 const ReportHold *packages_find_hold(const Report *report, const LockedFiles *locked);
+/* The same, but only of those that are locked: a process lives that holds it. */
+const ReportHold *packages_find_lock(const Report *report, const LockedFiles *locked);

@@ -33,6 +33,7 @@ static int set_defaults(Settings *s) {
                 .retry = 30 * USEC_PER_SEC,
                 .inhibit = INHIBITION_DELAYS,
                 .pin_busy_volumes = true,
+                .flush_timeout = 90 * USEC_PER_SEC,
                 .running_system = true,
         };
         int r = strv_extend(&s->hold_while_locked, "/var/lib/dpkg/lock-frontend");
@@ -124,6 +125,7 @@ static int read_settings_file(const char *file, Settings *s, unsigned *problems)
                 {"Build", "RetrySec", conf_parse_sec, &s->retry},
                 {"Shutdown", "Inhibit", parse_inhibit, &s->inhibit},
                 {"Shutdown", "PinBusyVolumes", parse_precaution, &s->pin_busy_volumes},
+                {"Shutdown", "FlushTimeoutSec", conf_parse_sec, &s->flush_timeout},
                 {"Trust", "RunningSystem", parse_permission, &s->running_system},
                 {"Trust", "*", forbid, &s->running_system},
         };

@@ -17,6 +17,7 @@ typedef struct Settings {
         /* [Shutdown] */
         InhibitionSetting inhibit;
         bool pin_busy_volumes;
+        uint64_t flush_timeout; /* usec */
         /* [Trust] */
         bool running_system;
         /* What could not be read of the configuration, for people: "/etc/bootkeep/bootkeep.conf: Permission

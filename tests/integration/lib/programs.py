@@ -10,7 +10,7 @@ SANITIZER = re.compile(r"AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitiz
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
 
 
-FOLDERS = {"bootkeepd": "daemon", "bootkeepctl": "ctl", "bootkeep-build": "builder", "umount.bootkeep": "umount"}
+FOLDERS = {"bootkeepd": "daemon", "bootkeepctl": "ctl", "bootkeep-build": "builder", "umount.bootkeep": "umount"}  # the rest: bootkeep-NAME
 
 
 def program(name):
