@@ -72,6 +72,11 @@ static uint64_t unit_usec(const char *s, size_t n) {
         return 0;
 }
 
+/* FRACTION / SCALE of UNIT, where multiplying them first could overflow. */
+static uint64_t part_of(uint64_t unit, uint64_t fraction, uint64_t scale) {
+        return unit / scale * fraction + unit % scale * fraction / scale;
+}
+
 /* Removes one number with its unit from *S and adds it to *SUM. */
 static bool take_span(const char **s, uint64_t *sum) {
         const char *p = *s;
@@ -92,7 +97,7 @@ static bool take_span(const char **s, uint64_t *sum) {
         size_t n = strcspn(p, " \t.0123456789");
         uint64_t unit = unit_usec(p, n);
         if (!digits || unit == 0 || __builtin_mul_overflow(whole, unit, &all) ||
-            __builtin_add_overflow(all, (uint64_t) ((unsigned __int128) fraction * unit / scale), &all) ||
+            __builtin_add_overflow(all, part_of(unit, fraction, scale), &all) ||
             __builtin_add_overflow(*sum, all, sum) || *sum == USEC_INFINITY)
                 return false;
         *s = p + n;

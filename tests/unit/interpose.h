@@ -12,8 +12,27 @@
 /* The next definition of NAME: libc's own, or that of a sanitizer. */
 #define REAL(name) ((__typeof__(name) *) interpose_find(#name))
 
+/* What the headers call where a long is too short for sizes and times. */
+static inline const char *interpose_name(const char *name) {
+        static const char *const wide[][2] = {
+                {"clock_gettime", "__clock_gettime64"},
+                {"fstat", "__fstat64_time64"},
+                {"fstatvfs", "fstatvfs64"},
+                {"ioctl", "__ioctl_time64"},
+                {"lstat", "__lstat64_time64"},
+                {"openat", "openat64"},
+                {"posix_fadvise", "posix_fadvise64"},
+                {"readdir", "readdir64"},
+                {"stat", "__stat64_time64"},
+        };
+        for (size_t i = 0; sizeof(long) < sizeof(off_t) && i < ELEMENTSOF(wide); i++)
+                if (streq(wide[i][0], name))
+                        return wide[i][1];
+        return name;
+}
+
 static inline void *interpose_find(const char *name) {
-        void *f = dlsym(RTLD_NEXT, name);
+        void *f = dlsym(RTLD_NEXT, interpose_name(name));
         assert_non_null(f);
         return f;
 }

@@ -127,7 +127,8 @@ static int try_chown(const World *w) {
 }
 
 static int try_executable_memory(const World *w) {
-        return result((long) mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+        void *p = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        return result(p == MAP_FAILED ? -1 : 0);
 }
 
 static int try_raise_limit(const World *w) {

@@ -237,7 +237,8 @@ static void one_file_left_out_is_counted_too(void **state) {
 /* There is always room for the line `more`, however many there are. */
 static void number_of_files_left_out_has_its_room(void **state) {
         const Scratch *s = *state;
-        const size_t room = STAMP_SIZE_MAX - strlen("bootkeep-stamp 1\n") - strlen("more ") - 25;
+        const size_t room =
+                STAMP_SIZE_MAX - strlen("bootkeep-stamp 1\n") - strlen("more ") - (3 * sizeof(size_t) + 1);
         char *value = malloc(room);
         Stamp *a = stamp_new(), *b = NULL;
         for (size_t i = 0; i < 41; i++) {
@@ -253,7 +254,9 @@ static void number_of_files_left_out_has_its_room(void **state) {
         assert_int_equal(a->size, room);
         assert_int_equal(stamp_write(s->fd, "x", a), 0);
         assert_int_equal(stamp_read(s->fd, "x", NULL, &b), 0);
-        assert_string_equal(stamp_get(b, "more"), "18446744073709551615");
+        char all[24];
+        (void) snprintf(all, sizeof(all), "%zu", SIZE_MAX);
+        assert_string_equal(stamp_get(b, "more"), all);
         stamp_free(a);
         stamp_free(b);
         a = stamp_new();

@@ -68,8 +68,3 @@ typedef struct MountStatus { /* struct statmount; strings as offsets in str[] */
 } MountStatus;
 
 _Static_assert(sizeof(MountStatus) == 512, "struct statmount is of 512 bytes");
-
-typedef struct MountEventInfo { /* struct fanotify_event_info_mnt */
-        struct fanotify_event_info_header hdr;
-        uint64_t mnt_id; /* unique */
-} MountEventInfo;

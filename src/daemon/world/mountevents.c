@@ -182,15 +182,20 @@ static int take_mount_change(MountEvents *e, MountSet *set, uint64_t mask, uint6
 
 /* Processes one event from the queue. */
 static int take_mount_event(MountEvents *e, MountSet *set, const struct fanotify_event_metadata *m) {
-        MountEventInfo info;
-        if (m->mask & FAN_Q_OVERFLOW)
+        if (m->mask & FAN_Q_OVERFLOW) {
                 e->anew = true;
-        else if (m->event_len >= m->metadata_len + sizeof(info)) {
-                memcpy(&info, (const char *) m + m->metadata_len, sizeof(info));
-                if (info.hdr.info_type == FAN_EVENT_INFO_TYPE_MNT)
-                        return take_mount_change(e, set, m->mask, info.mnt_id);
+                return 0;
         }
-        return 0;
+        struct fanotify_event_info_header info = {};
+        uint64_t id; /* comes last: between the two is what padding the kernel's own architecture needs */
+        const char *p = (const char *) m + m->metadata_len;
+        if (m->event_len >= m->metadata_len + sizeof(info))
+                memcpy(&info, p, sizeof(info));
+        if (info.info_type != FAN_EVENT_INFO_TYPE_MNT || info.len < sizeof(info) + sizeof(id) ||
+            m->metadata_len + info.len > m->event_len)
+                return 0;
+        memcpy(&id, p + info.len - sizeof(id), sizeof(id));
+        return take_mount_change(e, set, m->mask, id);
 }
 
 /* Processes everything that is queued, but not for ever. */
