@@ -9,6 +9,16 @@
 #include "bootkeep.h"
 #include "ctl/json.h"
 
+/* How the system goes down. */
+typedef enum CtlWay {
+        CTL_REBOOT, /* the default */
+        CTL_POWEROFF,
+        CTL_HALT,
+        CTL_KEXEC,
+        CTL_SOFT,
+        _CTL_WAY_MAX,
+} CtlWay;
+
 typedef struct Ctl {
         sd_bus *bus;
         JsonMode json;
@@ -17,9 +27,10 @@ typedef struct Ctl {
         bool pager;
         bool force;
         bool wait;
-        uint64_t timeout_usec; /* USEC_INFINITY: as long as it takes */
-        bool colors;           /* of stdout; determined before a pager takes its place */
-        size_t width;          /* of the terminal that is stdout; 0: it is not one */
+        bool way[_CTL_WAY_MAX]; /* options: at most one */
+        uint64_t timeout_usec;  /* USEC_INFINITY: as long as it takes */
+        bool colors;            /* of stdout; determined before a pager takes its place */
+        size_t width;           /* of the terminal that is stdout; 0: it is not one */
 } Ctl;
 
 int verb_status(Ctl *ctl, char *const *volumes);
@@ -32,4 +43,5 @@ int verb_lock(Ctl *ctl, char *const *arguments); /* the volume, then the command
 int verb_reboot_lock(Ctl *ctl, char *const *command);
 int verb_flush(Ctl *ctl, char *const *none);
 int verb_ready(Ctl *ctl, char *const *none);
+int verb_reboot(Ctl *ctl, char *const *none);
 int verb_unmount(Ctl *ctl, char *const *volumes);

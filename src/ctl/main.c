@@ -18,6 +18,7 @@
 #define TAKES_WAIT 2U
 #define TAKES_TIMEOUT 4U
 #define TAKES_COMMAND 8U
+#define TAKES_WAY 16U
 
 typedef struct Verb {
         const char *name, *arguments, *help;
@@ -39,6 +40,7 @@ static const Verb verbs[] = {
          TAKES_WAIT | TAKES_COMMAND, verb_lock},
         {"reboot-lock", "-- COMMAND...", "Run a command while holding the reboot lock", 0, 0,
          TAKES_WAIT | TAKES_COMMAND, verb_reboot_lock},
+        {"reboot", "", "Reboot once nothing is owed", 0, 0, TAKES_WAIT | TAKES_WAY, verb_reboot},
         {"flush", "", "Complete owed work on all volumes", 0, 0, TAKES_TIMEOUT, verb_flush},
         {"ready", "", "Tell whether the system may go down now, and why not", 0, 0, 0, verb_ready},
         {"unmount", "VOLUME", "Complete owed work on a volume, then unmount", 1, 1, 0, verb_unmount},
@@ -79,7 +81,12 @@ static int option_seconds(const char *seconds, void *data) {
 static int ctl_parse_options(int argc, char **argv, Ctl *ctl) {
         const Option options[] = {
                 {"force", NULL, "rebuild: build everything, even if fresh", option_set, &ctl->force, 'f'},
-                {"wait", NULL, "lock, reboot-lock: wait for the lock", option_set, &ctl->wait},
+                {"wait", NULL, "lock, reboot-lock, reboot: wait for the lock", option_set, &ctl->wait},
+                {"poweroff", NULL, "reboot: power off instead", option_set, &ctl->way[CTL_POWEROFF]},
+                {"halt", NULL, "reboot: halt instead", option_set, &ctl->way[CTL_HALT]},
+                {"kexec", NULL, "reboot: into the kernel that was loaded, without the firmware", option_set,
+                 &ctl->way[CTL_KEXEC]},
+                {"soft", NULL, "reboot: user space only", option_set, &ctl->way[CTL_SOFT]},
                 {"timeout", "SEC", "flush: stop waiting after SEC seconds", option_seconds,
                  &ctl->timeout_usec, .expects = "a number of seconds"},
                 {"json", "[MODE]", "Print JSON: short, pretty or off", option_json, &ctl->json,
@@ -108,6 +115,13 @@ static const Verb *find_verb(const char *name) {
         return NULL;
 }
 
+static size_t ways_given(const Ctl *ctl) {
+        size_t n = 0;
+        for (size_t i = 0; i < _CTL_WAY_MAX; i++)
+                n += ctl->way[i];
+        return n;
+}
+
 static const char *option_out_of_place(const Ctl *ctl, const Verb *verb) {
         if (ctl->force && !(verb->takes & TAKES_FORCE))
                 return "--force";
@@ -115,6 +129,8 @@ static const char *option_out_of_place(const Ctl *ctl, const Verb *verb) {
                 return "--wait";
         if (ctl->timeout_usec != USEC_INFINITY && !(verb->takes & TAKES_TIMEOUT))
                 return "--timeout";
+        if (ways_given(ctl) > 0 && !(verb->takes & TAKES_WAY))
+                return "--poweroff, --halt, --kexec or --soft";
         return NULL;
 }
 
@@ -125,6 +141,8 @@ static bool arguments_are_good(const Ctl *ctl, const Verb *verb, char *const *ar
         size_t n = strv_length(arguments);
         if (option)
                 log_error("%s does not take %s", verb->name, option);
+        else if (ways_given(ctl) > 1)
+                log_error("%s: only one of --poweroff, --halt, --kexec and --soft", verb->name);
         else if (n < verb->min)
                 log_error("%s: no volume given", verb->name);
         else if (verb->takes & TAKES_COMMAND && (n == verb->max || !marked))

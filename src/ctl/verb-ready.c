@@ -4,10 +4,9 @@
  * to whatever reboots machines. A daemon that does not answer soon must not let it pass. */
 
 #include "base/error.h"
-#include "base/escape.h"
 #include "base/log.h"
 #include "ctl/client.h"
-#include "ctl/format.h"
+#include "ctl/worst.h"
 
 #define READY_USEC (5 * USEC_PER_SEC)
 
@@ -92,29 +91,6 @@ static int ready_get(const Ctl *ctl, ReadyAnswer *ret) {
         return error ? client_complain(error, NULL) : ready_read(property.reply, volumes.reply, ret);
 }
 
-/* The worst first: what does not pass by itself, then what takes longest. */
-static const struct {
-        const char *state, *text;
-} ranks[] = {
-        {"failed", "failed"},
-        {"stale", "is stale"},
-        {"building", "is being built"},
-        {"settling", "is settling"},
-        {"scanning", "is being scanned"},
-        {"new", "was not scanned yet"},
-        /* these hold up nothing */
-        {"hung", "does not respond"},
-        {"given-up", "was given up"},
-        {"refused", "is left alone"},
-};
-
-static size_t ready_rank(const VolumeInfo *v) {
-        size_t i = 0;
-        while (i < ELEMENTSOF(ranks) && !streq(v->state, ranks[i].state))
-                i++;
-        return i;
-}
-
 static bool ready_is_new(const VolumeInfo *v) {
         return streq(v->state, "new") || streq(v->state, "scanning");
 }
@@ -124,50 +100,10 @@ static bool ready_is_lost(const VolumeInfo *v) {
                (streq(v->state, "given-up") || streq(v->state, "hung") || streq(v->state, "refused"));
 }
 
-static bool ready_is_busy(const VolumeInfo *v) {
-        return v->busy;
-}
-
-/* The worst of those that MATTER, and how many these are. NULL: none. */
-static const VolumeInfo *ready_worst(const VolumeInfoList *l, bool (*matters)(const VolumeInfo *v),
-                                     size_t *ret_n) {
-        const VolumeInfo *worst = NULL;
-        size_t n = 0;
-        for (size_t i = 0; i < l->n; i++) {
-                if (!matters(l->items[i]))
-                        continue;
-                n++;
-                if (!worst || ready_rank(l->items[i]) < ready_rank(worst))
-                        worst = l->items[i];
-        }
-        *ret_n = n;
-        return worst;
-}
-
-static bool ready_is_held_by_lock(const VolumeInfo *v) {
-        return !isempty(v->lock_holder) && !streq(v->state, "building") && !streq(v->state, "failed");
-}
-
-/* "sda2 is stale: cache initramfs …" */
-static int ready_describe(const VolumeInfo *v, char **ret) {
-        _cleanup_free_ char *text = NULL;
-        char process[FORMAT_PROCESS_MAX];
-        size_t rank = ready_rank(v);
-        int r = ready_is_held_by_lock(v) ? strprintf(&text, "%s is locked by %s", v->name,
-                                                     format_process(v->lock_holder_pid, process))
-                                         : strprintf(&text, "%s %s%s%s", v->name,
-                                                     rank < ELEMENTSOF(ranks) ? ranks[rank].text : v->state,
-                                                     isempty(v->reason) ? "" : ": ", v->reason);
-        if (r < 0)
-                return r;
-        *ret = escape_print(text);
-        return *ret ? 0 : error_origin(-ENOMEM);
-}
-
 static int ready_print_line(const ReadyAnswer *a, const VolumeInfo *worst, size_t n) {
         _cleanup_free_ char *text = NULL;
         if (worst) {
-                int r = ready_describe(worst, &text);
+                int r = worst_describe(worst, &text);
                 if (r < 0)
                         return r;
         }
@@ -201,9 +137,9 @@ static void ready_print_json(const Ctl *ctl, const ReadyAnswer *a, const VolumeI
 
 static int ready_print(const Ctl *ctl, const ReadyAnswer *a) {
         size_t n = 0;
-        const VolumeInfo *worst = ready_worst(a->volumes, a->ready ? ready_is_lost : ready_is_busy, &n);
+        const VolumeInfo *worst = worst_of(a->volumes, a->ready ? ready_is_lost : worst_is_busy, &n);
         if (!worst && !a->ready)
-                worst = ready_worst(a->volumes, ready_is_new, &n);
+                worst = worst_of(a->volumes, ready_is_new, &n);
         if (ctl->quiet)
                 return 0;
         if (ctl->json == JSON_OFF)
@@ -221,7 +157,7 @@ int verb_ready(Ctl *ctl, char *const *none) {
                 return r;
         assert(a.volumes);
         /* the two replies are of two moments: what became busy in between counts */
-        a.ready = a.ready && !ready_worst(a.volumes, ready_is_busy, &busy);
+        a.ready = a.ready && !worst_of(a.volumes, worst_is_busy, &busy);
         if (ready_print(ctl, &a) < 0) {
                 (void) log_oom();
                 return BOOTKEEP_CTL_NO;

@@ -8,7 +8,7 @@
 #include "ctl/format.h"
 #include "ctl/waiting.h"
 
-static int rebuild_complain(const VolumeInfo *v, const sd_bus_error *error) {
+static int rebuild_complain(Ctl *ctl, const VolumeInfo *v, const sd_bus_error *error) {
         if (!sd_bus_error_has_name(error, BOOTKEEP_ERROR_NOT_READY) || v->trusted)
                 return client_complain(error, v->name);
         _cleanup_free_ char *name = escape_print(v->name);

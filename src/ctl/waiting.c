@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ctl/waiting.h"
 
-#include <inttypes.h>
-
 #include "base/error.h"
 #include "base/escape.h"
+#include "ctl/format.h"
 #include "ctl/progressline.h"
+#include "ctl/worst.h"
 
 #define PROPERTIES "org.freedesktop.DBus.Properties"
 
@@ -15,6 +15,7 @@ typedef struct Waiting {
         ProgressLine progress;
         sd_bus_slot *properties, *call;
         sd_bus_message *reply;
+        bool moved; /* what it waits for is no longer as it was said */
 } Waiting;
 
 static void waiting_done(Waiting *w) {
@@ -27,61 +28,91 @@ static void waiting_done(Waiting *w) {
 
 /* The line is a courtesy: if something for it is not available, it says less. */
 
-static void name_of_process(uint32_t pid, char *ret, size_t size) {
-        char path[64];
-        (void) snprintf(path, sizeof(path), "/proc/%" PRIu32 "/comm", pid);
-        _cleanup_fclose_ FILE *f = pid > 0 ? fopen(path, "re") : NULL;
-        *ret = 0;
-        if (f && fgets(ret, (int) size, f))
-                ret[strcspn(ret, "\n")] = 0;
-}
-
 static void say_holder(Waiting *w, const VolumeInfo *v) {
         _cleanup_free_ char *text = NULL;
         const char *us = NULL;
-        char comm[32];
+        char process[FORMAT_PROCESS_MAX];
         if (isempty(v->lock_holder) ||
             (sd_bus_get_unique_name(w->asked->ctl->bus, &us) >= 0 && streq(us, v->lock_holder))) {
                 progress_line_clear(&w->progress);
                 return;
         }
-        name_of_process(v->lock_holder_pid, comm, sizeof(comm));
-        _cleanup_free_ char *printable = escape_print(comm);
-        if (strprintf(&text, "waiting for %s, held by %s (PID %" PRIu32 "%s%s)...", w->name, v->lock_holder,
-                      v->lock_holder_pid, isempty(printable) ? "" : ", ", strempty(printable)) >= 0)
+        if (strprintf(&text, "waiting for %s, held by %s, %s...", w->name,
+                      format_process(v->lock_holder_pid, process), v->lock_holder) >= 0)
                 progress_line_say(&w->progress, text);
 }
 
-/* -ENOENT: there are none. */
-static int join_names(char *const *names, char **ret) {
+static void say_volume(Waiting *w, const VolumeInfo *v) {
+        progress_line_draw(&w->progress, v->state, v->progress_done, v->progress_of);
+}
+
+/* "sda2 (building, 45%), sdb2 (settling)" */
+static int list_busy(const VolumeInfoList *l, char **ret) {
         _cleanup_free_ char *all = NULL;
-        for (; names && *names; names++) {
-                char *longer = NULL;
-                int r = strprintf(&longer, "%s%s%s", strempty(all), all ? ", " : "", *names);
+        for (size_t i = 0; i < l->n; i++) {
+                const VolumeInfo *v = l->items[i];
+                char percent[16] = "", *longer = NULL;
+                if (!v->busy)
+                        continue;
+                if (v->progress_of > 0)
+                        (void) snprintf(
+                                percent, sizeof(percent), ", %u%%",
+                                (unsigned) (100 * (double) v->progress_done / (double) v->progress_of));
+                int r = strprintf(&longer, "%s%s%s (%s%s)", strempty(all), all ? ", " : "", v->name, v->state,
+                                  percent);
                 if (r < 0)
                         return r;
                 free(all);
                 all = longer;
         }
-        if (!all)
-                return -ENOENT;
-        *ret = escape_print(all);
+        *ret = escape_print(strempty(all));
         return *ret ? 0 : error_origin(-ENOMEM);
 }
 
-static void say_busy(Waiting *w) {
-        _cleanup_free_ char *names = NULL, *text = NULL;
-        _cleanup_strv_free_ char **busy = NULL;
-        if (sd_bus_get_property_strv(w->asked->ctl->bus, BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH,
-                                     BOOTKEEP_MANAGER_INTERFACE, "BusyVolumes", NULL, &busy) >= 0 &&
-            join_names(busy, &names) >= 0 && strprintf(&text, "waiting for %s...", names) >= 0)
-                progress_line_say(&w->progress, text);
-        else
-                progress_line_clear(&w->progress);
+/* The only one, WORST: its progress or, if there is none, its reason. */
+static int say_one_busy(Waiting *w, const VolumeInfo *worst) {
+        _cleanup_free_ char *text = NULL, *line = NULL;
+        if (worst->progress_of > 0) {
+                char *name = escape_print(worst->name);
+                if (!name)
+                        return error_origin(-ENOMEM);
+                free(w->name);
+                w->progress.name = w->name = name;
+                say_volume(w, worst);
+                return 0;
+        }
+        int r = worst_describe(worst, &text);
+        if (r >= 0)
+                r = strprintf(&line, "waiting: %s...", text);
+        if (r >= 0)
+                progress_line_say(&w->progress, line);
+        return r;
 }
 
-static void say_volume(Waiting *w, const VolumeInfo *v) {
-        progress_line_draw(&w->progress, v->state, v->progress_done, v->progress_of);
+static int say_several_busy(Waiting *w, const VolumeInfoList *l) {
+        _cleanup_free_ char *names = NULL, *line = NULL;
+        int r = list_busy(l, &names);
+        if (r >= 0)
+                r = strprintf(&line, "waiting for %s...", names);
+        if (r >= 0)
+                progress_line_say(&w->progress, line);
+        return r;
+}
+
+static void say_busy(Waiting *w) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_(volume_info_list_freep) VolumeInfoList *l = NULL;
+        size_t n = 0;
+        int r = sd_bus_call_method(w->asked->ctl->bus, BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH,
+                                   "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", NULL, &reply,
+                                   NULL);
+        if (r >= 0)
+                r = client_read_list(reply, &l);
+        const VolumeInfo *worst = r >= 0 ? worst_of(l, worst_is_busy, &n) : NULL;
+        if (worst)
+                r = n == 1 ? say_one_busy(w, worst) : say_several_busy(w, l);
+        if (!worst || r < 0)
+                progress_line_clear(&w->progress);
 }
 
 static void waiting_say(Waiting *w) {
@@ -109,7 +140,7 @@ static int waiting_on_properties(sd_bus_message *m, void *userdata, sd_bus_error
                 return 0;
         if (!w->asked->volume ||
             (streq(interface, BOOTKEEP_VOLUME_INTERFACE) && volume_info_read(w->asked->volume, m) >= 0))
-                waiting_say(w);
+                w->moved = true;
         return 0;
 }
 
@@ -119,9 +150,9 @@ static int waiting_on_answer(sd_bus_message *m, void *userdata, sd_bus_error *er
         return 0;
 }
 
-/* Follows the volume or, for all busy volumes, the manager. */
+/* Follows the volume or, for all busy volumes, everything. */
 static int waiting_watch_properties(Waiting *w) {
-        const char *object = w->asked->volume ? w->asked->volume->object : BOOTKEEP_OBJECT_PATH;
+        const char *object = w->asked->volume ? w->asked->volume->object : NULL;
         if (!w->progress.wanted)
                 return 0;
         return sd_bus_match_signal(w->asked->ctl->bus, &w->properties, BOOTKEEP_BUS_NAME, object, PROPERTIES,
@@ -130,10 +161,13 @@ static int waiting_watch_properties(Waiting *w) {
 
 static int waiting_wait(Waiting *w) {
         assert(w->call);
-        waiting_say(w);
+        w->moved = true;
         while (!w->reply) {
                 int r = sd_bus_process(w->asked->ctl->bus, NULL);
-                if (r == 0)
+                if (r == 0 && w->moved) { /* once for all that has come */
+                        w->moved = false;
+                        waiting_say(w);
+                } else if (r == 0)
                         r = sd_bus_wait(w->asked->ctl->bus, UINT64_MAX);
                 if (r < 0 && r != -EINTR)
                         return r;
@@ -155,7 +189,7 @@ static int waiting_finish(Waiting *w, sd_bus_message **ret) {
         const VolumeInfo *v = w->asked->volume;
         const sd_bus_error *error = sd_bus_message_get_error(w->reply);
         if (error && w->asked->complain)
-                return w->asked->complain(v, error);
+                return w->asked->complain(w->asked->ctl, v, error);
         if (error)
                 return client_complain(error, v ? v->name : NULL);
         if (ret)

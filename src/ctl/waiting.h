@@ -17,7 +17,7 @@ typedef struct WaitingCall {
         WaitingFor what;
         VolumeInfo *volume; /* the subject of the call, kept up to date meanwhile; NULL: all busy volumes */
         /* logs what ERROR means, and returns the exit status; NULL: client_complain */
-        int (*complain)(const VolumeInfo *v, const sd_bus_error *error);
+        int (*complain)(Ctl *ctl, const VolumeInfo *v, const sd_bus_error *error);
 } WaitingCall;
 
 /* Like client_call. */
