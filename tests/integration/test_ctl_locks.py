@@ -328,7 +328,7 @@ def a_terminal_shows_who_holds_the_lock(world):
     while b"..." not in shown:
         assert select.select([ours], [], [], 30)[0], f"not shown: {shown}"
         shown += os.read(ours, 4096)
-    for word in (volume.name, view["LockHolder"], f"PID {holder.pid}", "bootkeepctl"):
+    for word in (volume.name, view["LockHolder"], f"bootkeepctl ({holder.pid})"):
         assert word.encode() in shown, (word, shown)
     holder.signal(signal.SIGTERM)
     holder.end()
