@@ -170,6 +170,7 @@ static int build_cache(Run *run, const PlanCache *pc) {
                 .context = run->build->context,
                 .interrupt = run->build->interrupt,
                 .progress = &run->progress,
+                .between = run->build->between,
                 .force = run->build->force,
                 .running = run->running,
         };
@@ -250,6 +251,7 @@ static int update_and_report(Run *run, const Helper *h) {
                 .context = run->build->context,
                 .interrupt = run->build->interrupt,
                 .progress = &run->progress,
+                .between = run->build->between,
                 .boot_id = run->boot_id,
                 .cmdline = run->cmdline,
                 .running = run->running,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/interrupt.h"
+#include "builder/transaction/between.h"
 #include "freshness/freshness.h"
 #include "helper/helperlist.h"
 
@@ -10,7 +11,8 @@ typedef struct Build {
         const FreshnessContext *context; /* without watches */
         const HelperList *helpers;
         Interrupt *interrupt;
-        FILE *report; /* for records BUILT, UPDATED, PROGRESS; borrowed */
+        const Between *between; /* or NULL */
+        FILE *report;           /* for records BUILT, UPDATED, PROGRESS; borrowed */
         bool force, caches_only, helpers_only;
 } Build;
 

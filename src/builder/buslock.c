@@ -21,12 +21,16 @@
 /* Releasing only takes sending the call: a daemon that hangs must not block us. */
 #define RELEASE_USEC (5 * USEC_PER_SEC)
 
+/* How long a switch waits for the daemon. */
+#define SWITCH_USEC USEC_PER_SEC
+
 /* One turn of waiting at most. */
 #define TURN_USEC (60 * USEC_PER_SEC)
 
 struct BusLock {
         sd_bus *bus;
         char *volume;
+        bool mute; /* nothing more is said about switches: the daemon knows none, or does not answer */
 };
 
 /* The one call for the lock. */
@@ -177,6 +181,26 @@ int buslock_take(const BusLockRequest *request, BusLock **ret, BusLockResult *re
                 *ret = TAKE_PTR(lock);
         *ret_result = result;
         return 0;
+}
+
+void buslock_tell_between(BusLock *lock, bool between) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        if (lock->mute)
+                return;
+        int r = new_call(lock, between ? "BeginSwitch" : "EndSwitch", &m);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", lock->volume);
+        if (r >= 0 && !between)
+                r = sd_bus_message_set_expect_reply(m, false);
+        if (r >= 0)
+                r = between ? sd_bus_call(lock->bus, m, SWITCH_USEC, &error, NULL)
+                            : sd_bus_send(lock->bus, m, NULL);
+        if (r >= 0)
+                return;
+        log_debug("Switching without a word from bootkeepd: %s",
+                  isempty(error.message) ? strerror(-r) : error.message);
+        lock->mute = true;
 }
 
 /* REASON may be NULL. */

@@ -25,6 +25,11 @@ typedef struct BusLockRequest {
  * other errors: whether there is a lock depends on the daemon, but whether a volume can be built must not. */
 int buslock_take(const BusLockRequest *request, BusLock **ret, BusLockResult *ret_result, char **ret_holder);
 
+/* Something that the volume boots from begins to be between two sets (BETWEEN), or no longer is: the daemon
+ * keeps the system from going down meanwhile, as far as it can. It is waited for, but not for long, and only
+ * the first time that it does not answer. */
+void buslock_tell_between(BusLock *lock, bool between);
+
 /* Releases it and reports how the build ended (BOOTKEEP_BUILD_*) and why (REASON, may be NULL): this way the
  * daemon knows the reason, whoever ran the build. A lock that is only freed counts as a failure. Both return
  * NULL; LOCK may be NULL. */

@@ -128,6 +128,18 @@ static int take_stamp(const CacheRun *run, Stamp **ret, char **reterr) {
                                                            : failure(reterr, r, "source %s", why);
 }
 
+/* While the builder runs, its outputs are what it makes of them. */
+static int run_and_settle(const CacheRun *run, const Outputs *outputs, RunnerOutcome *ret, char **reterr) {
+        between_tell(run->b->between, true);
+        int r = run_builder(run, outputs, ret, reterr);
+        if (r >= 0 && *ret != RUNNER_SUCCESS)
+                r = error_origin(-ECANCELED);
+        if (r >= 0)
+                r = outputs_settle(run->b->context, outputs, reterr);
+        between_tell(run->b->between, false);
+        return r;
+}
+
 /* 0: built; -ECANCELED: the builder did not build it, *RET says how. */
 static int build_and_settle(const CacheRun *run, RunnerOutcome *ret, char **reterr) {
         _cleanup_(stamp_freep) Stamp *stamp = NULL;
@@ -136,11 +148,7 @@ static int build_and_settle(const CacheRun *run, RunnerOutcome *ret, char **rete
         if (r >= 0)
                 r = outputs_prepare(run->b->context, run->cache, &outputs, reterr);
         if (r >= 0)
-                r = run_builder(run, &outputs, ret, reterr);
-        if (r >= 0 && *ret != RUNNER_SUCCESS)
-                return error_origin(-ECANCELED);
-        if (r >= 0)
-                r = outputs_settle(run->b->context, &outputs, reterr);
+                r = run_and_settle(run, &outputs, ret, reterr);
         return r < 0 ? r : write_cache_stamp(run, stamp, reterr);
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/interrupt.h"
 #include "base/progress.h"
+#include "builder/transaction/between.h"
 #include "freshness/freshness.h"
 
 /* Builds one cache, if it needs to be: one instance, one run of its builder. */
@@ -19,6 +20,7 @@ typedef struct CacheBuild {
         const FreshnessContext *context;
         Interrupt *interrupt;
         Progress *progress;
+        const Between *between; /* or NULL */
         bool force;
         bool running; /* the volume is our own root: no chroot */
 } CacheBuild;

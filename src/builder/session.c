@@ -180,6 +180,12 @@ static int find_helpers(Session *s) {
         return 0;
 }
 
+static void tell_between(void *userdata, bool between) {
+        const Session *s = userdata;
+        if (s->bus_lock)
+                buslock_tell_between(s->bus_lock, between);
+}
+
 static int build_all(Session *s) {
         static const struct {
                 int status;
@@ -195,10 +201,12 @@ static int build_all(Session *s) {
                 .room = &STAMP_ROOM_FULL,
                 .trust_ctime = s->options->trust_ctime,
         };
+        const Between between = {.tell = tell_between, .userdata = s};
         const Build build = {
                 .context = &context,
                 .helpers = s->helpers,
                 .interrupt = s->interrupt,
+                .between = &between,
                 .report = stdout,
                 .force = s->options->force,
                 .caches_only = s->options->caches_only,

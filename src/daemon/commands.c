@@ -152,6 +152,11 @@ static void command_for_volume(Commands *c, Record *record, const VolumeCommand 
         case BUS_UNLOCK_VOLUME:
                 locks_unlock_volume(c->locks, record, a, caller);
                 return;
+        case BUS_BEGIN_SWITCH:
+        case BUS_END_SWITCH:
+                if (locks_check_holder(c->locks, record, caller))
+                        goingdown_switch(c->going_down, record, command->verb == BUS_BEGIN_SWITCH, caller);
+                return;
         case BUS_PREPARE_UNMOUNT:
                 prepare_unmount_of(c, record, caller);
                 return;

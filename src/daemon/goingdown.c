@@ -10,6 +10,9 @@
 /* What inhibitors say is not replaced more often than this; nor is anything hurried more often, or a change
  * of mind of logind's taken in, if it announces a shutdown a thousand times a second. */
 #define PACE_USEC USEC_PER_SEC
+/* How long something may be between two sets, and how long who begins a switch waits for logind. */
+#define SWITCH_USEC (30 * USEC_PER_SEC)
+#define SWITCH_ANSWER_USEC USEC_PER_SEC
 /* More are only counted in what an inhibitor says. */
 #define NAMED_MAX 3U
 
@@ -18,7 +21,8 @@ struct GoingDown {
         Bus *bus;
         const RebootLock *reboot;
         Inhibit *inhibit;
-        sd_event_source *renew_timer, *pace_timer;
+        WaiterQueue switchers; /* calls of BeginSwitch */
+        sd_event_source *renew_timer, *pace_timer, *switch_timer;
         bool renew_timer_runs;
         uint64_t renewed_at, prepares_since, hurried_at; /* 0: never */
         bool refused;
@@ -26,6 +30,22 @@ struct GoingDown {
         bool hurried;  /* everything, once since then */
         char *shown;   /* the property Inhibiting */
 };
+
+/* ---- which volumes ---- */
+
+static bool is_owed(const Record *record) {
+        return volume_busy(&record->volume);
+}
+
+static bool is_kept(const Record *record) {
+        return inhibition_concerns(&record->volume);
+}
+
+/* Whoever said so may have vanished or released the lock; a build that hangs is not waited for. */
+static bool is_switching(const Record *record) {
+        return now_usec() < record->switch_end && record->lock.holder == record->switch_by &&
+               record->volume.state != VOLUME_HUNG;
+}
 
 /* ---- in words ---- */
 
@@ -39,7 +59,7 @@ static const char *state_in_words(const Record *record) {
 static int name_volume(const Record *record, unsigned n, char **list) {
         const MountEntry *m = record_mount(record);
         const char *reason = strempty(record->reason);
-        bool busy = volume_busy(&record->volume);
+        bool busy = is_owed(record);
         char *longer = NULL;
         if (n >= NAMED_MAX)
                 return 0;
@@ -53,13 +73,10 @@ static int name_volume(const Record *record, unsigned n, char **list) {
         return 0;
 }
 
-/* The busy volumes, or, if there is none, those that are kept. */
-static int name_volumes(Daemon *d, bool busy, char **list, unsigned *ret_n) {
+static int name_volumes(Daemon *d, bool (*is_meant)(const Record *record), char **list, unsigned *ret_n) {
         unsigned n = 0;
         for (Record *record = daemon_next(d, NULL); record; record = daemon_next(d, record)) {
-                if (busy ? !volume_busy(&record->volume) : !inhibition_concerns(&record->volume))
-                        continue;
-                int r = name_volume(record, n++, list);
+                int r = is_meant(record) ? name_volume(record, n++, list) : 0;
                 if (r < 0)
                         return r;
         }
@@ -67,34 +84,53 @@ static int name_volumes(Daemon *d, bool busy, char **list, unsigned *ret_n) {
         return 0;
 }
 
+/* What is said of the first of these that is true of any volume. */
+static const struct {
+        bool (*is_meant)(const Record *record);
+        const char *before, *after;
+} sayings[] = {
+        {is_switching, "Boot files are between the old and the new set on ", ""},
+        {is_owed, "Boot files are owed on ", ""},
+        {is_kept, "Boot files are watched on ", ", nothing is owed"},
+};
+
 static char *describe_inhibitor(void *userdata, Inhibitor kind) {
         const GoingDown *g = userdata;
         _cleanup_free_ char *list = NULL, *text = NULL;
         char more[32] = "";
-        unsigned busy = 0, n = 0;
-        int r = name_volumes(g->daemon, true, &list, &busy);
-        if (r >= 0 && busy == 0)
-                r = name_volumes(g->daemon, false, &list, &n);
-        if (MAX(busy, n) > NAMED_MAX)
-                (void) snprintf(more, sizeof(more), " and %u more", MAX(busy, n) - NAMED_MAX);
+        unsigned n = 0;
+        size_t s = kind == INHIBITOR_WEAK ? 0 : 1;
+        int r = name_volumes(g->daemon, sayings[s].is_meant, &list, &n);
+        for (; r >= 0 && n == 0 && s + 1 < ELEMENTSOF(sayings); s++)
+                r = name_volumes(g->daemon, sayings[s + 1].is_meant, &list, &n);
+        if (n > NAMED_MAX)
+                (void) snprintf(more, sizeof(more), " and %u more", n - NAMED_MAX);
         if (r >= 0)
-                r = strprintf(&text,
-                              busy > 0 ? "Boot files are owed on %s%s"
-                                       : "Boot files are watched on %s%s, nothing is owed",
-                              strempty(list), more);
+                r = strprintf(&text, "%s%s%s%s", sayings[s].before, strempty(list), more, sayings[s].after);
         return r < 0 ? NULL : escape_print(text);
 }
 
 /* ---- the inhibitors ---- */
 
-static void note_moving(const GoingDown *g, InhibitionFacts *f) {
+/* Returns when the first of what is between two sets no longer counts as that, USEC_INFINITY: nothing is. */
+static uint64_t note_volumes(const GoingDown *g, InhibitionFacts *f) {
         Daemon *d = g->daemon;
+        uint64_t end = USEC_INFINITY;
         for (Record *record = daemon_next(d, NULL); record; record = daemon_next(d, record)) {
                 const Volume *v = &record->volume;
-                f->kept = f->kept || inhibition_concerns(v);
-                f->owed = f->owed || volume_busy(v);
+                f->kept = f->kept || is_kept(record);
+                f->owed = f->owed || is_owed(record);
                 f->moving = f->moving || inhibition_moves(v, !driver_has_looked(record));
+                f->switching = f->switching || is_switching(record);
+                if (is_switching(record))
+                        end = MIN(end, record->switch_end);
         }
+        return end;
+}
+
+static int on_pace_timer(sd_event_source *s, uint64_t usec, void *userdata) {
+        daemon_settle_accounts(((GoingDown *) userdata)->daemon);
+        return 0;
 }
 
 static void follow_facts(GoingDown *g) {
@@ -105,8 +141,9 @@ static void follow_facts(GoingDown *g) {
                 .reboot_locked = rebootlock_is_held(g->reboot),
                 .preparing = g->prepares,
         };
-        note_moving(g, &f);
-        if (f.kept && f.setting != INHIBITION_NO)
+        uint64_t end = note_volumes(g, &f);
+        (void) timer_set(daemon_event_loop(g->daemon), &g->switch_timer, end, on_pace_timer, g);
+        if ((f.kept || f.switching) && f.setting != INHIBITION_NO)
                 inhibit_start(g->inhibit);
         inhibit_want(g->inhibit, inhibition_wanted(&f));
 }
@@ -145,11 +182,6 @@ static const InhibitHandlers inhibit_handlers = {
 };
 
 /* ---- going down ---- */
-
-static int on_pace_timer(sd_event_source *s, uint64_t usec, void *userdata) {
-        daemon_settle_accounts(((GoingDown *) userdata)->daemon);
-        return 0;
-}
 
 /* Has what was too early looked at again at WHEN. */
 static void wait_until(GoingDown *g, uint64_t when) {
@@ -202,10 +234,48 @@ static void hurry_what_is_owed(GoingDown *g) {
         g->hurried_at = any ? now : g->hurried_at;
 }
 
+/* ---- switches ---- */
+
+static void answer_switcher(void *userdata, Waiter *w) {
+        waiter_answer(w, OUTCOME_DONE, NULL, NULL);
+}
+
+static void answer_switchers(GoingDown *g) {
+        const unsigned blocks = INHIBITOR_WEAK | INHIBITOR_BLOCK;
+        if (inhibit_asked(g->inhibit) & blocks && !(inhibit_held(g->inhibit) & blocks))
+                return;
+        while (!TAILQ_EMPTY(&g->switchers))
+                answer_switcher(g, TAILQ_FIRST(&g->switchers));
+}
+
+static int add_switcher(GoingDown *g, const Caller *caller) {
+        Waiter *w = waiter_new(daemon_waiters(g->daemon), caller, NULL, (Wait){.what = WAIT_FOR_INHIBITOR});
+        if (!w)
+                return error_origin(-ENOMEM);
+        int r = waiter_set_limit(w, daemon_event_loop(g->daemon), now_usec() + SWITCH_ANSWER_USEC,
+                                 answer_switcher, g);
+        if (r < 0)
+                waiter_free(w);
+        else
+                waiter_join_queue(w, &g->switchers);
+        return r;
+}
+
+void goingdown_switch(GoingDown *g, Record *record, bool begins, const Caller *caller) {
+        record->switch_by = caller->peer->id;
+        record->switch_end = begins ? now_usec() + SWITCH_USEC : 0;
+        follow_facts(g);
+        if (!begins || add_switcher(g, caller) < 0)
+                answer_done(caller->call);
+        else
+                answer_switchers(g);
+}
+
 void goingdown_settled(GoingDown *g) {
         take_in_logind(g);
         hurry_what_is_owed(g);
         follow_facts(g);
+        answer_switchers(g);
         renew_soon(g);
 }
 
@@ -228,6 +298,7 @@ int goingdown_new(Daemon *d, Bus *bus, const RebootLock *reboot, GoingDown **ret
         g->daemon = d;
         g->bus = bus;
         g->reboot = reboot;
+        TAILQ_INIT(&g->switchers);
         int r = inhibit_new(daemon_event_loop(d), &inhibit_handlers, g, &g->inhibit);
         if (r < 0)
                 return r;
@@ -240,6 +311,7 @@ GoingDown *goingdown_free(GoingDown *g) {
                 inhibit_free(g->inhibit);
                 sd_event_source_disable_unref(g->renew_timer);
                 sd_event_source_disable_unref(g->pace_timer);
+                sd_event_source_disable_unref(g->switch_timer);
                 free(g->shown);
         }
         free(g);

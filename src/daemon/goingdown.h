@@ -16,6 +16,10 @@ DEFINE_CLEANUP(GoingDown *, goingdown_free);
 /* After each batch of events. */
 void goingdown_settled(GoingDown *g);
 
+/* Something that RECORD boots from begins to be between two sets (BEGINS), or no longer is, says CALLER, who
+ * holds its lock. Replies, when an inhibitor is held, or cannot be. */
+void goingdown_switch(GoingDown *g, Record *record, bool begins, const Caller *caller);
+
 /* Does systemd itself refuse to go down, by a drop-in of ours? Nothing is delayed then. */
 void goingdown_set_refused(GoingDown *g, bool refused);
 

@@ -38,6 +38,16 @@ const char *locks_holder_name(const Locks *l, const Record *record) {
         return holder ? holder->name : "somebody";
 }
 
+bool locks_check_holder(const Locks *l, const Record *record, const Caller *caller) {
+        if (record->lock.holder == caller->peer->id)
+                return true;
+        if (!locks_is_locked(record))
+                answer(caller->call, OUTCOME_NOT_LOCKED, record->name, NULL);
+        else
+                answer(caller->call, OUTCOME_NOT_HOLDER, record->name, locks_holder_name(l, record));
+        return false;
+}
+
 bool locks_is_locked(const Record *record) {
         return record->lock.holder != 0;
 }

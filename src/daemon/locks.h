@@ -18,6 +18,9 @@ void locks_lock_volume(Locks *l, Record *record, uint32_t flags, const Caller *c
 /* A: the status, and what the client says about it, if anything. */
 void locks_unlock_volume(Locks *l, Record *record, const BusArguments *a, const Caller *caller);
 
+/* Is CALLER the holder of the lock of RECORD? If not, it got the error. */
+bool locks_check_holder(const Locks *l, const Record *record, const Caller *caller);
+
 /* The unique name of the client that holds the lock of RECORD. */
 const char *locks_holder_name(const Locks *l, const Record *record);
 /* Is RECORD locked by somebody, so that it cannot be prepared for unmounting? */

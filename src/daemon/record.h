@@ -52,6 +52,9 @@ typedef struct Record {
         uint64_t last_build_start, last_build_end; /* CLOCK_REALTIME usec */
         int last_build_status;
 
+        LockClient switch_by; /* it said that something is between two sets, which counts … */
+        uint64_t switch_end;  /* … until then; 0: nothing is */
+
         Lock lock;
         WaiterQueue waiters; /* for a scan, a build, an unmount */
 

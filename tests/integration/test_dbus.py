@@ -84,7 +84,7 @@ def every_documented_property_exists_with_its_type(world):
     out = subprocess.run(["busctl", f"--address={world.bus.address}", "introspect", NAME, PATH, MANAGER],
                          stdout=subprocess.PIPE, text=True, check=True).stdout
     for name in ("Scan", "Rebuild", "Trust", "Distrust", "GetVolume", "Reload", "Version", "Watching", "BusyVolumes",
-                 "Inhibiting"):
+                 "Inhibiting", "BeginSwitch", "EndSwitch"):
         assert f".{name} " in out, f"no {name} in:\n{out}"
 
 

@@ -3,12 +3,13 @@
 """logind's inhibitors, and what is done when it announces a shutdown; and a logind that behaves badly."""
 
 import os
+import signal
 import time
 
 from lib import main, test
 from lib.content import OUTPUT, PACK, Gate, assert_carries
 from lib.daemon import PATH
-from lib.dbus import Connection
+from lib.dbus import Connection, DBusError
 from lib.logind import MANAGER as LOGIND_MANAGER
 from lib.logind import NAME as LOGIND
 from lib.logind import PATH as LOGIND_PATH
@@ -37,6 +38,15 @@ def started(world, config=None, **options):
 
 def change(volume, text="changed\n"):
     volume.write("/etc/initramfs.conf", text)
+
+
+def error_of(function, *arguments):
+    try:
+        function(*arguments)
+    except DBusError as e:
+        assert e.message, f"{e.name} has no text"
+        return e.name.removeprefix("org.bootkeep1.Error.")
+    return "granted"
 
 
 def wait_property(daemon, holds):
@@ -199,6 +209,152 @@ def it_is_released_at_the_end(world):
     logind, _, daemon, _ = started(world)
     daemon.stop()
     logind.wait_modes()
+
+
+# Between two sets.
+
+
+class Switcher:
+    """A client that holds the lock of a volume, as bootkeep-build does."""
+
+    def __init__(self, world, volume):
+        self.bus = Connection(world.bus.path)
+        self.name = volume.name
+        self.call("LockVolume", "su", self.name, 0)
+
+    def call(self, member, signature="s", *words):
+        return self.bus.call("org.bootkeep1", PATH, "org.bootkeep1.Manager", member, signature, *(words or (self.name,)))
+
+    def begin(self):
+        self.call("BeginSwitch")
+
+    def end(self):
+        self.call("EndSwitch")
+
+
+def blocks_while_between(world, knows_weak, mode):
+    logind, volume, daemon, _ = started(world, SLOW, knows_weak=knows_weak)
+    switcher = Switcher(world, volume)
+    for _ in range(2):
+        switcher.begin()  # it is held when this is answered
+        held = dict(logind.listed())
+        assert sorted(held) == [mode, "delay"], held
+        assert held[mode] == ("Boot files are between the old and the new set on "
+                              f"{volume.name} ({volume.disk.mountpoint}): locked"), held
+        assert mode + ": " in daemon.property("Inhibiting")
+        switcher.end()
+        logind.wait_modes("delay")
+    switcher.bus.close()
+
+
+@test
+def while_something_is_between_two_sets_a_shutdown_is_blocked_but_not_for_root(world):
+    blocks_while_between(world, True, "block-weak")
+
+
+@test
+def before_systemd_257_every_block_is_weak(world):
+    blocks_while_between(world, False, "block")
+
+
+@test
+def only_the_holder_of_the_lock_may_say_so(world):
+    logind, volume, daemon, _ = started(world, SLOW)
+    for member in ("BeginSwitch", "EndSwitch"):
+        assert error_of(daemon.call, member, "s", volume.name) == "NotLocked"
+        assert error_of(daemon.call, member, "s", "no-such-volume") == "NoSuchVolume"
+    switcher = Switcher(world, volume)
+    for member in ("BeginSwitch", "EndSwitch"):
+        assert error_of(daemon.call, member, "s", volume.name) == "NotHolder"
+    switcher.begin()
+    assert error_of(daemon.call, "EndSwitch", "s", volume.name) == "NotHolder"
+    logind.wait_modes("block", "delay")
+    switcher.bus.close()
+
+
+@test
+def a_block_ends_with_its_client_and_with_the_lock(world):
+    logind, volume, _, _ = started(world, SLOW)
+    vanishes, unlocks = Switcher(world, volume), None
+    vanishes.begin()
+    logind.wait_modes("block", "delay")
+    vanishes.bus.close()
+    logind.wait_modes("delay")
+    unlocks = Switcher(world, volume)
+    unlocks.begin()
+    logind.wait_modes("block", "delay")
+    unlocks.call("UnlockVolume", "si", volume.name, 0)
+    logind.wait_modes("delay")
+    unlocks.bus.close()
+
+
+@test
+def a_switch_that_does_not_end_blocks_for_half_a_minute(world):
+    logind, volume, _, _ = started(world, SLOW)
+    switcher = Switcher(world, volume)
+    began = time.monotonic()
+    switcher.begin()
+    logind.wait_modes("delay", timeout=300)
+    assert time.monotonic() - began >= 30
+    switcher.bus.close()
+
+
+@test
+def a_build_blocks_while_outputs_and_helpers_are_between_two_sets(world):
+    gate = Gate(world)
+    logind, volume, _, view = started(world, SLOW, knows_weak=True)
+    volume.builder("pack", gate.script + PACK, "%r", "%i", "%o")
+    builds = len(view.builds)
+    with logind.changed:
+        logind.history.clear()
+    change(volume)
+    caller = Connection(world.bus.path)
+    serial = caller.send("org.bootkeep1", PATH, "org.bootkeep1.Manager", "Rebuild", "su", volume.name, 0)
+    gate.await_builder()
+    assert "block-weak" in [mode for mode, _ in logind.listed()]  # held before the builder began
+    gate.open()
+    caller.finish(serial)
+    view.wait_build(builds)
+    logind.wait_modes("delay")
+    with logind.changed:
+        blocks = [now.count("block-weak") for now in logind.history]
+    rises = sum(1 for a, b in zip([0, *blocks], blocks) if b > a)
+    assert max(blocks) == 1 and rises == 1 + len(volume.disk.helpers), logind.history
+    caller.close()
+
+
+@test
+def a_build_that_hangs_blocks_no_longer(world):
+    gate = Gate(world)
+    logind, volume, _, view = started(world, {"Watch": {"ScanTimeoutSec": "2"}})
+    volume.builder("pack", gate.script + PACK, "%r", "%i", "%o")
+    change(volume)
+    gate.await_builder()
+    logind.wait_modes("block", "delay")
+    build = view.wait("locked by its build", lambda p: p.get("LockHolderPID"))["LockHolderPID"]
+    os.kill(build, signal.SIGSTOP)
+    try:
+        logind.wait_modes("delay", timeout=90)
+        view.wait_state("hung")
+    finally:
+        os.kill(build, signal.SIGCONT)
+        gate.open()
+    view.wait_state("fresh")
+
+
+@test
+def a_switch_does_not_wait_for_a_logind_that_does_not_answer(world):
+    logind, volume, _, view = started(world, SLOW)
+    logind.silent = True
+    builds, asked = len(view.builds), logind.asked
+    change(volume)
+    switcher = Switcher(world, volume)
+    switcher.begin()
+    logind.wait_asked(asked)
+    switcher.call("UnlockVolume", "si", volume.name, 0)
+    view.wait_build(builds)
+    view.wait_state("fresh")
+    switcher.bus.close()
 
 
 # Bad input.

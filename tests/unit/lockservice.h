@@ -11,7 +11,8 @@ typedef struct LockService {
         PrivateBus bus;
         pid_t pid;
         const Scratch *scratch; /* in the process */
-        bool old;               /* it is of a version without UnlockVolumeWithReason */
+        bool old;               /* it is of a version without UnlockVolumeWithReason and switches */
+        bool switch_is_ignored; /* BeginSwitch is not replied to */
         const char *refusal;    /* the error that LockVolume replies; NULL: none */
         int gate;               /* LockVolume is replied to when a byte can be read there; 0: at once */
 } LockService;
@@ -29,7 +30,8 @@ static int service_on_call(sd_bus_message *m, void *userdata, sd_bus_error *erro
         if (locks && s->gate > 0 && read(s->gate, &byte, 1) != 1)
                 return -EIO;
         bool with_reason = sd_bus_message_is_method_call(m, NULL, "UnlockVolumeWithReason") > 0;
-        if (s->old && with_reason)
+        bool switches = sd_bus_message_is_method_call(m, NULL, "BeginSwitch") > 0;
+        if (s->old && (with_reason || switches))
                 return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_UNKNOWN_METHOD, "what is that?");
         if (s->refusal && locks)
                 return sd_bus_reply_method_errorf(m, s->refusal, "the words of the daemon");
@@ -40,6 +42,8 @@ static int service_on_call(sd_bus_message *m, void *userdata, sd_bus_error *erro
         (void) snprintf(text, sizeof(text), "%s %s %i %s", sd_bus_message_get_member(m), volume, status,
                         reason);
         scratch_write(s->scratch, "told", text);
+        if (switches && s->switch_is_ignored)
+                return 1;
         return sd_bus_reply_method_return(m, "");
 }
 

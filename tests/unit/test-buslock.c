@@ -119,6 +119,34 @@ static void names_that_the_bus_does_not_carry_are_escaped(void **state) {
         world_end(&w);
 }
 
+static void daemon_is_told_of_a_switch(void **state) {
+        World w = {};
+        world_start(&w, *state);
+        BusLock *lock = take(&w, BUSLOCK_TAKEN, NULL);
+        buslock_tell_between(lock, true);
+        assert_told(*state, "BeginSwitch sda2[/@] 0 ");
+        buslock_tell_between(lock, false);
+        assert_null(buslock_release(lock, 75, NULL)); /* which comes after it */
+        assert_told(*state, "UnlockVolume sda2[/@] 75 ");
+        world_end(&w);
+}
+
+static void daemon_that_knows_no_switches_or_does_not_answer_is_told_of_one_only(void **state) {
+        for (int i = 0; i < 2; i++) {
+                World w = {.service.old = i == 0, .service.switch_is_ignored = i == 1};
+                world_start(&w, *state);
+                BusLock *lock = take(&w, BUSLOCK_TAKEN, NULL);
+                buslock_tell_between(lock, true);
+                scratch_write(*state, "told", "nothing since");
+                buslock_tell_between(lock, false);
+                buslock_tell_between(lock, true);
+                assert_told(*state, "nothing since");
+                assert_null(buslock_release(lock, 0, NULL));
+                assert_told(*state, "UnlockVolume sda2[/@] 0 ");
+                world_end(&w);
+        }
+}
+
 static void an_older_daemon_is_told_the_status(void **state) {
         const Scratch *s = *state;
         World w = {.service.old = true};
@@ -171,6 +199,8 @@ int main(void) {
                 scratch_test(build_in_line_can_be_interrupted),
                 scratch_test(names_that_the_bus_does_not_carry_are_escaped),
                 scratch_test(an_older_daemon_is_told_the_status),
+                scratch_test(daemon_is_told_of_a_switch),
+                scratch_test(daemon_that_knows_no_switches_or_does_not_answer_is_told_of_one_only),
                 scratch_test(each_refusal_has_its_result),
                 cmocka_unit_test(without_a_bus_there_is_nobody_to_ask),
         };

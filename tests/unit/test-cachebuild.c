@@ -122,6 +122,23 @@ static void each_end_of_a_builder_is_an_outcome(void **state) {
         assert_false(has_stamp(w));
 }
 
+/* Notes whether the output is there. */
+static void note_between(void *userdata, bool between) {
+        const World *w = userdata;
+        shell("cd %s && echo %i $(ls v/out 2>/dev/null) >>told", w->s->path, between);
+}
+
+static void while_the_builder_runs_its_outputs_are_between_two_sets(void **state) {
+        World *w = *state;
+        const Between between = {note_between, w};
+        w->build.between = &between;
+        assert_int_equal(build(w), CACHE_BUILT);
+        assert_file(w, "told", "1\n0 1 more-1\n");
+        assert_int_equal(build(w), CACHE_FRESH); /* nobody is told */
+        assert_int_equal(build_as(w, "exit 3"), CACHE_FAILED);
+        assert_file(w, "told", "1\n0 1 more-1\n1 1 more-1\n0 1 more-1\n");
+}
+
 static void an_interrupted_build_is_told_apart(void **state) {
         World *w = *state;
         char behaviour[64];
@@ -216,6 +233,7 @@ int main(void) {
                 world_test(what_is_stale_is_built_once),
                 world_test(the_builder_is_told_what_to_build),
                 world_test(each_end_of_a_builder_is_an_outcome),
+                world_test(while_the_builder_runs_its_outputs_are_between_two_sets),
                 world_test(an_interrupted_build_is_told_apart),
                 world_test(a_build_that_takes_too_long_has_failed),
                 world_test(a_change_while_the_builder_runs_is_not_lost),

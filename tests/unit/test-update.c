@@ -186,6 +186,33 @@ static void the_first_set_is_written_whole_and_recorded(void **state) {
         assert_true(meanwhile.n_flushed >= 2); /* after the booter, and at the end */
 }
 
+/* Without and with something between two sets: how often that was told, and how often the disk had been
+ * flushed. */
+typedef struct Told {
+        unsigned n[2], flushed[2];
+} Told;
+
+static void note_told(void *userdata, bool between) {
+        Told *told = userdata;
+        told->n[between]++;
+        told->flushed[between] = meanwhile.n_flushed;
+}
+
+static void switch_is_announced_and_over_when_it_is_on_the_disk(void **state) {
+        World *w = *state;
+        Told told = {};
+        const Between between = {note_told, &told};
+        w->updater.between = &between;
+        assert_int_equal(update(w), 0);
+        assert_true(told.n[true] == 1 && told.n[false] == 1);
+        assert_true(told.flushed[false] == meanwhile.n_flushed && told.flushed[false] > told.flushed[true]);
+        assert_int_equal(update(w), 0); /* nothing is switched */
+        assert_true(told.n[true] == 1 && told.n[false] == 1);
+        meanwhile.flush_fails = true;
+        assert_true(update_to(w, "kernel B") < 0);
+        assert_true(told.n[true] == 2 && told.n[false] == 2);
+}
+
 /* The intent is on the volume before anything is on the helper. */
 static void what_may_come_is_recorded_before_it_comes(void **state) {
         World *w = *state;
@@ -546,6 +573,7 @@ static void progress_ends_at_all_that_was_expected(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 world_test(the_first_set_is_written_whole_and_recorded),
+                world_test(switch_is_announced_and_over_when_it_is_on_the_disk),
                 world_test(what_may_come_is_recorded_before_it_comes),
                 world_test(what_is_fresh_is_not_looked_at),
                 world_test(by_force_everything_is_read),

@@ -33,6 +33,7 @@ typedef struct Update {
         char **directories;    /* strv: to be created */
         StrvBuilder unremoved; /* should have been removed and still exists */
         bool *failed;          /* for each wanted file */
+        bool switched;         /* the switch has begun */
         UpdateResult *result;
         char **reterr;
 } Update;
@@ -288,6 +289,8 @@ static int transfer_files(Update *u, Transfer *t) {
                 undo_staging(u, t);
                 return r;
         }
+        between_tell(u->updater->between, true);
+        u->switched = true;
         r = transfer_switch(t, u->reterr);
         if (r < 0) {
                 transfer_discard(t);
@@ -295,6 +298,19 @@ static int transfer_files(Update *u, Transfer *t) {
         }
         count_steps(u, t);
         return note_failed(u, t);
+}
+
+/* What was written is durable once the disk is flushed. */
+static int transfer_and_flush(Update *u, Transfer *t) {
+        int r = transfer_files(u, t);
+        u->result->bytes = t->bytes;
+        if (r >= 0)
+                r = remove_files(u, u->plan->remove);
+        if (r < 0)
+                return r;
+        directories_remove(u->mount.root, u->record.made);
+        r = publish_flush(u->mount.device);
+        return r < 0 ? failure_errno(u->reterr, r, "cannot flush the disk") : 0;
 }
 
 static int apply_plan(Update *u) {
@@ -311,15 +327,10 @@ static int apply_plan(Update *u) {
                 return r;
         if (u->updater->progress)
                 progress_expect(u->updater->progress, u->plan->bytes);
-        r = transfer_files(u, &t);
-        u->result->bytes = t.bytes;
-        if (r >= 0)
-                r = remove_files(u, u->plan->remove);
-        if (r < 0)
-                return r;
-        directories_remove(u->mount.root, u->record.made);
-        r = publish_flush(u->mount.device);
-        return r < 0 ? failure_errno(u->reterr, r, "cannot flush the disk") : 0;
+        r = transfer_and_flush(u, &t);
+        if (u->switched)
+                between_tell(u->updater->between, false);
+        return r;
 }
 
 static bool carries_nothing(const Update *u) {

@@ -3,13 +3,15 @@
 
 #include "base/interrupt.h"
 #include "base/progress.h"
+#include "builder/transaction/between.h"
 #include "freshness/freshness.h"
 
 /* Brings one helper up to date: it carries the old set or the new one, complete, at every instant. */
 typedef struct Updater {
         const FreshnessContext *context;
-        Interrupt *interrupt; /* or NULL */
-        Progress *progress;   /* or NULL */
+        Interrupt *interrupt;   /* or NULL */
+        Progress *progress;     /* or NULL */
+        const Between *between; /* or NULL */
         const char *boot_id, *cmdline;
         bool running; /* the volume is the root of the running system */
         bool force;   /* even if it is fresh; reads everything; no guards */

@@ -15,6 +15,7 @@ typedef enum WaitFor {
         WAIT_FOR_REBOOT,     /* for the reboot lock, */
         WAIT_FOR_REBOOT_NOW, /* but for no other holder and no volume known to be busy */
         WAIT_FOR_QUIET,      /* until nothing is owed anywhere */
+        WAIT_FOR_INHIBITOR,  /* until logind has answered */
 } WaitFor;
 
 typedef struct Wait {

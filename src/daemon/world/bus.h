@@ -35,6 +35,8 @@ typedef enum BusVerb {
         BUS_RELOAD,
         BUS_LOCK_VOLUME,
         BUS_UNLOCK_VOLUME,
+        BUS_BEGIN_SWITCH,
+        BUS_END_SWITCH,
         BUS_LOCK_REBOOT,
         BUS_FLUSH,
         BUS_PREPARE_UNMOUNT,
