@@ -116,8 +116,12 @@ class Logind:
         self.wait(f"{modes} held", lambda held: tuple(m for m, _ in held) == modes, timeout)
 
     def wait_says(self, *words, timeout=30):
-        """Waits until one inhibitor is held and has all WORDS in what it says."""
-        self.wait(f"one that says {words}", lambda held: len(held) == 1 and all(w in held[0][1] for w in words), timeout)
+        """Waits until one delay inhibitor is held and has all WORDS in what it says."""
+        def holds(held):
+            said = [why for mode, why in held if mode == "delay"]
+            return len(said) == 1 and all(w in said[0] for w in words)
+
+        self.wait(f"one that says {words}", holds, timeout)
 
     def wait_asked(self, more_than, timeout=30):
         with self.changed:
