@@ -10,9 +10,10 @@
 
 static int make_address(const char *path, struct sockaddr_un *ret) {
         *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
-        if (strlen(path) >= sizeof(ret->sun_path))
+        size_t size = strlen(path) + 1;
+        if (size > sizeof(ret->sun_path))
                 return error_origin(-ENAMETOOLONG);
-        strcpy(ret->sun_path, path);
+        memcpy(ret->sun_path, path, size);
         return 0;
 }
 

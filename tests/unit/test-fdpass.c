@@ -74,7 +74,7 @@ static void nobody_is_waited_for_only_so_long(void **state) {
 static int connect_to(const World *w) {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
         int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-        strcpy(address.sun_path, w->path);
+        memcpy(address.sun_path, w->path, strlen(w->path) + 1);
         assert_true(fd >= 0);
         assert_int_equal(connect(fd, (const struct sockaddr *) &address, sizeof(address)), 0);
         return fd;
