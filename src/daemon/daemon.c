@@ -16,6 +16,7 @@
 #include "daemon/world/markfiles.h"
 
 #include <signal.h>
+#include <sys/stat.h>
 
 /* A daemon that is told to stop exits within a second, whatever its children do. */
 #define STOP_USEC (700 * USEC_PER_MSEC)
@@ -195,6 +196,7 @@ static void remove_record(Daemon *d, Record *record) {
         roster_take(&d->volumes, record);
         orphans_take(d->orphans, &record->scan, SIGKILL);
         orphans_take(d->orphans, &record->build, SIGTERM);
+        orphans_take(d->orphans, &record->opening.running, SIGKILL);
         waiters_answer_gone(&record->waiters, &record->lock, record->name);
         record_free(record);
         daemon_settle_accounts(d);
@@ -285,6 +287,7 @@ static int apply_settings(Daemon *d) {
         d->driver.launch = (LaunchOptions){
                 .libexec = d->options->libexec,
                 .builders = d->options->builders,
+                .runtime = d->options->runtime,
                 .hold_locked = d->settings.hold_while_locked,
                 .hold_exists = d->settings.hold_while_exists,
                 .trust_ctime = d->settings.trust_ctime,
@@ -329,6 +332,7 @@ int daemon_new(sd_event *event, const DaemonOptions *options, Settings *settings
         slots_init(&d->slots, &d->driver, &d->settings);
         overview_init(&d->overview, &d->driver);
         past_init(&d->past, &d->driver, markfiles_are_used() ? "/run" : NULL);
+        (void) mkdir(options->runtime, 0755); /* systemd has made it */
         int r = open_trust_store(d);
         if (r >= 0)
                 r = ledger_read(&d->ledger, options->state);

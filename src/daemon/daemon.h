@@ -16,6 +16,7 @@ typedef struct DaemonOptions { /* of the command line; borrowed for the whole li
         const char *builders;  /* --builders=, or NULL */
         const char *libexec;
         const char *state;
+        const char *runtime;
         bool watch;
 } DaemonOptions;
 

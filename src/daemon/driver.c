@@ -31,9 +31,25 @@ void driver_note_failure(Record *record, char *problem) {
 
 /* The scan */
 
+/* The stamps, if the scan asks for them. */
+static void open_stamps(const Driver *d, Record *record) {
+        const MountEntry *m = record_mount(record);
+        assert(m);
+        const OpeningRequest request = {
+                .event = d->event,
+                .launch = &d->launch,
+                .scan = &record->scan,
+                .volume = record->name,
+                .mount_point = m->target,
+                .mount_id = m->id,
+        };
+        opening_follow(&record->opening, &request);
+}
+
 static int on_scan_output(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Record *record = userdata;
         (void) running_read(&record->scan);
+        open_stamps(record->driver, record);
         if (record->scan.garbled) /* it is not as it should be, and has failed in any case */
                 (void) job_kill(record->scan.job, SIGKILL);
         return 0;
@@ -71,6 +87,7 @@ static int on_scan_exit(sd_event_source *s, int fd, uint32_t revents, void *user
                 replace_problem(record, problem, false);
         else
                 free(problem);
+        opening_end(&record->opening);
         findings_take_report(record, roster_untrusted_size(d->volumes, record));
         running_done(&record->scan);
         if (d->stopping)
@@ -204,6 +221,8 @@ static int start_build(const Driver *d, Record *record, bool force) {
 void driver_kill_children(const Record *record) {
         if (record->scan.job)
                 (void) job_kill(record->scan.job, SIGKILL); /* it writes nothing */
+        if (record->opening.running.job)
+                (void) job_kill(record->opening.running.job, SIGKILL); /* nor does this */
         if (record->build.job)
                 (void) job_kill(record->build.job, SIGTERM);
 }

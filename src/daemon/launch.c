@@ -23,6 +23,11 @@ static int add_paths(char ***argv, const char *option, char *const *paths) {
         return r;
 }
 
+/* There is one scan of a mount at a time. */
+static int append_uncover(char ***argv, const char *runtime, uint64_t mount_id) {
+        return strv_extendf(argv, "--uncover=%s/stamps-%" PRIu64, runtime, mount_id);
+}
+
 int launch_scan(const LaunchOptions *o, const char *mount_point, uint64_t mount_id, int inotify_fd,
                 Job **ret) {
         _cleanup_strv_free_ char **argv = NULL;
@@ -35,6 +40,8 @@ int launch_scan(const LaunchOptions *o, const char *mount_point, uint64_t mount_
                 r = add_paths(&argv, "hold-locked", o->hold_locked);
         if (r >= 0)
                 r = add_paths(&argv, "hold-exists", o->hold_exists);
+        if (r >= 0 && o->runtime)
+                r = append_uncover(&argv, o->runtime, mount_id);
         if (r >= 0)
                 r = append_mount(o, &argv, mount_point, mount_id);
         return r < 0 ? r : job_start(argv, inotify_fd, ret);
@@ -47,6 +54,16 @@ int launch_build(const LaunchOptions *o, const char *mount_point, uint64_t mount
                 r = strv_extend(&argv, "--force");
         if (r >= 0)
                 r = strv_extend(&argv, "--no-wait"); /* others need its slot meanwhile */
+        if (r >= 0)
+                r = append_mount(o, &argv, mount_point, mount_id);
+        return r < 0 ? r : job_start(argv, -EBADF, ret);
+}
+
+int launch_opening(const LaunchOptions *o, const char *mount_point, uint64_t mount_id, Job **ret) {
+        _cleanup_strv_free_ char **argv = NULL;
+        int r = strv_extendf(&argv, "%s/bootkeep-build", o->libexec);
+        if (r >= 0)
+                r = append_uncover(&argv, strempty(o->runtime), mount_id);
         if (r >= 0)
                 r = append_mount(o, &argv, mount_point, mount_id);
         return r < 0 ? r : job_start(argv, -EBADF, ret);

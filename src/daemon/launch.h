@@ -7,8 +7,9 @@
 #include "daemon/world/settings.h"
 
 typedef struct LaunchOptions {
-        const char *libexec;                           /* where the two programs are */
-        const char *builders;                          /* --builders= for them, or NULL */
+        const char *libexec;  /* where the two programs are */
+        const char *builders; /* --builders= for them, or NULL */
+        const char *runtime;  /* where a scan may listen for stamps that a mount covers; NULL: nowhere */
         char *const *hold_locked, *const *hold_exists; /* strv of lock files that a scan looks for */
         bool trust_ctime;
 } LaunchOptions;
@@ -17,6 +18,8 @@ typedef struct LaunchOptions {
 int launch_scan(const LaunchOptions *o, const char *mount_point, uint64_t mount_id, int inotify_fd,
                 Job **ret);
 int launch_build(const LaunchOptions *o, const char *mount_point, uint64_t mount_id, bool force, Job **ret);
+/* Has the stamps of a volume opened for its scan, which has asked for that. */
+int launch_opening(const LaunchOptions *o, const char *mount_point, uint64_t mount_id, Job **ret);
 /* Checks the builder definitions: if something is wrong with them, the exit status is BOOTKEEP_SCAN_ERROR and
  * the mistakes are printed on stderr. */
 int launch_check_builders(const LaunchOptions *o, Job **ret);

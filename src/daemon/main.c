@@ -32,6 +32,7 @@ static int parse_arguments(int argc, char **argv, Arguments *a) {
                  &o->builders},
                 {"libexec", "DIR", "Where bootkeep-scan and bootkeep-build are", option_string, &o->libexec},
                 {"state", "DIR", "Where the list of trusted volumes is kept", option_string, &o->state},
+                {"runtime", "DIR", "Where sockets and the like are", option_string, &o->runtime},
                 {"no-watch", NULL, "Serve on D-Bus only; watch nothing", option_clear, &o->watch},
                 {"flush", NULL,
                  "Without a bus: do what is owed, say on stdout how far it is, and exit; for bootkeep-flush",
@@ -182,8 +183,10 @@ static int run(const DaemonOptions *o, Settings *settings) {
 }
 
 int main(int argc, char **argv) {
-        Arguments a = {
-                .options = {.libexec = BOOTKEEP_LIBEXECDIR, .state = BOOTKEEP_VOLUME_STATE, .watch = true}};
+        Arguments a = {.options = {.libexec = BOOTKEEP_LIBEXECDIR,
+                                   .state = BOOTKEEP_VOLUME_STATE,
+                                   .runtime = "/run/bootkeep",
+                                   .watch = true}};
         _cleanup_(settings_done) Settings settings = {};
         unsigned problems = 0;
         log_setup("bootkeepd");

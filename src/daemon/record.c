@@ -30,6 +30,7 @@ Record *record_free(Record *record) {
         sd_event_source_disable_unref(record->watch_source);
         running_done(&record->scan);
         running_done(&record->build);
+        opening_done(&record->opening);
         for (size_t i = 0; i < record->n_mounts; i++)
                 mount_entry_done(&record->mounts[i]);
         free(record->mounts);

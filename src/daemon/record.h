@@ -8,6 +8,7 @@
 
 #include "base/mountentry.h"
 #include "daemon/core/volume.h"
+#include "daemon/opening.h"
 #include "daemon/running.h"
 #include "daemon/waiter.h"
 #include "daemon/world/bus.h"
@@ -34,6 +35,7 @@ typedef struct Record {
         sd_event_source *timer, *watch_source;
 
         Running scan, build;
+        Opening opening;    /* of stamps that a mount covers, for the scan */
         const char *unread; /* what could not be read of the configuration, NULL: nothing; borrowed */
         Report *report;     /* of the last scan that ended */
         char *problem;      /* why the last scan, build or client failed, or was put off */

@@ -73,7 +73,8 @@ int roster_busy(const Roster *roster, char ***ret) {
 
 bool roster_any_runs(const Roster *roster) {
         for (size_t i = 0; i < roster->n; i++)
-                if (roster->items[i]->scan.job || roster->items[i]->build.job)
+                if (roster->items[i]->scan.job || roster->items[i]->build.job ||
+                    roster->items[i]->opening.running.job)
                         return true;
         return false;
 }

@@ -410,6 +410,16 @@ static int run_build(void *userdata) {
         return r < 0 ? r : end_job(j);
 }
 
+static int run_opener(void *userdata) {
+        const Scratch *s = userdata;
+        const LaunchOptions options = {.libexec = s->path, .runtime = "/run/x"};
+        Job *j = UNTOUCHED;
+        int r = launch_opening(&options, "/mnt", 7, &j);
+        if (r < 0)
+                assert_ptr_equal(j, UNTOUCHED);
+        return r < 0 ? r : end_job(j);
+}
+
 static int keep_orphans(void *userdata) {
         Orphans *o = UNTOUCHED;
         return OUTCOME(orphans_new(userdata, &o), o, orphans_free);
@@ -427,6 +437,7 @@ static void children_are_started_or_not(void **state) {
         allocations_fail_in_turn(make_watch, NULL);
         allocations_fail_in_turn(run_scan, (void *) s);
         allocations_fail_in_turn(run_build, (void *) s);
+        allocations_fail_in_turn(run_opener, (void *) s);
         allocations_fail_in_turn(keep_orphans, event);
         sd_event_unref(event);
 }

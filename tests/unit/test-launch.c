@@ -56,6 +56,21 @@ static void scan_is_passed_its_mount_and_the_watch(void **state) {
         close(null);
 }
 
+/* Both meet at the same socket. */
+static void stamps_are_opened_where_the_scan_asks(void **state) {
+        LaunchOptions o = options(*state);
+        Job *scan = NULL, *opener = NULL;
+        o.runtime = "/run/x";
+        assert_int_equal(launch_scan(&o, "/mnt", 17, -EBADF, &scan), 0);
+        assert_int_equal(launch_opening(&o, "/mnt", 17, &opener), 0);
+        _cleanup_strv_free_ char **asked = told(scan), **opened = told(opener);
+        assert_true(strv_contains(asked, "--uncover=/run/x/stamps-17"));
+        assert_string_equal(opened[0], "bootkeep-build");
+        assert_true(strv_contains(opened, "--uncover=/run/x/stamps-17"));
+        assert_true(strv_contains(opened, "--mount-id=17"));
+        assert_true(strv_contains(opened, "/mnt"));
+}
+
 static void scan_without_a_watch_arms_nothing(void **state) {
         LaunchOptions o = options(*state);
         Job *j = NULL;
@@ -131,6 +146,7 @@ static void check_of_builders_accesses_no_volume(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(scan_is_passed_its_mount_and_the_watch),
+                scratch_test(stamps_are_opened_where_the_scan_asks),
                 scratch_test(scan_without_a_watch_arms_nothing),
                 scratch_test(build_is_forced_only_on_request),
                 scratch_test(settings_are_passed_on),
