@@ -110,7 +110,9 @@ int fdpass_receive(int listener, uint64_t timeout_usec, int *ret_fd) {
         int r = await_readable(listener, end);
         if (r < 0)
                 return r;
-        _cleanup_close_ int connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        struct sockaddr_un peer;
+        socklen_t size = sizeof(peer);
+        _cleanup_close_ int connection = accept4(listener, (struct sockaddr *) &peer, &size, SOCK_CLOEXEC);
         if (connection < 0)
                 return error_origin(-errno);
         r = check_peer(connection);
@@ -128,6 +130,7 @@ static int send_message(int connection, int result) {
                 m.msg_control = &control;
                 m.msg_controllen = sizeof(control);
                 struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+                assert(c);
                 *c = (struct cmsghdr){
                         .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))};
                 memcpy(CMSG_DATA(c), &result, sizeof(int));
