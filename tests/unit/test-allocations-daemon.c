@@ -11,7 +11,9 @@
 #include "base/log.h"
 #include "daemon/clienttext.h"
 #include "daemon/launch.h"
+#include "daemon/ledger.h"
 #include "daemon/orphans.h"
+#include "daemon/owedtext.h"
 #include "daemon/pending.h"
 #include "daemon/roster.h"
 #include "daemon/shown.h"
@@ -126,6 +128,13 @@ static int describe_release(void *userdata) {
         return text ? 0 : -ENOMEM;
 }
 
+static int describe_late(void *userdata) {
+        const Peer peer = {.id = 1, .name = ":1.7", .pid = 1234};
+        char *text = clienttext_late(&peer);
+        free(text);
+        return text ? 0 : -ENOMEM;
+}
+
 static int describe_loss(void *userdata) {
         const Peer peer = {.id = 1, .name = ":1.7"};
         _cleanup_free_ char *text = clienttext_vanished(&peer);
@@ -137,6 +146,7 @@ static void client_is_described_in_full_or_not_at_all(void **state) {
         allocations_fail_in_turn(describe_release, said);
         allocations_fail_in_turn(describe_release, NULL);
         allocations_fail_in_turn(describe_loss, NULL);
+        allocations_fail_in_turn(describe_late, NULL);
 }
 
 /* lock */
@@ -459,8 +469,39 @@ static void mark_is_made_and_taken_back_or_the_error_is_told(void **state) {
         allocations_fail_in_turn(mark_and_take_back, *state);
 }
 
+/* ledger, owedtext */
+
+static int read_ledger(void *userdata) {
+        Ledger ledger = {};
+        int r = ledger_read(&ledger, userdata);
+        ledger_done(&ledger);
+        return r;
+}
+
+static int describe_owed(void *userdata) {
+        OwedTexts texts = {};
+        int r = owed_texts_add(&texts, userdata);
+        assert_int_equal(texts.n, r < 0 ? 0 : 1);
+        owed_texts_done(&texts);
+        return r;
+}
+
+static void what_is_owed_is_told_whole_or_not_at_all(void **state) {
+        _cleanup_(record_freep) Record *record = NULL;
+        const Scratch *s = *state;
+        const OwedView view = {.volume = "sda2", .uuid = UUID, .reason = "failed"};
+        char *dir = outer_path(s, "owed");
+        assert_int_equal(owed_write(dir, &view), 0);
+        allocations_fail_in_turn(read_ledger, (void *) (uintptr_t) s->path);
+        assert_int_equal(record_new(NULL, "sda2", &record), 0);
+        record->volume.state = VOLUME_SETTLING;
+        allocations_fail_in_turn(describe_owed, record);
+        free(dir);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                scratch_test(what_is_owed_is_told_whole_or_not_at_all),
                 scratch_test(mark_is_made_and_taken_back_or_the_error_is_told),
                 cmocka_unit_test(records_are_made_or_the_error_is_returned),
                 cmocka_unit_test(what_is_shown_of_a_record_is_complete),
