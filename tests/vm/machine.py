@@ -175,6 +175,12 @@ class Machine:
         self.disks += ["-device", f"scsi-hd,drive={name},serial={name}"]
         return image, record
 
+    def attach(self, image):
+        """Adds the disk that the file IMAGE is."""
+        name = f"disk{len(self.disks) // 4}"
+        self.disks += ["-blockdev", f"node-name={name},driver=raw,file.driver=file,file.filename={image}"]
+        self.disks += ["-device", f"scsi-hd,drive={name},serial={name}"]
+
     def _command(self, job, result, interactive):
         console = ["-serial", "mon:stdio" if interactive else "file:" + self.console, "-serial", result]
         append = "console=ttyS0 panic=-1 quiet loglevel=4 net.ifnames=0 bootkeep.job=" + job

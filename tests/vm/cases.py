@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Cases are functions marked @case that take a Lab; the name of the function states the behaviour. Each starts machines of
+real.py, and says what it sees.
+
+A test program is run as `test_NAME.py [WORD]...`: with words, only the cases whose names contain one of them. `cases.py`
+itself opens a shell in a machine that cases start from."""
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+
+from machine import CACHE, Missing
+from real import Real, would_boot
+from saved import saved
+
+_cases = []
+
+
+def case(function):
+    _cases.append(function)
+    return function
+
+
+class Lab:
+    """What a case needs: machines that start from the saved state, and a place where all that is theirs goes away."""
+
+    def __init__(self, state, folder):
+        self.state, self.folder = state, folder
+
+    def resumed(self):
+        """A machine that has been booted, with everything fresh."""
+        machine = Real(self.state.disks.overlay(self.folder), self.folder, incoming=self.state.ram,
+                       variables=self.state.variables)
+        return machine.go_on()
+
+    def booted(self, machine=None, only=None):
+        """From the firmware on, from what MACHINE, which has ended, left on its disks; ONLY=N: with that disk alone."""
+        disks = machine.disks if machine else self.state.disks
+        return Real(disks.overlay(self.folder), self.folder, only=only, variables=self.state.variables)
+
+    def boots_alone(self, machine, *marks):
+        """Each disk that MACHINE left boots without the other, from one of MARKS. Both start at the same time."""
+        runs = [self.booted(machine, only=n) for n in (0, 1)]
+        try:
+            for n, run in enumerate(runs):
+                mark = run.console.wait("initramfs: (.*)")[1]
+                assert mark in marks, f"disk {n} alone booted {mark}, not one of {marks}"
+                run.wait_up()
+                self.say(f"disk {n} alone booted: {mark}, {run.run('cat /proc/mdstat | grep -A1 ^md | tail -n 1').strip()}")
+        finally:
+            for run in runs:
+                run.close()
+
+    def carried(self, machine):
+        """What each of the disks that MACHINE left would boot: kernel's version to mark, read from outside."""
+        found = [would_boot(machine.esp(n)) for n in (0, 1)]
+        for n, what in enumerate(found):
+            self.say(f"disk {n} would boot: {', '.join(what.values())}")
+        return found
+
+    @staticmethod
+    def say(text):
+        print("\n".join("# " + line for line in text.splitlines()), flush=True)
+
+
+def _run_one(number, function, state):
+    title = f"{number} - {function.__name__.replace('_', ' ')}"
+    began = time.monotonic()
+    folder = tempfile.mkdtemp(prefix="case-", dir=CACHE)
+    try:
+        function(Lab(state, folder))
+        good = True
+    except Exception:  # pylint: disable=broad-except
+        Lab.say(traceback.format_exc())
+        good = False
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    Lab.say(f"took {time.monotonic() - began:.0f} s")
+    print(f"{'ok' if good else 'not ok'} {title}", flush=True)
+    return good
+
+
+def main():
+    """Runs the cases of the program, exits."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    chosen = [c for c in _cases if not sys.argv[1:] or any(w in c.__name__ for w in sys.argv[1:])]
+    began = time.monotonic()
+    try:
+        state = saved()
+    except Missing as e:
+        print(f"1..0 # SKIP {e}")
+        sys.exit(0)
+    print(f"1..{len(chosen)}", flush=True)
+    Lab.say(f"the machine was ready after {time.monotonic() - began:.0f} s")
+    good = [_run_one(i, c, state) for i, c in enumerate(chosen, 1)]
+    sys.exit(0 if all(good) else 1)
+
+
+def shell():
+    folder = tempfile.mkdtemp(prefix="case-", dir=CACHE)
+    try:
+        with Lab(saved(), folder).resumed() as machine:
+            print("this is Debian 12 with bootkeep, on two disks; exit ends the machine", flush=True)
+            machine.shell()
+    finally:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    shell()
