@@ -15,6 +15,7 @@
 #include "bootkeep.h"
 #include "config.h"
 #include "flush/alone.h"
+#include "flush/leftovers.h"
 #include "flush/overbus.h"
 #include "flush/systemstate.h"
 
@@ -95,6 +96,8 @@ static int flush_now(const FlushOptions *o, const char *owed_dir) {
                 .give_up_at = USEC_INFINITY,
         };
         int r = do_what_is_owed(o, &w);
+        if (r < 0 || w.last.n > 0)
+                leftovers_stop();
         bool nothing_owed = witness_conclude(&w);
         return r >= 0 && nothing_owed ? EXIT_SUCCESS : EXIT_FAILURE;
 }

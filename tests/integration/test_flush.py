@@ -113,10 +113,13 @@ def nothing_to_do_is_nothing_done(world):
     assert len(view.builds) == builds and view.states == states  # not even a scan
 
 
-def serve_systemd(world, state):
-    """Stands in for systemd on the bus, which says STATE."""
+def serve_systemd(world, state, unit="enabled"):
+    """Stands in for systemd on the bus, which says STATE, and that of the file of our UNIT."""
     def answer(message):
-        connection.reply(message, "v", state_variant)
+        if message.member == "GetUnitFileState":
+            connection.reply(message, "s", unit)
+        else:
+            connection.reply(message, "v", state_variant)
 
     from lib.dbus import Variant  # pylint: disable=import-outside-toplevel
     state_variant = Variant("s", state)
@@ -145,6 +148,41 @@ def a_system_that_says_that_it_stops_is_believed(world):
     serve_systemd(world, "stopping")
     said = Flush(world, daemon).run()
     assert "Nobody says" not in said and is_built(volume)
+
+
+@test
+def a_masked_unit_is_said_with_what_is_done_without_it(world):
+    for unit, warns in (("masked", True), ("disabled", True), ("enabled", False)):
+        serve_systemd(world, "running", unit)
+        daemon = world.daemon()
+        if warns:
+            daemon.wait_for(f"bootkeep-flush.service is {unit}: what changes in the last seconds")
+        else:
+            daemon.call("Reload")  # its answer comes after systemd's
+            assert not daemon.logged("bootkeep-flush.service")
+        daemon.stop()
+        world.undo.pop()()
+
+
+@test
+def builds_that_have_not_ended_in_time_are_stopped(world):
+    """Those in units of their own; here a stand-in for systemctl says that it was called."""
+    folder = world.path("bin")
+    os.mkdir(folder)
+    with open(folder + "/systemctl", "w", encoding="utf-8") as f:
+        f.write(f'#!/bin/sh\necho "$@" >>{world.path("called")}\n')
+    os.chmod(folder + "/systemctl", 0o755)
+    _, daemon, view, gate = hangs(world, "0")
+    flush = Flush(world, daemon)
+    flush.env["PATH"] = folder + ":" + flush.env["PATH"]
+    flush.run(status=1)
+    with open(world.path("called"), encoding="utf-8") as f:
+        assert f.read() == "--no-ask-password --job-mode=ignore-dependencies stop bootkeep-build@*.service\n"
+    gate.open()
+    view.wait_state("fresh")
+    flush.run()
+    with open(world.path("called"), encoding="utf-8") as f:
+        assert len(f.readlines()) == 1  # there are none
 
 
 @test

@@ -5,6 +5,7 @@
 #include "bootkeep.h"
 #include "config.h"
 #include "daemon/world/bustext.h"
+#include "daemon/world/busunit.h"
 
 typedef sd_bus_message Message;
 
@@ -220,8 +221,10 @@ static int on_bus_name(Message *m, void *userdata, sd_bus_error *error) {
                 b->handlers->lost(b->userdata, -sd_bus_error_get_errno(e));
         else if (sd_bus_message_read(m, "u", &answer) < 0 || answer == NAME_EXISTS)
                 b->handlers->lost(b->userdata, -EEXIST); /* another bootkeepd */
-        else
+        else {
                 b->handlers->ready(b->userdata);
+                bus_unit_check(b->bus);
+        }
         return 1;
 }
 

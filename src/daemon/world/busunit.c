@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/world/busunit.h"
+
+#include "base/log.h"
+
+#define FLUSH_UNIT "bootkeep-flush.service"
+
+/* An error is no news: there may be no systemd, or a distribution has named the unit differently. */
+static int on_unit_file_state(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const char *state;
+        if (sd_bus_message_is_method_error(m, NULL) || sd_bus_message_read(m, "s", &state) < 0)
+                return 0;
+        if (startswith(state, "masked") || streq(state, "disabled"))
+                log_warning(
+                        FLUSH_UNIT
+                        " is %s: what changes in the last seconds before a shutdown is not built before the "
+                        "next boot",
+                        state);
+        return 0;
+}
+
+void bus_unit_check(sd_bus *bus) {
+        int r = sd_bus_call_method_async(bus, NULL, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
+                                         "org.freedesktop.systemd1.Manager", "GetUnitFileState",
+                                         on_unit_file_state, NULL, "s", FLUSH_UNIT);
+        if (r < 0)
+                log_debug("Failed to ask systemd about " FLUSH_UNIT ": %s", strerror(-r));
+}

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+/* Asks systemd, if it is there, whether the unit that is the last chance before a shutdown can do its work,
+ * and says if it cannot. Nothing is waited for. */
+void bus_unit_check(sd_bus *bus);
