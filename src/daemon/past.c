@@ -85,8 +85,8 @@ void past_settle(Past *past) {
         if (!record || !what_was_booted(record, &state, &text))
                 return;
         bool stale = state == BOOTED_REPLACED || state == BOOTED_PREVIOUS;
+        follow_mark(past, record, state == BOOTED_REPLACED); /* first: who hears of it finds it done */
         tell_stale(past, record, stale ? text : "");
         tell_unknown(past, record, state == BOOTED_UNKNOWN ? text : "");
-        follow_mark(past, record, state == BOOTED_REPLACED);
         past->known = true;
 }
