@@ -332,7 +332,8 @@ int daemon_new(sd_event *event, const DaemonOptions *options, Settings *settings
         slots_init(&d->slots, &d->driver, &d->settings);
         overview_init(&d->overview, &d->driver);
         past_init(&d->past, &d->driver, markfiles_are_used() ? "/run" : NULL);
-        (void) mkdir(options->runtime, 0755); /* systemd has made it */
+        if (options->runtime) /* systemd has made it */
+                (void) mkdir(options->runtime, 0755);
         int r = open_trust_store(d);
         if (r >= 0)
                 r = ledger_read(&d->ledger, options->state);
