@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "bootkeep.h"
 #include "daemon/census.h"
+#include "daemon/world/inhibit.h"
 #include "daemonlife.h"
 #include "privatebus.h"
 
@@ -176,6 +177,8 @@ static void locks_are_answered(void **state) {
         static const Call calls[] = {
                 {"UnlockVolume", "si", .error = NOT_LOCKED},
                 {"LockVolume", "su"},
+                {"BeginSwitch", "s"},
+                {"EndSwitch", "s"},
                 {"LockVolume", "su", .error = ALREADY},
                 {"LockVolume", "su", .client = 1, .error = BOOTKEEP_ERROR_BUSY},
                 {"LockVolume", "su", BOOTKEEP_LOCK_WAIT, .client = 1, .later = true},
@@ -295,12 +298,97 @@ static void mounts_are_counted_or_the_error_is_returned(void **state) {
         log_set_max_level(level);
 }
 
+/* logind, as far as it is asked, on the loop of the test. */
+static int on_logind_call(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        int ends[2], r;
+        if (!sd_bus_message_is_method_call(m, NULL, NULL))
+                return 0;
+        allocations_pause(true);
+        if (!sd_bus_message_is_method_call(m, NULL, "Inhibit"))
+                r = sd_bus_reply_method_return(m, "v", "b", false);
+        else {
+                assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+                r = sd_bus_reply_method_return(m, "h", ends[1]);
+                close(ends[0]);
+                close(ends[1]);
+        }
+        allocations_pause(false);
+        return r < 0 ? r : 1;
+}
+
+typedef struct LogindLife {
+        sd_event *event;
+        unsigned texts; /* each is another */
+} LogindLife;
+
+static char *describe_text(void *userdata, Inhibitor kind) {
+        LogindLife *l = userdata;
+        char *text = NULL;
+        return strprintf(&text, "%u", ++l->texts) < 0 ? NULL : text;
+}
+
+static void ignore_change(void *userdata) {
+}
+
+/* Whatever failed, what is wanted is asked for again, or held. */
+static int hold_inhibitors(void *userdata) {
+        static const InhibitHandlers inhibits = {.describe = describe_text, .changed = ignore_change};
+        LogindLife *l = userdata;
+        const unsigned wanted = INHIBITOR_DELAY | INHIBITOR_WEAK;
+        Inhibit *i = NULL;
+        int r = inhibit_new(l->event, &inhibits, l, &i);
+        if (r < 0)
+                return r;
+        inhibit_start(i);
+        inhibit_want(i, wanted);
+        while (inhibit_held(i) != wanted)
+                if (sd_event_run(l->event, allocations_have_failed() ? SHORT_SILENCE_USEC : SILENCE_USEC) ==
+                    0)
+                        break;
+        assert_true(inhibit_held(i) == wanted || allocations_have_failed());
+        inhibit_renew(i);
+        free(inhibit_list(i));
+        while (sd_event_run(l->event, SHORT_SILENCE_USEC) > 0)
+                ;
+        inhibit_want(i, 0);
+        assert_int_equal(inhibit_held(i), 0);
+        inhibit_free(i);
+        return 0;
+}
+
+static int on_no_time(sd_event_source *s, uint64_t usec, void *userdata) {
+        return 0;
+}
+
+static void inhibitors_are_held_or_asked_for_again(void **state) {
+        PrivateBus bus;
+        sd_bus *logind = NULL;
+        LogindLife life = {};
+        int level = log_set_max_level(LOG_EMERG);
+        private_bus_start(&bus, *state);
+        assert_true(sd_event_new(&life.event) >= 0);
+        /* the loop keeps the descriptor of its clock */
+        assert_true(sd_event_add_time(life.event, NULL, CLOCK_BOOTTIME, USEC_INFINITY, 0, on_no_time, NULL) >=
+                    0);
+        assert_true(sd_bus_open_system(&logind) >= 0);
+        assert_true(sd_bus_request_name(logind, "org.freedesktop.login1", 0) >= 0);
+        assert_true(sd_bus_add_filter(logind, NULL, on_logind_call, NULL) >= 0);
+        assert_true(sd_bus_attach_event(logind, life.event, 0) >= 0);
+        allocations_fail_or_cope_prepared(
+                &(AllocationsCase){.call = hold_inhibitors, .userdata = &life, .hands_over = true});
+        sd_bus_close_unref(logind);
+        sd_event_unref(life.event);
+        private_bus_stop(&bus);
+        log_set_max_level(level);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(locks_are_answered),
                 scratch_test(requests_are_answered),
                 scratch_test(properties_are_answered),
                 scratch_test(mounts_are_counted_or_the_error_is_returned),
+                scratch_test(inhibitors_are_held_or_asked_for_again),
                 scratch_test(client_of_another_user_is_denied_whatever_fails),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -191,6 +191,53 @@ def root_may_rebuild(volume):
     carries(volume)
 
 
+def inhibitors():
+    return [line for line in command("systemd-inhibit", "--list", "--no-pager").splitlines() if "bootkeep " in line]
+
+
+def logind_is_told_what_is_owed(volume):
+    os.makedirs("/run/systemd/logind.conf.d", exist_ok=True)
+    with open("/run/systemd/logind.conf.d/test.conf", "w", encoding="ascii") as f:
+        f.write("[Login]\nInhibitDelayMaxSec=5min\n")
+    command("systemctl", "start", "systemd-logind.service")
+    wait("an inhibitor", lambda: any("nothing is owed" in line and "delay" in line for line in inhibitors()))
+    configure("[Watch]\nSettleSec=600\nSettleMaxSec=600\n", "90-slow.conf")
+    command("systemctl", "reload", UNIT)
+    wait_fresh(volume)
+    volume.write("/etc/initramfs.conf", "going down\n")
+    where = f"owed on {volume.name} ({volume.disk.mountpoint}): settling, something changed"
+    wait("what is owed", lambda: any(where in line for line in inhibitors()))
+    for line in command("systemd-inhibit", "--list", "--no-pager").splitlines():
+        print("# " + line)
+
+
+def a_reboot_waits_for_what_is_owed(volume):
+    """Of logind, which then asks systemd; a drop-in has that refuse in the end, so that the machine stays up."""
+    os.makedirs("/run/systemd/system/reboot.target.d", exist_ok=True)
+    with open("/run/systemd/system/reboot.target.d/50-test.conf", "w", encoding="ascii") as f:
+        f.write("[Unit]\nRefuseManualStart=yes\n")
+    command("systemctl", "daemon-reload")
+    command("busctl", "call", "org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager",
+            "Reboot", "b", "false")
+    wait("the end of it", lambda: any("does not go down after all" in e["MESSAGE"] for e in journal("-u", UNIT)), 250)
+    assert volume.read(OUTPUT) == volume.packed()
+    carries(volume)
+    wait_fresh(volume)
+    wait("an inhibitor", lambda: any("nothing is owed" in line for line in inhibitors()))
+    os.unlink("/run/systemd/system/reboot.target.d/50-test.conf")
+    os.unlink("/etc/bootkeep/bootkeep.conf.d/90-slow.conf")
+    command("systemctl", "daemon-reload")
+    command("systemctl", "reload", UNIT)
+    wait_fresh(volume)
+
+
+def logind_may_be_restarted(_volume):
+    command("systemctl", "restart", "systemd-logind.service")
+    wait("an inhibitor", lambda: len(inhibitors()) == 1)
+    command("systemctl", "stop", "systemd-logind.service")
+    wait("a line about it", lambda: any("logind is not running" in e["MESSAGE"] for e in journal("-u", UNIT)))
+
+
 def stop():
     """Stops the service and returns how many seconds that took."""
     since = time.monotonic()
@@ -254,7 +301,8 @@ TESTS = [a_call_on_the_bus_starts_the_service, the_limits_of_inotify_are_raised,
          a_trusted_volume_is_built_within_the_unit, a_builder_in_a_chroot_works_within_the_unit,
          the_journal_has_fields_and_message_ids, the_catalog_explains, a_change_is_built,
          the_daemon_tells_why_a_build_failed_whoever_ran_it, a_reload_reads_the_configuration_again,
-         other_users_may_look_but_not_change, root_may_rebuild, stopping_takes_less_than_a_second,
+         other_users_may_look_but_not_change, root_may_rebuild, logind_is_told_what_is_owed,
+         a_reboot_waits_for_what_is_owed, logind_may_be_restarted, stopping_takes_less_than_a_second,
          a_start_finds_that_all_is_fresh, changes_while_it_was_down_are_built, after_a_crash_it_is_restarted,
          a_stop_ends_a_running_build, the_journal_has_no_complaints]
 
