@@ -110,7 +110,7 @@ static void append_arguments(sd_bus_message *m, const Call *c) {
                 texts[0] = c->path ? BOOTKEEP_VOLUME_INTERFACE : BOOTKEEP_MANAGER_INTERFACE;
         for (const char *type = c->types; *type; type++)
                 if (*type == 's')
-                        assert_true(sd_bus_message_append(m, "s", texts[n++]) >= 0);
+                        assert_true(n < ELEMENTSOF(texts) && sd_bus_message_append(m, "s", texts[n++]) >= 0);
                 else if (*type == 't')
                         assert_true(sd_bus_message_append(m, "t", (uint64_t) c->number) >= 0);
                 else
