@@ -58,7 +58,7 @@ static int on_settle_accounts(sd_event_source *s, void *userdata) {
         else if (!any_child_runs(d))
                 return sd_event_exit(d->event, 0);
         if (d->ledger.list.n > 0 && ledger_settle(&d->ledger, &d->volumes) && d->driver.news.bus)
-                bus_manager_changed(d->driver.news.bus, "Owed");
+                bus_owed_changed(d->driver.news.bus, d->ledger.list.n == 0);
         if (d->hooks)
                 d->hooks->settled(d->hooks_userdata);
         overview_tell_soon(&d->overview, NULL);

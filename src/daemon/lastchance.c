@@ -95,6 +95,18 @@ void lastchance_settled(LastChance *l) {
                 tell_progress(l);
 }
 
+/* What seems to be fresh is not owed while it is scanned. */
+static void bring_forward(const LastChance *l, Record *record) {
+        VolumeState state = record->volume.state;
+        Driver *driver = daemon_driver(l->daemon);
+        if (!chance_needs_hurry(&record->volume))
+                return;
+        if (state == VOLUME_FRESH || state == VOLUME_REFUSED)
+                driver_feed(driver, record, VOLUME_SCAN_WANTED);
+        else
+                driver_hurry(driver, record);
+}
+
 /* No mount is overlooked. */
 int lastchance_begin(LastChance *l, uint64_t patience) {
         Daemon *d = l->daemon;
@@ -110,8 +122,7 @@ int lastchance_begin(LastChance *l, uint64_t patience) {
         daemon_set_last_chance(d, true);
         daemon_look_afresh(d, true);
         for (Record *record = daemon_next(d, NULL); record; record = daemon_next(d, record))
-                if (chance_needs_hurry(&record->volume))
-                        driver_hurry(daemon_driver(d), record);
+                bring_forward(l, record);
         daemon_settle_accounts(d); /* even if there is nothing to do */
         return 0;
 }

@@ -5,15 +5,17 @@ without a bus; what it records, and who says that again."""
 
 import json
 import os
+import queue
 import re
 import signal
 import subprocess
 import sys
 
 from lib import main, test
-from lib.content import PACK, Gate
+from lib.content import KERNEL, PACK, Gate
 from lib.daemon import MANAGER, NAME, PATH
-from lib.dbus import Connection, DBusError
+from lib.dbus import Connection, DBusError, Variant
+from lib.limits import limited
 from lib.programs import NOBODY, environment, program
 
 SLOW = {"Watch": {"SettleSec": "60", "SettleMaxSec": "120"}}
@@ -114,19 +116,41 @@ def nothing_to_do_is_nothing_done(world):
 
 
 def serve_systemd(world, state, unit="enabled"):
-    """Stands in for systemd on the bus, which says STATE, and that of the file of our UNIT."""
+    """Stands in for systemd on the bus, which says STATE, and that of the file of our UNIT. Returns
+    the units that were to be no longer failed."""
     def answer(message):
-        if message.member == "GetUnitFileState":
+        world.note(f"systemd is called: {message.member} {message.body}")
+        if message.member == "ResetFailedUnit":
+            reset.put(message.body[0])
+            connection.reply(message)
+        elif message.member == "GetUnitFileState":
             connection.reply(message, "s", unit)
         else:
             connection.reply(message, "v", state_variant)
 
-    from lib.dbus import Variant  # pylint: disable=import-outside-toplevel
+    reset = queue.Queue()
     state_variant = Variant("s", state)
     connection = Connection(world.bus.path, method=answer)
     world.later(connection.close)
     connection.call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "RequestName", "su",
                     "org.freedesktop.systemd1", 0)
+    return reset
+
+
+@test
+def what_is_not_watched_is_scanned_and_not_owed_meanwhile(world):
+    volume = world.volume(esps=0)
+    for i in range(40):
+        volume.mkdir(f"/usr/lib/modules/{KERNEL}/d{i}")
+    daemon = world.daemon(config=SLOW, prefix=limited(inotify_watches=20))
+    view = daemon.trusted(volume)
+    daemon.wait_for("not watched, scanned on a timer")
+    flush = Flush(world, daemon)
+    flush.run()
+    assert "scanning" in view.states[-2:] and flush.shown == "" and not os.path.exists(flush.owed)
+    volume.write(f"/usr/lib/modules/{KERNEL}/d39/file", "new\n")
+    flush.run()
+    assert is_built(volume)
 
 
 @test
@@ -281,9 +305,11 @@ def a_failing_builder_is_said_again_until_a_build_succeeds(world):
     listed = json.loads(world.programs.ctl("--json=short", "status").stdout)
     assert listed["owed"][0]["volume"] == volume.name and listed["owed"][0]["uuid"] == uuid, listed
     volume.builder("pack", PACK, "%r", "%i", "%o")
+    reset = serve_systemd(world, "running")
     mark = daemon.mark()
     world.programs.ctl("rebuild", volume.name)
     daemon.wait_for("what was owed when the system went down is settled", mark)
+    assert reset.get(timeout=30) == "bootkeep-owed.service"
     assert flush.records == [] and daemon.property("Owed") == []
     assert flush.said_owed() == (0, "")
     assert "out of date" not in world.programs.ctl("status").stdout.splitlines()[0]

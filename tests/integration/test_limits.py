@@ -9,44 +9,14 @@ affected."""
 import os
 import re
 import subprocess
-import sys
 import time
 
 from lib import main, test
 from lib.content import KERNEL, MANIFEST, OUTPUT, Volume
 from lib.disk import run
+from lib.limits import limited
 
 SHORT = {"Watch": {"SettleMaxSec": "1"}}  # the interval of the timer too
-
-
-# Enters a user namespace that maps all IDs to themselves, sets sysctls and executes the command.
-NAMESPACE = """
-import ctypes, os, sys
-entered, enter = os.pipe()
-child = os.fork()
-if child == 0:
-    os.read(entered, 1)
-    for kind in ("uid", "gid"):
-        with open(f"/proc/{os.getppid()}/{kind}_map", "w") as f:
-            f.write("0 0 4294967294")
-    os._exit(0)
-if ctypes.CDLL(None).unshare(0x10000000) != 0:
-    sys.exit("unshare")
-os.write(enter, b"x")
-if os.waitpid(child, 0)[1] != 0:
-    sys.exit("uid_map")
-count = int(sys.argv[1])
-for setting in sys.argv[2:2 + count]:
-    name, value = setting.split("=")
-    with open("/proc/sys/user/max_" + name, "w") as f:
-        f.write(value)
-os.execvp(sys.argv[2 + count], sys.argv[2 + count:])
-"""
-
-
-def limited(**limits):
-    """A command prefix that sets these user.max_… sysctls for the program and its children only."""
-    return [sys.executable, "-c", NAMESPACE, str(len(limits)), *(f"{n}={v}" for n, v in limits.items())]
 
 
 def set_limit(daemon, name, value):

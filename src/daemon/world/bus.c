@@ -332,3 +332,9 @@ void bus_last_chance(Bus *b, uint64_t left_usec, const OwedView *views, size_t n
         if (r >= 0)
                 (void) sd_bus_send(NULL, m, NULL);
 }
+
+void bus_owed_changed(Bus *b, bool all) {
+        bus_manager_changed(b, "Owed");
+        if (b->bus && all)
+                bus_unit_owed_settled(b->bus);
+}

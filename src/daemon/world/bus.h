@@ -84,6 +84,8 @@ void bus_volume_added(Bus *b, const char *name);
 void bus_volume_removed(Bus *b, const char *name);
 void bus_volume_changed(Bus *b, const char *name, char **properties);
 void bus_manager_changed(Bus *b, const char *property);
+/* What was owed at the last shutdown has changed. ALL: it is settled, so our unit that failed has not. */
+void bus_owed_changed(Bus *b, bool all);
 /* How far the last chance has got: what is still owed, and the time that is left for it. */
 void bus_last_chance(Bus *b, uint64_t left_usec, const OwedView *views, size_t n);
 void bus_build_finished(Bus *b, const char *name, int status, const char *summary);

@@ -4,6 +4,17 @@
 #include "base/log.h"
 
 #define FLUSH_UNIT "bootkeep-flush.service"
+#define OWED_UNIT "bootkeep-owed.service"
+
+/* HANDLER NULL: nobody waits for the reply. */
+static void call_systemd(sd_bus *bus, const char *method, const char *unit,
+                         sd_bus_message_handler_t handler) {
+        int r = sd_bus_call_method_async(bus, NULL, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
+                                         "org.freedesktop.systemd1.Manager", method, handler, NULL, "s",
+                                         unit);
+        if (r < 0)
+                log_debug("Failed to call %s for %s: %s", method, unit, strerror(-r));
+}
 
 /* An error is no news: there may be no systemd, or a distribution has named the unit differently. */
 static int on_unit_file_state(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -20,9 +31,9 @@ static int on_unit_file_state(sd_bus_message *m, void *userdata, sd_bus_error *e
 }
 
 void bus_unit_check(sd_bus *bus) {
-        int r = sd_bus_call_method_async(bus, NULL, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
-                                         "org.freedesktop.systemd1.Manager", "GetUnitFileState",
-                                         on_unit_file_state, NULL, "s", FLUSH_UNIT);
-        if (r < 0)
-                log_debug("Failed to ask systemd about " FLUSH_UNIT ": %s", strerror(-r));
+        call_systemd(bus, "GetUnitFileState", FLUSH_UNIT, on_unit_file_state);
+}
+
+void bus_unit_owed_settled(sd_bus *bus) {
+        call_systemd(bus, "ResetFailedUnit", OWED_UNIT, NULL);
 }

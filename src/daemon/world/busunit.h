@@ -6,3 +6,7 @@
 /* Asks systemd, if it is there, whether the unit that is the last chance before a shutdown can do its work,
  * and says if it cannot. Nothing is waited for. */
 void bus_unit_check(sd_bus *bus);
+
+/* Nothing that was owed at the last shutdown is owed any more: the unit that failed because of it no longer
+ * has. */
+void bus_unit_owed_settled(sd_bus *bus);
