@@ -102,17 +102,16 @@ static int run_builder(const CacheRun *run, const Outputs *outputs, RunnerOutcom
         return runner_run(&job, ret, ret_reason);
 }
 
-static int write_cache_stamp(const CacheRun *run, Stamp *stamp, char **reterr) {
-        const FreshnessContext *c = run->b->context;
+int cachebuild_write_stamp(const FreshnessContext *c, const PlanCache *cache, Stamp *stamp, char **reterr) {
         _cleanup_close_ int stamps = -EBADF;
         _cleanup_free_ char *name = NULL, *missing = NULL;
-        int r = freshness_stamp_outputs(c, run->cache, stamp, &missing);
+        int r = freshness_stamp_outputs(c, cache, stamp, &missing);
         if (missing)
                 return failure_errno(reterr, r, "%s", missing);
         if (r >= 0)
                 r = contain_open_nolinks(c->root->state_fd, "/caches", O_RDONLY | O_DIRECTORY, 0, &stamps);
         if (r >= 0)
-                r = stamp_name(run->cache->cache->name, run->cache->instance, &name);
+                r = stamp_name(cache->cache->name, cache->instance, &name);
         if (r >= 0)
                 r = stamp_write(stamps, name, stamp);
         return r < 0 ? failure_errno(reterr, r, "cannot write its stamp") : 0;
@@ -149,7 +148,7 @@ static int build_and_settle(const CacheRun *run, RunnerOutcome *ret, char **rete
                 r = outputs_prepare(run->b->context, run->cache, &outputs, reterr);
         if (r >= 0)
                 r = run_and_settle(run, &outputs, ret, reterr);
-        return r < 0 ? r : write_cache_stamp(run, stamp, reterr);
+        return r < 0 ? r : cachebuild_write_stamp(run->b->context, run->cache, stamp, reterr);
 }
 
 /* R: of build_and_settle(). */

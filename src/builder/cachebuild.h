@@ -28,3 +28,7 @@ typedef struct CacheBuild {
 /* 0, *RET is the outcome, *RET_REASON the reason (NULL for FRESH and BUILT); negative errno: out of
  * memory. */
 int cachebuild_run(const CacheBuild *b, const PlanCache *cache, CacheOutcome *ret, char **ret_reason);
+
+/* It is built: adds its outputs as they are now to STAMP, which was taken before, and keeps it on the volume.
+ * *RETERR says what is wrong. */
+int cachebuild_write_stamp(const FreshnessContext *c, const PlanCache *cache, Stamp *stamp, char **reterr);

@@ -34,6 +34,16 @@ static int check_build_options(int argc, char **argv, SessionOptions *o) {
                 log_error("--caches-only and --helpers-only exclude each other");
                 return error_origin(-EINVAL);
         }
+        if ((o->begin || o->done) &&
+            ((o->begin && o->done) || o->force || o->caches_only || o->helpers_only)) {
+                log_error("--begin and --done exclude each other, --force, --caches-only and --helpers-only");
+                return error_origin(-EINVAL);
+        }
+        const char *record = o->begin ? o->begin : o->done;
+        if (record && (record[0] != '/' || record[strlen(record) - 1] == '/')) {
+                log_error("--begin and --done expect the absolute path of a file");
+                return error_origin(-EINVAL);
+        }
         o->mount_point = argv[optind];
         return 1;
 }
@@ -53,6 +63,12 @@ static int parse_build_options(int argc, char **argv, SessionOptions *o) {
                  option_set, &o->no_wait},
                 {"uncover", "SOCKET", "Build nothing; send the directory of the stamps to the scan there",
                  option_string, &o->uncover},
+                {"begin", "FILE", "Build nothing: record in FILE what another program is about to build",
+                 option_string, &o->begin},
+                {"done", "FILE", "Build nothing: take what was built since then as built", option_string,
+                 &o->done},
+                {"cache", "NAME", "With --begin: only this cache", option_string, &o->cache},
+                {"instance", "NAME", "With --begin: only this instance", option_string, &o->instance},
                 {"quiet", NULL, "Log only errors and warnings", option_quiet, NULL},
         };
         static const OptionsHelp help = {

@@ -13,6 +13,7 @@
 #include "builder/build.h"
 #include "builder/buildlock.h"
 #include "builder/buslock.h"
+#include "builder/handover.h"
 #include "builder/opener.h"
 
 typedef struct Session {
@@ -186,6 +187,33 @@ static void tell_between(void *userdata, bool between) {
                 buslock_tell_between(s->bus_lock, between);
 }
 
+/* Instead of building. */
+static int hand_over(Session *s) {
+        const FreshnessContext context = {
+                .root = s->root,
+                .plan = s->plan,
+                .room = &STAMP_ROOM_FULL,
+                .trust_ctime = s->options->trust_ctime,
+        };
+        const Handover h = {
+                .context = &context,
+                .file = s->options->begin ? s->options->begin : s->options->done,
+                .report = stdout,
+                .cache = s->options->cache,
+                .instance = s->options->instance,
+        };
+        _cleanup_free_ char *reason = NULL;
+        unsigned taken = 1;
+        int r = s->options->begin ? handover_begin(&h, &reason) : handover_end(&h, &taken, &reason);
+        if (r < 0)
+                return end_error(s, "%s", reason ? reason : strerror(-r));
+        if (reason)
+                log_send(LOG_INFO, &(LogFields){.volume = s->root->name}, "%s", reason);
+        return taken > 0
+                       ? end_with(s, BOOTKEEP_BUILD_SUCCESS, "success", NULL)
+                       : end_with(s, BOOTKEEP_BUILD_FAILED, "failed", reason ? reason : "nothing was begun");
+}
+
 static int build_all(Session *s) {
         static const struct {
                 int status;
@@ -221,10 +249,15 @@ static int build_all(Session *s) {
 }
 
 int session_run(const SessionOptions *options, Interrupt *interrupt) {
-        static int (*const steps[])(Session *) = {
-                open_volume, take_turn, lock_volume, read_manifest, find_helpers, build_all,
+        static int (*const build[])(Session *) = {
+                open_volume, take_turn, lock_volume, read_manifest, find_helpers, build_all, NULL,
         };
-        assert(options->mount_point && interrupt);
+        /* what a client does under its lock may be handed over, too */
+        static int (*const handover[])(Session *) = {
+                open_volume, lock_volume, read_manifest, hand_over, NULL,
+        };
+        assert(options->mount_point && interrupt && !(options->begin && options->done));
+        int (*const *steps)(Session *) = options->begin || options->done ? handover : build;
         if (options->uncover)
                 return opener_run(options->mount_point, options->mount_id, options->uncover);
         _cleanup_(session_done) Session s = {
@@ -233,8 +266,8 @@ int session_run(const SessionOptions *options, Interrupt *interrupt) {
                 .lock_fd = -EBADF,
                 .status = -1,
         };
-        for (size_t i = 0; i < ELEMENTSOF(steps) && s.status < 0; i++) {
-                _unused_ int r = steps[i](&s);
+        for (; *steps && s.status < 0; steps++) {
+                _unused_ int r = (*steps)(&s);
                 assert((r == ENDED) == (s.status >= 0));
         }
         assert(s.status >= 0); /* the last step always ends it */

@@ -13,6 +13,10 @@ typedef struct SessionOptions {
         const char *uncover; /* build nothing: the scan that listens there wants the stamps (opener.h); NULL:
                                 none does */
         bool no_wait; /* do not wait for the lock of the volume while a client of the daemon holds it */
+        /* Instead of building: the record of what somebody else is about to build, or has built (handover.h).
+         * At most one of them. */
+        const char *begin, *done;
+        const char *cache, *instance; /* for `begin`: which; NULL: all */
 } SessionOptions;
 
 /* Returns the exit status (BOOTKEEP_BUILD_*). Errors are logged, and printed as REASON; RESULT always comes

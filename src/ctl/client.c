@@ -107,12 +107,36 @@ int client_message(Ctl *ctl, const char *method, sd_bus_message **ret, const cha
         _cleanup_message_ sd_bus_message *m = NULL;
         int r = sd_bus_message_new_method_call(ctl->bus, &m, BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH,
                                                BOOTKEEP_MANAGER_INTERFACE, method);
+        if (r >= 0 && ctl->brief)
+                r = sd_bus_message_set_auto_start(m, false);
         if (r >= 0)
                 r = sd_bus_message_appendv(m, types, ap);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(m);
         return 0;
+}
+
+int client_request(Ctl *ctl, const char *method, const char *types, ...) {
+        _cleanup_message_ sd_bus_message *m = NULL;
+        va_list ap;
+        va_start(ap, types);
+        int r = client_message(ctl, method, &m, types, ap);
+        va_end(ap);
+        if (r >= 0)
+                r = sd_bus_message_set_expect_reply(m, false);
+        if (r >= 0)
+                r = sd_bus_send(ctl->bus, m, NULL);
+        return r < 0 ? client_complain_errno(r) : EXIT_SUCCESS;
+}
+
+int client_ping(Ctl *ctl) {
+        _cleanup_message_ sd_bus_message *m = NULL;
+        int r = sd_bus_message_new_method_call(ctl->bus, &m, BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH,
+                                               "org.freedesktop.DBus.Peer", "Ping");
+        if (r >= 0)
+                r = sd_bus_message_set_auto_start(m, false);
+        return r < 0 ? client_complain_errno(r) : client_send(ctl, NULL, m, NULL);
 }
 
 int client_call(const ClientCall *call, sd_bus_message **ret, const char *types, ...) {
@@ -203,6 +227,8 @@ int client_list(Ctl *ctl, VolumeInfoList **ret) {
         _cleanup_message_ sd_bus_message *m = NULL, *reply = NULL;
         int r = sd_bus_message_new_method_call(ctl->bus, &m, BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH,
                                                "org.freedesktop.DBus.ObjectManager", "GetManagedObjects");
+        if (r >= 0 && ctl->brief)
+                r = sd_bus_message_set_auto_start(m, false);
         if (r < 0)
                 return client_complain_errno(r);
         r = client_send(ctl, NULL, m, &reply);

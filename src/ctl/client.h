@@ -26,6 +26,11 @@ typedef struct ClientCall {
 /* Makes the call with arguments according to TYPES (sd_bus_message_append). RET may be NULL. Waits for the
  * reply without a timeout: it may take minutes. */
 int client_call(const ClientCall *call, sd_bus_message **ret, const char *types, ...);
+/* Sends the call without waiting for a reply. Before we vanish, client_ping() must have been answered: what
+ * comes from nobody is not acted on. */
+int client_request(Ctl *ctl, const char *method, const char *types, ...);
+/* Returns when the daemon has taken everything that was sent before. */
+int client_ping(Ctl *ctl);
 /* Only the message. Negative errno of sd-bus. */
 int client_message(Ctl *ctl, const char *method, sd_bus_message **ret, const char *types, va_list ap);
 

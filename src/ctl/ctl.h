@@ -31,6 +31,9 @@ typedef struct Ctl {
         uint64_t timeout_usec;  /* USEC_INFINITY: as long as it takes */
         bool colors;            /* of stdout; determined before a pager takes its place */
         size_t width;           /* of the terminal that is stdout; 0: it is not one */
+        bool no_wait;
+        bool hook;
+        bool brief; /* for a hook: the daemon is not started for it */
 } Ctl;
 
 int verb_status(Ctl *ctl, char *const *volumes);
@@ -44,4 +47,6 @@ int verb_reboot_lock(Ctl *ctl, char *const *command);
 int verb_flush(Ctl *ctl, char *const *none);
 int verb_ready(Ctl *ctl, char *const *none);
 int verb_reboot(Ctl *ctl, char *const *none);
+int verb_begin(Ctl *ctl, char *const *arguments); /* volume, cache, instance */
+int verb_done(Ctl *ctl, char *const *arguments);  /* cookie, exit status */
 int verb_unmount(Ctl *ctl, char *const *volumes);

@@ -11,6 +11,7 @@
 #include "base/options.h"
 #include "base/parse.h"
 #include "ctl/client.h"
+#include "ctl/limit.h"
 #include "ctl/terminal.h"
 
 /* what a verb accepts besides volumes */
@@ -19,6 +20,13 @@
 #define TAKES_TIMEOUT 4U
 #define TAKES_COMMAND 8U
 #define TAKES_WAY 16U
+#define TAKES_NO_WAIT 32U
+/* for hooks: does not start the daemon, ends after a time in any case, and succeeds whatever happens */
+#define FOR_HOOKS 64U
+#define TAKES_HOOK 128U /* the same only if it is told so */
+
+/* How long a hook takes at most, if nothing else is said. */
+#define LIMIT_USEC (30 * USEC_PER_SEC)
 
 typedef struct Verb {
         const char *name, *arguments, *help;
@@ -30,7 +38,8 @@ typedef struct Verb {
 static const Verb verbs[] = {
         /* the first is the default */
         {"status", "[VOLUME]", "Show all volumes, or one in detail", 0, 1, 0, verb_status},
-        {"check", "[VOLUME...]", "Scan now and show what is stale, and why", 0, SIZE_MAX, 0, verb_check},
+        {"check", "[VOLUME...]", "Scan now and show what is stale, and why", 0, SIZE_MAX,
+         TAKES_NO_WAIT | TAKES_TIMEOUT, verb_check},
         {"rebuild", "[VOLUME...]", "Rebuild stale caches and helpers now", 0, SIZE_MAX, TAKES_FORCE,
          verb_rebuild},
         {"monitor", "[VOLUME...]", "Print events as they happen", 0, SIZE_MAX, 0, verb_monitor},
@@ -41,15 +50,19 @@ static const Verb verbs[] = {
         {"reboot-lock", "-- COMMAND...", "Run a command while holding the reboot lock", 0, 0,
          TAKES_WAIT | TAKES_COMMAND, verb_reboot_lock},
         {"reboot", "", "Reboot once nothing is owed", 0, 0, TAKES_WAIT | TAKES_WAY, verb_reboot},
-        {"flush", "", "Complete owed work on all volumes", 0, 0, TAKES_TIMEOUT, verb_flush},
+        {"flush", "", "Complete owed work on all volumes", 0, 0, TAKES_TIMEOUT | TAKES_HOOK, verb_flush},
         {"ready", "", "Tell whether the system may go down now, and why not", 0, 0, 0, verb_ready},
+        {"begin", "[VOLUME [CACHE [INSTANCE]]]", "Say that another program is about to build", 0, 3,
+         FOR_HOOKS | TAKES_TIMEOUT, verb_begin},
+        {"done", "COOKIE [STATUS]", "Hand over what it built since \"begin\"", 1, 2,
+         FOR_HOOKS | TAKES_TIMEOUT, verb_done},
         {"unmount", "VOLUME", "Complete owed work on a volume, then unmount", 1, 1, 0, verb_unmount},
 };
 
 static void print_verbs(void) {
         (void) puts("Verbs:");
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
-                (void) printf("  %-11s %-21s %s%s\n", verbs[i].name, verbs[i].arguments, verbs[i].help,
+                (void) printf("  %-11s %-27s %s%s\n", verbs[i].name, verbs[i].arguments, verbs[i].help,
                               i == 0 ? " (the default)" : "");
         (void) puts("\nA VOLUME is a kernel name (sda2, sda2[/@]), a device node or link to one, UUID=,\n"
                     "LABEL=, PARTUUID=, or a mount point.\n\nOptions:");
@@ -87,7 +100,10 @@ static int ctl_parse_options(int argc, char **argv, Ctl *ctl) {
                 {"kexec", NULL, "reboot: into the kernel that was loaded, without the firmware", option_set,
                  &ctl->way[CTL_KEXEC]},
                 {"soft", NULL, "reboot: user space only", option_set, &ctl->way[CTL_SOFT]},
-                {"timeout", "SEC", "flush: stop waiting after SEC seconds", option_seconds,
+                {"no-wait", NULL, "check: request the scans and return at once", option_set, &ctl->no_wait},
+                {"hook", NULL, "flush: wait only with [Hooks] Wait=yes, and never fail", option_set,
+                 &ctl->hook},
+                {"timeout", "SEC", "flush, begin, done, --no-wait: give up after SEC seconds", option_seconds,
                  &ctl->timeout_usec, .expects = "a number of seconds"},
                 {"json", "[MODE]", "Print JSON: short, pretty or off", option_json, &ctl->json,
                  .expects = "short, pretty or off"},
@@ -127,6 +143,10 @@ static const char *option_out_of_place(const Ctl *ctl, const Verb *verb) {
                 return "--force";
         if (ctl->wait && !(verb->takes & TAKES_WAIT))
                 return "--wait";
+        if (ctl->no_wait && !(verb->takes & TAKES_NO_WAIT))
+                return "--no-wait";
+        if (ctl->hook && !(verb->takes & TAKES_HOOK))
+                return "--hook";
         if (ctl->timeout_usec != USEC_INFINITY && !(verb->takes & TAKES_TIMEOUT))
                 return "--timeout";
         if (ways_given(ctl) > 0 && !(verb->takes & TAKES_WAY))
@@ -144,7 +164,7 @@ static bool arguments_are_good(const Ctl *ctl, const Verb *verb, char *const *ar
         else if (ways_given(ctl) > 1)
                 log_error("%s: only one of --poweroff, --halt, --kexec and --soft", verb->name);
         else if (n < verb->min)
-                log_error("%s: no volume given", verb->name);
+                log_error("%s: no %s given", verb->name, verb->takes & FOR_HOOKS ? "cookie" : "volume");
         else if (verb->takes & TAKES_COMMAND && (n == verb->max || !marked))
                 log_error("%s: expected a command after '--'", verb->name);
         else if (!(verb->takes & TAKES_COMMAND) && n > verb->max)
@@ -162,6 +182,21 @@ static int flush_output(int status) {
                 return status;
         (void) log_errno(-errno, "cannot write");
         return status == EXIT_SUCCESS ? BOOTKEEP_CTL_NO : status;
+}
+
+static bool must_succeed(const Ctl *ctl, const Verb *verb) {
+        return verb->takes & FOR_HOOKS || ctl->hook;
+}
+
+/* Before anything that might hang. Whoever calls from a hook does not want to see why it is of no use. */
+static int be_brief(const Ctl *ctl, const Verb *verb) {
+        uint64_t limit = ctl->timeout_usec == USEC_INFINITY ? LIMIT_USEC : ctl->timeout_usec;
+        if (!ctl->brief)
+                return 0;
+        if (ctl->quiet || ctl->hook)
+                (void) log_set_max_level(LOG_CRIT);
+        int r = limit_set(limit, must_succeed(ctl, verb) ? EXIT_SUCCESS : BOOTKEEP_CTL_UNREACHABLE);
+        return r < 0 ? log_errno(r, "cannot set a timer") : 0;
 }
 
 static int run_verb(int argc, char *argv[]) {
@@ -182,11 +217,15 @@ static int run_verb(int argc, char *argv[]) {
                 rest++;
         if (!verb || !arguments_are_good(&ctl, verb, rest, streq(argv[optind - 1], "--")))
                 return usage_error();
-        int status = client_open(&bus);
-        if (status != EXIT_SUCCESS)
-                return status;
-        ctl.bus = bus;
-        return verb->run(&ctl, rest);
+        ctl.brief = ctl.no_wait || must_succeed(&ctl, verb);
+        int limited = be_brief(&ctl, verb), status = client_open(&bus);
+        if (status == EXIT_SUCCESS) {
+                ctl.bus = bus;
+                status = verb->run(&ctl, rest);
+        }
+        if (limited >= 0 && must_succeed(&ctl, verb) && status != BOOTKEEP_CTL_USAGE)
+                return EXIT_SUCCESS;
+        return status;
 }
 
 int main(int argc, char *argv[]) {

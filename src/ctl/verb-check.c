@@ -126,8 +126,23 @@ static bool check_any_is_stale(const VolumeInfoList *l, char *const *states) {
         return false;
 }
 
+/* Nobody waits for what the scans find. */
+static int check_request(Ctl *ctl, char *const *volumes) {
+        _cleanup_(volume_info_list_freep) VolumeInfoList *l = NULL;
+        int r = *volumes ? EXIT_SUCCESS : client_select(ctl, volumes, &l);
+        for (size_t i = 0; r == EXIT_SUCCESS && l && i < l->n; i++)
+                r = client_request(ctl, "Scan", "s", l->items[i]->name);
+        for (; r == EXIT_SUCCESS && *volumes; volumes++) {
+                _cleanup_free_ char *name = client_volume_argument(*volumes);
+                r = name ? client_request(ctl, "Scan", "s", name) : client_complain_errno(-ENOMEM);
+        }
+        return r == EXIT_SUCCESS ? client_ping(ctl) : r;
+}
+
 int verb_check(Ctl *ctl, char *const *volumes) {
         assert(ctl && ctl->bus && volumes);
+        if (ctl->no_wait)
+                return check_request(ctl, volumes);
         _cleanup_(volume_info_list_freep) VolumeInfoList *l = NULL;
         _cleanup_strv_free_ char **states = NULL; /* the reply of each scan */
         int r = client_select(ctl, volumes, &l);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* `bootkeepctl flush`: has all owed work done now, and prints what is still owed at the end. */
+/* `bootkeepctl flush`: has all owed work done now, and prints what is still owed at the end. With --hook it
+ * is run by the last hook of a package manager, and does that only where the administrator wants it to. */
 
 #include "base/escape.h"
+#include "ctl/limit.h"
 #include "ctl/waiting.h"
 
 static void flush_print_json(const Ctl *ctl, char *const *busy) {
@@ -22,12 +24,11 @@ static void flush_print_lines(char *const *busy) {
         }
 }
 
-int verb_flush(Ctl *ctl, char *const *none) {
-        assert(ctl && ctl->bus && none && !*none);
+static int flush_and_print(Ctl *ctl) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         _cleanup_strv_free_ char **busy = NULL;
-        int r = waiting_call(&(const WaitingCall){ctl, "Flush", WAITING_FOR_BUSY}, &reply, "t",
-                             ctl->timeout_usec);
+        int r = waiting_call(&(const WaitingCall){ctl, ctl->hook ? "FlushInHook" : "Flush", WAITING_FOR_BUSY},
+                             &reply, "t", ctl->timeout_usec);
         if (r != EXIT_SUCCESS)
                 return r;
         r = sd_bus_message_read_strv(reply, &busy);
@@ -38,4 +39,47 @@ int verb_flush(Ctl *ctl, char *const *none) {
         else if (!ctl->quiet)
                 flush_print_lines(busy);
         return busy && *busy ? BOOTKEEP_CTL_NO : EXIT_SUCCESS;
+}
+
+/* For what comes before and after the wait itself. */
+#define HOOK_MARGIN_USEC (20 * USEC_PER_SEC)
+
+/* Also reads how long to wait at most. */
+static int flush_is_wanted_in_hook(Ctl *ctl, bool *ret) {
+        uint64_t timeout = 0;
+        int wait = false, r = client_ping(ctl); /* the daemon is not started for us */
+        if (r != EXIT_SUCCESS)
+                return r;
+        r = sd_bus_get_property_trivial(ctl->bus, BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH,
+                                        BOOTKEEP_MANAGER_INTERFACE, "WaitInHooks", NULL, 'b', &wait);
+        if (r >= 0)
+                r = sd_bus_get_property_trivial(ctl->bus, BOOTKEEP_BUS_NAME, BOOTKEEP_OBJECT_PATH,
+                                                BOOTKEEP_MANAGER_INTERFACE, "FlushTimeoutUSec", NULL, 't',
+                                                &timeout);
+        if (r < 0)
+                return client_complain_errno(r);
+        ctl->timeout_usec = MIN(ctl->timeout_usec, timeout);
+        *ret = wait;
+        return EXIT_SUCCESS;
+}
+
+/* *RET_WAIT: the flush is to be waited for. Otherwise scans are requested, as by every hook. */
+static int flush_begin_hook(Ctl *ctl, char *const *none, bool *ret_wait) {
+        int r = flush_is_wanted_in_hook(ctl, ret_wait);
+        if (r != EXIT_SUCCESS)
+                return r;
+        if (!*ret_wait) {
+                ctl->no_wait = true;
+                return verb_check(ctl, none);
+        }
+        r = limit_set(MIN(ctl->timeout_usec, USEC_INFINITY - HOOK_MARGIN_USEC) + HOOK_MARGIN_USEC,
+                      EXIT_SUCCESS);
+        return r < 0 ? client_complain_errno(r) : EXIT_SUCCESS;
+}
+
+int verb_flush(Ctl *ctl, char *const *none) {
+        assert(ctl && ctl->bus && none && !*none);
+        bool wait = true;
+        int status = ctl->hook ? flush_begin_hook(ctl, none, &wait) : EXIT_SUCCESS;
+        return status == EXIT_SUCCESS && wait ? flush_and_print(ctl) : status;
 }

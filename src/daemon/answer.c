@@ -40,6 +40,9 @@ static const Wording wordings[_OUTCOME_MAX] = {
         [OUTCOME_REFUSED] = {BOOTKEEP_ERROR_BUILD_FAILED, "The manifest of ", " was refused: ", ""},
         [OUTCOME_UNTRUSTED] = {BOOTKEEP_ERROR_NOT_READY, "", " is not trusted", ""},
         [OUTCOME_BUILD_FAILED] = {BOOTKEEP_ERROR_BUILD_FAILED, "Building ", " failed: ", ""},
+        [OUTCOME_NO_SUCH_COOKIE] = {SD_BUS_ERROR_INVALID_ARGS, "Nothing was begun with this cookie", "", ""},
+        [OUTCOME_NOT_BEGUN] = {BOOTKEEP_ERROR_NOT_READY, "Nothing is begun on ", ": ", ""},
+        [OUTCOME_NOT_TAKEN] = {BOOTKEEP_ERROR_NOT_READY, "Nothing counts as built on ", ": ", ""},
         [OUTCOME_BLOCKED] = {BOOTKEEP_ERROR_NOT_READY, "Nothing is built until this is corrected: ", "", ""},
 };
 

@@ -8,6 +8,7 @@
 #include "bootkeep.h"
 #include "daemon/flush.h"
 #include "daemon/goingdown.h"
+#include "daemon/handovers.h"
 #include "daemon/lastchance.h"
 #include "daemon/shown.h"
 
@@ -21,6 +22,7 @@ struct Commands {
         Locks *locks;
         RebootLock *reboot;
         GoingDown *going_down;
+        Handovers *handovers;
         Flush flush;
         LastChance last_chance;
         WaiterQueue last_callers; /* of LastChance */
@@ -79,6 +81,7 @@ static int view_manager(void *userdata, BusManager *ret) {
                 .booted_stale = daemon_booted_stale(d),
                 .inhibiting = goingdown_inhibiting(((Commands *) userdata)->going_down),
                 .flush_timeout = daemon_flush_timeout(d),
+                .wait_in_hooks = daemon_settings(d)->wait_in_hooks,
                 .owed = daemon_owed(d),
         };
         rebootlock_view(((Commands *) userdata)->reboot, ret);
@@ -129,6 +132,16 @@ typedef struct VolumeCommand {
         Caller caller;
 } VolumeCommand;
 
+static void command_for_lock(const Commands *c, Record *record, const VolumeCommand *command) {
+        const Caller *caller = &command->caller;
+        if (command->verb == BUS_LOCK_VOLUME)
+                locks_lock_volume(c->locks, record, command->arguments->flags, caller);
+        else if (command->verb == BUS_UNLOCK_VOLUME)
+                locks_unlock_volume(c->locks, record, command->arguments, caller);
+        else if (locks_check_holder(c->locks, record, caller))
+                goingdown_switch(c->going_down, record, command->verb == BUS_BEGIN_SWITCH, caller);
+}
+
 static void command_for_volume(Commands *c, Record *record, const VolumeCommand *command) {
         const BusArguments *a = command->arguments;
         const Caller *caller = &command->caller;
@@ -147,22 +160,22 @@ static void command_for_volume(Commands *c, Record *record, const VolumeCommand 
                 bus_reply_volume(caller->call, record->name);
                 return;
         case BUS_LOCK_VOLUME:
-                locks_lock_volume(c->locks, record, a->flags, caller);
-                return;
         case BUS_UNLOCK_VOLUME:
-                locks_unlock_volume(c->locks, record, a, caller);
-                return;
         case BUS_BEGIN_SWITCH:
         case BUS_END_SWITCH:
-                if (locks_check_holder(c->locks, record, caller))
-                        goingdown_switch(c->going_down, record, command->verb == BUS_BEGIN_SWITCH, caller);
+                command_for_lock(c, record, command);
                 return;
         case BUS_PREPARE_UNMOUNT:
                 prepare_unmount_of(c, record, caller);
                 return;
+        case BUS_BEGIN:
+                handovers_begin(c->handovers, record, a, caller);
+                return;
         case BUS_RELOAD:
+        case BUS_DONE:
         case BUS_LOCK_REBOOT:
         case BUS_FLUSH:
+        case BUS_FLUSH_IN_HOOK:
         case BUS_LAST_CHANCE:
                 return; /* have no volume */
         }
@@ -249,10 +262,12 @@ static void take_command(void *userdata, BusVerb verb, const BusArguments *a, Bu
                 reload_configuration(c->daemon, call);
         else if (verb == BUS_LOCK_REBOOT)
                 rebootlock_request(c->reboot, a->flags, &caller);
-        else if (verb == BUS_FLUSH)
-                flush_request(&c->flush, a->timeout, &caller);
+        else if (verb == BUS_FLUSH || verb == BUS_FLUSH_IN_HOOK)
+                flush_request(&c->flush, &(FlushRequest){a->timeout, verb == BUS_FLUSH_IN_HOOK}, &caller);
         else if (verb == BUS_LAST_CHANCE)
                 request_last_chance(c, a->timeout, &caller);
+        else if (verb == BUS_DONE)
+                handovers_end(c->handovers, a, &caller);
         else {
                 Record *record = look_up_volume(c, a->volume, peer);
                 if (record)
@@ -277,6 +292,7 @@ static void peer_gone(void *userdata, const Peer *peer) {
         waiters_drop_client(daemon_waiters(c->daemon), peer->id, on_line_left, c);
         locks_peer_gone(c->locks, peer);
         rebootlock_peer_gone(c->reboot, peer);
+        handovers_peer_gone(c->handovers, peer);
 }
 
 static void on_settled(void *userdata) {
@@ -292,7 +308,11 @@ static void on_added(void *userdata, Record *record) {
         locks_follow(((Commands *) userdata)->locks, record);
 }
 
-static const DaemonHooks hooks = {.settled = on_settled, .added = on_added};
+static void on_forgive(void *userdata, LockedFiles *locked) {
+        flush_forgive(&((Commands *) userdata)->flush, locked);
+}
+
+static const DaemonHooks hooks = {.settled = on_settled, .added = on_added, .forgive = on_forgive};
 
 static void say_ready_once(Commands *c) {
         if (!c->said_ready)
@@ -365,6 +385,8 @@ static int prepare_commands(Commands *c) {
                 r = rebootlock_new(c->daemon, c->bus, c->access, c->locks, &c->reboot);
         if (r >= 0)
                 r = goingdown_new(c->daemon, c->bus, c->reboot, &c->going_down);
+        if (r >= 0)
+                r = handovers_new(c->daemon, &c->handovers);
         if (r >= 0) /* the first attempt is made in the first iteration of the loop */
                 r = sd_event_add_time(daemon_event_loop(c->daemon), &c->reconnect, CLOCK_BOOTTIME, 0, 1000,
                                       on_reconnect, c);
@@ -399,6 +421,7 @@ Commands *commands_free(Commands *c) {
                 lastchance_deinit(&c->last_chance);
                 sd_event_source_disable_unref(c->reconnect);
                 c->going_down = goingdown_free(c->going_down);
+                c->handovers = handovers_free(c->handovers);
                 c->reboot = rebootlock_free(c->reboot);
                 c->locks = locks_free(c->locks); /* first: that we exit is nobody's failure */
                 access_free(c->access);

@@ -83,6 +83,12 @@ void daemon_set_hooks(Daemon *d, const DaemonHooks *hooks, void *userdata) {
         d->hooks_userdata = userdata;
 }
 
+static void on_locks_read(void *userdata, LockedFiles *locked) {
+        const Daemon *d = userdata;
+        if (d->hooks && d->hooks->forgive)
+                d->hooks->forgive(d->hooks_userdata, locked);
+}
+
 void daemon_set_look_afresh(Daemon *d, look_afresh_t look_afresh, void *userdata) {
         d->look_afresh = look_afresh;
         d->look_userdata = userdata;
@@ -330,6 +336,8 @@ int daemon_new(sd_event *event, const DaemonOptions *options, Settings *settings
                 .userdata = d,
         };
         slots_init(&d->slots, &d->driver, &d->settings);
+        d->slots.forgive = on_locks_read;
+        d->slots.userdata = d;
         overview_init(&d->overview, &d->driver);
         past_init(&d->past, &d->driver, markfiles_are_used() ? "/run" : NULL);
         if (options->runtime) /* systemd has made it */
@@ -386,6 +394,7 @@ void daemon_set_settings(Daemon *d, Settings *settings) {
         (void) ledger_read(&d->ledger, d->options->state); /* -ENOMEM: as it was */
         if (d->driver.news.bus) {
                 bus_manager_changed(d->driver.news.bus, "FlushTimeoutUSec");
+                bus_manager_changed(d->driver.news.bus, "WaitInHooks");
                 bus_manager_changed(d->driver.news.bus, "Owed");
         }
         int r = apply_settings(d);

@@ -8,6 +8,7 @@
 
 #include "base/owed.h"
 #include "daemon/driver.h"
+#include "daemon/world/packages.h"
 #include "daemon/world/settings.h"
 #include "daemon/world/trust.h"
 
@@ -16,7 +17,7 @@ typedef struct DaemonOptions { /* of the command line; borrowed for the whole li
         const char *builders;  /* --builders=, or NULL */
         const char *libexec;
         const char *state;
-        const char *runtime;
+        const char *runtime; /* what is to outlive the daemon, but not the system */
         bool watch;
 } DaemonOptions;
 
@@ -73,6 +74,8 @@ void daemon_set_lock(Daemon *d, Record *record, VolumeLock lock);
 typedef struct DaemonHooks {
         void (*settled)(void *userdata);
         void (*added)(void *userdata, Record *record);
+        /* Takes out of LOCKED what does not hold builds back now. */
+        void (*forgive)(void *userdata, LockedFiles *locked);
 } DaemonHooks;
 void daemon_set_hooks(Daemon *d, const DaemonHooks *hooks, void *userdata);
 /* Has `settled` called even if no volume had anything to do. */

@@ -14,6 +14,12 @@ typedef struct Flush {
 void flush_init(Flush *f, Daemon *d);
 
 /* TIMEOUT is in microseconds from now. Replies to CALLER, later. */
-void flush_request(Flush *f, uint64_t timeout, const Caller *caller);
+typedef struct FlushRequest {
+        uint64_t timeout;
+        bool in_hook; /* it is run by the package manager whose lock files exist */
+} FlushRequest;
+void flush_request(Flush *f, const FlushRequest *request, const Caller *caller);
+/* Takes out of LOCKED what does not count: a package manager that has started a caller waits for it. */
+void flush_forgive(const Flush *f, LockedFiles *locked);
 /* After each batch of events: if everything is quiet all are answered. */
 void flush_settled(Flush *f);

@@ -69,6 +69,20 @@ int launch_opening(const LaunchOptions *o, const char *mount_point, uint64_t mou
         return r < 0 ? r : job_start(argv, -EBADF, ret);
 }
 
+int launch_handover(const LaunchOptions *o, const LaunchHandover *handover, Job **ret) {
+        _cleanup_strv_free_ char **argv = NULL;
+        int r = strv_extendf(&argv, "%s/bootkeep-build", o->libexec);
+        if (r >= 0)
+                r = strv_extendf(&argv, "--%s=%s", handover->begin ? "begin" : "done", handover->file);
+        if (r >= 0 && handover->cache)
+                r = strv_extendf(&argv, "--cache=%s", handover->cache);
+        if (r >= 0 && handover->instance)
+                r = strv_extendf(&argv, "--instance=%s", handover->instance);
+        if (r >= 0)
+                r = append_mount(o, &argv, handover->mount_point, handover->mount_id);
+        return r < 0 ? r : job_start(argv, -EBADF, ret);
+}
+
 int launch_check_builders(const LaunchOptions *o, Job **ret) {
         _cleanup_strv_free_ char **argv = NULL;
         int r = strv_extendf(&argv, "%s/bootkeep-scan", o->libexec);

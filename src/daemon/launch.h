@@ -20,6 +20,18 @@ int launch_scan(const LaunchOptions *o, const char *mount_point, uint64_t mount_
 int launch_build(const LaunchOptions *o, const char *mount_point, uint64_t mount_id, bool force, Job **ret);
 /* Has the stamps of a volume opened for its scan, which has asked for that. */
 int launch_opening(const LaunchOptions *o, const char *mount_point, uint64_t mount_id, Job **ret);
+
+/* What somebody else builds. */
+typedef struct LaunchHandover {
+        const char *mount_point;
+        uint64_t mount_id;
+        const char *file;             /* the record */
+        bool begin;                   /* make it; else: take what was built since */
+        const char *cache, *instance; /* which to begin, NULL: all */
+} LaunchHandover;
+
+int launch_handover(const LaunchOptions *o, const LaunchHandover *handover, Job **ret);
+
 /* Checks the builder definitions: if something is wrong with them, the exit status is BOOTKEEP_SCAN_ERROR and
  * the mistakes are printed on stderr. */
 int launch_check_builders(const LaunchOptions *o, Job **ret);

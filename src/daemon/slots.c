@@ -166,8 +166,11 @@ static void look_for_package_managers(Slots *s) {
         uint64_t now = now_usec(), next = stale ? now + PACKAGES_USEC : USEC_INFINITY;
         if (!stale)
                 hold_nothing(s);
-        else if (locked_files_read(&locked) >= 0) /* if it cannot be read, everything stays as it is */
+        else if (locked_files_read(&locked) >= 0) { /* if it cannot be read, everything stays as it is */
+                if (s->forgive)
+                        s->forgive(s->userdata, &locked);
                 next = hold_for_packages(s, &locked, now);
+        }
         (void) timer_set(s->driver->event, &s->hold_timer, next, on_hold_timer, s);
 }
 

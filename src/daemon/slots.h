@@ -6,12 +6,16 @@
  * events. */
 
 #include "daemon/driver.h"
+#include "daemon/world/packages.h"
 #include "daemon/world/settings.h"
 
 typedef struct Slots {
         Driver *driver; /* borrowed, as is the rest */
         const Settings *settings;
         sd_event_source *hold_timer, *boot_timer, *scan_timer;
+        /* Takes out of LOCKED what does not count now; may be NULL. */
+        void (*forgive)(void *userdata, LockedFiles *locked);
+        void *userdata;
         bool settled;     /* at least once: what was mounted before the daemon started is not new */
         char **holding;   /* strv: what package managers hold, as last logged */
         bool last_chance; /* the system goes down: only what runs holds anything back */

@@ -32,6 +32,8 @@ struct Waiter {
         Wait wait;
         BusCall *call;
         WaiterClient *client;
+        pid_t pid;    /* of the client, for Flush; 0: not known */
+        bool in_hook; /* of a package manager, for Flush */
         sd_event_source *limit;
         waiter_late_t late;
         void *late_userdata;

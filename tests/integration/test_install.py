@@ -20,12 +20,15 @@ usr/bin/bootkeepctl
 usr/include/bootkeep.h
 usr/lib/bootkeep/bootkeep-build
 usr/lib/bootkeep/bootkeep-flush
+usr/lib/bootkeep/bootkeep-hook
 usr/lib/bootkeep/bootkeep-scan
 usr/lib/bootkeep/bootkeep.conf
 usr/lib/bootkeep/builders.d/depmod.conf
 usr/lib/bootkeep/builders.d/dracut.conf
 usr/lib/bootkeep/builders.d/initramfs-tools.conf
 usr/lib/bootkeep/builders.d/mkinitcpio.conf
+usr/lib/kernel/install.d/50-dm-bootkeep.install
+usr/lib/kernel/install.d/98-bootkeep.install
 usr/lib/sysctl.d/50-bootkeep.conf
 usr/lib/systemd/catalog/bootkeep.catalog
 usr/lib/systemd/system/bootkeep-flush.service
@@ -39,6 +42,16 @@ usr/share/dbus-1/interfaces/org.bootkeep1.Manager.xml
 usr/share/dbus-1/interfaces/org.bootkeep1.Volume.xml
 usr/share/dbus-1/system-services/org.bootkeep1.service
 usr/share/dbus-1/system.d/org.bootkeep1.conf
+usr/share/doc/bootkeep/examples/hooks/debian/90bootkeep
+usr/share/doc/bootkeep/examples/hooks/debian/dm-bootkeep
+usr/share/doc/bootkeep/examples/hooks/debian/zzz-bootkeep-postinst
+usr/share/doc/bootkeep/examples/hooks/debian/zzz-bootkeep-postrm
+usr/share/doc/bootkeep/examples/hooks/debian/zzz-bootkeep-update
+usr/share/doc/bootkeep/examples/hooks/dnf5/bootkeep.actions
+usr/share/doc/bootkeep/examples/hooks/pacman/89-bootkeep-begin.hook
+usr/share/doc/bootkeep/examples/hooks/pacman/91-bootkeep-done.hook
+usr/share/doc/bootkeep/examples/hooks/pacman/zz-bootkeep.hook
+usr/share/doc/bootkeep/examples/hooks/snapper/50-bootkeep
 usr/share/man/man1/bootkeepctl.1
 usr/share/man/man5/bootcaches.xml.5
 usr/share/man/man5/bootkeep-builder.5
@@ -47,6 +60,7 @@ usr/share/man/man5/org.bootkeep1.5
 usr/share/man/man7/bootkeep.7
 usr/share/man/man8/bootkeep-build.8
 usr/share/man/man8/bootkeep-flush.8
+usr/share/man/man8/bootkeep-hook.8
 usr/share/man/man8/bootkeep-scan.8
 usr/share/man/man8/bootkeepd.8
 usr/share/man/man8/umount.bootkeep.8
@@ -83,6 +97,7 @@ def everything_is_where_a_distribution_expects_it(world):
     for name in EXPECTED:
         mode = os.stat(os.path.join(root, name)).st_mode & 0o777
         program = re.search(r"bin/|lib/bootkeep/bootkeep-|^etc/", name)
+        program = program or re.search(r"/install\.d/|/hooks/(debian/[dz]|snapper)", name)
         assert mode == (0o755 if program else 0o644), (name, oct(mode))
 
 

@@ -12,6 +12,7 @@
 #include "builder/build.h"
 #include "builder/buslock.h"
 #include "builder/cachebuild.h"
+#include "builder/handover.h"
 #include "builder/run/linecutter.h"
 #include "builder/transaction/decision.h"
 #include "builder/transaction/directories.h"
@@ -131,6 +132,37 @@ static void cache_is_built_or_the_error_is_returned(void **state) {
         world_start(&w, *state);
         int level = log_set_max_level(LOG_ERR);
         allocations_fail_or_cope(build_cache, &w);
+        log_set_max_level(level);
+        world_end(&w);
+}
+
+/* Whatever failed, what was not recorded was not taken. */
+static int hand_over(void *userdata) {
+        World *w = userdata;
+        char file[128], *why = NULL;
+        unsigned taken = 0;
+        (void) snprintf(file, sizeof(file), "%s/run/begun/0", w->b.s->path);
+        _cleanup_fclose_ FILE *report = fopen("/dev/null", "we");
+        const Handover h = {.context = &w->b.context, .file = file, .report = report};
+        int r = report ? handover_begin(&h, &why) : -ENOMEM;
+        free(why);
+        why = NULL;
+        int fd = openat(w->b.root.fd, "out", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+        assert_true(fd >= 0);
+        close(fd);
+        if (r >= 0)
+                r = handover_end(&h, &taken, &why);
+        free(why);
+        (void) unlinkat(w->b.s->fd, "v/out", 0);
+        assert_true(r < 0 || taken == 1 || allocations_have_failed());
+        return r;
+}
+
+static void what_others_built_is_taken_or_the_error_is_returned(void **state) {
+        World w;
+        world_start(&w, *state);
+        int level = log_set_max_level(LOG_CRIT);
+        allocations_fail_or_cope(hand_over, &w);
         log_set_max_level(level);
         world_end(&w);
 }
@@ -544,6 +576,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(helper_is_complete_whatever_fails),
                 scratch_test(cache_is_built_or_the_error_is_returned),
+                scratch_test(what_others_built_is_taken_or_the_error_is_returned),
                 scratch_test(build_is_done_or_the_error_is_returned),
                 scratch_test(lock_is_taken_or_the_error_is_returned),
                 cmocka_unit_test(record_is_read_and_written_or_the_error_is_returned),

@@ -154,6 +154,9 @@ static void what_changes_fails_with_a_status(void **state) {
                 {verb_rebuild, {"sda2"}, EXIT_SUCCESS},
                 {verb_rebuild, {NULL}, EXIT_SUCCESS, .json = JSON_SHORT},
                 {verb_flush, {NULL}, EXIT_SUCCESS},
+                {verb_begin, {"sda3"}, BOOTKEEP_CTL_NO}, /* it is not trusted */
+                {verb_done, {"1"}, BOOTKEEP_CTL_NO},
+                {verb_done, {""}, EXIT_SUCCESS},
                 {verb_lock, {"sda2", "true"}, EXIT_SUCCESS},
                 {verb_lock, {"sda2", "false"}, 1},
                 {verb_reboot_lock, {"false"}, 1},

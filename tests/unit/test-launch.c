@@ -92,6 +92,27 @@ static void build_is_forced_only_on_request(void **state) {
         }
 }
 
+static void handover_is_begun_or_done(void **state) {
+        LaunchOptions o = options(*state);
+        for (int begin = 0; begin < 2; begin++) {
+                const LaunchHandover h = {.mount_point = "/mnt",
+                                          .mount_id = 5,
+                                          .file = "/run/f",
+                                          .begin = begin,
+                                          .cache = begin ? "-c" : NULL,
+                                          .instance = begin ? "1 2" : NULL};
+                Job *j = NULL;
+                assert_int_equal(launch_handover(&o, &h, &j), 0);
+                _cleanup_strv_free_ char **lines = told(j);
+                assert_string_equal(lines[0], "bootkeep-build");
+                assert_int_equal(strv_contains(lines, "--begin=/run/f"), begin);
+                assert_int_equal(strv_contains(lines, "--done=/run/f"), !begin);
+                assert_int_equal(strv_contains(lines, "--cache=-c"), begin);
+                assert_int_equal(strv_contains(lines, "--instance=1 2"), begin);
+                assert_true(strv_contains(lines, "--mount-id=5") && strv_contains(lines, "/mnt"));
+        }
+}
+
 static void settings_are_passed_on(void **state) {
         LaunchOptions o = options(*state);
         Job *j = NULL;
@@ -149,6 +170,7 @@ int main(void) {
                 scratch_test(stamps_are_opened_where_the_scan_asks),
                 scratch_test(scan_without_a_watch_arms_nothing),
                 scratch_test(build_is_forced_only_on_request),
+                scratch_test(handover_is_begun_or_done),
                 scratch_test(settings_are_passed_on),
                 scratch_test(check_of_builders_accesses_no_volume),
                 scratch_test(mount_point_is_never_an_option),

@@ -127,6 +127,37 @@ static void our_own_lock_counts_too_and_checking_does_not_release_it(void **stat
         free(file);
 }
 
+/* Does FILE hold anything if what these processes have locked does not count? */
+static bool holds_without(char *file, const pid_t *pids, size_t n) {
+        _cleanup_(report_freep) Report *report = report_new();
+        _cleanup_(locked_files_done) LockedFiles locked = {};
+        find_files(report, (char *[]){file, NULL});
+        assert_int_equal(locked_files_read(&locked), 0);
+        locked_files_forgive(&locked, pids, n);
+        return packages_find_hold(report, &locked);
+}
+
+static void what_is_forgiven_holds_nothing_and_the_rest_does(void **state) {
+        char *file = file_in(*state, "lock");
+        pid_t one = holder_begin(file, lock_flock_shared), other = holder_begin(file, lock_flock_shared);
+        assert_true(holds_without(file, NULL, 0));
+        assert_true(holds_without(file, (pid_t[]){one, getpid()}, 2));
+        assert_true(holds_without(file, (pid_t[]){other}, 1));
+        assert_false(holds_without(file, (pid_t[]){1, other, one}, 3));
+        holder_end(one);
+        holder_end(other);
+        free(file);
+}
+
+static void lock_files_that_exist_can_be_left_out(void **state) {
+        _cleanup_(report_freep) Report *report = report_new();
+        LockedFiles locked = {};
+        assert_int_equal(report_parse_line(report, "HOLD /db.lck 8:1:5 exists"), 0);
+        assert_non_null(packages_find_hold(report, &locked));
+        locked.ignore_existing = true;
+        assert_null(packages_find_hold(report, &locked));
+}
+
 static void a_lock_belongs_to_the_file_not_to_its_name(void **state) {
         const Scratch *s = *state;
         char *file = file_in(s, "lock"), *link = outer_path(s, "hard"), *soft = outer_path(s, "soft");
@@ -325,6 +356,8 @@ int main(void) {
                 scratch_test(a_file_that_nobody_locked_holds_nothing),
                 scratch_test(lock_of_every_kind_is_seen_until_its_holder_goes),
                 scratch_test(our_own_lock_counts_too_and_checking_does_not_release_it),
+                scratch_test(what_is_forgiven_holds_nothing_and_the_rest_does),
+                cmocka_unit_test(lock_files_that_exist_can_be_left_out),
                 scratch_test(a_lock_belongs_to_the_file_not_to_its_name),
                 scratch_test(missing_files_are_skipped),
                 scratch_test(waiter_does_not_hold),

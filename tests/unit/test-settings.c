@@ -44,6 +44,7 @@ static void assert_settings_equal(const Settings *a, const Settings *b) {
         assert_int_equal(a->inhibit, b->inhibit);
         assert_int_equal(a->pin_busy_volumes, b->pin_busy_volumes);
         assert_int_equal(a->flush_timeout, b->flush_timeout);
+        assert_int_equal(a->wait_in_hooks, b->wait_in_hooks);
         assert_int_equal(a->running_system, b->running_system);
         assert_strings_equal(a->hold_while_locked, b->hold_while_locked);
         assert_strings_equal(a->hold_while_exists, b->hold_while_exists);
@@ -114,6 +115,8 @@ static void every_key_is_taken(void **state) {
                                                    "Inhibit=block\n"
                                                    "PinBusyVolumes=no\n"
                                                    "FlushTimeoutSec=2min\n"
+                                                   "[Hooks]\n"
+                                                   "Wait=yes\n"
                                                    "[Trust]\n"
                                                    "RunningSystem=no\n",
                                                    0, NULL);
@@ -133,6 +136,7 @@ static void every_key_is_taken(void **state) {
         assert_int_equal(s.inhibit, INHIBITION_BLOCKS);
         assert_false(s.pin_busy_volumes);
         assert_int_equal(s.flush_timeout, 120 * USEC_PER_SEC);
+        assert_true(s.wait_in_hooks);
         assert_false(s.running_system);
 }
 
@@ -197,6 +201,7 @@ static void bad_values_are_reported_with_file_and_line_and_change_nothing(void *
                 {"[Shutdown]\nInhibit=yes\n", "bootkeep.conf:2:", "Inhibit"},
                 {"[Shutdown]\nRefuse=yes\n", "bootkeep.conf:2:", "Refuse"}, /* keys of a later version */
                 {"[Shutdown]\nFlushTimeoutSec=x\n", "bootkeep.conf:2:", "FlushTimeoutSec"},
+                {"[Hooks]\nWait=x\n", "bootkeep.conf:2:", "Wait"},
                 {"[Watch]\nColour=red\n", "bootkeep.conf:2:", "Colour"},
                 {"[Nonsense]\nColour=red\n", "bootkeep.conf:2:", "Nonsense"},
                 {"[Shutdown]\nPinBusyVolumes=x\n", "bootkeep.conf:2:", "PinBusyVolumes"},

@@ -16,7 +16,7 @@ import real
 from machine import SOURCE
 
 # What the package is made of.
-PARTS = ["dbus", "debian", "docs", "include", "profiles", "src", "systemd", "meson.build", "meson_options.txt"]
+PARTS = ["dbus", "debian", "docs", "hooks", "include", "profiles", "src", "systemd", "meson.build", "meson_options.txt"]
 
 
 class Saved:

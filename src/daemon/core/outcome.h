@@ -35,6 +35,9 @@ typedef enum Outcome {
         OUTCOME_REFUSED,
         OUTCOME_UNTRUSTED,
         OUTCOME_BUILD_FAILED,
-        OUTCOME_BLOCKED, /* no SUBJECT: nothing can be built */
+        OUTCOME_NO_SUCH_COOKIE, /* neither */
+        OUTCOME_NOT_BEGUN,      /* nothing is recorded of what somebody else builds */
+        OUTCOME_NOT_TAKEN,      /* what somebody else built does not count */
+        OUTCOME_BLOCKED,        /* no SUBJECT: nothing can be built */
         _OUTCOME_MAX,
 } Outcome;

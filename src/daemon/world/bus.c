@@ -60,6 +60,8 @@ static int get_manager(sd_bus *bus, const char *path, const char *interface, con
                 return sd_bus_message_append(reply, "b", m.reboot_locked);
         if (streq(property, "RebootLockHolder"))
                 return sd_bus_message_append(reply, "s", strempty(m.reboot_lock_holder));
+        if (streq(property, "WaitInHooks"))
+                return sd_bus_message_append(reply, "b", m.wait_in_hooks);
         if (streq(property, "FlushTimeoutUSec"))
                 return sd_bus_message_append(reply, "t", m.flush_timeout);
         if (streq(property, "Owed"))
@@ -77,6 +79,8 @@ static const struct {
         {"Trust", "s", BUS_TRUST, true},
         {"Distrust", "s", BUS_DISTRUST, true},
         {"GetVolume", "s", BUS_GET_VOLUME, false},
+        {"Begin", "sss", BUS_BEGIN, true},
+        {"Done", "ti", BUS_DONE, true},
         {"Reload", "", BUS_RELOAD, true},
         {"LockVolume", "su", BUS_LOCK_VOLUME, true},
         {"UnlockVolume", "si", BUS_UNLOCK_VOLUME, true},
@@ -85,16 +89,18 @@ static const struct {
         {"EndSwitch", "s", BUS_END_SWITCH, true},
         {"LockReboot", "u", BUS_LOCK_REBOOT, true},
         {"Flush", "t", BUS_FLUSH, true},
+        {"FlushInHook", "t", BUS_FLUSH_IN_HOOK, true},
         {"PrepareUnmount", "s", BUS_PREPARE_UNMOUNT, true},
         {"LastChance", "t", BUS_LAST_CHANCE, true},
 };
 
 static int read_bus_arguments(Message *m, const char *signature, BusArguments *ret) {
+        const char **strings[] = {&ret->volume, &ret->second, &ret->third}, ***string = strings;
         int r = sd_bus_message_rewind(m, true);
         for (; r >= 0 && *signature; signature++)
                 switch (*signature) {
                 case 's':
-                        r = sd_bus_message_read(m, "s", ret->volume ? &ret->reason : &ret->volume);
+                        r = sd_bus_message_read(m, "s", *string++);
                         break;
                 case 'u':
                         r = sd_bus_message_read(m, "u", &ret->flags);
@@ -155,6 +161,7 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("RebootLocked", "b", get_manager, 0, CHANGES),
         SD_BUS_PROPERTY("RebootLockHolder", "s", get_manager, 0, CHANGES),
         SD_BUS_PROPERTY("RebootWaiters", "u", get_manager, 0, CHANGES),
+        SD_BUS_PROPERTY("WaitInHooks", "b", get_manager, 0, CHANGES),
         SD_BUS_PROPERTY("FlushTimeoutUSec", "t", get_manager, 0, CHANGES),
         SD_BUS_PROPERTY("Owed", "a(ssts)", get_manager, 0, CHANGES),
         SD_BUS_METHOD_WITH_NAMES("Scan", "s", SD_BUS_PARAM(volume), "s", SD_BUS_PARAM(state), on_method,
@@ -177,11 +184,18 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD_WITH_NAMES("LockReboot", "u", SD_BUS_PARAM(flags), "", , on_method, ANYONE),
         SD_BUS_METHOD_WITH_NAMES("Flush", "t", SD_BUS_PARAM(timeout_usec), "as", SD_BUS_PARAM(busy),
                                  on_method, ANYONE),
+        SD_BUS_METHOD_WITH_NAMES("FlushInHook", "t", SD_BUS_PARAM(timeout_usec), "as", SD_BUS_PARAM(busy),
+                                 on_method, ANYONE),
         SD_BUS_METHOD_WITH_NAMES("LastChance", "t", SD_BUS_PARAM(timeout_usec), "as", SD_BUS_PARAM(owed),
                                  on_method, ANYONE),
         SD_BUS_SIGNAL_WITH_NAMES("LastChanceProgress", "ta(ssssu)",
                                  SD_BUS_PARAM(left_usec) SD_BUS_PARAM(volumes), 0),
         SD_BUS_METHOD_WITH_NAMES("PrepareUnmount", "s", SD_BUS_PARAM(volume), "", , on_method, ANYONE),
+        SD_BUS_METHOD_WITH_NAMES("Begin", "sss",
+                                 SD_BUS_PARAM(volume) SD_BUS_PARAM(cache) SD_BUS_PARAM(instance), "t",
+                                 SD_BUS_PARAM(cookie), on_method, ANYONE),
+        SD_BUS_METHOD_WITH_NAMES("Done", "ti", SD_BUS_PARAM(cookie) SD_BUS_PARAM(status), "", , on_method,
+                                 ANYONE),
         SD_BUS_METHOD("Reload", "", "", on_method, ANYONE),
         SD_BUS_VTABLE_END,
 };

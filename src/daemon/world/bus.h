@@ -23,6 +23,7 @@ typedef struct BusManager {
         const char *booted_stale;
         const char *inhibiting;
         uint64_t flush_timeout;
+        bool wait_in_hooks;
         const OwedList *owed; /* borrowed */
 } BusManager;
 
@@ -39,8 +40,11 @@ typedef enum BusVerb {
         BUS_END_SWITCH,
         BUS_LOCK_REBOOT,
         BUS_FLUSH,
+        BUS_FLUSH_IN_HOOK,
         BUS_PREPARE_UNMOUNT,
         BUS_LAST_CHANCE,
+        BUS_BEGIN,
+        BUS_DONE,
 } BusVerb;
 
 /* The arguments of a verb; those it does not have are 0. */
@@ -48,8 +52,14 @@ typedef struct BusArguments {
         const char *volume;
         uint32_t flags;
         int32_t status;
-        const char *reason; /* the second string */
-        uint64_t timeout;   /* microseconds */
+        union { /* the second string */
+                const char *reason, *second;
+        };
+        const char *third; /* string */
+        union {
+                uint64_t timeout; /* microseconds */
+                uint64_t number;
+        };
 } BusArguments;
 
 typedef struct BusHandlers {

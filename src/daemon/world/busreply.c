@@ -20,6 +20,10 @@ void bus_reply_string(BusCall *call, const char *s) {
         (void) sd_bus_reply_method_return(call, "s", s);
 }
 
+void bus_reply_number(BusCall *call, uint64_t n) {
+        (void) sd_bus_reply_method_return(call, "t", n);
+}
+
 void bus_reply_strings(BusCall *call, char **strings) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r = sd_bus_message_new_method_return(call, &m);

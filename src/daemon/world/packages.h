@@ -11,6 +11,7 @@
 typedef struct LockedFiles {
         struct LockedFile *items;
         size_t n;
+        bool ignore_existing; /* lock files that merely exist hold nothing */
 } LockedFiles;
 
 void locked_files_done(LockedFiles *l);
@@ -19,6 +20,9 @@ void locked_files_done(LockedFiles *l);
 int locked_files_read(LockedFiles *ret);
 /* The same from F. */
 int locked_files_parse(FILE *f, LockedFiles *ret);
+
+/* What these processes have locked does not count. */
+void locked_files_forgive(LockedFiles *l, const pid_t *pids, size_t n);
 
 /* The first of the lock files in REPORT (NULL: none) that a package manager holds: because it is locked, or
  * because it exists. NULL: none is held. Borrowed from REPORT. */

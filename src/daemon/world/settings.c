@@ -126,6 +126,7 @@ static int read_settings_file(const char *file, Settings *s, unsigned *problems)
                 {"Shutdown", "Inhibit", parse_inhibit, &s->inhibit},
                 {"Shutdown", "PinBusyVolumes", parse_precaution, &s->pin_busy_volumes},
                 {"Shutdown", "FlushTimeoutSec", conf_parse_sec, &s->flush_timeout},
+                {"Hooks", "Wait", conf_parse_bool, &s->wait_in_hooks},
                 {"Trust", "RunningSystem", parse_permission, &s->running_system},
                 {"Trust", "*", forbid, &s->running_system},
         };

@@ -18,6 +18,8 @@ typedef struct Settings {
         InhibitionSetting inhibit;
         bool pin_busy_volumes;
         uint64_t flush_timeout; /* usec */
+        /* [Hooks] */
+        bool wait_in_hooks;
         /* [Trust] */
         bool running_system;
         /* What could not be read of the configuration, for people: "/etc/bootkeep/bootkeep.conf: Permission

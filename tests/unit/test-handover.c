@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "builder/handover.h"
+
+#include "base/log.h"
+#include "buildworld.h"
+#include "fixture.h"
+
+/* `a` has an instance for each name in v/each; `b` is made from all of it. */
+#define CACHES                                                                                               \
+        "<cache name=\"a\" builder=\"b\" each=\"/each/*\">"                                                  \
+        "<source path=\"/src/%i\"/><output path=\"/out/%i\"/><output path=\"/more/%i\"/></cache>"            \
+        "<cache name=\"b\" builder=\"b\"><source path=\"/out\"/><output path=\"/all\"/></cache>"
+
+typedef struct World {
+        BuildWorld b;
+        Scratch *s;
+        char file[128];
+        Handover handover;
+        unsigned taken;
+        char *reason;
+} World;
+
+static int world_setup(void **state) {
+        World *w = calloc(1, sizeof(*w));
+        assert_non_null(w);
+        assert_int_equal(scratch_setup((void **) &w->s), 0);
+        scratch_write(w->s, "v/each/1", "");
+        scratch_write(w->s, "v/each/2 x", "");
+        scratch_write(w->s, "v/src/1", "source");
+        scratch_write(w->s, "v/src/2 x", "source");
+        scratch_write(w->s, "v/out/.keep", "");
+        buildworld_start(&w->b, w->s, CACHES);
+        (void) snprintf(w->file, sizeof(w->file), "%s/run/begun/0", w->s->path);
+        w->handover =
+                (Handover){.context = &w->b.context, .file = w->file, .report = fopen("/dev/null", "we")};
+        assert_non_null(w->handover.report);
+        (void) log_set_max_level(LOG_ERR);
+        *state = w;
+        return 0;
+}
+
+static int world_teardown(void **state) {
+        World *w = *state;
+        free(w->reason);
+        (void) fclose(w->handover.report);
+        buildworld_end(&w->b);
+        int r = scratch_teardown((void **) &w->s);
+        free(w);
+        return r;
+}
+
+#define world_test(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
+
+static void forget_reason(World *w) {
+        free(w->reason);
+        w->reason = NULL;
+}
+
+static void begin(World *w, const char *cache, const char *instance) {
+        forget_reason(w);
+        w->handover.cache = cache;
+        w->handover.instance = instance;
+        assert_int_equal(handover_begin(&w->handover, &w->reason), 0);
+}
+
+static unsigned done(World *w) {
+        forget_reason(w);
+        assert_int_equal(handover_end(&w->handover, &w->taken, &w->reason), 0);
+        return w->taken;
+}
+
+/* Something new each time. */
+static void write_output(const World *w, const char *name) {
+        static unsigned n;
+        char path[64], text[32];
+        (void) snprintf(path, sizeof(path), "v/%s", name);
+        (void) snprintf(text, sizeof(text), "built %u", n++);
+        (void) unlinkat(w->s->fd, path, 0);
+        scratch_write(w->s, path, text);
+}
+
+static bool is_fresh(const World *w, size_t i) {
+        _cleanup_(freshness_done) Freshness f = FRESHNESS_NULL;
+        assert_int_equal(freshness_of_cache(&w->b.context, &w->b.plan->caches[i], &f), 0);
+        return f.difference == DIFFERENCE_NONE;
+}
+
+static void what_was_built_is_fresh_and_nothing_else(void **state) {
+        World *w = *state;
+        assert_int_equal(w->b.plan->n_caches, 3);
+        begin(w, "a", "2 x");
+        write_output(w, "out/1");
+        write_output(w, "more/1");
+        write_output(w, "out/2 x");
+        write_output(w, "more/2 x");
+        assert_int_equal(done(w), 1);
+        assert_null(w->reason);
+        assert_false(is_fresh(w, 0));
+        assert_true(is_fresh(w, 1));
+        assert_false(is_fresh(w, 2));
+        assert_int_equal(done(w), 1); /* nothing has changed: it is so still */
+}
+
+/* All of its outputs, and each since then. */
+static void each_output_must_have_been_written(void **state) {
+        World *w = *state;
+        write_output(w, "out/1");
+        write_output(w, "more/1");
+        begin(w, "a", "1");
+        assert_int_equal(done(w), 0);
+        assert_string_equal(w->reason, "a 1: it was not built meanwhile");
+        write_output(w, "more/1");
+        assert_int_equal(done(w), 0);
+        assert_int_equal(unlinkat(w->s->fd, "v/out/1", 0), 0);
+        assert_int_equal(done(w), 0);
+        write_output(w, "out/1");
+        assert_int_equal(done(w), 1);
+        assert_true(is_fresh(w, 0));
+}
+
+static void a_change_of_sources_or_builder_counts(void **state) {
+        World *w = *state;
+        begin(w, "a", NULL);
+        write_output(w, "out/1");
+        write_output(w, "more/1");
+        write_output(w, "out/2 x");
+        write_output(w, "more/2 x");
+        scratch_write(w->s, "v/src/1", "changed");
+        assert_int_equal(done(w), 1);
+        assert_string_equal(w->reason, "a 1: its sources changed meanwhile");
+        assert_false(is_fresh(w, 0));
+        assert_int_equal(unlinkat(w->s->fd, "v/src/1", 0), 0);
+        assert_int_equal(done(w), 1);
+        assert_contains(w->reason, "a 1: /src/1");
+        scratch_write(w->s, "builders/b.conf", "[Builder]\nExec=/bin/another %o\nRoot=host\n");
+        buildworld_load(&w->b);
+        buildworld_want(&w->b, CACHES);
+        assert_int_equal(done(w), 0);
+}
+
+static void what_it_is_made_from_comes_first(void **state) {
+        World *w = *state;
+        begin(w, "b", NULL);
+        write_output(w, "all");
+        assert_int_equal(done(w), 0);
+        assert_string_equal(w->reason, "b: a, from which it is made, is not built yet");
+        begin(w, "a", NULL);
+        write_output(w, "out/1");
+        write_output(w, "more/1");
+        write_output(w, "out/2 x");
+        write_output(w, "more/2 x");
+        assert_int_equal(done(w), 2);
+        begin(w, NULL, NULL);
+        write_output(w, "all");
+        assert_int_equal(done(w), 1); /* the others were not built once more, and are fresh */
+        assert_true(is_fresh(w, 0) && is_fresh(w, 1) && is_fresh(w, 2));
+}
+
+static void what_cannot_be_begun_is_said(void **state) {
+        World *w = *state;
+        assert_int_equal(unlinkat(w->s->fd, "v/src/1", 0), 0);
+        w->handover.cache = "a";
+        w->handover.instance = "1";
+        assert_int_equal(handover_begin(&w->handover, &w->reason), -ENOENT);
+        assert_contains(w->reason, "a 1: /src/1");
+        forget_reason(w);
+        w->handover.cache = "c";
+        assert_int_equal(handover_begin(&w->handover, &w->reason), -ENOENT);
+        assert_string_equal(w->reason, "there is no such cache");
+        forget_reason(w);
+        w->handover.file = "/proc/nowhere/begun/0";
+        w->handover.cache = "b";
+        w->handover.instance = NULL;
+        assert_true(handover_begin(&w->handover, &w->reason) < 0);
+}
+
+static void a_record_that_is_none_takes_nothing(void **state) {
+        World *w = *state;
+        assert_true(handover_end(&w->handover, &w->taken, &w->reason) < 0);
+        begin(w, NULL, NULL);
+        scratch_write(w->s, "run/begun/0", "bootkeep-stamp 1\nvolume another\n");
+        forget_reason(w);
+        assert_int_equal(handover_end(&w->handover, &w->taken, &w->reason), -EBADMSG);
+        assert_contains(w->reason, "is of another volume");
+        scratch_write(w->s, "run/begun/0", "bootkeep-stamp 1\nvolume test\ncache a\ncache b - 00 b 00\n");
+        assert_int_equal(done(w), 0);
+        assert_string_equal(w->reason, "b: its sources changed meanwhile");
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                world_test(what_was_built_is_fresh_and_nothing_else),
+                world_test(each_output_must_have_been_written),
+                world_test(a_change_of_sources_or_builder_counts),
+                world_test(what_it_is_made_from_comes_first),
+                world_test(what_cannot_be_begun_is_said),
+                world_test(a_record_that_is_none_takes_nothing),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
