@@ -236,9 +236,13 @@ class Real:
 
     # The machine as a whole
 
+    def end_at_reboot(self):
+        """From now on it ends instead of booting again."""
+        self.qemu.qmp("set-action", reboot="shutdown")
+
     def said_by_bootkeep(self, mark):
-        """Lines of the console since MARK that are ours."""
-        return [line for line in self.console.lines[mark[0]:] if re.search("bootkeep|boot caches", line)]
+        """What bootkeep-flush showed on the console since MARK."""
+        return [line for line in self.console.lines[mark[0]:] if line.startswith("bootkeep: ")]
 
     def ended(self, timeout=PATIENCE):
         """Waits until QEMU has ended by itself."""
