@@ -23,7 +23,7 @@ import sys
 from machine import CACHE, HERE, Machine, Missing
 
 # What is installed; apt adds what these need.
-WANTED = ["?essential", "systemd", "systemd-sysv", "libpam-systemd", "udev", "dbus", "polkitd", "mdadm", "dmsetup", "dosfstools",
+WANTED = ["?essential", "systemd", "systemd-sysv", "libpam-systemd", "udev", "dbus", "polkitd", "mdadm", "dmsetup", "dosfstools", "e2fsprogs",
           "initramfs-tools", "kmod", "systemd-boot", "zstd", "procps", "usr-is-merged",
           # what bootkeep's package depends on, so that dpkg can install it
           "libblkid1", "libcap2", "libeconf0", "libmount1", "libseccomp2", "libsmartcols1", "libsystemd0", "libudev1",
