@@ -80,6 +80,16 @@ def ctrl_alt_del(lab):
 
 
 @case
+def bootkeepctl_reboot(lab):
+    with lab.resumed() as machine:
+        new = changed(lab, machine)
+        lab.say(machine.run("bootkeepctl ready", status=1))
+        machine.end_at_reboot()
+        machine.start("bootkeepctl reboot --wait")
+        went_down_with(lab, machine, new, new)
+
+
+@case
 def a_held_volume_lock(lab):
     goes_down_with(lab, "systemctl reboot", "systemd-run -q bootkeepctl lock / -- sleep 1000; "
                  "until ! bootkeepctl status / | grep -q 'Lock: free'; do sleep 0.2; done")
