@@ -71,6 +71,7 @@ Report *report_free(Report *report) {
         free(report->covered);
         free(report->unwatched);
         free(report->booted_text);
+        free(report->client);
         free(report->reason);
         free(report->result);
         free(report);
@@ -341,6 +342,10 @@ static int parse_unwatched(Report *report, char *const *w) {
         return replace_words(&report->unwatched, w);
 }
 
+static int parse_locked(Report *report, char *const *w) {
+        return replace_words(&report->client, w);
+}
+
 static int parse_reason(Report *report, char *const *w) {
         return replace_words(&report->reason, w);
 }
@@ -375,6 +380,7 @@ static const struct {
         {"COVERED", 1, SIZE_MAX, parse_covered},
         {"PROGRESS", 2, 2, parse_progress},
         {"WAITING", 1, 1, parse_waiting},
+        {"LOCKED", 1, 1, parse_locked},
         {"REASON", 1, SIZE_MAX, parse_reason},
         {"RESULT", 1, 1, parse_result},
 };

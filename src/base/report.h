@@ -21,6 +21,7 @@
  *   BUILT NAME INSTANCE|- ok|failed|not-now USEC [REASON]          build
  *   UPDATED DEVICE TYPE PARTUUID ok|failed BYTES [REASON]          build
  *   PROGRESS DONE OF                                               build, bytes
+ *   LOCKED NAME                     build: the connection to the bus that holds the lock of the volume
  *   REASON TEXT                                                    why refused, error, failed
  *   RESULT fresh|stale|none|refused|error|success|failed|not-now|locked */
 
@@ -86,6 +87,7 @@ typedef struct Report {
         bool waiting; /* for another build of this volume: nothing is built meanwhile */
         BootedState booted;
         char *booted_text; /* NULL: not reported; "": there is nothing to say about `booted` */
+        char *client;      /* `:1.42`, who holds the lock for this build; NULL: nobody */
         char *reason;
         char *result;
 } Report;

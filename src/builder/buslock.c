@@ -203,6 +203,11 @@ void buslock_tell_between(BusLock *lock, bool between) {
         lock->mute = true;
 }
 
+const char *buslock_client(const BusLock *lock) {
+        const char *name = NULL;
+        return lock && sd_bus_get_unique_name(lock->bus, &name) >= 0 ? name : NULL;
+}
+
 /* REASON may be NULL. */
 static int call_unlock(const BusLock *lock, int exit_status, const char *reason, sd_bus_error *error) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;

@@ -30,6 +30,9 @@ int buslock_take(const BusLockRequest *request, BusLock **ret, BusLockResult *re
  * the first time that it does not answer. */
 void buslock_tell_between(BusLock *lock, bool between);
 
+/* The connection that holds it, `:1.42`; NULL: not known. LOCK may be NULL. */
+const char *buslock_client(const BusLock *lock);
+
 /* Releases it and reports how the build ended (BOOTKEEP_BUILD_*) and why (REASON, may be NULL): this way the
  * daemon knows the reason, whoever ran the build. A lock that is only freed counts as a failure. Both return
  * NULL; LOCK may be NULL. */

@@ -11,10 +11,16 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/options.h"
+#include "builder/jobfolder.h"
 #include "builder/session.h"
 
-static void session_options_done(SessionOptions *o) {
-        o->builders = strv_free(o->builders);
+typedef struct BuildArguments {
+        SessionOptions session;
+        const char *job, *job_ended; /* folders */
+} BuildArguments;
+
+static void build_arguments_done(BuildArguments *a) {
+        a->session.builders = strv_free(a->session.builders);
 }
 
 /* Must be known before the first message, so it is passed the way the logger knows. */
@@ -25,7 +31,10 @@ static int option_quiet(const char *value, void *data) {
         return 0;
 }
 
-static int check_build_options(int argc, char **argv, SessionOptions *o) {
+static int check_build_options(int argc, char **argv, BuildArguments *a) {
+        SessionOptions *o = &a->session;
+        if (a->job || a->job_ended)
+                return 1; /* the folder says the rest */
         if (optind + 1 != argc) {
                 log_error("Expected exactly one mount point, see --help");
                 return error_origin(-EINVAL);
@@ -48,7 +57,8 @@ static int check_build_options(int argc, char **argv, SessionOptions *o) {
         return 1;
 }
 
-static int parse_build_options(int argc, char **argv, SessionOptions *o) {
+static int parse_build_options(int argc, char **argv, BuildArguments *a) {
+        SessionOptions *o = &a->session;
         const Option options[] = {
                 {"force", NULL, "Build everything, even if fresh; override the guards", option_set,
                  &o->force},
@@ -70,6 +80,8 @@ static int parse_build_options(int argc, char **argv, SessionOptions *o) {
                 {"cache", "NAME", "With --begin: only this cache", option_string, &o->cache},
                 {"instance", "NAME", "With --begin: only this instance", option_string, &o->instance},
                 {"quiet", NULL, "Log only errors and warnings", option_quiet, NULL},
+                {"job", "DIR", "Take the options from this folder, and report there", option_string, &a->job},
+                {"job-ended", "DIR", "Note there how systemd saw that end", option_string, &a->job_ended},
         };
         static const OptionsHelp help = {
                 .program = "bootkeep-build",
@@ -81,7 +93,7 @@ static int parse_build_options(int argc, char **argv, SessionOptions *o) {
                           "See the bootkeep-build(8) man page for details.",
         };
         int r = options_parse(argc, argv, options, ELEMENTSOF(options), &help);
-        return r > 0 ? check_build_options(argc, argv, o) : r;
+        return r > 0 ? check_build_options(argc, argv, a) : r;
 }
 
 /* A builder's pipe must not become our standard output. */
@@ -95,21 +107,45 @@ static int open_standard_descriptors(void) {
         return fd < 0 ? error_origin(-errno) : 0;
 }
 
-int main(int argc, char **argv) {
-        _cleanup_(session_options_done) SessionOptions options = {.trust_ctime = true};
+/* What the folder says takes the place of the command line. */
+static int parse_job(const char *program, BuildArguments *a, char ***argv) {
+        int r = jobfolder_enter(a->job, program, argv);
+        if (r < 0) {
+                (void) log_errno(r, "Failed to read what to build from %s", a->job);
+                return r;
+        }
+        a->job = NULL;
+        optind = 0; /* getopt(3) starts afresh */
+        return parse_build_options((int) strv_length(*argv), *argv, a);
+}
+
+static int build(const SessionOptions *options) {
         _cleanup_(interrupt_freep) Interrupt *interrupt = NULL;
-        if (open_standard_descriptors() < 0)
-                return BOOTKEEP_BUILD_FAILED;
-        log_setup("bootkeep-build");
-        int r = parse_build_options(argc, argv, &options);
-        if (r <= 0)
-                return r < 0 ? BOOTKEEP_BUILD_USAGE : BOOTKEEP_BUILD_SUCCESS;
         (void) umask(0022);
         (void) signal(SIGPIPE, SIG_IGN);
-        r = interrupt_new(&interrupt);
+        int r = interrupt_new(&interrupt);
         if (r < 0) {
                 (void) log_errno(r, "Failed to set up signal handling");
                 return BOOTKEEP_BUILD_FAILED;
         }
-        return session_run(&options, interrupt);
+        return session_run(options, interrupt);
+}
+
+int main(int argc, char **argv) {
+        _cleanup_strv_free_ char **job_argv = NULL;
+        _cleanup_(build_arguments_done) BuildArguments a = {.session = {.trust_ctime = true}};
+        if (open_standard_descriptors() < 0)
+                return BOOTKEEP_BUILD_FAILED;
+        log_setup("bootkeep-build");
+        int r = parse_build_options(argc, argv, &a);
+        if (r > 0 && a.job)
+                r = parse_job(argv[0], &a, &job_argv);
+        if (r <= 0)
+                return r < 0 ? BOOTKEEP_BUILD_USAGE : BOOTKEEP_BUILD_SUCCESS;
+        if (!a.job_ended)
+                return build(&a.session);
+        r = jobfolder_note_end(a.job_ended);
+        if (r < 0)
+                (void) log_errno(r, "Failed to note in %s how the build ended", a.job_ended);
+        return r < 0 ? BOOTKEEP_BUILD_FAILED : BOOTKEEP_BUILD_SUCCESS;
 }

@@ -127,6 +127,9 @@ static int take_turn(Session *s) {
                 return end_not_now(s, "interrupted");
         if (r < 0)
                 return end_error(s, "Failed to lock the volume: %s", strerror(-r));
+        const char *client = buslock_client(s->bus_lock);
+        if (client) /* for a bootkeepd that is started meanwhile, and gives it the lock again */
+                (void) report_print(stdout, "LOCKED", client, NULL);
         switch (result) {
         case BUSLOCK_REBOOT:
                 return end_not_now(s, "The system is about to go down");

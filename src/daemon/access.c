@@ -80,6 +80,11 @@ const Peer *access_get_peer(Access *a, BusCall *call) {
         return peer_set_look_up(a->peers, call, &peer) < 0 ? NULL : peer;
 }
 
+const Peer *access_look_up_name(Access *a, sd_bus *bus, const char *name) {
+        const Peer *peer;
+        return peer_set_look_up_name(a->peers, bus, name, &peer) < 0 ? NULL : peer;
+}
+
 const Peer *access_find_peer(const Access *a, uint64_t id) {
         return peer_set_find(a->peers, id);
 }

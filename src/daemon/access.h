@@ -27,5 +27,7 @@ bool access_authorise(Access *a, BusCall *call);
 
 /* The sender of a call that was authorised, or NULL. */
 const Peer *access_get_peer(Access *a, BusCall *call);
+/* The client with this unique name, or NULL. BUS is ready. */
+const Peer *access_look_up_name(Access *a, sd_bus *bus, const char *name);
 /* The client with this ID, or NULL: it has vanished. */
 const Peer *access_find_peer(const Access *a, uint64_t id);

@@ -29,6 +29,7 @@ struct Commands {
         sd_event_source *reconnect;
         void (*ready)(void);
         bool was_ready; /* we have owned the name once */
+        bool serving;   /* we own it */
         bool said_ready, complained;
 };
 
@@ -303,9 +304,16 @@ static void on_settled(void *userdata) {
         goingdown_settled(c->going_down);
 }
 
+static void adopt_lock(Commands *c, Record *record) {
+        if (c->serving)
+                locks_adopt(c->locks, bus_get_connection(c->bus), record);
+}
+
 /* Nothing is built on it either while the system is about to go down. */
 static void on_added(void *userdata, Record *record) {
-        locks_follow(((Commands *) userdata)->locks, record);
+        Commands *c = userdata;
+        locks_follow(c->locks, record);
+        adopt_lock(c, record);
 }
 
 static void on_forgive(void *userdata, LockedFiles *locked) {
@@ -325,7 +333,9 @@ static void on_bus_ready(void *userdata) {
         if (c->complained)
                 log_notice("Connected to the system bus");
         c->complained = false;
-        c->was_ready = true;
+        c->was_ready = c->serving = true;
+        for (Record *record = daemon_next(c->daemon, NULL); record; record = daemon_next(c->daemon, record))
+                adopt_lock(c, record); /* before any call */
         say_ready_once(c);
 }
 
@@ -347,6 +357,7 @@ static int on_reconnect(sd_event_source *s, uint64_t usec, void *userdata) {
 static void on_bus_lost(void *userdata, int error) {
         Commands *c = userdata;
         uint64_t when = now_usec() + RECONNECT_USEC;
+        c->serving = false;
         if (error == -EEXIST && !c->was_ready) {
                 log_error("Another bootkeepd is already running: it owns the name " BOOTKEEP_BUS_NAME);
                 (void) sd_event_exit(daemon_event_loop(c->daemon), EXIT_FAILURE);

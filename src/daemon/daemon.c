@@ -39,6 +39,7 @@ struct Daemon {
         Past past;
         Orphans *orphans;
         Ledger ledger;
+        char *units; /* the folder of all builds in units; NULL: they are children */
 
         sd_event_source *settle_accounts; /* once after each batch of events */
         sd_event_source *stop_timer;
@@ -178,8 +179,11 @@ static int add_record(Daemon *d, const char *name, const MountEntry *mount, Devi
         slots_hold_new(&d->slots, added);
         slots_leave_alone(&d->slots, added);
         added->look_target = 1; /* until its first scan nobody knows what is owed */
+        bool builds = driver_find_build(&d->driver, added);
         introduce(d, added);
         driver_feed(&d->driver, added, VOLUME_APPEARED);
+        if (builds)
+                driver_feed(&d->driver, added, VOLUME_BUILD_ADOPTED);
         return 0;
 }
 
@@ -291,6 +295,7 @@ static int apply_settings(Daemon *d) {
         d->driver.config = settings_volume_config(&d->settings);
         d->driver.pin_busy_volumes = d->settings.pin_busy_volumes;
         d->driver.launch = (LaunchOptions){
+                .units = d->units,
                 .libexec = d->options->libexec,
                 .builders = d->options->builders,
                 .runtime = d->options->runtime,
@@ -307,6 +312,15 @@ static int open_trust_store(Daemon *d) {
         if (r >= 0)
                 r = trust_store_new(folder, &d->trust);
         return r < 0 ? log_errno(r, "Failed to read what is trusted from %s/trusted", d->options->state) : 0;
+}
+
+static int name_unit_folder(Daemon *d) {
+        const DaemonOptions *o = d->options;
+        if (!o->build_units)
+                return 0;
+        if (mkdir(o->runtime, 0755) < 0 && errno != EEXIST)
+                return log_errno(-errno, "Failed to create %s", o->runtime);
+        return strprintf(&d->units, "%s/builds", o->runtime);
 }
 
 static int prepare_loop(Daemon *d) {
@@ -346,6 +360,8 @@ int daemon_new(sd_event *event, const DaemonOptions *options, Settings *settings
         if (r >= 0)
                 r = ledger_read(&d->ledger, options->state);
         if (r >= 0)
+                r = name_unit_folder(d);
+        if (r >= 0)
                 r = prepare_loop(d);
         if (r < 0)
                 return r;
@@ -364,6 +380,8 @@ Daemon *daemon_free(Daemon *d) {
         overview_deinit(&d->overview);
         past_deinit(&d->past);
         orphans_free(d->orphans);
+        free(d->units);
+        free(d->driver.no_units);
         trust_store_free(d->trust);
         ledger_done(&d->ledger);
         settings_done(&d->settings);

@@ -18,6 +18,7 @@ typedef struct DaemonOptions { /* of the command line; borrowed for the whole li
         const char *libexec;
         const char *state;
         const char *runtime; /* what is to outlive the daemon, but not the system */
+        bool build_units;    /* builds run in units of their own, if systemd starts them */
         bool watch;
 } DaemonOptions;
 

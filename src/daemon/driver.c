@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "bootkeep.h"
 #include "daemon/core/verdict.h"
 #include "daemon/findings.h"
@@ -51,7 +52,7 @@ static int on_scan_output(sd_event_source *s, int fd, uint32_t revents, void *us
         (void) running_read(&record->scan);
         open_stamps(record->driver, record);
         if (record->scan.garbled) /* it is not as it should be, and has failed in any case */
-                (void) job_kill(record->scan.job, SIGKILL);
+                running_kill(&record->scan, SIGKILL);
         return 0;
 }
 
@@ -121,7 +122,7 @@ static void start_watch(const Driver *d, Record *record) {
 static int start_scan(const Driver *d, Record *record) {
         const MountEntry *m = record_mount(record);
         Job *job = NULL;
-        assert(m && !record->scan.job && !record->build.job);
+        assert(m && !running_runs(&record->scan) && !running_runs(&record->build));
         record->scans_begun++;
         start_watch(d, record);
         /* What was queued is covered by the scan that follows. */
@@ -173,9 +174,7 @@ static void note_build_ended(const Driver *d, Record *record, int status) {
         news_tell_build_ended(&d->news, record);
 }
 
-static int on_build_exit(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        Record *record = userdata;
-        Driver *d = record->driver;
+static void end_build_of(Driver *d, Record *record) {
         char *problem = NULL;
         int status = running_conclude(&record->build, "bootkeep-build", &problem);
         bool well = status == BOOTKEEP_BUILD_SUCCESS;
@@ -196,50 +195,6 @@ static int on_build_exit(sd_event_source *s, int fd, uint32_t revents, void *use
                         driver_feed(d, record, VOLUME_FORCE_WANTED);
         } else
                 pending_answer_rebuilds(record, record->builds, well);
-        return 0;
-}
-
-static int start_build(const Driver *d, Record *record, bool force) {
-        static const char *const properties[] = {"LastBuildStart", NULL};
-        const MountEntry *m = record_mount(record);
-        Job *job = NULL;
-        assert(m && !record->scan.job && !record->build.job);
-        record->builds++;
-        record->build_forced = force;
-        record->sign_of_life = now_usec();
-        record->last_build_start = realtime_usec();
-        (void) free_and_strdup(&record->built_from, record->report ? record->report->sources : NULL);
-        news_tell_properties(&d->news, record, properties);
-        int r = launch_build(&d->launch, m->target, m->id, force, &job);
-        if (r >= 0)
-                r = running_listen(&record->build, d->event, job,
-                                   &(RunningHandlers){on_build_output, on_build_exit, record});
-        record->build_pid = r >= 0 ? job_get_pid(record->build.job) : 0;
-        return r;
-}
-
-void driver_kill_children(const Record *record) {
-        if (record->scan.job)
-                (void) job_kill(record->scan.job, SIGKILL); /* it writes nothing */
-        if (record->opening.running.job)
-                (void) job_kill(record->opening.running.job, SIGKILL); /* nor does this */
-        if (record->build.job)
-                (void) job_kill(record->build.job, SIGTERM);
-}
-
-/* Events in, actions out */
-
-static int on_volume_timer(sd_event_source *s, uint64_t usec, void *userdata) {
-        Record *record = userdata;
-        Driver *d = record->driver;
-        record->armed_for = USEC_INFINITY; /* it has expired */
-        if (record->volume.state == VOLUME_SETTLING && record->watch && watch_has_grown(record->watch) != 0)
-                driver_feed(d, record, VOLUME_CHANGED);
-        if (volume_settled(&record->volume, &d->config, now_usec()))
-                d->look_afresh(d->userdata, false); /* the change may have been its unmount */
-        if (roster_has(d->volumes, record))
-                driver_feed(d, record, VOLUME_TIMER);
-        return 0;
 }
 
 static void note_failed_start(const Driver *d, Record *record, const char *program, int r) {
@@ -249,9 +204,155 @@ static void note_failed_start(const Driver *d, Record *record, const char *progr
         count_problem(record);
 }
 
+static void note_failed_build_start(const Driver *d, Record *record, int r) {
+        note_failed_start(d, record, "bootkeep-build", r);
+        note_build_ended(d, record, r);
+        pending_answer_rebuilds(record, record->builds, false);
+}
+
+static LaunchBuild build_to_launch(const Record *record) {
+        const MountEntry *m = record_mount(record);
+        assert(m);
+        return (LaunchBuild){record->name, m->target, m->id, record->build_forced};
+}
+
+static int on_build_exit(sd_event_source *s, int fd, uint32_t revents, void *userdata);
+
+static int start_build_as_child(const Driver *d, Record *record) {
+        const LaunchBuild build = build_to_launch(record);
+        Job *job = NULL;
+        int r = launch_build(&d->launch, &build, &job);
+        if (r >= 0)
+                r = running_listen(&record->build, d->event, job,
+                                   &(RunningHandlers){on_build_output, on_build_exit, record});
+        record->build_pid = r >= 0 ? job_get_pid(record->build.job) : 0;
+        return r;
+}
+
+/* Once for each reason. */
+static void say_no_units(Driver *d, const char *why) {
+        if (free_and_strdup(&d->no_units, why) > 0)
+                log_notice("Builds run as children of bootkeepd, not in units of their own: %s", why);
+}
+
+/* systemd does not run it: it is begun as a child instead, and the machine need not know. */
+static void replace_unit_by_child(Driver *d, Record *record) {
+        say_no_units(d, running_get_refusal(&record->build));
+        (void) unitjob_conclude(record->build.unit);
+        running_done(&record->build);
+        int r = d->stopping ? error_origin(-ECANCELED) : start_build_as_child(d, record);
+        if (r >= 0)
+                return;
+        note_failed_build_start(d, record, r);
+        driver_feed(d, record, VOLUME_BUILD_FAILURE);
+}
+
+static int on_build_exit(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Record *record = userdata;
+        Driver *d = record->driver;
+        if (!running_has_ended(&record->build))
+                return 0;
+        /* one that has a process began, whatever is said about its end */
+        if (running_get_refusal(&record->build) && record->volume.trusted && record->build_pid == 0)
+                replace_unit_by_child(d, record);
+        else {
+                if (record->build.unit)
+                        (void) free_and_strdup(&d->no_units, NULL);
+                end_build_of(d, record);
+        }
+        return 0;
+}
+
+static int start_build_in_unit(const Driver *d, Record *record) {
+        const LaunchBuild build = build_to_launch(record);
+        sd_bus *bus = d->news.bus ? bus_get_connection(d->news.bus) : NULL;
+        UnitJob *unit = NULL;
+        int r = launch_build_in_unit(&d->launch, &build, &unit);
+        if (r < 0)
+                return r;
+        r = unitjob_start(unit, bus);
+        if (r < 0) {
+                (void) unitjob_conclude(unit);
+                unitjob_free(unit);
+                return r;
+        }
+        record->build_pid = 0;
+        return running_listen_unit(&record->build, d->event, unit,
+                                   &(RunningHandlers){on_build_output, on_build_exit, record});
+}
+
+static int start_build(Driver *d, Record *record, bool force) {
+        static const char *const properties[] = {"LastBuildStart", NULL};
+        assert(!running_runs(&record->scan) && !running_runs(&record->build));
+        record->builds++;
+        record->build_forced = force;
+        record->sign_of_life = now_usec();
+        record->last_build_start = realtime_usec();
+        (void) free_and_strdup(&record->built_from, record->report ? record->report->sources : NULL);
+        news_tell_properties(&d->news, record, properties);
+        int r = start_build_in_unit(d, record);
+        if (r >= 0)
+                return r;
+        if (r != -EOPNOTSUPP && r != -EBUSY)
+                say_no_units(d, strerror(-r));
+        return start_build_as_child(d, record);
+}
+
+bool driver_find_build(Driver *d, Record *record) {
+        UnitJob *unit = NULL;
+        if (launch_find_build(&d->launch, record->name, &unit) < 0)
+                return false;
+        pid_t pid = unitjob_get_pid(unit);
+        record->sign_of_life = now_usec();
+        record->last_build_start = unitjob_get_start(unit);
+        if (running_listen_unit(&record->build, d->event, unit,
+                                &(RunningHandlers){on_build_output, on_build_exit, record}) < 0)
+                return false;
+        (void) running_read(&record->build);
+        record->builds++;
+        record->build_pid = pid;
+        LogFields fields = news_fields(record, NULL);
+        log_send(LOG_NOTICE, &fields, "a build goes on that began before bootkeepd was started");
+        return true;
+}
+
+bool driver_is_build(Record *record, pid_t pid) {
+        if (pid != 0 && record->build_pid != pid && record->build.unit &&
+            unitjob_get_pid(record->build.unit) == pid)
+                record->build_pid = pid;
+        return pid != 0 ? pid == record->build_pid : record->volume.build_runs;
+}
+
+void driver_kill_children(const Record *record) {
+        running_kill(&record->scan, SIGKILL);            /* it writes nothing */
+        running_kill(&record->opening.running, SIGKILL); /* nor does this */
+        if (record->build.job)
+                running_kill(&record->build, SIGTERM);
+}
+
+/* Events in, actions out */
+
+static int on_volume_timer(sd_event_source *s, uint64_t usec, void *userdata) {
+        Record *record = userdata;
+        Driver *d = record->driver;
+        record->armed_for = USEC_INFINITY; /* it has expired */
+        if (record->build.unit && record->volume.state == VOLUME_BUILDING &&
+            now_usec() >= record->volume.timer && unitjob_is_lost(record->build.unit)) {
+                end_build_of(d, record);
+                return 0;
+        }
+        if (record->volume.state == VOLUME_SETTLING && record->watch && watch_has_grown(record->watch) != 0)
+                driver_feed(d, record, VOLUME_CHANGED);
+        if (volume_settled(&record->volume, &d->config, now_usec()))
+                d->look_afresh(d->userdata, false); /* the change may have been its unmount */
+        if (roster_has(d->volumes, record))
+                driver_feed(d, record, VOLUME_TIMER);
+        return 0;
+}
+
 /* Starts what the machine requested. If that fails, the event to feed back, as if the child had failed, is
  * returned; _VOLUME_EVENT_MAX: none. */
-static VolumeEvent do_actions(const Driver *d, Record *record, unsigned actions) {
+static VolumeEvent do_actions(Driver *d, Record *record, unsigned actions) {
         if (actions == 0 || d->stopping)
                 return _VOLUME_EVENT_MAX;
         if (actions & VOLUME_ACT_SCAN) {
@@ -265,9 +366,7 @@ static VolumeEvent do_actions(const Driver *d, Record *record, unsigned actions)
         int r = start_build(d, record, actions & VOLUME_ACT_FORCE);
         if (r >= 0)
                 return _VOLUME_EVENT_MAX;
-        note_failed_start(d, record, "bootkeep-build", r);
-        note_build_ended(d, record, r);
-        pending_answer_rebuilds(record, record->builds, false);
+        note_failed_build_start(d, record, r);
         return VOLUME_BUILD_FAILURE;
 }
 

@@ -17,8 +17,9 @@ typedef struct Driver {
         VolumeConfig config;
         LaunchOptions launch;
         bool pin_busy_volumes;
-        bool stopping; /* nothing is started any more, and how our children end is not news */
-        bool in_doubt; /* a scan failed: maybe its mount is elsewhere */
+        bool stopping;  /* nothing is started any more, and how our children end is not news */
+        bool in_doubt;  /* a scan failed: maybe its mount is elsewhere */
+        char *no_units; /* why builds do not run in units of their own, as last logged; NULL: they do */
 
         void (*moved)(void *userdata); /* a machine changed: slots may be free, or wanted */
         /* Has the mount table read now: what a volume's watch reported may have been its own unmount, after
@@ -46,5 +47,11 @@ bool driver_has_looked(const Record *record);
 /* Is no volume busy, as the scans have shown that were requested? */
 bool driver_is_quiet(const Driver *d);
 
-/* Stops the running children of RECORD. */
+/* Is a build of RECORD, just added, still running that an earlier daemon began, or has it ended without being
+ * concluded? It is listened to; its event, VOLUME_BUILD_ADOPTED, follows VOLUME_APPEARED. */
+bool driver_find_build(Driver *d, Record *record);
+/* Is PID its build? Once asked while that runs, this is known afterwards, too. */
+bool driver_is_build(Record *record, pid_t pid);
+
+/* Stops the running children of RECORD. Builds in units go on: the next daemon adopts them. */
 void driver_kill_children(const Record *record);

@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 
+#include "base/error.h"
+
 static int append_mount(const LaunchOptions *o, char ***argv, const char *mount_point, uint64_t mount_id) {
         int r = strv_extendf(argv, "--mount-id=%" PRIu64, mount_id);
         if (r >= 0 && o->builders)
@@ -47,15 +49,18 @@ int launch_scan(const LaunchOptions *o, const char *mount_point, uint64_t mount_
         return r < 0 ? r : job_start(argv, inotify_fd, ret);
 }
 
-int launch_build(const LaunchOptions *o, const char *mount_point, uint64_t mount_id, bool force, Job **ret) {
+static int add_build_options(const LaunchOptions *o, const LaunchBuild *build, char ***argv) {
+        int r = build->force ? strv_extend(argv, "--force") : 0;
+        if (r >= 0)
+                r = strv_extend(argv, "--no-wait"); /* others need its slot meanwhile */
+        return r < 0 ? r : append_mount(o, argv, build->mount_point, build->mount_id);
+}
+
+int launch_build(const LaunchOptions *o, const LaunchBuild *build, Job **ret) {
         _cleanup_strv_free_ char **argv = NULL;
         int r = strv_extendf(&argv, "%s/bootkeep-build", o->libexec);
-        if (r >= 0 && force)
-                r = strv_extend(&argv, "--force");
         if (r >= 0)
-                r = strv_extend(&argv, "--no-wait"); /* others need its slot meanwhile */
-        if (r >= 0)
-                r = append_mount(o, &argv, mount_point, mount_id);
+                r = add_build_options(o, build, &argv);
         return r < 0 ? r : job_start(argv, -EBADF, ret);
 }
 
@@ -81,6 +86,18 @@ int launch_handover(const LaunchOptions *o, const LaunchHandover *handover, Job 
         if (r >= 0)
                 r = append_mount(o, &argv, handover->mount_point, handover->mount_id);
         return r < 0 ? r : job_start(argv, -EBADF, ret);
+}
+
+int launch_build_in_unit(const LaunchOptions *o, const LaunchBuild *build, UnitJob **ret) {
+        _cleanup_strv_free_ char **argv = NULL;
+        if (!o->units)
+                return error_origin(-EOPNOTSUPP);
+        int r = add_build_options(o, build, &argv);
+        return r < 0 ? r : unitjob_new(o->units, build->volume, argv, ret);
+}
+
+int launch_find_build(const LaunchOptions *o, const char *volume, UnitJob **ret) {
+        return o->units ? unitjob_find(o->units, volume, ret) : error_origin(-EOPNOTSUPP);
 }
 
 int launch_check_builders(const LaunchOptions *o, Job **ret) {

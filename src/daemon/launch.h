@@ -5,11 +5,13 @@
 
 #include "daemon/world/job.h"
 #include "daemon/world/settings.h"
+#include "daemon/world/unitjob.h"
 
 typedef struct LaunchOptions {
         const char *libexec;  /* where the two programs are */
         const char *builders; /* --builders= for them, or NULL */
         const char *runtime;  /* where a scan may listen for stamps that a mount covers; NULL: nowhere */
+        const char *units;    /* where builds in units have their folders; NULL: builds are children */
         char *const *hold_locked, *const *hold_exists; /* strv of lock files that a scan looks for */
         bool trust_ctime;
 } LaunchOptions;
@@ -17,7 +19,18 @@ typedef struct LaunchOptions {
 /* INOTIFY_FD < 0: nothing is armed. */
 int launch_scan(const LaunchOptions *o, const char *mount_point, uint64_t mount_id, int inotify_fd,
                 Job **ret);
-int launch_build(const LaunchOptions *o, const char *mount_point, uint64_t mount_id, bool force, Job **ret);
+typedef struct LaunchBuild {
+        const char *volume, *mount_point;
+        uint64_t mount_id;
+        bool force;
+} LaunchBuild;
+
+/* As a child. */
+int launch_build(const LaunchOptions *o, const LaunchBuild *build, Job **ret);
+/* Prepares it to be run by systemd, which unitjob_start() asks. -EOPNOTSUPP: builds are children. */
+int launch_build_in_unit(const LaunchOptions *o, const LaunchBuild *build, UnitJob **ret);
+/* A build in a unit that an earlier daemon began. -ENOENT, -EOPNOTSUPP. */
+int launch_find_build(const LaunchOptions *o, const char *volume, UnitJob **ret);
 /* Has the stamps of a volume opened for its scan, which has asked for that. */
 int launch_opening(const LaunchOptions *o, const char *mount_point, uint64_t mount_id, Job **ret);
 

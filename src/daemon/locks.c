@@ -9,12 +9,12 @@
 
 struct Locks {
         Daemon *daemon;
-        const Access *access;
+        Access *access;
         Lock reboot;
         bool last_chance;
 };
 
-int locks_new(Daemon *d, const Access *access, Locks **ret) {
+int locks_new(Daemon *d, Access *access, Locks **ret) {
         Locks *l = calloc(1, sizeof(*l));
         if (!l)
                 return error_origin(-ENOMEM);
@@ -59,12 +59,6 @@ void locks_follow(Locks *l, Record *record) {
                                                                    : VOLUME_LOCK_NONE);
 }
 
-/* Our own build may have ended and been counted before the bus reports that it is gone; and another client
- * may hold the lock while it waits in line. */
-static bool is_own_build(const Record *record, const Peer *peer) {
-        return peer->pid != 0 ? peer->pid == record->build_pid : record->volume.build_runs;
-}
-
 /* The next in line gets the lock, if there is one and if that is allowed. */
 static void grant_next(Locks *l, Record *record) {
         Waiter *next = waiter_take_lock(&record->lock, &l->reboot);
@@ -102,7 +96,9 @@ static void answer_lock(const Locks *l, const Record *record, int r, BusCall *ca
 void locks_lock_volume(Locks *l, Record *record, uint32_t flags, const Caller *caller) {
         if (answer_refuses_flags(caller->call, flags, BOOTKEEP_LOCK_WAIT))
                 return;
-        if (l->last_chance && !is_own_build(record, caller->peer)) {
+        bool own =
+                driver_is_build(record, caller->peer->pid); /* once asked while it runs, this stays known */
+        if (l->last_chance && !own) {
                 answer(caller->call, OUTCOME_REBOOT_SOON, NULL, NULL);
                 return;
         }
@@ -178,9 +174,22 @@ void locks_unlock_volume(Locks *l, Record *record, const BusArguments *a, const 
         }
 }
 
+void locks_adopt(Locks *l, sd_bus *bus, Record *record) {
+        const char *client = record->build.report ? record->build.report->client : NULL;
+        if (!client || locks_is_locked(record))
+                return;
+        const Peer *peer = access_look_up_name(l->access, bus, client);
+        if (!peer || !driver_is_build(record, peer->pid) ||
+            lock_ask(&record->lock, &l->reboot, peer->id, NULL) != LOCK_GRANTED)
+                return;
+        locks_follow(l, record);
+}
+
 static void lose_volume(Locks *l, Record *record, const Peer *peer) {
         (void) lock_give_back(&record->lock, peer->id);
-        if (is_own_build(record, peer)) {
+        /* our own build may have ended and been counted before the bus reports that it is gone; and another
+         * client may hold the lock while it waits in line */
+        if (driver_is_build(record, peer->pid)) {
                 grant_next(l, record);
                 return;
         }
@@ -197,7 +206,7 @@ void locks_peer_gone(Locks *l, const Peer *peer) {
 /* As if the client had vanished, which it soon will. */
 static void void_lock(Locks *l, Record *record) {
         const Peer *holder = access_find_peer(l->access, record->lock.holder);
-        if (!holder || is_own_build(record, holder))
+        if (!holder || driver_is_build(record, holder->pid))
                 return;
         (void) lock_give_back(&record->lock, holder->id);
         note_client_failed(record, clienttext_late(holder));

@@ -9,7 +9,7 @@
 
 typedef struct Locks Locks;
 
-int locks_new(Daemon *d, const Access *access, Locks **ret);
+int locks_new(Daemon *d, Access *access, Locks **ret);
 Locks *locks_free(Locks *l);
 DEFINE_CLEANUP(Locks *, locks_free);
 
@@ -25,6 +25,9 @@ bool locks_check_holder(const Locks *l, const Record *record, const Caller *call
 const char *locks_holder_name(const Locks *l, const Record *record);
 /* Is RECORD locked by somebody, so that it cannot be prepared for unmounting? */
 bool locks_is_locked(const Record *record);
+
+/* A build of RECORD goes on that an earlier daemon began: the lock is its again. BUS is ready. */
+void locks_adopt(Locks *l, sd_bus *bus, Record *record);
 
 /* Brings what is shown, and what is held back, in line with the lock of RECORD, which appeared or whose line
  * somebody left. */

@@ -18,6 +18,9 @@
 #include "daemon/launch.h"
 #include "daemon/oneshot.h"
 
+/* RuntimeDirectory= of its unit. */
+#define RUNTIME_FOLDER "/run/bootkeep"
+
 typedef struct Arguments {
         DaemonOptions options;
         bool check_config;
@@ -32,7 +35,10 @@ static int parse_arguments(int argc, char **argv, Arguments *a) {
                  &o->builders},
                 {"libexec", "DIR", "Where bootkeep-scan and bootkeep-build are", option_string, &o->libexec},
                 {"state", "DIR", "Where the list of trusted volumes is kept", option_string, &o->state},
-                {"runtime", "DIR", "Where sockets and the like are", option_string, &o->runtime},
+                {"runtime", "DIR", "Where sockets and the files of running builds are", option_string,
+                 &o->runtime},
+                {"build-units", "yes|no", "Whether builds run in units of their own", option_yes_no,
+                 &o->build_units},
                 {"no-watch", NULL, "Serve on D-Bus only; watch nothing", option_clear, &o->watch},
                 {"flush", NULL,
                  "Without a bus: do what is owed, say on stdout how far it is, and exit; for bootkeep-flush",
@@ -182,10 +188,16 @@ static int run(const DaemonOptions *o, Settings *settings) {
         return r < 0 ? log_errno(r, "The event loop failed") : r;
 }
 
+/* Started by systemd as a service: so there are units. */
+static bool is_service(void) {
+        return getenv("INVOCATION_ID") && getenv("NOTIFY_SOCKET");
+}
+
 int main(int argc, char **argv) {
         Arguments a = {.options = {.libexec = BOOTKEEP_LIBEXECDIR,
                                    .state = BOOTKEEP_VOLUME_STATE,
-                                   .runtime = "/run/bootkeep",
+                                   .runtime = RUNTIME_FOLDER,
+                                   .build_units = is_service(),
                                    .watch = true}};
         _cleanup_(settings_done) Settings settings = {};
         unsigned problems = 0;

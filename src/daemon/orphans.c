@@ -60,6 +60,8 @@ static int on_orphan_exit(sd_event_source *s, int fd, uint32_t revents, void *us
 }
 
 void orphans_take(Orphans *o, Running *r, int signal) {
+        if (r->unit) /* nobody need await it: it is not our child, and blocks on no pipe */
+                running_kill(r, signal);
         Job *job = TAKE_PTR(r->job);
         Orphan *orphan = job ? calloc(1, sizeof(*orphan)) : NULL;
         running_done(r); /* first: a descriptor is polled once */

@@ -12,6 +12,7 @@ int orphans_new(sd_event *event, Orphans **ret);
 Orphans *orphans_free(Orphans *o); /* those still running are left to themselves */
 DEFINE_CLEANUP(Orphans *, orphans_free);
 
-/* Sends SIGNAL to the child of R, if it has one, and takes it over: R is left empty. */
+/* Sends SIGNAL to the child of R, if it has one, and takes it over: R is left empty. What runs in a unit gets
+ * the signal, too, but is left to systemd. */
 void orphans_take(Orphans *o, Running *r, int signal);
 bool orphans_any(const Orphans *o);

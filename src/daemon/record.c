@@ -105,7 +105,7 @@ void record_follow_block(Record *record) {
 
 bool record_has_place(const Record *record, const char *path) {
         assert(record && path);
-        if (record->scan.job)
+        if (running_runs(&record->scan))
                 return true;
         for (char **place = record->report ? record->report->places : NULL; place && *place; place++)
                 if (path_meets(*place, path))

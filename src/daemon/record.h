@@ -47,7 +47,7 @@ typedef struct Record {
         uint64_t look_target;              /* the scan that callers of LockReboot and Flush wait for */
         uint64_t builds;                   /* number begun so far */
         bool build_forced;                 /* likewise */
-        pid_t build_pid;                   /* of the last one begun: its lock is ours */
+        pid_t build_pid;                   /* of the last one begun, once known: its lock is ours */
         uint64_t sign_of_life;             /* when a build began, ended or printed something */
         uint64_t scan_due_since, stale_since; /* 0: it is not */
         uint64_t unheld_since; /* the package manager that holds it back has no lock; 0: it has */

@@ -31,6 +31,7 @@ usr/lib/kernel/install.d/50-dm-bootkeep.install
 usr/lib/kernel/install.d/98-bootkeep.install
 usr/lib/sysctl.d/50-bootkeep.conf
 usr/lib/systemd/catalog/bootkeep.catalog
+usr/lib/systemd/system/bootkeep-build@.service
 usr/lib/systemd/system/bootkeep-flush.service
 usr/lib/systemd/system/bootkeep-owed.service
 usr/lib/systemd/system/bootkeepd.service
@@ -99,6 +100,27 @@ def everything_is_where_a_distribution_expects_it(world):
         program = re.search(r"bin/|lib/bootkeep/bootkeep-|^etc/", name)
         program = program or re.search(r"/install\.d/|/hooks/(debian/[dz]|snapper)", name)
         assert mode == (0o755 if program else 0o644), (name, oct(mode))
+
+
+# In tenths, as systemd-analyze(1) counts exposure: what a unit has reached it keeps. bootkeepd may have to run builds itself.
+EXPOSURE = {"bootkeepd.service": 71, "bootkeep-build@sda1.service": 69}
+
+
+@test
+def units_are_as_closed_as_they_were_and_systemd_has_no_complaint(world):
+    root = install(world)
+    folder = world.path("units")
+    os.mkdir(folder)
+    for unit, most in EXPOSURE.items():
+        path = os.path.join(folder, unit)
+        with open(path, "w", encoding="utf-8") as f:  # its programs are not where they will be
+            installed = text(root, "usr/lib/systemd/system/" + unit.replace("@sda1", "@"))
+            f.write(re.sub(r"^(Exec\w+=[-+]?)/\S+", r"\1/bin/true", installed, flags=re.M))
+        for command in (["verify", "--man=no", path],
+                        ["security", "--offline=yes", f"--threshold={most}", path]):
+            done = subprocess.run(["systemd-analyze", *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                  text=True, check=False)
+            assert done.returncode == 0 and (command[0] == "security" or not done.stdout), done.stdout[-3000:]
 
 
 @test

@@ -161,8 +161,8 @@ WRAP_ERRNO(sd_bus_add_match_async,
            (sd_bus * bus, sd_bus_slot **slot, const char *match, sd_bus_message_handler_t callback,
             sd_bus_message_handler_t install, void *userdata),
            (bus, slot, match, callback, install, userdata));
-WRAP_ERRNO(sd_bus_query_sender_creds, (sd_bus_message * m, uint64_t mask, sd_bus_creds **ret),
-           (m, mask, ret));
+WRAP_ERRNO(sd_bus_get_name_creds, (sd_bus * bus, const char *name, uint64_t mask, sd_bus_creds **ret),
+           (bus, name, mask, ret));
 WRAP_ERRNO(sd_event_add_time,
            (sd_event * e, sd_event_source **s, clockid_t clock, uint64_t usec, uint64_t accuracy,
             sd_event_time_handler_t callback, void *userdata),

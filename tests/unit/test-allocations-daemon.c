@@ -25,6 +25,7 @@
 #include "daemon/world/settings.h"
 #include "daemon/world/trust.h"
 #include "disk.h"
+#include "unitworld.h"
 
 #define UUID "4f68bce3-e8cd-4db1-96e7-fbcaf984b709"
 
@@ -414,7 +415,7 @@ static int run_build(void *userdata) {
         const Scratch *s = userdata;
         const LaunchOptions options = {.libexec = s->path, .builders = "/builders"};
         Job *j = UNTOUCHED;
-        int r = launch_build(&options, "/mnt", 7, true, &j);
+        int r = launch_build(&options, &(LaunchBuild){"sda1", "/mnt", 7, true}, &j);
         if (r < 0)
                 assert_ptr_equal(j, UNTOUCHED);
         return r < 0 ? r : end_job(j);
@@ -428,6 +429,29 @@ static int run_opener(void *userdata) {
         if (r < 0)
                 assert_ptr_equal(j, UNTOUCHED);
         return r < 0 ? r : end_job(j);
+}
+
+static int prepare_unit(void *userdata) {
+        const LaunchOptions options = {.units = userdata, .builders = "/builders"};
+        UnitJob *u = UNTOUCHED;
+        return OUTCOME(launch_build_in_unit(&options, &(LaunchBuild){"dm-0", "/mnt", 7, true}, &u), u,
+                       unitjob_free);
+}
+
+static int find_unit(void *userdata) {
+        UnitJob *u = UNTOUCHED;
+        return OUTCOME(unitjob_find(userdata, "dm-0", &u), u, unitjob_free);
+}
+
+static void unit_is_prepared_and_found_or_not(void **state) {
+        const Scratch *s = *state;
+        char *place = outer_path(s, "builds"), *folder = outer_path(s, "builds/dm\\x2d0");
+        allocations_fail_in_turn(prepare_unit, place);
+        pid_t pid = unit_build_begin(folder, "");
+        allocations_fail_in_turn(find_unit, place);
+        unit_build_end(folder, pid, NULL);
+        free(place);
+        free(folder);
 }
 
 static int keep_orphans(void *userdata) {
@@ -514,6 +538,7 @@ int main(void) {
                 cmocka_unit_test(all_mounts_are_reported_or_the_error_is_returned),
                 cmocka_unit_test(all_locks_are_found_or_the_error_is_returned),
                 scratch_test(children_are_started_or_not),
+                scratch_test(unit_is_prepared_and_found_or_not),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include "driverworld.h"
 #include "interpose.h"
 #include "journal.h"
+#include "unitworld.h"
 
 static int inotify_error; /* errno of the next inotify_init1(), 0: it works */
 
@@ -27,7 +28,7 @@ static Record *appeared(World *w) {
 }
 
 static void await_rest(World *w, Record *r) {
-        run_until(w->event, !r->scan.job && !r->build.job);
+        run_until(w->event, !running_runs(&r->scan) && !running_runs(&r->build));
 }
 
 /* Scans R once; the program does SCRIPT. */
@@ -711,6 +712,116 @@ static void reports_of_children_are_signalled_on_the_bus(void **state) {
 
 #define called_test(f) cmocka_unit_test_setup_teardown(f, called_setup, called_teardown)
 
+/* Builds in units */
+
+/* As begun by an earlier daemon; returns its process. */
+static pid_t begun_earlier(World *w, const char *report) {
+        UnitJob *u = NULL;
+        w->driver.launch.units = outer_path(w->scratch, "builds");
+        assert_int_equal(
+                launch_build_in_unit(&w->driver.launch, &(LaunchBuild){"sda1", "/mnt", 7, false}, &u), 0);
+        unitjob_free(u);
+        char *folder = outer_path(w->scratch, "builds/sda1");
+        pid_t pid = unit_build_begin(folder, report);
+        free(folder);
+        return pid;
+}
+
+static void end_unit(World *w, pid_t pid, const char *end) {
+        char *folder = outer_path(w->scratch, "builds/sda1");
+        unit_build_end(folder, pid, end);
+        free(folder);
+}
+
+static Record *adopted(World *w) {
+        Record *r = world_add(w, "sda1", "/mnt");
+        assert_true(driver_find_build(&w->driver, r));
+        driver_feed(&w->driver, r, VOLUME_APPEARED);
+        driver_feed(&w->driver, r, VOLUME_BUILD_ADOPTED);
+        return r;
+}
+
+static void free_units(World *w) {
+        free((char *) (uintptr_t) w->driver.launch.units);
+        free(w->driver.no_units);
+}
+
+static void build_of_an_earlier_daemon_counts_as_ours(void **state) {
+        World *w = *state;
+        pid_t pid = begun_earlier(w, "LOCKED :1.5\nPROGRESS 3 5\n");
+        Record *r = adopted(w);
+        assert_int_equal(r->volume.state, VOLUME_BUILDING);
+        assert_int_equal(r->build_pid, pid);
+        assert_string_equal(r->build.report->client, ":1.5");
+        assert_int_equal(r->build.report->progress_done, 3);
+        assert_int_equal(r->builds, 1);
+        assert_true(driver_is_build(r, pid));
+        assert_false(driver_is_build(r, getpid()));
+        end_unit(w, pid, "exit-code exited 1\n");
+        await_rest(w, r);
+        assert_int_equal(r->volume.failures, 1);
+        assert_int_equal(r->last_build_status, 1);
+        assert_string_equal(r->problem, "bootkeep-build exited with status 1");
+        assert_true(volume_wants_scan(&r->volume));
+        assert_true(driver_is_build(r, pid)); /* the bus may be late to say that it is gone */
+        assert_int_equal(calls_of(w, "build"), 0);
+        free_units(w);
+}
+
+static void build_that_ended_without_a_daemon_is_concluded(void **state) {
+        World *w = *state;
+        pid_t pid = begun_earlier(w, "RESULT success\n");
+        end_unit(w, pid, "success exited 0\n");
+        Record *r = adopted(w);
+        await_rest(w, r);
+        assert_int_equal(r->volume.failures, 0);
+        assert_int_equal(r->last_build_status, 0);
+        assert_true(r->last_build_end > 0);
+        scan(w, r, "exit 0");
+        assert_int_equal(r->volume.state, VOLUME_FRESH);
+        assert_false(driver_find_build(&w->driver, r)); /* once */
+        free_units(w);
+}
+
+static void memory_that_ran_out_is_named(void **state) {
+        World *w = *state;
+        pid_t pid = begun_earlier(w, "");
+        Record *r = adopted(w);
+        end_unit(w, pid, "oom-kill killed KILL\n");
+        await_rest(w, r);
+        assert_contains(r->problem, "bootkeep-build was killed because it, or a builder, ran out of memory");
+        assert_string_equal(r->failure, r->problem);
+        free_units(w);
+}
+
+static void build_that_vanished_is_found_out(void **state) {
+        World *w = *state;
+        w->driver.config.build_timeout = 50 * USEC_PER_MSEC;
+        pid_t pid = begun_earlier(w, "");
+        Record *r = adopted(w);
+        end_unit(w, pid, NULL);
+        await_rest(w, r);
+        assert_int_equal(r->volume.failures, 1);
+        assert_contains(r->problem, "nobody said how");
+        free_units(w);
+}
+
+static void without_systemd_builds_are_children_and_that_is_said_once(void **state) {
+        World *w = *state;
+        w->driver.launch.units = outer_path(w->scratch, "builds");
+        Record *r = stale(w);
+        journal_begin(LOG_NOTICE);
+        build(w, r, "exit 1");
+        scan(w, r, "echo SOURCES cc; exit 1");
+        build(w, r, "exit 0");
+        const char *first = strstr(journal.text, "children of bootkeepd");
+        assert_non_null(first);
+        assert_null(strstr(first + 1, "children of bootkeepd"));
+        assert_int_equal(calls_of(w, "build --no-wait"), 2);
+        assert_int_equal(r->last_build_status, 0);
+        free_units(w);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 world_test(scan_runs_with_its_slot_and_its_end_is_taken),
@@ -745,6 +856,11 @@ int main(void) {
                 called_test(a_rebuild_is_answered_once_it_is_built_or_nothing_is_stale),
                 called_test(a_failed_rebuild_is_answered_with_an_error),
                 called_test(reports_of_children_are_signalled_on_the_bus),
+                world_test(build_of_an_earlier_daemon_counts_as_ours),
+                world_test(build_that_ended_without_a_daemon_is_concluded),
+                world_test(memory_that_ran_out_is_named),
+                world_test(build_that_vanished_is_found_out),
+                world_test(without_systemd_builds_are_children_and_that_is_said_once),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -84,7 +84,7 @@ static void build_is_forced_only_on_request(void **state) {
         LaunchOptions o = options(*state);
         for (int force = 0; force < 2; force++) {
                 Job *j = NULL;
-                assert_int_equal(launch_build(&o, "/mnt", 1, force, &j), 0);
+                assert_int_equal(launch_build(&o, &(LaunchBuild){"sda1", "/mnt", 1, force}, &j), 0);
                 _cleanup_strv_free_ char **lines = told(j);
                 assert_string_equal(lines[0], "bootkeep-build");
                 assert_true(strv_contains(lines, "--no-wait")); /* others need its slot */
@@ -118,7 +118,7 @@ static void settings_are_passed_on(void **state) {
         Job *j = NULL;
         o.builders = "/some where/builders.d";
         o.trust_ctime = false;
-        assert_int_equal(launch_build(&o, "/mnt", 1, false, &j), 0);
+        assert_int_equal(launch_build(&o, &(LaunchBuild){"sda1", "/mnt", 1, false}, &j), 0);
         _cleanup_strv_free_ char **lines = told(j);
         assert_true(strv_contains(lines, "--builders=/some where/builders.d"));
         assert_true(strv_contains(lines, "--trust-ctime=no"));
@@ -129,7 +129,7 @@ static void mount_point_is_never_an_option(void **state) {
         LaunchOptions o = options(*state);
         for (size_t i = 0; i < ELEMENTSOF(odd); i++) {
                 Job *j = NULL;
-                assert_int_equal(launch_build(&o, odd[i], 1, false, &j), 0);
+                assert_int_equal(launch_build(&o, &(LaunchBuild){"sda1", odd[i], 1, false}, &j), 0);
                 _cleanup_strv_free_ char **lines = told(j);
                 size_t n = 0;
                 while (lines[n] && !streq(lines[n], "--"))
@@ -144,7 +144,7 @@ static void missing_programs_are_an_error(void **state) {
         LaunchOptions o = {.libexec = s->path};
         Job *j = NULL;
         assert_int_equal(launch_scan(&o, "/mnt", 1, -EBADF, &j), -ENOENT);
-        assert_int_equal(launch_build(&o, "/mnt", 1, false, &j), -ENOENT);
+        assert_int_equal(launch_build(&o, &(LaunchBuild){"sda1", "/mnt", 1, false}, &j), -ENOENT);
         assert_null(j);
 }
 

@@ -21,10 +21,10 @@ typedef struct World {
 
 static unsigned queries; /* of credentials, in the program */
 
-int sd_bus_query_sender_creds(sd_bus_message *m, uint64_t mask, sd_bus_creds **ret) {
+int sd_bus_get_name_creds(sd_bus *bus, const char *name, uint64_t mask, sd_bus_creds **ret) {
         queries++;
-        return ((__typeof__(sd_bus_query_sender_creds) *) dlsym(RTLD_NEXT, "sd_bus_query_sender_creds"))(
-                m, mask, ret);
+        return ((__typeof__(sd_bus_get_name_creds) *) dlsym(RTLD_NEXT, "sd_bus_get_name_creds"))(bus, name,
+                                                                                                 mask, ret);
 }
 
 static void note_gone(void *userdata, const Peer *peer) {
@@ -171,6 +171,27 @@ static void client_is_asked_about_once(void **state) {
         sd_bus_close_unref(other);
 }
 
+/* A build that an earlier daemon began has called that one, not us. */
+static void client_is_found_by_its_name_before_it_calls(void **state) {
+        World *w = *state;
+        sd_bus *client = private_bus_connect();
+        const char *name = NULL;
+        const Peer *peer = NULL;
+        assert_true(sd_bus_get_unique_name(client, &name) >= 0);
+        queries = 0;
+        assert_int_equal(peer_set_look_up_name(w->peers, w->server, name, &peer), 0);
+        assert_int_equal(peer->pid, getpid());
+        assert_string_equal(peer->name, name);
+        assert_int_equal(call_from(w, client), 0);
+        assert_int_equal(w->last.id, peer->id);
+        assert_int_equal(queries, 1);
+        vanish(w, client);
+        assert_string_equal(w->gone, "1 ");
+        peer = NULL;
+        assert_int_equal(peer_set_look_up_name(w->peers, w->server, ":1.4711", &peer), -ENXIO);
+        assert_null(peer);
+}
+
 static void a_vanished_client_is_reported_and_forgotten(void **state) {
         World *w = *state;
         sd_bus *one = private_bus_connect(), *two = private_bus_connect(), *stranger = private_bus_connect();
@@ -281,6 +302,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 peer_test(client_is_known_by_its_name_user_and_process),
                 peer_test(client_is_asked_about_once),
+                peer_test(client_is_found_by_its_name_before_it_calls),
                 peer_test(a_vanished_client_is_reported_and_forgotten),
                 peer_test(all_are_gone_with_the_bus),
                 peer_test(strangers_wake_nobody_unless_a_client_is_known),

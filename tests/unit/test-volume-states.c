@@ -38,6 +38,7 @@ static const char *const event_names[_VOLUME_EVENT_MAX] = {
         [VOLUME_SCAN_REFUSED] = "SCAN_REFUSED",
         [VOLUME_SCAN_ERROR] = "SCAN_ERROR",
         [VOLUME_BUILD_SLOT] = "BUILD_SLOT",
+        [VOLUME_BUILD_ADOPTED] = "BUILD_ADOPTED",
         [VOLUME_BUILD_ALIVE] = "BUILD_ALIVE",
         [VOLUME_BUILD_SUCCESS] = "BUILD_SUCCESS",
         [VOLUME_BUILD_NOT_NOW] = "BUILD_NOT_NOW",
@@ -327,6 +328,10 @@ static void check_actions(const Node *from, const Node *to, VolumeEvent event, u
                 must(!from->v.scan_runs && !(from->v.holds & VOLUME_HOLD_BLOCKED));
                 must(to->v.build_runs);
         }
+        if (event == VOLUME_BUILD_ADOPTED && from->v.scan_due) { /* nothing is started, and it runs */
+                must(actions == 0 && to->v.build_runs && to->v.attempts > 0);
+                must(to->v.timer == NOW + tiny.build_timeout);
+        }
         if (actions & VOLUME_ACT_FORCE)
                 must(actions & VOLUME_ACT_BUILD);
         if (event == VOLUME_CHANGED) /* a storm costs nothing more */
@@ -371,6 +376,8 @@ static bool is_possible(const Volume *v, VolumeEvent e) {
                 return volume_wants_scan(v);
         if (e == VOLUME_BUILD_SLOT)
                 return volume_wants_build(v);
+        if (e == VOLUME_BUILD_ADOPTED)
+                return v->state == VOLUME_NEW && v->scan_due;
         if (e == VOLUME_CHANGED)
                 return volume_listens(v) || v->state == VOLUME_SETTLING;
         if (e == VOLUME_TIMER)
@@ -389,7 +396,7 @@ static void check_that_nothing_comes_of(const Node *n, VolumeEvent event) {
 
 static void expand_by_events(Exploration *x, const Node *node) {
         static const VolumeEvent harmless[] = {VOLUME_TIMER, VOLUME_SCAN_SLOT, VOLUME_BUILD_SLOT,
-                                               VOLUME_BUILD_ALIVE};
+                                               VOLUME_BUILD_ADOPTED, VOLUME_BUILD_ALIVE};
         for (VolumeEvent e = 0; e < _VOLUME_EVENT_MAX; e++)
                 if (is_possible(&node->v, e))
                         step(x, node, e);

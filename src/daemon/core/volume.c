@@ -278,17 +278,29 @@ static void note_alive(Volume *v, const VolumeConfig *c, uint64_t now) {
         v->timer = time_after(now, c->build_timeout);
 }
 
-static unsigned start_wanted_build(Volume *v, const VolumeConfig *c, uint64_t now) {
-        if (!volume_wants_build(v))
-                return 0;
-        unsigned actions = VOLUME_ACT_BUILD | (v->force ? VOLUME_ACT_FORCE : 0U);
+static void begin_build(Volume *v, const VolumeConfig *c, uint64_t now) {
         come_to_rest(v, c, VOLUME_BUILDING, now);
         v->holds &= ~(unsigned) VOLUME_HOLD_RETRY;
         v->build_runs = true;
         note_alive(v, c, now);
         v->changed = v->unlocked = v->given_up = false;
         v->attempts++;
+}
+
+static unsigned start_wanted_build(Volume *v, const VolumeConfig *c, uint64_t now) {
+        if (!volume_wants_build(v))
+                return 0;
+        unsigned actions = VOLUME_ACT_BUILD | (v->force ? VOLUME_ACT_FORCE : 0U);
+        begin_build(v, c, now);
         return actions;
+}
+
+/* It began before us, so it comes before the first scan, which follows it as it follows any build. */
+static void adopt_build(Volume *v, const VolumeConfig *c, uint64_t now) {
+        if (v->state != VOLUME_NEW || !v->scan_due)
+                return;
+        v->scan_due = false;
+        begin_build(v, c, now);
 }
 
 /* However it ended, a scan follows at once: it finds what changed during the build, and what the build left
@@ -433,6 +445,9 @@ static unsigned take_event(Volume *v, const VolumeConfig *c, VolumeEvent event, 
                 return 0;
         case VOLUME_BUILD_SLOT:
                 return start_wanted_build(v, c, now);
+        case VOLUME_BUILD_ADOPTED:
+                adopt_build(v, c, now);
+                return 0;
         case VOLUME_BUILD_ALIVE:
                 note_alive(v, c, now);
                 return 0;

@@ -41,6 +41,7 @@ typedef enum VolumeEvent {
         VOLUME_SCAN_REFUSED,     /*   a manifest that is not acceptable */
         VOLUME_SCAN_ERROR,       /*   it failed */
         VOLUME_BUILD_SLOT,       /* the build that volume_wants_build() requested may run */
+        VOLUME_BUILD_ADOPTED,    /* a build of it was running when it appeared: it counts as ours */
         VOLUME_BUILD_ALIVE,      /* the running build gave a sign of life */
         VOLUME_BUILD_SUCCESS,    /* the running build ended: */
         VOLUME_BUILD_NOT_NOW,    /*   EX_TEMPFAIL: nobody's fault */

@@ -220,6 +220,10 @@ void bus_close(Bus *b) {
         b->bus = sd_bus_close_unref(b->bus);
 }
 
+sd_bus *bus_get_connection(const Bus *b) {
+        return b->bus;
+}
+
 Bus *bus_free(Bus *b) {
         if (b) /* without a flush: a bus that does not read would delay the exit */
                 bus_close(b);

@@ -85,6 +85,8 @@ DEFINE_CLEANUP(Bus *, bus_free);
  * that went. */
 int bus_open(Bus *b, sd_event *event);
 void bus_close(Bus *b);
+/* For those who call others on it; borrowed. NULL: there is none. */
+sd_bus *bus_get_connection(const Bus *b);
 
 /* The sender of CALL is authorised, as it turned out: continues with it. */
 void bus_authorised(Bus *b, BusCall *call);

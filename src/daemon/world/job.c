@@ -8,17 +8,14 @@
 #include <sys/wait.h>
 
 #include "base/error.h"
-#include "base/report.h"
+#include "base/linereader.h"
 
 struct Job {
         pid_t pid;
         int process_fd;
         int output_fd;
         bool reaped;
-        bool too_long; /* the rest of this line is dropped */
-        bool cut;      /* a line was */
-        size_t used;
-        char line[REPORT_LINE_MAX];
+        LineReader reader;
 };
 
 typedef posix_spawn_file_actions_t FileActions;
@@ -111,51 +108,17 @@ pid_t job_get_pid(const Job *j) {
         return j->pid;
 }
 
-/* Passes on every whole line in the buffer and keeps the rest. */
-static void give_lines(Job *j, job_line_t line, void *userdata) {
-        assert(j->used > 0 && j->used <= sizeof(j->line));
-        char *start = j->line, *end;
-        while ((end = memchr(start, '\n', j->used - (size_t) (start - j->line)))) {
-                *end = 0;
-                if (!j->too_long)
-                        line(start, userdata);
-                j->too_long = false;
-                start = end + 1;
-        }
-        j->used -= (size_t) (start - j->line);
-        memmove(j->line, start, j->used);
-        if (j->used == sizeof(j->line)) {
-                j->too_long = j->cut = true;
-                j->used = 0;
-        }
-}
-
-static int read_lines(Job *j, unsigned reads, job_line_t line, void *userdata) {
-        for (; reads > 0; reads--) {
-                ssize_t n = read(j->output_fd, j->line + j->used, sizeof(j->line) - j->used);
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return errno == EAGAIN ? 0 : error_origin(-errno);
-                if (n == 0)
-                        return 1;
-                j->used += (size_t) n;
-                give_lines(j, line, userdata);
-        }
-        return 0;
-}
-
 int job_read(Job *j, job_line_t line, void *userdata) {
         /* a child that never stops printing takes turns with the others */
-        return read_lines(j, 16, line, userdata);
+        return linereader_read(&j->reader, j->output_fd, 16, line, userdata);
 }
 
 int job_read_rest(Job *j, job_line_t line, void *userdata) {
-        return read_lines(j, 1024, line, userdata);
+        return linereader_read(&j->reader, j->output_fd, 1024, line, userdata);
 }
 
 bool job_was_cut(const Job *j) {
-        return j->cut;
+        return j->reader.cut;
 }
 
 int job_reap(Job *j, int *ret) {

@@ -97,9 +97,9 @@ static int watch_names(PeerSet *s, sd_bus *bus) {
                                       on_peer_vanished, NULL, s);
 }
 
-static int peer_ask_credentials(sd_bus_message *m, Peer *peer) {
+static int peer_ask_credentials(sd_bus *bus, Peer *peer) {
         _cleanup_(sd_bus_creds_unrefp) sd_bus_creds *creds = NULL;
-        int r = sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID | SD_BUS_CREDS_PID, &creds);
+        int r = sd_bus_get_name_creds(bus, peer->name, SD_BUS_CREDS_EUID | SD_BUS_CREDS_PID, &creds);
         if (r >= 0)
                 r = sd_bus_creds_get_euid(creds, &peer->uid);
         if (r >= 0 && sd_bus_creds_get_pid(creds, &peer->pid) < 0)
@@ -107,7 +107,7 @@ static int peer_ask_credentials(sd_bus_message *m, Peer *peer) {
         return r;
 }
 
-static int known_peer_learn(PeerSet *s, sd_bus_message *m, const char *name, KnownPeer **ret) {
+static int known_peer_learn(PeerSet *s, sd_bus *bus, const char *name, KnownPeer **ret) {
         _cleanup_(known_peer_freep) KnownPeer *k = calloc(1, sizeof(*k));
         if (!k || free_and_strdup(&k->name, name) < 0)
                 return error_origin(-ENOMEM);
@@ -116,9 +116,9 @@ static int known_peer_learn(PeerSet *s, sd_bus_message *m, const char *name, Kno
         k->peer.id = s->last_id + 1;
         /* watched first: a client that vanishes after this is reported, one that vanished before has no
          * credentials */
-        int r = watch_names(s, sd_bus_message_get_bus(m));
+        int r = watch_names(s, bus);
         if (r >= 0)
-                r = peer_ask_credentials(m, &k->peer);
+                r = peer_ask_credentials(bus, &k->peer);
         if (r < 0)
                 return r;
         HASH_ADD_KEYPTR(by_name, s->by_name, k->name, strlen(k->name), k);
@@ -134,14 +134,11 @@ static int known_peer_learn(PeerSet *s, sd_bus_message *m, const char *name, Kno
         return 0;
 }
 
-int peer_set_look_up(PeerSet *s, sd_bus_message *m, const Peer **ret) {
-        const char *name = sd_bus_message_get_sender(m);
+int peer_set_look_up_name(PeerSet *s, sd_bus *bus, const char *name, const Peer **ret) {
         KnownPeer *k = NULL;
-        if (!name)
-                return error_origin(-ENXIO);
         HASH_FIND(by_name, s->by_name, name, strlen(name), k);
         if (!k) {
-                int r = known_peer_learn(s, m, name, &k);
+                int r = known_peer_learn(s, bus, name, &k);
                 if (r < 0) {
                         unwatch_names(s);
                         return r;
@@ -149,6 +146,11 @@ int peer_set_look_up(PeerSet *s, sd_bus_message *m, const Peer **ret) {
         }
         *ret = &k->peer;
         return 0;
+}
+
+int peer_set_look_up(PeerSet *s, sd_bus_message *m, const Peer **ret) {
+        const char *name = sd_bus_message_get_sender(m);
+        return name ? peer_set_look_up_name(s, sd_bus_message_get_bus(m), name, ret) : error_origin(-ENXIO);
 }
 
 const Peer *peer_set_find(const PeerSet *s, uint64_t id) {

@@ -27,6 +27,9 @@ DEFINE_CLEANUP(PeerSet *, peer_set_free);
 /* The sender of M. -ENXIO: has vanished already. The first time asks the bus, and waits for its answer. */
 int peer_set_look_up(PeerSet *s, sd_bus_message *m, const Peer **ret);
 
+/* The same for a unique name on BUS. -ENXIO: there is none, or no more. */
+int peer_set_look_up_name(PeerSet *s, sd_bus *bus, const char *name, const Peer **ret);
+
 /* The peer of this id, or NULL. */
 const Peer *peer_set_find(const PeerSet *s, uint64_t id);
 

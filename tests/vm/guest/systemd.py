@@ -6,6 +6,7 @@ continues where the one before ended."""
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -44,7 +45,7 @@ def command(*words, status=0, timeout=120):
     process = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout,
                              check=False)
     got = process.returncode
-    assert got == status, f"{' '.join(words)}: status {got}, expected {status}\n{process.stdout}"
+    assert status is None or got == status, f"{' '.join(words)}: status {got}, expected {status}\n{process.stdout}"
     return process.stdout
 
 
@@ -52,8 +53,12 @@ def ctl(*words, status=0, prefix=()):
     return command(*prefix, "bootkeepctl", "--no-pager", *words, status=status)
 
 
-def shown(key):
-    return command("systemctl", "show", "--value", "-p", key, UNIT).strip()
+def shown(key, unit=UNIT):
+    return command("systemctl", "show", "--value", "-p", key, unit).strip()
+
+
+def build_unit(volume):
+    return f"bootkeep-build@{volume.name}.service"
 
 
 def journal(*matches):
@@ -122,8 +127,9 @@ def the_journal_has_fields_and_message_ids(volume):
         found = journal(f"MESSAGE_ID={message_id}")
         assert found, f"no message {message_id}"
         for entry in found:
-            assert entry["BOOTKEEP_VOLUME"] == volume.name and entry["_SYSTEMD_UNIT"] == UNIT, entry
-    said = journal(f"MESSAGE_ID={BUILDER_OUTPUT}", f"BOOTKEEP_VOLUME={volume.name}")
+            assert entry["BOOTKEEP_VOLUME"] == volume.name, entry
+            assert entry["_SYSTEMD_UNIT"] in (UNIT, build_unit(volume)), entry
+    said = journal(f"MESSAGE_ID={BUILDER_OUTPUT}", f"BOOTKEEP_VOLUME={volume.name}", "-u", build_unit(volume))
     assert any(e["MESSAGE"].endswith(f"packing {KERNEL}") and e["BOOTKEEP_CACHE"] == "initramfs" for e in said), said
 
 
@@ -275,18 +281,138 @@ def after_a_crash_it_is_restarted(volume):
     wait_fresh(volume)
 
 
-def a_stop_ends_a_running_build(volume):
-    builder(volume, "echo waiting; sleep 1000\n")
-    before = builds()
-    volume.write("/etc/initramfs.conf", "endless\n")
-    wait("a build", lambda: builds() > before and any(
-        e["MESSAGE"].endswith("waiting") for e in journal(f"MESSAGE_ID={BUILDER_OUTPUT}")))
-    assert stop() < 25, "systemd had to kill it"
-    assert not command("pgrep", "-f", "sleep 1000", status=1)
-    builder(volume, PACK)
-    command("systemctl", "start", UNIT)
+GO = "/run/bootkeep-test-go"
+# Waits in the middle, with a process that has left its session.
+GATE = f"""setsid sleep 1234 & echo waiting
+until [ -e {GO} ]; do /bin/sleep 0.2; done
+pkill -f 'sleep 1234'
+""" + PACK
+
+
+def begin_build(volume, text):
+    """Changes something, and waits until the builder waits for `GO`."""
+    if os.path.exists(GO):
+        os.unlink(GO)
+    builder(volume, GATE)
+    cursor = journal("-n", "1")[0]["__CURSOR"]
+    volume.write("/etc/initramfs.conf", text)
+    wait("a builder", lambda: any(e["MESSAGE"].endswith("waiting") for e in
+                                  journal(f"--after-cursor={cursor}", f"MESSAGE_ID={BUILDER_OUTPUT}")))
+
+
+def end_build(volume, runs):
+    """Lets the builder go on. It was run once, in all."""
+    with open(GO, "w", encoding="ascii"):
+        pass
     wait("the change carried", lambda: state_of(volume) == "fresh" and volume.read(OUTPUT) == volume.packed())
     carries(volume)
+    assert volume.runs() == runs + 1, f"built {volume.runs() - runs} times"
+    assert not os.path.exists(f"/run/bootkeep/builds/{volume.name}")
+    builder(volume, PACK)
+
+
+def a_build_runs_in_a_unit_of_its_own(volume):
+    runs = volume.runs()
+    begin_build(volume, "in a unit\n")
+    unit = build_unit(volume)
+    said = command("systemctl", "status", "--no-pager", unit)
+    print("\n".join("# " + line for line in said.splitlines()))
+    assert "active (running)" in said and "bootkeep-build" in said and "sleep 1234" in said, said
+    with open(f"/proc/{shown('MainPID', unit)}/cgroup", encoding="ascii") as f:
+        assert unit in f.read()
+    end_build(volume, runs)
+    wait("the unit over", lambda: shown("ActiveState", unit) == "inactive")
+    assert not command("pgrep", "-f", "sleep 1234", status=1)
+
+
+def holder_of(volume):
+    return command("busctl", "get-property", "org.bootkeep1", f"/org/bootkeep1/volume/{volume.name}",
+                   "org.bootkeep1.Volume", "LockHolder").split('"')[1]
+
+
+def a_killed_daemon_finds_its_build_again(volume):
+    runs, before = volume.runs(), builds()
+    begin_build(volume, "adopted\n")
+    pid, build, holder = shown("MainPID"), shown("MainPID", build_unit(volume)), holder_of(volume)
+    assert holder.startswith(":")
+    command("systemctl", "kill", "--kill-whom=main", "--signal=KILL", UNIT)
+    wait("a restart", lambda: shown("ActiveState") == "active" and shown("MainPID") not in ("0", pid))
+    wait("the build adopted", lambda: state_of(volume) == "building")
+    assert shown("MainPID", build_unit(volume)) == build
+    assert holder_of(volume) == holder  # nobody else may change the volume
+    refused = command("busctl", "call", "org.bootkeep1", "/org/bootkeep1", "org.bootkeep1.Manager", "LockVolume", "su",
+                      volume.name, "0", status=1)
+    assert "locked by " + holder in refused, refused
+    end_build(volume, runs)
+    assert builds() == before + 2  # "building", said by each daemon
+    assert "Failures: none" in ctl("status", volume.name), ctl("status", volume.name)
+
+
+def a_build_goes_on_while_the_daemon_is_stopped(volume):
+    runs = volume.runs()
+    begin_build(volume, "concluded\n")
+    assert stop() < 1 * SLOW
+    assert shown("ActiveState", build_unit(volume)) == "active"
+    with open(GO, "w", encoding="ascii"):
+        pass
+    wait("the end of the build", lambda: os.path.exists(f"/run/bootkeep/builds/{volume.name}/end"))
+    command("systemctl", "start", UNIT)
+    end_build(volume, runs)
+
+
+def what_is_stopped_is_stopped_as_a_whole(volume):
+    begin_build(volume, "stopped\n")
+    command("systemctl", "stop", build_unit(volume))
+    assert not command("pgrep", "-f", "sleep 1234", status=1)
+    runs = volume.runs()
+    wait("the change carried", lambda: os.path.exists(GO) or not open(GO, "w", encoding="ascii").close())
+    end_build(volume, runs)
+
+
+def ends_with(volume, what, text):
+    """After WHAT during a build, TEXT is why it failed."""
+    runs = volume.runs()
+    begin_build(volume, f"to be ended: {text}\n")
+    what()
+    wait(text, lambda: re.search(text, ctl("status", volume.name, status=None)))
+    end_build(volume, runs + 1)
+
+
+def a_build_that_is_killed_says_so(volume):
+    ends_with(volume, lambda: command("systemctl", "kill", "--signal=KILL", build_unit(volume)),
+              "terminated by signal 9")
+
+
+def a_build_that_eats_all_memory_says_so(volume):
+    dropin = "/run/systemd/system/bootkeep-build@.service.d"
+    os.makedirs(dropin)
+    with open(dropin + "/50-test.conf", "w", encoding="ascii") as f:
+        f.write("[Service]\nMemoryMax=64M\nMemorySwapMax=0\n")
+    command("systemctl", "daemon-reload")
+    builder(volume, "tail /dev/zero\n")
+    volume.write("/etc/initramfs.conf", "hungry\n")
+    wait("the reason", lambda: "ran out of memory" in ctl("status", volume.name, status=None))
+    shutil.rmtree(dropin)
+    command("systemctl", "daemon-reload")
+    builder(volume, PACK)
+    ctl("rebuild", volume.name)
+    wait_fresh(volume)
+
+
+def where_the_unit_is_masked_builds_are_children(volume):
+    os.symlink("/dev/null", "/etc/systemd/system/bootkeep-build@.service")
+    command("systemctl", "daemon-reload")
+    cursor, runs = journal("-n", "1")[0]["__CURSOR"], volume.runs()
+    for text in ("masked\n", "masked again\n"):
+        begin_build(volume, text)
+        with open(f"/proc/{command('pgrep', '-x', 'bootkeep-build').split()[0]}/cgroup", encoding="ascii") as f:
+            assert UNIT in f.read()
+        end_build(volume, runs)
+        runs = volume.runs()
+    said = [e["MESSAGE"] for e in journal(f"--after-cursor={cursor}", "-u", UNIT)]
+    assert len([m for m in said if "children of bootkeepd" in m and "masked" in m]) == 1, said
+    os.unlink("/etc/systemd/system/bootkeep-build@.service")
+    command("systemctl", "daemon-reload")
 
 
 def the_journal_has_no_complaints(_volume):
@@ -304,7 +430,10 @@ TESTS = [a_call_on_the_bus_starts_the_service, the_limits_of_inotify_are_raised,
          other_users_may_look_but_not_change, root_may_rebuild, logind_is_told_what_is_owed,
          a_reboot_waits_for_what_is_owed, logind_may_be_restarted, stopping_takes_less_than_a_second,
          a_start_finds_that_all_is_fresh, changes_while_it_was_down_are_built, after_a_crash_it_is_restarted,
-         a_stop_ends_a_running_build, the_journal_has_no_complaints]
+         a_build_runs_in_a_unit_of_its_own, a_killed_daemon_finds_its_build_again,
+         a_build_goes_on_while_the_daemon_is_stopped, what_is_stopped_is_stopped_as_a_whole,
+         a_build_that_is_killed_says_so, a_build_that_eats_all_memory_says_so,
+         where_the_unit_is_masked_builds_are_children, the_journal_has_no_complaints]
 
 
 def configure(text, name="10-test.conf"):

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A stand-in for the systemd of the machine, as far as bootkeepd asks it for anything: it runs bootkeep-build@.service as
+the unit file says, and refuses on request. (The real systemd is in tests/vm.)"""
+
+import os
+import signal
+import subprocess
+import threading
+
+from .dbus import Connection
+from .programs import environment, program
+
+BUS = "org.freedesktop.DBus"
+NAME = "org.freedesktop.systemd1"
+
+
+class Systemd:
+    def __init__(self, world):
+        self.world = world
+        self.runtime = world.path("run")
+        self.asked = []  # (unit, mode)
+        self.refusals = {}  # mode, or None for any: (error, text)
+        self.running = {}  # by unit
+        self.changed = threading.Condition()
+        self.bus = Connection(world.bus.path, method=self._called)
+        self.bus.call(BUS, "/org/freedesktop/DBus", BUS, "RequestName", "su", NAME, 0)
+        world.later(self.end)
+
+    def arguments(self):
+        """Those of a bootkeepd that it starts as a service."""
+        return ["--build-units=yes", f"--runtime={self.runtime}"]
+
+    def end(self):
+        with self.changed:
+            running = list(self.running.values())
+        for process, thread in running:
+            process.kill()
+            thread.join()
+        self.bus.close()
+
+    def _called(self, message):
+        if message.member != "StartUnit":
+            self.bus.reply(message)
+            return
+        unit, mode = message.body
+        with self.changed:
+            self.asked.append((unit, mode))
+        refusal = self.refusals.get(mode) or self.refusals.get(None)
+        if refusal:
+            self.bus.reply_error(message, *refusal)
+            return
+        folder = os.path.join(self.runtime, "builds", unit.removeprefix("bootkeep-build@").removesuffix(".service"))
+        env = environment(DBUS_SYSTEM_BUS_ADDRESS=self.world.bus.address)
+        process = subprocess.Popen([program("bootkeep-build"), f"--job={folder}"], env=env, stdin=subprocess.DEVNULL)
+        thread = threading.Thread(target=self._await, args=(unit, folder, process, env), daemon=True)
+        with self.changed:
+            self.running[unit] = (process, thread)
+            self.changed.notify_all()
+        thread.start()
+        self.bus.reply(message, "o", "/org/freedesktop/systemd1/job/1")
+
+    def _await(self, unit, folder, process, env):
+        status = process.wait()
+        killed = status < 0
+        told = {"SERVICE_RESULT": "signal" if killed else "exit-code" if status else "success",
+                "EXIT_CODE": "killed" if killed else "exited",
+                "EXIT_STATUS": signal.Signals(-status).name[3:] if killed else str(status)}
+        subprocess.run([program("bootkeep-build"), f"--job-ended={folder}"], env={**env, **told}, check=True)
+        with self.changed:
+            del self.running[unit]
+            self.changed.notify_all()
+
+    def unit(self):
+        """The process of the one unit that runs."""
+        with self.changed:
+            assert len(self.running) == 1, self.running
+            return next(iter(self.running.values()))[0]
+
+    def await_none(self, timeout=60):
+        """Waits until all units have ended, and ExecStopPost= with them."""
+        with self.changed:
+            assert self.changed.wait_for(lambda: not self.running, timeout), f"still running: {self.running}"

@@ -1,0 +1,198 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Builds in units of their own: systemd starts them, a daemon that is restarted adopts them; where systemd does not start
+them, they are children."""
+
+import os
+
+from lib import main, test
+from lib.content import OUTPUT, PACK, Gate, assert_carries
+from lib.dbus import Connection, DBusError
+from lib.systemd import NAME, Systemd
+
+MASKED = (NAME + ".UnitMasked", "Unit is masked.")
+DESTRUCTIVE = (NAME + ".TransactionIsDestructive", "Transaction is destructive.")
+
+
+def unit_of(volume):
+    escaped = "".join(c if c.isalnum() or c in ":_." else f"\\x{ord(c):02x}" for c in volume.name)
+    return f"bootkeep-build@{escaped}.service"
+
+
+def folders(systemd):
+    return os.listdir(systemd.runtime + "/builds")
+
+
+def gated(world, systemd):
+    """A daemon with a fresh volume, and a gate at which the next build waits."""
+    volume = world.volume()
+    daemon = world.daemon(arguments=systemd.arguments())
+    view = daemon.trusted(volume)
+    gate = Gate(world)
+    volume.builder("pack", gate.script + PACK, "%r", "%i", "%o")
+    return volume, daemon, view, gate
+
+
+def changed(volume, gate, text):
+    volume.write("/etc/initramfs.conf", text)
+    gate.await_builder()
+
+
+def carries(volume):
+    assert volume.read(OUTPUT) == volume.packed()
+    for helper in volume.disk.helpers:
+        assert_carries(volume, helper)
+
+
+def lock_of(view):
+    """The connection and the process that hold the lock; both are shown with some delay."""
+    found = view.wait("locked", lambda p: p.get("LockHolder")).properties
+    return found["LockHolder"], found["LockHolderPID"]
+
+
+def is_child(daemon, pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        return int(f.read().rsplit(")", 1)[1].split()[1]) == daemon.process.pid
+
+
+@test
+def systemd_runs_the_builds_of_a_service(world):
+    systemd = Systemd(world)
+    volume, daemon, view, gate = gated(world, systemd)
+    builds = len(view.builds)
+    changed(volume, gate, "in a unit\n")
+    assert systemd.asked[-1] == (unit_of(volume), "replace"), systemd.asked
+    assert not is_child(daemon, systemd.unit().pid)
+    assert lock_of(view)[1] == systemd.unit().pid
+    gate.open()
+    assert view.wait_build(builds)[0] == 0
+    view.wait_state("fresh")
+    carries(volume)
+    assert not folders(systemd)
+
+
+@test
+def a_killed_daemon_adopts_its_build_with_its_lock(world):
+    systemd = Systemd(world)
+    volume, daemon, view, gate = gated(world, systemd)
+    runs = volume.runs()
+    changed(volume, gate, "adopted\n")
+    holder, pid = lock_of(view)
+    assert pid == systemd.unit().pid
+    daemon.kill()
+    daemon.start()
+    daemon.wait_for("a build goes on that began before bootkeepd was started")
+    view.wait_state("building")
+    assert lock_of(view) == (holder, pid), view.properties
+    try:
+        daemon.call("LockVolume", "su", volume.name, 0)
+        raise AssertionError("two clients hold the lock")
+    except DBusError as e:
+        assert e.name == "org.bootkeep1.Error.Busy" and holder in e.message, e
+    assert systemd.unit().pid == pid
+    gate.open()
+    assert view.wait_build(0)[0] == 0
+    view.wait_state("fresh")
+    carries(volume)
+    assert volume.runs() == runs + 1
+    view.wait("free", lambda p: not p.get("LockHolder"))
+    assert view["Failures"] == 0, view.properties
+    assert not folders(systemd)
+
+
+@test
+def an_adopted_build_that_is_killed_is_one_failure(world):
+    systemd = Systemd(world)
+    volume, daemon, view, gate = gated(world, systemd)
+    changed(volume, gate, "adopted and killed\n")
+    daemon.kill()
+    daemon.start()
+    view.wait_state("building")
+    mark = daemon.mark()
+    systemd.unit().kill()
+    assert view.wait_build(0)[0] == 128 + 9
+    daemon.wait_for("terminated by signal 9", mark)
+    gate.await_builder()  # tried again
+    gate.open()
+    view.wait_state("fresh")
+    carries(volume)
+    assert not daemon.logged("vanished", mark), daemon.logged("vanished", mark)
+
+
+@test
+def a_build_that_ended_meanwhile_is_concluded(world):
+    systemd = Systemd(world)
+    volume, daemon, view, gate = gated(world, systemd)
+    runs = volume.runs()
+    changed(volume, gate, "concluded\n")
+    assert daemon.stop() == 0
+    assert systemd.unit().poll() is None  # it goes on
+    gate.open()
+    systemd.await_none()
+    assert folders(systemd)
+    daemon.start()
+    view.wait("concluded", lambda p: p.get("LastBuildEnd") and p["LastBuildStatus"] == 0)
+    view.wait_state("fresh")
+    carries(volume)
+    assert volume.runs() == runs + 1
+    assert not folders(systemd)
+
+
+@test
+def what_systemd_refuses_is_a_child_and_that_is_said_once(world):
+    systemd = Systemd(world)
+    systemd.refusals[None] = MASKED
+    volume, daemon, view, gate = gated(world, systemd)
+    for text in ("masked\n", "masked again\n"):
+        changed(volume, gate, text)
+        assert is_child(daemon, lock_of(view)[1])
+        gate.open()
+        view.wait("carried", lambda p: p.get("State") == "fresh" and volume.read(OUTPUT) == volume.packed())
+    carries(volume)
+    assert len(daemon.logged("children of bootkeepd.*Unit is masked")) == 1, daemon.logged("children")
+    assert not systemd.running and not folders(systemd)
+    systemd.refusals.clear()
+    changed(volume, gate, "a unit again\n")
+    assert not is_child(daemon, lock_of(view)[1])
+    gate.open()
+    view.wait("carried", lambda p: p.get("State") == "fresh" and volume.read(OUTPUT) == volume.packed())
+
+
+@test
+def without_systemd_builds_are_children(world):
+    systemd = Systemd(world)
+    systemd.bus.close()
+    systemd.bus = Connection(world.bus.path)
+    volume, daemon, view, gate = gated(world, systemd)
+    changed(volume, gate, "no systemd\n")
+    assert is_child(daemon, lock_of(view)[1])
+    gate.open()
+    view.wait("carried", lambda p: p.get("State") == "fresh" and volume.read(OUTPUT) == volume.packed())
+    assert len(daemon.logged("children of bootkeepd")) == 1, daemon.lines
+
+
+@test
+def while_the_system_goes_down_dependencies_are_ignored(world):
+    systemd = Systemd(world)
+    volume, _, view, gate = gated(world, systemd)
+    systemd.refusals["replace"] = DESTRUCTIVE
+    changed(volume, gate, "going down\n")
+    assert systemd.asked[-2:] == [(unit_of(volume), "replace"), (unit_of(volume), "ignore-dependencies")]
+    gate.open()
+    view.wait("carried", lambda p: p.get("State") == "fresh" and volume.read(OUTPUT) == volume.packed())
+
+
+@test
+def garbage_in_the_folder_of_builds_harms_nobody(world):
+    systemd = Systemd(world)
+    volume = world.volume()
+    place = os.path.join(systemd.runtime, "builds", unit_of(volume)[len("bootkeep-build@"):-len(".service")])
+    os.makedirs(place)
+    for name, text in (("report", b"\0\xff nonsense\n" * 1000), ("end", b"\xff" * 70000), ("arguments", b"--force")):
+        with open(os.path.join(place, name), "wb") as f:
+            f.write(text)
+    world.daemon(arguments=systemd.arguments()).trusted(volume)
+    carries(volume)
+
+
+main()
