@@ -10,6 +10,7 @@
 #include "daemon/goingdown.h"
 #include "daemon/handovers.h"
 #include "daemon/lastchance.h"
+#include "daemon/refusing.h"
 #include "daemon/shown.h"
 
 /* How long until the next attempt to connect to a bus that went away, or was not there. */
@@ -23,6 +24,7 @@ struct Commands {
         RebootLock *reboot;
         GoingDown *going_down;
         Handovers *handovers;
+        Refusing *refusing;
         Flush flush;
         LastChance last_chance;
         WaiterQueue last_callers; /* of LastChance */
@@ -292,7 +294,7 @@ static void peer_gone(void *userdata, const Peer *peer) {
                 return;
         waiters_drop_client(daemon_waiters(c->daemon), peer->id, on_line_left, c);
         locks_peer_gone(c->locks, peer);
-        rebootlock_peer_gone(c->reboot, peer);
+        rebootlock_peer_gone(c->reboot, peer, goingdown_prepares(c->going_down));
         handovers_peer_gone(c->handovers, peer);
 }
 
@@ -300,6 +302,7 @@ static void on_settled(void *userdata) {
         Commands *c = userdata;
         flush_settled(&c->flush);
         lastchance_settled(&c->last_chance);
+        refusing_settled(c->refusing);
         rebootlock_settled(c->reboot);
         goingdown_settled(c->going_down);
 }
@@ -398,6 +401,8 @@ static int prepare_commands(Commands *c) {
                 r = goingdown_new(c->daemon, c->bus, c->reboot, &c->going_down);
         if (r >= 0)
                 r = handovers_new(c->daemon, &c->handovers);
+        if (r >= 0)
+                r = refusing_new(c->daemon, c->reboot, c->going_down, &c->refusing);
         if (r >= 0) /* the first attempt is made in the first iteration of the loop */
                 r = sd_event_add_time(daemon_event_loop(c->daemon), &c->reconnect, CLOCK_BOOTTIME, 0, 1000,
                                       on_reconnect, c);
@@ -431,6 +436,7 @@ Commands *commands_free(Commands *c) {
                 waiters_drop_all(daemon_waiters(c->daemon));
                 lastchance_deinit(&c->last_chance);
                 sd_event_source_disable_unref(c->reconnect);
+                c->refusing = refusing_free(c->refusing);
                 c->going_down = goingdown_free(c->going_down);
                 c->handovers = handovers_free(c->handovers);
                 c->reboot = rebootlock_free(c->reboot);

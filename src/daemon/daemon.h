@@ -19,6 +19,7 @@ typedef struct DaemonOptions { /* of the command line; borrowed for the whole li
         const char *state;
         const char *runtime; /* what is to outlive the daemon, but not the system */
         bool build_units;    /* builds run in units of their own, if systemd starts them */
+        const char *units;   /* where systemd looks for drop-ins that last until the next boot */
         bool watch;
 } DaemonOptions;
 

@@ -94,8 +94,7 @@ static const struct {
         {is_kept, "Boot files are watched on ", ", nothing is owed"},
 };
 
-static char *describe_inhibitor(void *userdata, Inhibitor kind) {
-        const GoingDown *g = userdata;
+static char *describe_volumes(const GoingDown *g, Inhibitor kind) {
         _cleanup_free_ char *list = NULL, *text = NULL;
         char more[32] = "";
         unsigned n = 0;
@@ -108,6 +107,18 @@ static char *describe_inhibitor(void *userdata, Inhibitor kind) {
         if (r >= 0)
                 r = strprintf(&text, "%s%s%s%s", sayings[s].before, strempty(list), more, sayings[s].after);
         return r < 0 ? NULL : escape_print(text);
+}
+
+static char *describe_inhibitor(void *userdata, Inhibitor kind) {
+        return describe_volumes(userdata, kind);
+}
+
+char *goingdown_describe(const GoingDown *g) {
+        return describe_volumes(g, INHIBITOR_DELAY);
+}
+
+bool goingdown_prepares(const GoingDown *g) {
+        return inhibit_prepares(g->inhibit);
 }
 
 /* ---- the inhibitors ---- */
@@ -143,7 +154,7 @@ static void follow_facts(GoingDown *g) {
         };
         uint64_t end = note_volumes(g, &f);
         (void) timer_set(daemon_event_loop(g->daemon), &g->switch_timer, end, on_pace_timer, g);
-        if ((f.kept || f.switching) && f.setting != INHIBITION_NO)
+        if ((f.kept || f.switching) && (f.setting != INHIBITION_NO || daemon_settings(g->daemon)->refuse))
                 inhibit_start(g->inhibit);
         inhibit_want(g->inhibit, inhibition_wanted(&f));
 }

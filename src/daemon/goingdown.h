@@ -23,5 +23,10 @@ void goingdown_switch(GoingDown *g, Record *record, bool begins, const Caller *c
 /* Does systemd itself refuse to go down, by a drop-in of ours? Nothing is delayed then. */
 void goingdown_set_refused(GoingDown *g, bool refused);
 
+/* Has logind announced that the system goes down, and not taken that back? */
+bool goingdown_prepares(const GoingDown *g);
+/* What is owed, and where, in words. Owned by the caller; NULL: out of memory. */
+char *goingdown_describe(const GoingDown *g);
+
 /* What we hold, and why: a line for each inhibitor. "" for none. */
 const char *goingdown_inhibiting(const GoingDown *g);

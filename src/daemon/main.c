@@ -17,6 +17,8 @@
 #include "daemon/commands.h"
 #include "daemon/launch.h"
 #include "daemon/oneshot.h"
+#include "daemon/refusing.h"
+#include "daemon/world/refusaldropins.h"
 
 /* RuntimeDirectory= of its unit. */
 #define RUNTIME_FOLDER "/run/bootkeep"
@@ -25,6 +27,7 @@ typedef struct Arguments {
         DaemonOptions options;
         bool check_config;
         bool flush;
+        bool allow_reboot;
 } Arguments;
 
 static int parse_arguments(int argc, char **argv, Arguments *a) {
@@ -39,10 +42,14 @@ static int parse_arguments(int argc, char **argv, Arguments *a) {
                  &o->runtime},
                 {"build-units", "yes|no", "Whether builds run in units of their own", option_yes_no,
                  &o->build_units},
+                {"units", "DIR", "Where Refuse=yes puts drop-ins of systemd's targets", option_string,
+                 &o->units},
                 {"no-watch", NULL, "Serve on D-Bus only; watch nothing", option_clear, &o->watch},
                 {"flush", NULL,
                  "Without a bus: do what is owed, say on stdout how far it is, and exit; for bootkeep-flush",
                  option_set, &a->flush},
+                {"allow-reboot", NULL, "Take back what Refuse=yes has told systemd, and exit", option_set,
+                 &a->allow_reboot},
                 {"check-config", NULL, "Check configuration and builder definitions, and exit", option_set,
                  &a->check_config},
         };
@@ -193,10 +200,20 @@ static bool is_service(void) {
         return getenv("INVOCATION_ID") && getenv("NOTIFY_SOCKET");
 }
 
+/* Also when the daemon was killed, or may not be started any more: a unit's ExecStopPost=. */
+static int allow_reboot(const DaemonOptions *o) {
+        int r = refusing_end(o->units);
+        if (r >= 0)
+                return EXIT_SUCCESS;
+        (void) log_errno(r, "Failed to remove drop-ins below %s", o->units);
+        return EXIT_FAILURE;
+}
+
 int main(int argc, char **argv) {
         Arguments a = {.options = {.libexec = BOOTKEEP_LIBEXECDIR,
                                    .state = BOOTKEEP_VOLUME_STATE,
                                    .runtime = RUNTIME_FOLDER,
+                                   .units = DROPINS_FOLDER,
                                    .build_units = is_service(),
                                    .watch = true}};
         _cleanup_(settings_done) Settings settings = {};
@@ -205,6 +222,8 @@ int main(int argc, char **argv) {
         int r = parse_arguments(argc, argv, &a);
         if (r <= 0)
                 return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        if (a.allow_reboot)
+                return allow_reboot(&a.options);
         r = settings_load(a.options.config, &settings, &problems);
         if (r < 0)
                 log_errno(r, "Failed to read %s", a.options.config ? a.options.config : "the configuration");

@@ -11,7 +11,9 @@ struct RebootLock {
         const Access *access;
         Locks *locks;
         Lock *lock;
-        char *holder; /* its unique name */
+        char *holder;                    /* its unique name */
+        bool (*is_open)(void *userdata); /* may be NULL */
+        void *gate;
 };
 
 int rebootlock_new(Daemon *d, Bus *bus, const Access *access, Locks *locks, RebootLock **ret) {
@@ -32,6 +34,11 @@ RebootLock *rebootlock_free(RebootLock *l) {
                 free(l->holder);
         free(l);
         return NULL;
+}
+
+void rebootlock_set_gate(RebootLock *l, bool (*is_open)(void *userdata), void *userdata) {
+        l->is_open = is_open;
+        l->gate = userdata;
 }
 
 bool rebootlock_is_held(const RebootLock *l) {
@@ -92,7 +99,7 @@ static void grant_reboot(RebootLock *l) {
         if (!lock_first(l->lock) || rebootlock_is_held(l) || !daemon_is_quiet(l->daemon))
                 return;
         daemon_look_afresh(l->daemon, true); /* it may have waited for a long time */
-        if (!daemon_is_quiet(l->daemon))
+        if (!daemon_is_quiet(l->daemon) || (l->is_open && !l->is_open(l->gate)))
                 return;
         Waiter *first = waiter_take_lock(l->lock, NULL);
         locks_turn_away(l->locks);
@@ -131,12 +138,15 @@ void rebootlock_request(RebootLock *l, uint32_t flags, const Caller *caller) {
         rebootlock_tell(l);
 }
 
-/* The system did not go down: owed work continues. */
-void rebootlock_peer_gone(RebootLock *l, const Peer *peer) {
+/* If the system did not go down, owed work continues. */
+void rebootlock_peer_gone(RebootLock *l, const Peer *peer, bool goes_down) {
         if (l->lock->holder != peer->id)
                 return;
-        log_warning("%s held the reboot lock and vanished, but the system did not go down",
-                    strempty(l->holder));
+        if (goes_down)
+                log_info("%s held the reboot lock, and goes down with the system", strempty(l->holder));
+        else
+                log_warning("%s held the reboot lock and vanished, but the system did not go down",
+                            strempty(l->holder));
         (void) lock_give_back(l->lock, peer->id);
         rebootlock_tell(l);
         locks_grant(l->locks);

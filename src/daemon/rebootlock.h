@@ -12,6 +12,9 @@ int rebootlock_new(Daemon *d, Bus *bus, const Access *access, Locks *locks, Rebo
 RebootLock *rebootlock_free(RebootLock *l);
 DEFINE_CLEANUP(RebootLock *, rebootlock_free);
 
+/* It is granted to nobody as long as not IS_OPEN(USERDATA), and this is asked after each batch of events. */
+void rebootlock_set_gate(RebootLock *l, bool (*is_open)(void *userdata), void *userdata);
+
 /* Replies to CALLER, now or later. */
 void rebootlock_request(RebootLock *l, uint32_t flags, const Caller *caller);
 /* After each batch of events: whoever can be answered is. */
@@ -24,4 +27,4 @@ void rebootlock_view(const RebootLock *l, BusManager *ret);
 void rebootlock_tell(RebootLock *l);
 
 /* A client has vanished: it loses the lock. */
-void rebootlock_peer_gone(RebootLock *l, const Peer *peer);
+void rebootlock_peer_gone(RebootLock *l, const Peer *peer, bool goes_down);

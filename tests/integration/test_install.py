@@ -53,6 +53,12 @@ usr/share/doc/bootkeep/examples/hooks/pacman/89-bootkeep-begin.hook
 usr/share/doc/bootkeep/examples/hooks/pacman/91-bootkeep-done.hook
 usr/share/doc/bootkeep/examples/hooks/pacman/zz-bootkeep.hook
 usr/share/doc/bootkeep/examples/hooks/snapper/50-bootkeep
+usr/share/doc/bootkeep/examples/README.md
+usr/share/doc/bootkeep/examples/kured/bootkeep-reboot-sentinel
+usr/share/doc/bootkeep/examples/kured/values.yaml
+usr/share/doc/bootkeep/examples/molly-guard/40-bootkeep
+usr/share/doc/bootkeep/examples/unattended-upgrades/52bootkeep
+usr/share/doc/bootkeep/examples/unattended-upgrades/bootkeep-reboot.conf
 usr/share/man/man1/bootkeepctl.1
 usr/share/man/man5/bootcaches.xml.5
 usr/share/man/man5/bootkeep-builder.5
@@ -98,7 +104,7 @@ def everything_is_where_a_distribution_expects_it(world):
     for name in EXPECTED:
         mode = os.stat(os.path.join(root, name)).st_mode & 0o777
         program = re.search(r"bin/|lib/bootkeep/bootkeep-|^etc/", name)
-        program = program or re.search(r"/install\.d/|/hooks/(debian/[dz]|snapper)", name)
+        program = program or re.search(r"/install\.d/|/hooks/(debian/[dz]|snapper)|/(40-bootkeep|bootkeep-reboot-sentinel)$", name)
         assert mode == (0o755 if program else 0o644), (name, oct(mode))
 
 

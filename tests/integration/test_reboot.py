@@ -15,52 +15,13 @@ from lib import main, test
 from lib.content import PACK, Gate
 from lib.daemon import MANAGER
 from lib.dbus import Connection
+from lib.logind import ShutdownLogind
 from lib.programs import SANITIZER, environment, program
 
 OK, NO, USAGE, UNREACHABLE, DENIED = range(5)
 QUIET = {"Watch": {"SettleSec": "60", "SettleMaxSec": "120"}, "Build": {"RetrySec": "60"}}
-NAME = "org.freedesktop.login1"
-PATH = "/org/freedesktop/login1"
 UNKNOWN = "org.freedesktop.DBus.Error.UnknownMethod"
-KEXEC, SOFT = 2, 4
-
-
-class Logind:
-    """What takes the machine down, except that it does not. ERRORS: (name, text) for a member; SILENT: members that get
-    no answer."""
-
-    def __init__(self, world, can="yes", errors=None, silent=()):
-        self.can = can
-        self.errors = errors or {}
-        self.silent = silent
-        self.calls = []
-        self.changed = threading.Condition()
-        self.bus = Connection(world.bus.path, method=self._called)
-        world.later(self.bus.close)
-        self.bus.call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "RequestName", "su", NAME, 0)
-
-    def _called(self, message):
-        if message.member in self.silent:
-            return
-        if message.member in self.errors:
-            self.bus.reply_error(message, *self.errors[message.member])
-        elif message.member.startswith("Can"):
-            self.bus.reply(message, "s", self.can)
-        elif message.member in ("Reboot", "PowerOff", "Halt") or message.member.endswith("WithFlags"):
-            self.bus.reply(message)
-            with self.changed:
-                self.calls.append((message.member, message.body[0]))
-                self.changed.notify_all()
-        else:
-            self.bus.reply_error(message, UNKNOWN, "not here")
-
-    def wait_called(self, *calls, timeout=30):
-        with self.changed:
-            good = self.changed.wait_for(lambda: self.calls, timeout)
-            assert good and self.calls == list(calls), self.calls
-
-    def prepare(self, down):
-        self.bus.emit(PATH, NAME + ".Manager", "PrepareForShutdown", "b", down)
+SOFT = 4
 
 
 class Running:
@@ -137,7 +98,7 @@ def fresh(world, **logind):
     volume = world.volume()
     daemon = world.daemon(config=QUIET)
     view = daemon.trusted(volume)
-    return volume, daemon, view, Logind(world, **logind)
+    return volume, daemon, view, ShutdownLogind(world, **logind)
 
 
 def owed(volume, view):
@@ -204,7 +165,8 @@ def with_wait_it_goes_down_when_all_is_done(world):
     assert not logind.calls
     gate.open()
     logind.wait_called(("RebootWithFlags", 0))
-    assert daemon.property("Ready") is True and view["State"] == "fresh"
+    assert daemon.property("Ready") is True
+    view.wait_state("fresh")
 
 
 @test
@@ -316,7 +278,7 @@ def a_shutdown_that_is_cancelled_is_said_and_gives_the_lock_back(world):
 
 @test
 def without_a_daemon_nothing_is_rebooted(world):
-    logind = Logind(world)
+    logind = ShutdownLogind(world)
     status, _, err = Running(world).end()
     assert status == UNREACHABLE and "not running" in err, (status, err)
     assert not logind.calls

@@ -22,6 +22,8 @@
 #include "daemon/world/mountset.h"
 #include "daemon/world/mounttree.h"
 #include "daemon/world/packages.h"
+#include "daemon/world/refusal.h"
+#include "daemon/world/refusaldropins.h"
 #include "daemon/world/settings.h"
 #include "daemon/world/trust.h"
 #include "disk.h"
@@ -523,10 +525,48 @@ static void what_is_owed_is_told_whole_or_not_at_all(void **state) {
         free(dir);
 }
 
+/* refusal */
+
+static void on_refusal_changed(void *userdata) {
+}
+
+/* Without a bus: it refuses nothing, and leaves nothing behind. */
+static int refuse_in_vain(void *userdata) {
+        static const RefusalHandlers refusal_handlers = {.changed = on_refusal_changed};
+        const Scratch *s = userdata;
+        _cleanup_(sd_event_unrefp) sd_event *event = NULL;
+        Refusal *refusal = UNTOUCHED;
+        int r = sd_event_new(&event);
+        if (r >= 0)
+                r = refusal_new(event, s->path, &refusal_handlers, NULL, &refusal);
+        if (r >= 0) {
+                refusal_want(refusal, "sda2");
+                assert_false(refusal_stands(refusal));
+        }
+        return OUTCOME(r, refusal, refusal_free);
+}
+
+static int write_and_remove_dropins(void *userdata) {
+        const Scratch *s = userdata;
+        int r = dropins_write(s->path, "sda2");
+        return r < 0 ? r : dropins_remove(s->path);
+}
+
+static void nothing_is_refused_halfway(void **state) {
+        const Scratch *s = *state;
+        int level = log_set_max_level(LOG_EMERG);
+        assert_int_equal(setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nowhere", true), 0);
+        allocations_fail_or_cope(write_and_remove_dropins, *state);
+        allocations_fail_or_cope(refuse_in_vain, *state);
+        log_set_max_level(level);
+        shell("test -z \"$(find %s -name '*.conf')\"", s->path);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(what_is_owed_is_told_whole_or_not_at_all),
                 scratch_test(mark_is_made_and_taken_back_or_the_error_is_told),
+                scratch_test(nothing_is_refused_halfway),
                 cmocka_unit_test(records_are_made_or_the_error_is_returned),
                 cmocka_unit_test(what_is_shown_of_a_record_is_complete),
                 cmocka_unit_test(client_is_described_in_full_or_not_at_all),

@@ -42,6 +42,7 @@ static void assert_settings_equal(const Settings *a, const Settings *b) {
         assert_int_equal(a->max_attempts, b->max_attempts);
         assert_int_equal(a->retry, b->retry);
         assert_int_equal(a->inhibit, b->inhibit);
+        assert_int_equal(a->refuse, b->refuse);
         assert_int_equal(a->pin_busy_volumes, b->pin_busy_volumes);
         assert_int_equal(a->flush_timeout, b->flush_timeout);
         assert_int_equal(a->wait_in_hooks, b->wait_in_hooks);
@@ -71,6 +72,7 @@ static void defaults_are_the_documented_ones(void **state) {
         assert_int_equal(s.retry, 30 * USEC_PER_SEC);
         assert_null(s.unread);
         assert_int_equal(s.inhibit, INHIBITION_DELAYS);
+        assert_false(s.refuse);
         assert_true(s.pin_busy_volumes);
         assert_int_equal(s.flush_timeout, 90 * USEC_PER_SEC);
         assert_true(s.running_system);
@@ -113,7 +115,7 @@ static void every_key_is_taken(void **state) {
                                                    "RetrySec=7\n"
                                                    "[Shutdown]\n"
                                                    "Inhibit=block\n"
-                                                   "PinBusyVolumes=no\n"
+                                                   "PinBusyVolumes=no\nRefuse=yes\n"
                                                    "FlushTimeoutSec=2min\n"
                                                    "[Hooks]\n"
                                                    "Wait=yes\n"
@@ -134,6 +136,7 @@ static void every_key_is_taken(void **state) {
         assert_int_equal(s.max_attempts, 4);
         assert_int_equal(s.retry, 7 * USEC_PER_SEC);
         assert_int_equal(s.inhibit, INHIBITION_BLOCKS);
+        assert_true(s.refuse);
         assert_false(s.pin_busy_volumes);
         assert_int_equal(s.flush_timeout, 120 * USEC_PER_SEC);
         assert_true(s.wait_in_hooks);
@@ -167,11 +170,13 @@ static void bad_value_opens_no_door(void **state) {
                 char text[128];
                 (void) snprintf(
                         text, sizeof(text),
-                        "[Trust]\nRunningSystem=%s\n[Watch]\nTrustCTime=%s\n[Shutdown]\nPinBusyVolumes=%s\n",
-                        bad[i], bad[i], bad[i]);
+                        "[Trust]\nRunningSystem=%s\n[Watch]\nTrustCTime=%s\n[Shutdown]\nPinBusyVolumes=%s\n"
+                        "Refuse=%s\n",
+                        bad[i], bad[i], bad[i], bad[i]);
                 _cleanup_free_ char *said = NULL;
-                _cleanup_(settings_done) Settings s = load(*state, text, 3, &said);
+                _cleanup_(settings_done) Settings s = load(*state, text, 4, &said);
                 assert_false(s.running_system);
+                assert_true(s.refuse);
                 assert_true(s.trust_ctime);
                 assert_true(s.pin_busy_volumes);
                 assert_null(s.unread); /* it was read, and is wrong */
@@ -199,7 +204,6 @@ static void bad_values_are_reported_with_file_and_line_and_change_nothing(void *
                 {"[Build]\nMaxAttempts=1x\n", "bootkeep.conf:2:", "MaxAttempts"},
                 {"[Build]\nRetrySec=x\n", "bootkeep.conf:2:", "RetrySec"},
                 {"[Shutdown]\nInhibit=yes\n", "bootkeep.conf:2:", "Inhibit"},
-                {"[Shutdown]\nRefuse=yes\n", "bootkeep.conf:2:", "Refuse"}, /* keys of a later version */
                 {"[Shutdown]\nFlushTimeoutSec=x\n", "bootkeep.conf:2:", "FlushTimeoutSec"},
                 {"[Hooks]\nWait=x\n", "bootkeep.conf:2:", "Wait"},
                 {"[Watch]\nColour=red\n", "bootkeep.conf:2:", "Colour"},

@@ -124,6 +124,7 @@ static int read_settings_file(const char *file, Settings *s, unsigned *problems)
                 {"Build", "MaxAttempts", conf_parse_unsigned, &s->max_attempts},
                 {"Build", "RetrySec", conf_parse_sec, &s->retry},
                 {"Shutdown", "Inhibit", parse_inhibit, &s->inhibit},
+                {"Shutdown", "Refuse", parse_precaution, &s->refuse},
                 {"Shutdown", "PinBusyVolumes", parse_precaution, &s->pin_busy_volumes},
                 {"Shutdown", "FlushTimeoutSec", conf_parse_sec, &s->flush_timeout},
                 {"Hooks", "Wait", conf_parse_bool, &s->wait_in_hooks},

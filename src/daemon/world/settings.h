@@ -16,6 +16,7 @@ typedef struct Settings {
         uint64_t retry;
         /* [Shutdown] */
         InhibitionSetting inhibit;
+        bool refuse;
         bool pin_busy_volumes;
         uint64_t flush_timeout; /* usec */
         /* [Hooks] */

@@ -15,6 +15,7 @@ PATH = "/org/freedesktop/login1"
 MANAGER = "org.freedesktop.login1.Manager"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 IN_PROGRESS = NAME + ".OperationInProgress"
+UNKNOWN = "org.freedesktop.DBus.Error.UnknownMethod"
 INVALID = "org.freedesktop.DBus.Error.InvalidArgs"
 
 
@@ -126,3 +127,41 @@ class Logind:
     def wait_asked(self, more_than, timeout=30):
         with self.changed:
             assert self.changed.wait_for(lambda: self.asked > more_than, timeout), f"asked {self.asked} times"
+
+
+class ShutdownLogind:
+    """What takes the machine down, except that it does not. ERRORS: (name, text) for a member; SILENT: members that get
+    no answer."""
+
+    def __init__(self, world, can="yes", errors=None, silent=()):
+        self.can = can
+        self.errors = errors or {}
+        self.silent = silent
+        self.calls = []
+        self.changed = threading.Condition()
+        self.bus = Connection(world.bus.path, method=self._called)
+        world.later(self.bus.close)
+        self.bus.call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "RequestName", "su", NAME, 0)
+
+    def _called(self, message):
+        if message.member in self.silent:
+            return
+        if message.member in self.errors:
+            self.bus.reply_error(message, *self.errors[message.member])
+        elif message.member.startswith("Can"):
+            self.bus.reply(message, "s", self.can)
+        elif message.member in ("Reboot", "PowerOff", "Halt") or message.member.endswith("WithFlags"):
+            self.bus.reply(message)
+            with self.changed:
+                self.calls.append((message.member, message.body[0]))
+                self.changed.notify_all()
+        else:
+            self.bus.reply_error(message, UNKNOWN, "not here")
+
+    def wait_called(self, *calls, timeout=30):
+        with self.changed:
+            good = self.changed.wait_for(lambda: self.calls, timeout)
+            assert good and self.calls == list(calls), self.calls
+
+    def prepare(self, down):
+        self.bus.emit(PATH, MANAGER, "PrepareForShutdown", "b", down)

@@ -415,6 +415,96 @@ def where_the_unit_is_masked_builds_are_children(volume):
     command("systemctl", "daemon-reload")
 
 
+def ctl_output(*words):
+    """Whatever the status."""
+    return subprocess.run(["bootkeepctl", *words], stdout=subprocess.PIPE, text=True, timeout=60, check=False).stdout
+
+
+def manager(name):
+    return command("busctl", "get-property", "org.bootkeep1", "/org/bootkeep1", "org.bootkeep1.Manager", name).strip()
+
+
+def refuses(target="reboot.target"):
+    return command("systemctl", "show", "--value", "-p", "RefuseManualStart", target).strip() == "yes"
+
+
+def owe(volume, content):
+    """A change whose build waits for a file."""
+    builder(volume, "until [ -e /run/finish ]; do sleep 0.2; done\n" + PACK)
+    volume.write("/etc/initramfs.conf", content)
+
+
+def systemd_refuses_root_while_work_is_owed(volume):
+    command("systemctl", "start", "systemd-logind.service")
+    configure("[Shutdown]\nRefuse=yes\n", "20-refuse.conf")
+    command("systemctl", "reload", UNIT)
+    wait_fresh(volume)
+    ctl("ready")
+    reloads = len(journal("_PID=1", "MESSAGE=Reloading."))
+    owe(volume, "refused\n")
+    wait("a refusal", refuses)
+    assert refuses("poweroff.target") and refuses("halt.target") and refuses("kexec.target")
+    wait("no inhibitor", lambda: "bootkeep" not in command("systemd-inhibit", "--list"))
+    for verb in ("reboot", "poweroff", "halt"):
+        said = command("systemctl", verb, status=4)
+        assert f"unit {verb}.target may be requested by dependency only" in said, said
+        print(f"# systemctl {verb}: {said.splitlines()[0]}")
+    said = command("systemctl", "status", "reboot.target", status=3)
+    assert f"Refused by bootkeep: Boot files are owed on {volume.name}" in said, said
+    print("# " + said.splitlines()[0])
+    wait("a message to everybody",
+         lambda: any(f"does not go down: Boot files are owed on {volume.name}" in e["MESSAGE"]
+                     for e in journal("-u", UNIT, "-p", "emerg")))
+    print("# " + ctl("ready", status=1).strip())
+    with open("/run/finish", "w", encoding="ascii"):
+        pass
+    wait_fresh(volume)
+    wait("no refusal", lambda: not refuses())
+    assert not os.path.exists("/run/systemd/system/reboot.target.d")
+    print(f"# systemd was reloaded {len(journal('_PID=1', 'MESSAGE=Reloading.')) - reloads} times")
+    os.unlink("/run/finish")
+
+
+def a_killed_daemon_leaves_no_refusal(volume):
+    os.makedirs(f"/run/systemd/system/{UNIT}.d")
+    with open(f"/run/systemd/system/{UNIT}.d/once.conf", "w", encoding="ascii") as f:
+        f.write("[Service]\nRestart=no\n")
+    command("systemctl", "daemon-reload")
+    owe(volume, "killed\n")
+    wait("a refusal", refuses, 120)
+    command("systemctl", "kill", "--kill-whom=main", "--signal=KILL", UNIT)
+    wait("its end", lambda: shown("ActiveState") == "failed")
+    assert not refuses() and not os.path.exists("/run/systemd/system/reboot.target.d")
+    os.unlink(f"/run/systemd/system/{UNIT}.d/once.conf")
+    command("systemctl", "daemon-reload")
+    builder(volume, PACK)
+    command("systemctl", "start", UNIT)
+    wait_fresh(volume)
+
+
+def bootkeepctl_reboot_passes(volume):
+    """Last: the system is about to go down then, for as long as somebody delays it."""
+    os.makedirs("/run/systemd/logind.conf.d")
+    with open("/run/systemd/logind.conf.d/vm.conf", "w", encoding="ascii") as f:
+        f.write("[Login]\nInhibitDelayMaxSec=1h\n")
+    command("systemctl", "restart", "systemd-logind.service")
+    # pylint: disable-next=consider-using-with
+    subprocess.Popen(["systemd-inhibit", "--what=shutdown", "--mode=delay", "sleep", "1000"])
+    wait("an inhibitor", lambda: "sleep" in command("systemd-inhibit", "--list"))
+    owe(volume, "waited for\n")
+    wait("something owed", lambda: "Not ready" in ctl_output("ready"))
+    # pylint: disable-next=consider-using-with
+    subprocess.Popen(["bootkeepctl", "reboot", "--wait"])
+    wait("somebody who waits", lambda: manager("RebootWaiters") == "u 1")
+    with open("/run/finish", "w", encoding="ascii"):
+        pass
+    wait("logind's consent", lambda: command(
+        "busctl", "get-property", "org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager",
+        "PreparingForShutdown").strip() == "b true")
+    assert manager("RebootLocked") == "b true" and state_of(volume) == "fresh"
+    carries(volume)
+
+
 def the_journal_has_no_complaints(_volume):
     said = [e["MESSAGE"] for e in journal("-u", UNIT, "-p", "warning")]
     said = [m for m in said if isinstance(m, str) and "SettleSec" not in m]
@@ -433,7 +523,8 @@ TESTS = [a_call_on_the_bus_starts_the_service, the_limits_of_inotify_are_raised,
          a_build_runs_in_a_unit_of_its_own, a_killed_daemon_finds_its_build_again,
          a_build_goes_on_while_the_daemon_is_stopped, what_is_stopped_is_stopped_as_a_whole,
          a_build_that_is_killed_says_so, a_build_that_eats_all_memory_says_so,
-         where_the_unit_is_masked_builds_are_children, the_journal_has_no_complaints]
+         where_the_unit_is_masked_builds_are_children, systemd_refuses_root_while_work_is_owed,
+         a_killed_daemon_leaves_no_refusal, the_journal_has_no_complaints, bootkeepctl_reboot_passes]
 
 
 def configure(text, name="10-test.conf"):
