@@ -121,6 +121,8 @@ static int on_reloaded(Message *m, void *userdata, sd_bus_error *error) {
 }
 
 static int ask_to_reload(Refusal *r) {
+        log_info("systemd is reloaded, as it does not see that it shall %s to go down",
+                 r->moves_up ? "refuse" : "no longer refuse");
         int result = set_deadline(r, RELOAD_USEC);
         if (result >= 0)
                 result = sd_bus_call_method_async(r->bus, &r->reload, SYSTEMD, SYSTEMD_PATH,
