@@ -38,6 +38,7 @@ static void open_stamps(const Driver *d, Record *record) {
         assert(m);
         const OpeningRequest request = {
                 .event = d->event,
+                .bus = d->news.bus ? bus_get_connection(d->news.bus) : NULL,
                 .launch = &d->launch,
                 .scan = &record->scan,
                 .volume = record->name,

@@ -64,13 +64,16 @@ int launch_build(const LaunchOptions *o, const LaunchBuild *build, Job **ret) {
         return r < 0 ? r : job_start(argv, -EBADF, ret);
 }
 
-int launch_opening(const LaunchOptions *o, const char *mount_point, uint64_t mount_id, Job **ret) {
+static int add_opening_options(const LaunchOptions *o, const LaunchBuild *build, char ***argv) {
+        int r = append_uncover(argv, strempty(o->runtime), build->mount_id);
+        return r < 0 ? r : append_mount(o, argv, build->mount_point, build->mount_id);
+}
+
+int launch_opening(const LaunchOptions *o, const LaunchBuild *build, Job **ret) {
         _cleanup_strv_free_ char **argv = NULL;
         int r = strv_extendf(&argv, "%s/bootkeep-build", o->libexec);
         if (r >= 0)
-                r = append_uncover(&argv, strempty(o->runtime), mount_id);
-        if (r >= 0)
-                r = append_mount(o, &argv, mount_point, mount_id);
+                r = add_opening_options(o, build, &argv);
         return r < 0 ? r : job_start(argv, -EBADF, ret);
 }
 
@@ -86,6 +89,18 @@ int launch_handover(const LaunchOptions *o, const LaunchHandover *handover, Job 
         if (r >= 0)
                 r = append_mount(o, &argv, handover->mount_point, handover->mount_id);
         return r < 0 ? r : job_start(argv, -EBADF, ret);
+}
+
+int launch_opening_in_unit(const LaunchOptions *o, const LaunchBuild *build, UnitJob **ret) {
+        _cleanup_strv_free_ char **argv = NULL;
+        _cleanup_free_ char *name = NULL;
+        if (!o->units)
+                return error_origin(-EOPNOTSUPP);
+        /* a name of its own: it is not to be adopted as a build */
+        int r = strprintf(&name, "%s:stamps", build->volume);
+        if (r >= 0)
+                r = add_opening_options(o, build, &argv);
+        return r < 0 ? r : unitjob_new(o->units, name, argv, ret);
 }
 
 int launch_build_in_unit(const LaunchOptions *o, const LaunchBuild *build, UnitJob **ret) {

@@ -32,7 +32,8 @@ int launch_build_in_unit(const LaunchOptions *o, const LaunchBuild *build, UnitJ
 /* A build in a unit that an earlier daemon began. -ENOENT, -EOPNOTSUPP. */
 int launch_find_build(const LaunchOptions *o, const char *volume, UnitJob **ret);
 /* Has the stamps of a volume opened for its scan, which has asked for that. */
-int launch_opening(const LaunchOptions *o, const char *mount_point, uint64_t mount_id, Job **ret);
+int launch_opening(const LaunchOptions *o, const LaunchBuild *build, Job **ret);
+int launch_opening_in_unit(const LaunchOptions *o, const LaunchBuild *build, UnitJob **ret);
 
 /* What somebody else builds. */
 typedef struct LaunchHandover {

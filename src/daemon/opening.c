@@ -14,8 +14,7 @@ void opening_done(Opening *o) {
 static void give_up_scan(const Opening *o, const char *problem) {
         const LogFields fields = {.volume = o->request.volume};
         log_send(LOG_WARNING, &fields, "cannot look below what is mounted over the stamps: %s", problem);
-        if (o->request.scan->job)
-                (void) job_kill(o->request.scan->job, SIGKILL);
+        running_kill(o->request.scan, SIGKILL);
 }
 
 static int on_opening_output(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
@@ -26,23 +25,69 @@ static int on_opening_output(sd_event_source *s, int fd, uint32_t revents, void 
 
 static int on_opening_exit(sd_event_source *s, int fd, uint32_t revents, void *userdata);
 
-static void start_opening(Opening *o) {
-        const OpeningRequest *request = &o->request;
+static LaunchBuild what_to_open(const Opening *o) {
+        return (LaunchBuild){
+                .volume = o->request.volume,
+                .mount_point = o->request.mount_point,
+                .mount_id = o->request.mount_id,
+        };
+}
+
+static int open_by_child(Opening *o) {
+        const LaunchBuild build = what_to_open(o);
         Job *job = NULL;
-        o->served = true;
-        int r = launch_opening(request->launch, request->mount_point, request->mount_id, &job);
-        if (r >= 0)
-                r = running_listen(&o->running, request->event, job,
+        int r = launch_opening(o->request.launch, &build, &job);
+        return r < 0 ? r
+                     : running_listen(&o->running, o->request.event, job,
+                                      &(RunningHandlers){on_opening_output, on_opening_exit, o});
+}
+
+static int open_by_unit(Opening *o) {
+        const LaunchBuild build = what_to_open(o);
+        UnitJob *unit = NULL;
+        int r = launch_opening_in_unit(o->request.launch, &build, &unit);
+        if (r < 0)
+                return r;
+        r = unitjob_start(unit, o->request.bus);
+        if (r < 0) {
+                (void) unitjob_conclude(unit);
+                unitjob_free(unit);
+                return r;
+        }
+        return running_listen_unit(&o->running, o->request.event, unit,
                                    &(RunningHandlers){on_opening_output, on_opening_exit, o});
+}
+
+static void start_opening(Opening *o) {
+        o->served = true;
+        if (open_by_unit(o) >= 0)
+                return;
+        int r = open_by_child(o);
         if (r < 0)
                 give_up_scan(o, strerror(-r));
+}
+
+/* systemd did not run it. */
+static bool open_by_child_instead(Opening *o) {
+        if (!running_get_refusal(&o->running))
+                return false;
+        (void) unitjob_conclude(o->running.unit);
+        running_done(&o->running);
+        int r = o->request.scan && o->served ? open_by_child(o) : 0;
+        if (r < 0)
+                give_up_scan(o, strerror(-r));
+        return o->served;
 }
 
 /* With success the scan has its answer, whatever that is. */
 static int on_opening_exit(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Opening *o = userdata;
         _cleanup_free_ char *problem = NULL;
-        int status = running_conclude(&o->running, "bootkeep-build", &problem);
+        if (!running_has_ended(&o->running) || open_by_child_instead(o))
+                return 0;
+        int status = o->running.job || o->running.unit
+                             ? running_conclude(&o->running, "bootkeep-build", &problem)
+                             : 0;
         running_done(&o->running);
         if (!o->request.scan)
                 return 0;
@@ -62,13 +107,12 @@ void opening_follow(Opening *o, const OpeningRequest *request) {
         o->request.mount_point = o->mount_point;
         if (r < 0)
                 give_up_scan(o, strerror(ENOMEM));
-        else if (!o->running.job)
+        else if (!running_runs(&o->running))
                 start_opening(o);
 }
 
 void opening_end(Opening *o) {
-        if (o->running.job)
-                (void) job_kill(o->running.job, SIGKILL);
+        running_kill(&o->running, SIGKILL);
         o->request = (OpeningRequest){};
         o->served = false;
 }

@@ -11,6 +11,7 @@
 /* A scan, and what is needed to open the stamps for it. All but MOUNT_POINT is borrowed until it ends. */
 typedef struct OpeningRequest {
         sd_event *event;
+        sd_bus *bus; /* for a unit of its own; NULL: it can only be a child */
         const LaunchOptions *launch;
         const Running *scan;
         const char *volume, *mount_point;

@@ -427,7 +427,8 @@ static int run_opener(void *userdata) {
         const Scratch *s = userdata;
         const LaunchOptions options = {.libexec = s->path, .runtime = "/run/x"};
         Job *j = UNTOUCHED;
-        int r = launch_opening(&options, "/mnt", 7, &j);
+        const LaunchBuild build = {"sda2", "/mnt", 7, false};
+        int r = launch_opening(&options, &build, &j);
         if (r < 0)
                 assert_ptr_equal(j, UNTOUCHED);
         return r < 0 ? r : end_job(j);

@@ -62,7 +62,7 @@ static void stamps_are_opened_where_the_scan_asks(void **state) {
         Job *scan = NULL, *opener = NULL;
         o.runtime = "/run/x";
         assert_int_equal(launch_scan(&o, "/mnt", 17, -EBADF, &scan), 0);
-        assert_int_equal(launch_opening(&o, "/mnt", 17, &opener), 0);
+        assert_int_equal(launch_opening(&o, &(LaunchBuild){"sda2", "/mnt", 17, false}, &opener), 0);
         _cleanup_strv_free_ char **asked = told(scan), **opened = told(opener);
         assert_true(strv_contains(asked, "--uncover=/run/x/stamps-17"));
         assert_string_equal(opened[0], "bootkeep-build");

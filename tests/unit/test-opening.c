@@ -16,7 +16,7 @@ typedef struct World {
 
 static int on_scan_output(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         World *w = userdata;
-        const OpeningRequest request = {w->event, &w->launch, &w->scan, "sda2", "/mnt", 7};
+        const OpeningRequest request = {w->event, NULL, &w->launch, &w->scan, "sda2", "/mnt", 7};
         (void) running_read(&w->scan);
         opening_follow(&w->opening, &request);
         return 0;
@@ -87,6 +87,21 @@ static void opener_is_started_once_for_a_scan(void **state) {
         assert_no_children();
 }
 
+/* systemd cannot even be asked: no unit, and no folder for it, is left. */
+static void without_a_bus_the_opener_is_a_child(void **state) {
+        World *w = *state;
+        char units[96];
+        (void) snprintf(units, sizeof(units), "%s/units", w->s->path);
+        w->launch.units = units;
+        opener_is(w, "echo >${0%/*}/answer");
+        scan_asks(w);
+        run_until(w->event, w->scan_status >= 0 && !running_runs(&w->opening.running));
+        assert_int_equal(w->scan_status, 0);
+        assert_int_equal(runs(w), 1);
+        shell("test -d %s && rmdir %s", units, units);
+        assert_said("");
+}
+
 static void scan_that_asks_for_nothing_gets_nothing(void **state) {
         World *w = *state;
         opener_is(w, "exit 0");
@@ -140,6 +155,7 @@ static void opener_goes_with_its_scan(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 opening_test(opener_is_started_once_for_a_scan),
+                opening_test(without_a_bus_the_opener_is_a_child),
                 opening_test(scan_that_asks_for_nothing_gets_nothing),
                 opening_test(opener_that_fails_ends_the_scan),
                 opening_test(opener_that_cannot_be_started_ends_the_scan),
