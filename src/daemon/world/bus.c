@@ -95,12 +95,14 @@ static const struct {
 };
 
 static int read_bus_arguments(Message *m, const char *signature, BusArguments *ret) {
-        const char **strings[] = {&ret->volume, &ret->second, &ret->third}, ***string = strings;
+        const char **strings[] = {&ret->volume, &ret->second, &ret->third};
+        size_t n = 0;
         int r = sd_bus_message_rewind(m, true);
         for (; r >= 0 && *signature; signature++)
                 switch (*signature) {
                 case 's':
-                        r = sd_bus_message_read(m, "s", *string++);
+                        assert(n < ELEMENTSOF(strings));
+                        r = sd_bus_message_read(m, "s", strings[n++]);
                         break;
                 case 'u':
                         r = sd_bus_message_read(m, "u", &ret->flags);
