@@ -186,13 +186,18 @@ void slots_leave_alone(const Slots *s, Record *record) {
                 record->left_alone_until = now_usec() + MIN(LEFT_ALONE_USEC, s->settings->settle);
 }
 
+/* When the system goes down, a build that hangs on its disk must not keep the other volumes waiting. */
+static bool another_may_build(const Slots *s) {
+        return s->last_chance || roster_builds(s->driver->volumes) < s->settings->max_builds;
+}
+
 static void give_out_slots(Slots *s) {
         uint64_t now = now_usec();
         const Roster *volumes = s->driver->volumes;
         Record *next;
         while (roster_scans(volumes) < s->settings->max_scans && (next = roster_next_to_scan(volumes, now)))
                 driver_feed(s->driver, next, VOLUME_SCAN_SLOT);
-        while (roster_builds(volumes) < s->settings->max_builds && (next = roster_next_to_build(volumes)))
+        while (another_may_build(s) && (next = roster_next_to_build(volumes)))
                 driver_feed(s->driver, next, VOLUME_BUILD_SLOT);
         (void) timer_set(s->driver->event, &s->scan_timer, roster_next_scan_time(volumes, now), on_hold_timer,
                          s);

@@ -110,6 +110,23 @@ static void max_builds_limits_the_builds_that_run(void **state) {
         assert_int_equal(running(s), 2);
 }
 
+static void a_build_that_hangs_keeps_nobody_waiting_when_the_system_goes_down(void **state) {
+        Shared *s = *state;
+        World *w = s->world;
+        program_does(w, "scan", "exit 1");
+        program_does(w, "build", "exec sleep 1000");
+        appear(s, "a");
+        appear(s, "b");
+        slots_settle(&s->slots);
+        run_until(w->event, running(s) == 0);
+        slots_settle(&s->slots);
+        assert_int_equal(roster_builds(&w->volumes), 1);
+        slots_set_last_chance(&s->slots, true);
+        slots_settle(&s->slots);
+        assert_int_equal(roster_builds(&w->volumes), 2);
+        assert_int_equal(running(s), 2);
+}
+
 static void what_was_just_mounted_waits_a_second_at_most(void **state) {
         Shared *s = *state;
         World *w = s->world;
@@ -371,6 +388,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 slots_test(max_scans_limits_the_scans_that_run),
                 slots_test(max_builds_limits_the_builds_that_run),
+                slots_test(a_build_that_hangs_keeps_nobody_waiting_when_the_system_goes_down),
                 slots_test(what_was_just_mounted_waits_a_second_at_most),
                 slots_test(nothing_is_built_shortly_after_boot),
                 slots_test(new_settings_apply_to_all_volumes),
