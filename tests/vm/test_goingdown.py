@@ -190,6 +190,7 @@ bootkeepctl trust /srv/other && bootkeepctl rebuild /srv/other && bootkeepctl ch
 def a_hung_disk(lab):
     with lab.resumed() as machine:
         lab.say(machine.run(ANOTHER_VOLUME))
+        old = mark(machine)
         new = change(machine, "a disk hangs")
         machine.run("echo two >/srv/other/etc/source; dmsetup suspend --noflush --nolockfs other; sleep 1")
         machine.start("systemctl reboot")
@@ -198,7 +199,9 @@ def a_hung_disk(lab):
         lab.say("\n".join(said))
         assert any("goes down out of date" in line for line in said), said
         machine.kill()
-        assert [list(what.values()) for what in lab.carried(machine)] == [[new], [new]]
+        # Linux 6.1 makes each umount(2), also of an ESP, wait for inodes that change their cgroup, also on the hung disk.
+        for what in lab.carried(machine):
+            assert list(what.values()) in ([old], [new]), (what, old, new)
 
 
 @case
