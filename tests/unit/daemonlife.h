@@ -24,7 +24,7 @@ static inline void daemon_life_write_programs(const Scratch *s, const char *scan
 }
 
 typedef struct DaemonLife {
-        char libexec[128], state[128];
+        char libexec[128], state[128], units[128];
         DaemonOptions options;
         sd_event *event;
         Daemon *daemon;
@@ -47,7 +47,9 @@ static inline int daemon_life_begin(DaemonLife *l, const Scratch *s, void (*read
         *l = (DaemonLife){};
         (void) snprintf(l->libexec, sizeof(l->libexec), "%s/libexec", s->path);
         (void) snprintf(l->state, sizeof(l->state), "%s/state", s->path);
-        l->options = (DaemonOptions){.libexec = l->libexec, .state = l->state, .watch = true};
+        (void) snprintf(l->units, sizeof(l->units), "%s/units", s->path);
+        l->options =
+                (DaemonOptions){.libexec = l->libexec, .state = l->state, .units = l->units, .watch = true};
         assert_true(sd_event_new(&l->event) >= 0);
         int r = daemon_new(l->event, &l->options, &settings, &l->daemon);
         return r < 0 ? r : commands_new(l->daemon, ready, &l->commands);
