@@ -35,7 +35,7 @@ def main():
             test = " ".join([guest("systemd.py"), *map(shlex.quote, sys.argv[1:])])
             script = (f"INSTALLED={shlex.quote(installed)}\nTEST={shlex.quote(test)}\nEXIT={shlex.quote(EXIT)}\n"
                       f". {shlex.quote(HERE)}/guest/systemd-job\n")
-            status = m.start(script, print, 540)
+            status = m.start(script, print, 1100)
             if status != 0:
                 print("\n".join("# " + text for text in m.said()))
             if status is None:
