@@ -6,6 +6,7 @@ A test program is run as `test_NAME.py [WORD]...`: with words, only the cases wh
 itself opens a shell in a machine that cases start from."""
 
 import os
+import select
 import shutil
 import signal
 import sys
@@ -84,6 +85,72 @@ def _run_one(number, function, state):
     return good
 
 
+class _Running:
+    """A case in a process of its own, with what it has said so far."""
+
+    def __init__(self, number, function, state):
+        self.output = tempfile.TemporaryFile("w+", encoding="utf-8")  # pylint: disable=consider-using-with
+        sys.stdout.flush()
+        self.pid = os.fork()
+        if self.pid == 0:
+            status = 1
+            try:
+                os.dup2(self.output.fileno(), sys.stdout.fileno())
+                status = 0 if _run_one(number, function, state) else 1
+                sys.stdout.flush()
+            finally:
+                os._exit(status)
+
+    def end(self):
+        """Whether it went well; prints what it said."""
+        pid, self.pid = self.pid, None
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        self.output.seek(0)
+        sys.stdout.write(self.output.read())
+        sys.stdout.flush()
+        self.output.close()
+        return status == 0
+
+    def interrupt(self):
+        if self.pid is not None:
+            os.kill(self.pid, signal.SIGTERM)
+            os.waitpid(self.pid, 0)
+
+
+def _run_all(functions, state):
+    """As many at a time as there are processors: a machine rarely has work for more than one. Printed in their order."""
+    waiting = list(enumerate(functions, 1))
+    running = []
+    good = True
+    try:
+        while waiting or running:
+            while waiting and sum(_runs(r) for r in running) < (os.cpu_count() or 1):
+                running.append(_Running(*waiting.pop(0), state))
+            if _runs(running[0]):
+                _await_any(running)
+            else:
+                good = running.pop(0).end() and good
+    finally:
+        for one in running:
+            one.interrupt()
+    return good
+
+
+def _runs(running):
+    return os.waitid(os.P_PID, running.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
+
+def _await_any(running):
+    """Until one more of those that run has ended."""
+    fds = {os.pidfd_open(r.pid): r for r in running if _runs(r)}
+    try:
+        if len(fds) == sum(_runs(r) for r in running):
+            select.select(list(fds), [], [])
+    finally:
+        for fd in fds:
+            os.close(fd)
+
+
 def main():
     """Runs the cases of the program, exits."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -96,8 +163,7 @@ def main():
         sys.exit(0)
     print(f"1..{len(chosen)}", flush=True)
     Lab.say(f"the machine was ready after {time.monotonic() - began:.0f} s")
-    good = [_run_one(i, c, state) for i, c in enumerate(chosen, 1)]
-    sys.exit(0 if all(good) else 1)
+    sys.exit(0 if _run_all(chosen, state) else 1)
 
 
 def shell():
