@@ -87,20 +87,24 @@ def umount_and_unplug_go_on(world):
     daemon.volume(volume.name).wait_state("fresh")
 
 
+def replace_build(world, target):
+    """What the daemon starts as bootkeep-build."""
+    build = os.path.join(libexec(world), "bootkeep-build")
+    os.unlink(build)
+    os.symlink(target, build)
+
+
 @test
 def who_cannot_open_it_is_told(world):
     volume = world.volume()
     world.programs.build(volume).expect(0)
     separate_var(world, volume)
     confined(world)
-    build = os.path.join(libexec(world), "bootkeep-build")
-    os.unlink(build)
-    os.symlink("/nonexistent", build)
+    replace_build(world, "/nonexistent")
     daemon = world.daemon()
     daemon.wait_for("cannot look below what is mounted over the stamps: No such file or directory")
     daemon.wait_for("scan failed")
-    os.unlink(build)
-    os.symlink(program("bootkeep-build"), build)
+    replace_build(world, program("bootkeep-build"))
     daemon.trusted(volume)
 
 
@@ -110,9 +114,7 @@ def an_opener_that_dies_ends_the_scan(world):
     world.programs.build(volume).expect(0)
     separate_var(world, volume)
     confined(world)
-    build = os.path.join(libexec(world), "bootkeep-build")
-    os.unlink(build)
-    os.symlink("/bin/false", build)
+    replace_build(world, "/bin/false")
     daemon = world.daemon()
     daemon.wait_for("cannot look below what is mounted over the stamps: bootkeep-build exited with status 1")
     daemon.wait_for("scan failed")
