@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""tools/mutants, tools/names and tools/figures: that they find what is planted, and nothing in what is right."""
+"""tools/mutants, tools/names, tools/figures and tools/test-summary: they find what is planted, and nothing in what is right."""
 
+import json
 import os
 import subprocess
 import sys
@@ -126,6 +127,19 @@ def what_breaks_the_rules_is_found():
     assert "src/a.c:1: take() has the name of another function, in src/b.c:1" in found[3], found
 
 
+def the_end_of_a_summary_says_what_failed_and_why():
+    tap = "1..2\nok 1 - goes well\n# Traceback:\n#   at a\n# AssertionError: is stale, must be fresh\n# log\nnot ok 2 - rests\n"
+    with tempfile.TemporaryDirectory() as logs:
+        with open(os.path.join(logs, "testlog.json"), "w", encoding="ascii") as f:
+            json.dump({"name": "bootkeep:integration / model", "result": "FAIL", "stdout": tap}, f)
+        done = subprocess.run([os.path.join(TOOLS, "test-summary"), logs], stdout=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1, done
+    assert done.stdout.splitlines()[-2:] == [
+        "FAILED model: rests: AssertionError: is stale, must be fresh",
+        "1 passed, 1 failed, 0 skipped",
+    ], done.stdout
+
+
 def main():
     tests = [
         each_kind_of_change_is_made,
@@ -134,6 +148,7 @@ def main():
         functions_are_found_whole,
         what_is_named_and_not_there_is_found,
         what_breaks_the_rules_is_found,
+        the_end_of_a_summary_says_what_failed_and_why,
     ]
     print(f"1..{len(tests)}")
     failed = False
