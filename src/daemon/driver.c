@@ -32,13 +32,17 @@ void driver_note_failure(Record *record, char *problem) {
 
 /* The scan */
 
+static sd_bus *connection_of_driver(const Driver *d) {
+        return d->news.bus ? bus_get_connection(d->news.bus) : NULL;
+}
+
 /* The stamps, if the scan asks for them. */
 static void open_stamps(const Driver *d, Record *record) {
         const MountEntry *m = record_mount(record);
         assert(m);
         const OpeningRequest request = {
                 .event = d->event,
-                .bus = d->news.bus ? bus_get_connection(d->news.bus) : NULL,
+                .bus = connection_of_driver(d),
                 .launch = &d->launch,
                 .scan = &record->scan,
                 .volume = record->name,
@@ -251,8 +255,10 @@ static void replace_unit_by_child(Driver *d, Record *record) {
 static int on_build_exit(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Record *record = userdata;
         Driver *d = record->driver;
-        if (!running_has_ended(&record->build))
+        if (!running_has_ended(&record->build)) {
+                running_inquire(&record->build, connection_of_driver(d));
                 return 0;
+        }
         /* one that has a process began, whatever is said about its end */
         if (running_get_refusal(&record->build) && record->volume.trusted && record->build_pid == 0)
                 replace_unit_by_child(d, record);
@@ -266,12 +272,11 @@ static int on_build_exit(sd_event_source *s, int fd, uint32_t revents, void *use
 
 static int start_build_in_unit(const Driver *d, Record *record) {
         const LaunchBuild build = build_to_launch(record);
-        sd_bus *bus = d->news.bus ? bus_get_connection(d->news.bus) : NULL;
         UnitJob *unit = NULL;
         int r = launch_build_in_unit(&d->launch, &build, &unit);
         if (r < 0)
                 return r;
-        r = unitjob_start(unit, bus);
+        r = unitjob_start(unit, connection_of_driver(d));
         if (r < 0) {
                 (void) unitjob_conclude(unit);
                 unitjob_free(unit);

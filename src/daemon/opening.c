@@ -83,7 +83,11 @@ static bool open_by_child_instead(Opening *o) {
 static int on_opening_exit(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Opening *o = userdata;
         _cleanup_free_ char *problem = NULL;
-        if (!running_has_ended(&o->running) || open_by_child_instead(o))
+        if (!running_has_ended(&o->running)) {
+                running_inquire(&o->running, o->request.bus);
+                return 0;
+        }
+        if (open_by_child_instead(o))
                 return 0;
         int status = o->running.job || o->running.unit
                              ? running_conclude(&o->running, "bootkeep-build", &problem)

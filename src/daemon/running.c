@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 
 #include "base/error.h"
+#include "base/log.h"
 
 void running_done(Running *running) {
         running->output = sd_event_source_disable_unref(running->output);
@@ -107,6 +108,12 @@ int running_listen_unit(Running *running, sd_event *event, UnitJob *unit, const 
 
 bool running_has_ended(Running *running) {
         return running->unit ? unitjob_has_ended(running->unit) : running->job != NULL;
+}
+
+void running_inquire(const Running *running, sd_bus *bus) {
+        int r = running->unit ? unitjob_inquire(running->unit, bus) : 0;
+        if (r < 0)
+                log_send_errno(LOG_DEBUG, NULL, r, "Failed to ask systemd how a build ended");
 }
 
 const char *running_get_refusal(const Running *running) {

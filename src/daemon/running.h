@@ -40,6 +40,8 @@ int running_listen_unit(Running *running, sd_event *event, UnitJob *unit, const 
 
 /* Has it ended? Asked when its end is announced: a unit may only seem to have. */
 bool running_has_ended(Running *running);
+/* If it only seems to have: has systemd asked, by BUS or NULL, how a unit ended whose process is gone. */
+void running_inquire(const Running *running, sd_bus *bus);
 /* Why it was never started, once it has ended; NULL: it was. */
 const char *running_get_refusal(const Running *running);
 

@@ -120,6 +120,29 @@ def an_adopted_build_that_is_killed_is_one_failure(world):
 
 
 @test
+def what_takes_the_end_of_a_build_as_well_is_named(world):
+    """The OOM killer may take all of a unit, with the ExecStopPost= that would tell."""
+    systemd = Systemd(world)
+    volume, daemon, view, gate = gated(world, systemd)
+    systemd.out_of_memory = True
+    for adopted in (False, True):
+        changed(volume, gate, f"too much, {adopted}\n")
+        if adopted:
+            daemon.kill()
+            daemon.start()
+            view.wait_state("building")
+        builds, mark = len(view.builds), daemon.mark()
+        systemd.unit().kill()
+        assert view.wait_build(builds)[0] == 128 + 9
+        daemon.wait_for("ran out of memory", mark)
+        assert not daemon.logged("nobody said how"), daemon.logged("nobody said how")
+        gate.await_builder()  # tried again
+        gate.open()
+        view.wait_state("fresh")
+        carries(volume)
+
+
+@test
 def a_build_that_ended_meanwhile_is_concluded(world):
     systemd = Systemd(world)
     volume, daemon, view, gate = gated(world, systemd)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* tests: daemon/world/unitcall.c */
+/* tests: daemon/world/unitcall.c daemon/world/unitquery.c */
 
 #include "daemon/world/unitjob.h"
 
@@ -242,11 +242,41 @@ typedef struct Manager {
         const char *error; /* of the next answers; NULL: a job */
         const char *only;  /* the error is for this mode, or NULL: for all */
         char asked[256];
+        const char *state, *result; /* of the unit; NULL: it has none */
+        int32_t code, status;
 } Manager;
+
+static int answer_ending(sd_bus_message *m, const Manager *manager) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        assert_true(sd_bus_message_new_method_return(m, &reply) >= 0);
+        assert_true(sd_bus_message_append(reply, "a{sv}", 4, "Result", "s", manager->result, "ExecMainCode",
+                                          "i", manager->code, "NRestarts", "u", 7, "ExecMainStatus", "i",
+                                          manager->status) >= 0);
+        return sd_bus_send(NULL, reply, NULL) < 0 ? -1 : 1;
+}
+
+static int on_unit_property_call(sd_bus_message *m, const Manager *manager) {
+        const char *interface, *name;
+        assert_string_equal(sd_bus_message_get_path(m),
+                            "/org/freedesktop/systemd1/unit/bootkeep_2dbuild_40sda1_2eservice");
+        if (!manager->state)
+                return sd_bus_reply_method_errorf(m, SD_BUS_ERROR_UNKNOWN_OBJECT, "no");
+        assert_true(sd_bus_message_read(m, "s", &interface) >= 0);
+        if (sd_bus_message_is_method_call(m, NULL, "GetAll")) {
+                assert_string_equal(interface, "org.freedesktop.systemd1.Service");
+                return answer_ending(m, manager);
+        }
+        assert_true(sd_bus_message_read(m, "s", &name) >= 0);
+        assert_string_equal(interface, "org.freedesktop.systemd1.Unit");
+        assert_string_equal(name, "ActiveState");
+        return sd_bus_reply_method_return(m, "v", "s", manager->state);
+}
 
 static int on_manager_call(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Manager *manager = userdata;
         const char *unit, *mode;
+        if (sd_bus_message_is_method_call(m, "org.freedesktop.DBus.Properties", NULL))
+                return on_unit_property_call(m, manager);
         if (!sd_bus_message_is_method_call(m, "org.freedesktop.systemd1.Manager", "StartUnit"))
                 return 0;
         assert_true(sd_bus_message_read(m, "ss", &unit, &mode) >= 0);
@@ -412,6 +442,130 @@ static void what_runs_is_not_refused(void **state) {
         systemd_stop(&s);
 }
 
+/* A build that was killed, and its ExecStopPost= as well. */
+static UnitJob *lose_build(const World *w) {
+        UnitJob *u = make(w);
+        pid_t pid = unit_build_begin(w->folder, "");
+        assert_false(is_readable_now(unitjob_get_process_fd(u)));
+        unit_build_end(w->folder, pid, NULL);
+        assert_true(is_readable_now(unitjob_get_process_fd(u))); /* or nobody would ask */
+        assert_false(unitjob_has_ended(u));
+        return u;
+}
+
+static void await_end(Systemd *s, UnitJob *u) {
+        uint64_t end = now_usec() + 60 * USEC_PER_SEC;
+        while (!is_readable_now(unitjob_get_process_fd(u))) {
+                assert_true(now_usec() < end);
+                systemd_process(s);
+        }
+        assert_true(unitjob_has_ended(u));
+}
+
+static void systemd_knows_how_a_lost_build_ended(void **state) {
+        const World *w = *state;
+        static const struct {
+                const char *state, *result;
+                int32_t code, status;
+                int expected;
+                const char *why; /* words of it, or NULL */
+        } cases[] = {
+                {"failed", "oom-kill", CLD_KILLED, SIGKILL, 128 + SIGKILL, "memory"},
+                {"failed", "signal", CLD_KILLED, SIGTERM, 128 + SIGTERM, NULL},
+                {"failed", "core-dump", CLD_DUMPED, SIGSEGV, 128 + SIGSEGV, "crashed"},
+                {"failed", "exit-code", CLD_EXITED, 3, 3, NULL},
+                {"inactive", "success", CLD_EXITED, 75, 75, NULL},
+                {"inactive", "success", 0, 0, 128 + SIGKILL, "nobody said how"}, /* loaded anew */
+                {"failed", "signal", 77, -7, 128 + SIGKILL, "nobody said how"},
+        };
+        Systemd s;
+        systemd_start(&s, w);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                UnitJob *u = lose_build(w);
+                s.manager.state = cases[i].state;
+                s.manager.result = cases[i].result;
+                s.manager.code = cases[i].code;
+                s.manager.status = cases[i].status;
+                assert_int_equal(unitjob_inquire(u, s.client), 0);
+                await_end(&s, u);
+                assert_null(unitjob_get_refusal(u)); /* it began */
+                UnitEnd end = unitjob_conclude(u);
+                assert_int_equal(end.status, cases[i].expected);
+                if (cases[i].why)
+                        assert_contains(end.why, cases[i].why);
+                else
+                        assert_null(end.why);
+                unitjob_free(u);
+        }
+        systemd_stop(&s);
+}
+
+static void tell_unit_changed(const Systemd *s) {
+        assert_true(sd_bus_emit_signal(s->manager.bus,
+                                       "/org/freedesktop/systemd1/unit/bootkeep_2dbuild_40sda1_2eservice",
+                                       "org.freedesktop.DBus.Properties", "PropertiesChanged", "sa{sv}as",
+                                       "org.freedesktop.systemd1.Unit", 0, 0) >= 0);
+}
+
+/* Its ExecStopPost= runs until it is killed. */
+static void what_systemd_has_not_done_with_is_waited_for(void **state) {
+        const World *w = *state;
+        Systemd s;
+        UnitJob *u = lose_build(w);
+        systemd_start(&s, w);
+        s.manager.state = "deactivating";
+        s.manager.result = "oom-kill";
+        s.manager.code = CLD_KILLED;
+        s.manager.status = SIGKILL;
+        assert_int_equal(unitjob_inquire(u, s.client), 0);
+        assert_int_equal(unitjob_inquire(u, s.client), 0); /* once is enough */
+        for (int i = 0; i < 3; i++) {
+                systemd_process(&s);
+                tell_unit_changed(&s);
+        }
+        assert_false(unitjob_has_ended(u));
+        s.manager.state = "failed";
+        tell_unit_changed(&s);
+        await_end(&s, u);
+        assert_contains(unitjob_conclude(u).why, "memory");
+        unitjob_free(u);
+        systemd_stop(&s);
+}
+
+static void without_an_answer_it_stays_lost(void **state) {
+        const World *w = *state;
+        Systemd s;
+        UnitJob *u = lose_build(w);
+        assert_int_equal(unitjob_inquire(u, NULL), -ENOTCONN);
+        systemd_start(&s, w);
+        assert_int_equal(unitjob_inquire(u, s.client), 0);
+        systemd_process(&s);
+        tell_unit_changed(&s);
+        systemd_process(&s);
+        assert_false(unitjob_has_ended(u));
+        assert_true(unitjob_is_lost(u));
+        unitjob_free(u);
+        systemd_stop(&s);
+}
+
+static void nobody_is_asked_about_what_runs(void **state) {
+        const World *w = *state;
+        Systemd s;
+        UnitJob *u = make(w);
+        systemd_start(&s, w);
+        pid_t pid = unit_build_begin(w->folder, "");
+        s.manager.state = "failed";
+        s.manager.result = "oom-kill";
+        assert_int_equal(unitjob_inquire(u, s.client), 0);
+        systemd_process(&s);
+        assert_false(unitjob_has_ended(u));
+        unit_build_end(w->folder, pid, "success exited 0\n");
+        assert_true(unitjob_has_ended(u));
+        assert_int_equal(unitjob_conclude(u).status, 0);
+        unitjob_free(u);
+        systemd_stop(&s);
+}
+
 #define unitjob_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void) {
@@ -432,6 +586,10 @@ int main(void) {
                 unitjob_test(job_that_fails_is_a_refusal),
                 unitjob_test(without_systemd_or_a_bus_it_is_refused),
                 unitjob_test(what_runs_is_not_refused),
+                unitjob_test(systemd_knows_how_a_lost_build_ended),
+                unitjob_test(what_systemd_has_not_done_with_is_waited_for),
+                unitjob_test(without_an_answer_it_stays_lost),
+                unitjob_test(nobody_is_asked_about_what_runs),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

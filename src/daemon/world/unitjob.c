@@ -13,6 +13,7 @@
 #include "base/escape.h"
 #include "base/linereader.h"
 #include "daemon/world/unitcall.h"
+#include "daemon/world/unitquery.h"
 
 #define UNIT_PREFIX "bootkeep-build@"
 #define UNIT_SUFFIX ".service"
@@ -27,12 +28,14 @@ struct UnitJob {
         char *refusal;
         UnitEnd end;
         UnitCall *call;
+        UnitQuery *query; /* NULL: nothing was asked */
         LineReader reader;
 };
 
 UnitJob *unitjob_free(UnitJob *u) {
         if (u) {
                 unitcall_free(u->call);
+                unitquery_free(u->query);
                 closep(&u->folder);
                 closep(&u->report);
                 closep(&u->output);
@@ -93,7 +96,8 @@ static int open_unit_folder(UnitJob *u) {
         return u->report < 0 ? error_origin(-errno) : 0;
 }
 
-/* Armed first: what ended before shows by itself, because it is touched. */
+/* Armed first: what ended before shows by itself, because it is touched. A build that ends closes its report,
+ * whatever ended it. */
 static int watch_unit_folder(UnitJob *u) {
         _cleanup_free_ char *report = NULL;
         int r = strprintf(&report, "%s/" BUILDFOLDER_REPORT, u->path);
@@ -102,7 +106,7 @@ static int watch_unit_folder(UnitJob *u) {
         u->output = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
         u->process = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
         if (u->output < 0 || u->process < 0 || inotify_add_watch(u->output, report, IN_MODIFY) < 0 ||
-            inotify_add_watch(u->process, u->path, IN_MOVED_TO | IN_ATTRIB) < 0)
+            inotify_add_watch(u->process, u->path, IN_MOVED_TO | IN_ATTRIB | IN_CLOSE_WRITE) < 0)
                 return error_origin(-errno);
         (void) utimensat(u->folder, BUILDFOLDER_END, NULL, 0);
         return 0;
@@ -173,6 +177,7 @@ int unitjob_find(const char *place, const char *volume, UnitJob **ret) {
         r = watch_unit_folder(u);
         if (r < 0)
                 return r;
+        (void) futimens(u->folder, NULL); /* it may have gone before it was watched */
         *ret = TAKE_PTR(u);
         return 0;
 }
@@ -256,9 +261,25 @@ const char *unitjob_get_refusal(const UnitJob *u) {
         return u->ended && (u->refusal || !u->end.began) ? strempty(u->refusal) : NULL;
 }
 
+static const UnitEnd lost = {.status = 128 + SIGKILL, .why = "ended, and nobody said how", .began = true};
+
+/* As systemd knows it, which may be nothing: it was loaded anew. The descriptor becomes readable. */
+static void on_unit_end_told(void *userdata, UnitEnd end) {
+        UnitJob *u = userdata;
+        if (!unitjob_is_lost(u))
+                return;
+        u->end = end.began ? end : lost;
+        u->ended = true;
+        (void) futimens(u->folder, NULL);
+}
+
+int unitjob_inquire(UnitJob *u, sd_bus *bus) {
+        if (u->ended || u->query || !unitjob_is_lost(u))
+                return 0;
+        return bus ? unitquery_start(bus, u->unit, on_unit_end_told, u, &u->query) : error_origin(-ENOTCONN);
+}
+
 UnitEnd unitjob_conclude(UnitJob *u) {
-        static const UnitEnd lost = {
-                .status = 128 + SIGKILL, .why = "ended, and nobody said how", .began = true};
         remove_unit_folder(u);
         return u->ended ? u->end : lost;
 }

@@ -3,7 +3,7 @@
 
 /* One bootkeep-build that systemd runs in a unit of its own: like world/job, but not a child. It is known by
  * its folder below /run (base/buildfolder.h), so it is found again by a daemon that was restarted. systemd
- * starts it and tells it, through ExecStopPost=, how it ended; nothing here waits. */
+ * starts it and tells it, through ExecStopPost= or because it is asked, how it ended; nothing here waits. */
 
 #include <systemd/sd-bus.h>
 
@@ -38,6 +38,9 @@ bool unitjob_was_cut(const UnitJob *u);
 bool unitjob_has_ended(UnitJob *u);
 /* Does nothing run, though nobody said so? */
 bool unitjob_is_lost(const UnitJob *u);
+/* Has systemd asked how it ended, if it is lost: an ExecStopPost= may have been killed as well. What it says
+ * is an end like any other. */
+int unitjob_inquire(UnitJob *u, sd_bus *bus);
 /* Why it was never started; NULL: it was. Once it has ended. */
 const char *unitjob_get_refusal(const UnitJob *u);
 /* How it ended; its folder is removed. Borrows nothing. */

@@ -3,11 +3,12 @@
 the unit file says, and refuses on request. (The real systemd is in tests/vm.)"""
 
 import os
+import re
 import signal
 import subprocess
 import threading
 
-from .dbus import Connection
+from .dbus import Connection, Variant
 from .programs import environment, program
 
 BUS = "org.freedesktop.DBus"
@@ -21,6 +22,8 @@ class Systemd:
         self.asked = []  # (unit, mode)
         self.refusals = {}  # mode, or None for any: (error, text)
         self.running = {}  # by unit
+        self.out_of_memory = False  # whatever ends was killed for it, and its ExecStopPost= as well
+        self.ended = {}  # by unit: (ActiveState, Result, ExecMainCode, ExecMainStatus)
         self.changed = threading.Condition()
         self.bus = Connection(world.bus.path, method=self._called)
         self.bus.call(BUS, "/org/freedesktop/DBus", BUS, "RequestName", "su", NAME, 0)
@@ -38,7 +41,20 @@ class Systemd:
             thread.join()
         self.bus.close()
 
+    def _show(self, message):
+        unit = re.sub("_([0-9a-f]{2})", lambda m: chr(int(m[1], 16)), message.path.rsplit("/", 1)[1])
+        state, result, code, status = self.ended.get(unit, ("active", "success", 0, 0))
+        if message.member == "Get":
+            assert message.body == ["org.freedesktop.systemd1.Unit", "ActiveState"], message.body
+            self.bus.reply(message, "v", Variant("s", state))
+        else:
+            self.bus.reply(message, "a{sv}", {"Result": Variant("s", result), "ExecMainCode": Variant("i", code),
+                                              "ExecMainStatus": Variant("i", status)})
+
     def _called(self, message):
+        if message.interface == "org.freedesktop.DBus.Properties":
+            self._show(message)
+            return
         if message.member != "StartUnit":
             self.bus.reply(message)
             return
@@ -65,10 +81,20 @@ class Systemd:
         told = {"SERVICE_RESULT": "signal" if killed else "exit-code" if status else "success",
                 "EXIT_CODE": "killed" if killed else "exited",
                 "EXIT_STATUS": signal.Signals(-status).name[3:] if killed else str(status)}
-        subprocess.run([program("bootkeep-build"), f"--job-ended={folder}"], env={**env, **told}, check=True)
+        if self.out_of_memory:
+            self._tell_state(unit, "deactivating", status)
+            self._tell_state(unit, "failed", status)
+        else:
+            subprocess.run([program("bootkeep-build"), f"--job-ended={folder}"], env={**env, **told}, check=True)
         with self.changed:
             del self.running[unit]
             self.changed.notify_all()
+
+    def _tell_state(self, unit, state, status):
+        self.ended[unit] = (state, "oom-kill", 2 if status < 0 else 1, abs(status))
+        path = "/org/freedesktop/systemd1/unit/" + re.sub("[^A-Za-z0-9]", lambda m: f"_{ord(m[0]):02x}", unit)
+        self.bus.emit(path, "org.freedesktop.DBus.Properties", "PropertiesChanged", "sa{sv}as",
+                      "org.freedesktop.systemd1.Unit", {}, [])
 
     def unit(self):
         """The process of the one unit that runs."""
