@@ -2,6 +2,7 @@
 """What cases change in the machine of real.py, and how they know that it was built."""
 
 import json
+import shlex
 
 STARTED = "f0d1a6f6d3a34f5e9c0b7b1d8a5c2e05"  # the message ID of the start of a build
 MODULES = "/etc/initramfs-tools/modules"
@@ -16,6 +17,21 @@ def change(machine, text):
     """Changes a source of the initramfs and returns the mark of what is made from it from now on."""
     machine.run(f"echo '# {text}' >>{MODULES}")
     return mark(machine)
+
+
+def hold_builder(machine):
+    """From now on the stand-in, when it is run, waits for `let_go`."""
+    machine.run("rm -f /var/lib/go; echo 'echo held; until [ -e /var/lib/go ]; do sleep 0.2; done' >/var/lib/test-builder")
+
+
+def let_go(machine):
+    machine.run("touch /var/lib/go; rm /var/lib/test-builder")
+
+
+def configure(machine, *lines):
+    """Adds these lines to the configuration."""
+    machine.run(f"printf '%s\\n' {' '.join(map(shlex.quote, lines))} >/etc/bootkeep/bootkeep.conf.d/20-case.conf; "
+                "systemctl reload bootkeepd")
 
 
 def builds(machine):

@@ -24,7 +24,7 @@ from machine import CACHE, HERE, Machine, Missing
 
 # What is installed; apt adds what these need.
 WANTED = ["?essential", "systemd", "systemd-sysv", "libpam-systemd", "udev", "dbus", "polkitd", "mdadm", "dmsetup", "dosfstools", "e2fsprogs",
-          "initramfs-tools", "kmod", "systemd-boot", "zstd", "procps", "usr-is-merged",
+          "initramfs-tools", "kmod", "systemd-boot", "kexec-tools", "zstd", "procps", "usr-is-merged",
           # what bootkeep's package depends on, so that dpkg can install it
           "libblkid1", "libcap2", "libeconf0", "libmount1", "libseccomp2", "libsmartcols1", "libsystemd0", "libudev1",
           "libxml2", "libxxhash0"]
@@ -171,7 +171,7 @@ def _make_system(root, packages):
     _copy_tree(root)
     chroot.run("dpkg --force-depends --force-unsafe-io --force-confold --install /debs/*.deb")
     chroot.run("! dpkg-query -W -f \"\\${db:Status-Abbrev} \\${Package}\\n\" | grep -v ^ii")
-    chroot.run("systemctl enable test-agent && systemctl mask serial-getty@ttyS0")
+    chroot.run("systemctl enable test-agent && systemctl mask serial-getty@ttyS0 kexec-load")
     os.remove(f"{root}/usr/sbin/policy-rc.d")
     return chroot
 

@@ -6,7 +6,7 @@ what is booted next is what was changed, or it is said why not."""
 import time
 
 from cases import case, main
-from changes import change, mark
+from changes import change, configure, hold_builder, let_go, mark
 
 
 def changed(lab, machine):
@@ -79,13 +79,102 @@ def ctrl_alt_del(lab):
         went_down_with(lab, machine, new, new)
 
 
+HELD = "pid=$(pgrep -f /usr/local/lib/test/initramfs | head -n 1); echo $pid $(ps -o lstart= -p $pid) $(cat /proc/$pid/cgroup)"
+
+
 @case
-def bootkeepctl_reboot(lab):
+def a_build_between_two_sets_blocks_logind_and_outlives_the_daemon(lab):
     with lab.resumed() as machine:
-        new = changed(lab, machine)
+        hold_builder(machine)
+        new = change(machine, "held between two sets")
+        machine.start("bootkeepctl rebuild /")
+        said = machine.run("until systemd-inhibit --list --no-pager | grep -w block; do sleep 0.1; done; "
+                           "systemctl reboot --check-inhibitors=yes; echo status $?")
+        lab.say(said)
+        assert "between the old and the new set on md0 (/)" in said and 'inhibited by "bootkeep"' in said, said
+        assert said.endswith("status 1") and "bootkeepd" in said, said
+        held = machine.run(HELD)
+        machine.run("systemctl restart bootkeepd; bootkeepctl status /", status=None)
+        machine.run("until busctl get-property org.bootkeep1 /org/bootkeep1/volume/md0 org.bootkeep1.Volume State | "
+                    "grep -qw building; do sleep 0.2; done")
+        assert machine.run(HELD) == held
+        let_go(machine)
+        machine.run("bootkeepctl flush && bootkeepctl check / && bootkeepctl ready")
+        runs = machine.run("journalctl --sync; journalctl -q -b -o cat | grep -c 'initramfs.*: held$'")
+        lab.say(f"the builder before and after a restart of the daemon: {held}; run {runs} time")
+        assert runs == "1", runs
+        lab.say(machine.run("systemd-inhibit --list --no-pager"))
+        assert "block" not in machine.run("systemd-inhibit --list --no-pager | grep bootkeep")
+        machine.end_at_reboot()
+        machine.start("systemctl reboot --check-inhibitors=yes")
+        went_down_with(lab, machine, new, new)
+
+
+def refuses(machine):
+    """Waits until systemd has been told to refuse."""
+    machine.run("until systemctl show --value -p RefuseManualStart reboot.target | grep -q yes; do sleep 0.2; done")
+
+
+def refuses_no_more(machine):
+    machine.run("until systemctl show --value -p RefuseManualStart reboot.target | grep -q no; do sleep 0.2; done; "
+                "! compgen -G '/run/systemd/system/*.target.d/50-bootkeep*'")
+
+
+def refuses_every_way(lab, machine):
+    """Also root."""
+    machine.run("kexec -l /boot/vmlinuz-$(uname -r) --initrd=/boot/initrd.img-$(uname -r) --reuse-cmdline")
+    ways = ["reboot", "poweroff", "halt", "kexec"]
+    if "soft-reboot" in machine.run("systemctl --help"):
+        ways.append("soft-reboot")
+    for way in ways:
+        said = machine.run(f"systemctl {way}", status=4)
+        assert f"Operation refused, unit {way}.target may be requested by dependency only" in said, said
+    lab.say(f"systemctl {way}: {said}")
+    for way in ("shutdown now", "shutdown -r now", "reboot", "poweroff", "halt"):
+        lab.say(f"{way}: {machine.run(way, status=None)}")
+    machine.run("! systemctl list-jobs --no-legend | grep -E 'shutdown|reboot|poweroff|halt|kexec'; kexec -u")
+    said = machine.run("systemctl status --no-pager reboot.target", status=3)
+    lab.say(said)
+    return said
+
+
+KILL_FOR_GOOD = """
+mkdir /run/systemd/system/bootkeepd.service.d
+printf '[Unit]\\nStartLimitIntervalSec=1h\\nStartLimitBurst=2\\n[Service]\\nRestartSec=100ms\\n' >/run/systemd/system/bootkeepd.service.d/limit.conf
+systemctl daemon-reload
+until systemctl is-failed -q bootkeepd; do systemctl kill --kill-whom=main -s KILL bootkeepd 2>/dev/null; sleep 0.3; done
+systemctl status --no-pager -n 3 bootkeepd
+rm -r /run/systemd/system/bootkeepd.service.d
+"""
+
+
+@case
+def systemd_refuses_while_work_is_owed_and_bootkeepctl_reboot_waits_for_it(lab):
+    with lab.resumed() as machine:
+        configure(machine, "[Shutdown]", "Refuse=yes")
+        locked = machine.start("bootkeepctl lock / -- sh -c 'until [ -e /run/unlock ]; do sleep 0.2; done'")
+        refuses(machine)
         lab.say(machine.run("bootkeepctl ready", status=1))
+        assert "locked" in refuses_every_way(lab, machine)
+        machine.run("touch /run/unlock")
+        assert machine.finish(locked)[0] == 0
+        refuses_no_more(machine)
+        machine.run("bootkeepctl ready")
+        hold_builder(machine)
+        new = changed(lab, machine)
+        refuses(machine)
+        said = machine.run("systemctl reboot", status=4)
+        lab.say(said)
+        lab.say(machine.run(KILL_FOR_GOOD, status=None))
+        refuses_no_more(machine)
+        machine.run("systemctl daemon-reload; systemctl reset-failed bootkeepd; systemctl start bootkeepd")
+        refuses(machine)
+        lab.say(machine.run("bootkeepctl ready; systemctl status --no-pager reboot.target | head -n 1", status=None))
         machine.end_at_reboot()
         machine.start("bootkeepctl reboot --wait")
+        machine.run("until busctl get-property org.bootkeep1 /org/bootkeep1 org.bootkeep1.Manager RebootWaiters | grep -q 1; "
+                    "do sleep 0.2; done")
+        let_go(machine)
         went_down_with(lab, machine, new, new)
 
 
@@ -142,8 +231,8 @@ def a_failing_builder_is_said_again(lab):
 def a_builder_that_hangs(lab):
     with lab.resumed() as machine:
         old = mark(machine)
-        machine.run("printf '[Shutdown]\\nFlushTimeoutSec=10\\n' >/etc/bootkeep/bootkeep.conf.d/20-flush.conf; "
-                    "systemctl reload bootkeepd; echo 'sleep 100000' >/var/lib/test-builder")
+        configure(machine, "[Shutdown]", "FlushTimeoutSec=10")
+        machine.run("echo 'sleep 100000' >/var/lib/test-builder")
         changed(lab, machine)
         here = machine.mark()
         began = time.monotonic()

@@ -3,7 +3,7 @@
 """A real Debian with bootkeep from its own package boots what it should: from either disk."""
 
 from cases import case, main
-from changes import builds, change, mark, wait_built
+from changes import change, mark
 
 
 @case
@@ -17,19 +17,37 @@ def the_package_keeps_both_esps_and_either_disk_boots_alone(lab):
         lab.boots_alone(machine, now)
 
 
+MARKS_OF_A_REBOOT = "cat /run/reboot-required /run/reboot-required.pkgs"
+BOOTED_STALE = "busctl get-property org.bootkeep1 /org/bootkeep1 org.bootkeep1.Manager BootedStale"
+
+
 @case
-def a_change_is_booted_by_the_next_boot(lab):
+def a_disk_that_was_left_behind_boots_the_past_says_so_and_catches_up(lab):
     with lab.resumed() as machine:
-        before = builds(machine)
-        new = change(machine, "a change")
-        wait_built(machine, before)
-        here = machine.mark()
-        machine.start("systemctl reboot")
-        got = machine.console.wait("initramfs: (.*)", here[0])[1]
-        assert got == new, (got, new)
-        machine.wait_up(here)
-        machine.run("bootkeepctl check /")
-        lab.say(f"up again with {got}")
+        old = mark(machine)
+        machine.run("blockdev --setro /dev/disk/by-partlabel/esp1")
+        new = change(machine, "only one disk gets it")
+        lab.say(machine.run("bootkeepctl rebuild /", status=1))
+        machine.run("sync")
+        machine.kill()
+        assert [list(what.values()) for what in lab.carried(machine)] == [[new], [old]]
+    with lab.booted(machine, only=1) as alone:
+        assert alone.console.wait("initramfs: (.*)")[1] == old
+        alone.wait_up()
+        before = alone.run(MARKS_OF_A_REBOOT, status=None)
+        alone.run("until bootkeepctl check /; do sleep 1; done")
+        said = alone.run("until bootkeepctl status | grep 'replaced since'; do sleep 0.3; done; bootkeepctl status; " + BOOTED_STALE)
+        marks = alone.run(MARKS_OF_A_REBOOT)
+        lab.say("\n".join([said, before, marks]))
+        assert "bootkeep" in marks.splitlines(), marks
+        here = alone.mark()
+        alone.start("systemctl reboot")
+        assert alone.console.wait("initramfs: (.*)", here[0])[1] == new
+        alone.wait_up(here)
+        alone.run("bootkeepctl check /")
+        lab.say(alone.run("bootkeepctl status; " + BOOTED_STALE))
+        assert alone.run(BOOTED_STALE) == 's ""'
+        alone.run("! ls /run/reboot-required*")
 
 
 # Conditions on which the machine is killed, and seconds after them.
