@@ -113,10 +113,9 @@ static void look_up_devices_again(Census *c, dev_t devno) {
         }
 }
 
-static void on_device(dev_t devno, const char *action, void *userdata) {
-        /* A device that was pulled stays a volume while it is mounted: the mount table reports its loss. */
-        if (!streq(action, "remove"))
-                look_up_devices_again(userdata, devno);
+/* One that was pulled stays a volume while it is mounted: the mount table reports its loss. */
+static void on_device(dev_t devno, void *userdata) {
+        look_up_devices_again(userdata, devno);
 }
 
 static int on_devices(sd_event_source *s, int fd, uint32_t revents, void *userdata) {

@@ -2,6 +2,8 @@
 #include "daemon/world/device.h"
 
 #include <libudev.h>
+#include <sys/inotify.h>
+#include <sys/sysmacros.h>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -11,39 +13,33 @@ typedef struct udev_device UdevDevice;
 
 DEFINE_CLEANUP(UdevDevice *, udev_device_unref);
 
+/* Where udev keeps a file for each device, which it replaces before it announces anything of it: `b8:2`. */
+#define UDEV_DATABASE "/run/udev/data"
+
 struct DeviceMonitor {
         Udev *udev;
-        struct udev_monitor *monitor;
+        int database; /* inotify, on udev's database */
 };
-
-/* A burst (a disk shelf switched on) must not be lost in the socket; privileged, as the daemon is. */
-#define MONITOR_BUFFER (8 * 1024 * 1024)
 
 int device_monitor_new(DeviceMonitor **ret) {
         _cleanup_(device_monitor_freep) DeviceMonitor *m = calloc(1, sizeof(*m));
         if (!m)
                 return error_origin(-ENOMEM);
+        m->database = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+        if (m->database < 0)
+                return error_origin(-errno);
         m->udev = udev_new();
         if (!m->udev)
                 return error_origin(-ENOMEM);
-        /* "udev", not "kernel": its database is complete when the event comes */
-        m->monitor = udev_monitor_new_from_netlink(m->udev, "udev");
-        if (!m->monitor)
-                return error_origin(-ENOMEM);
-        int r = udev_monitor_filter_add_match_subsystem_devtype(m->monitor, "block", NULL);
-        if (r < 0)
-                return r;
-        (void) udev_monitor_set_receive_buffer_size(m->monitor, MONITOR_BUFFER);
-        r = udev_monitor_enable_receiving(m->monitor);
-        if (r < 0)
-                return r;
+        if (inotify_add_watch(m->database, UDEV_DATABASE, IN_MOVED_TO | IN_ONLYDIR) < 0 && errno != ENOENT)
+                return error_origin(-errno);
         *ret = TAKE_PTR(m);
         return 0;
 }
 
 DeviceMonitor *device_monitor_free(DeviceMonitor *m) {
         if (m) {
-                udev_monitor_unref(m->monitor);
+                closep(&m->database);
                 udev_unref(m->udev);
         }
         free(m);
@@ -51,17 +47,28 @@ DeviceMonitor *device_monitor_free(DeviceMonitor *m) {
 }
 
 int device_monitor_get_fd(const DeviceMonitor *m) {
-        return udev_monitor_get_fd(m->monitor);
+        return m->database;
+}
+
+static void take_database_event(const struct inotify_event *e, device_event_t event, void *userdata) {
+        unsigned major_number, minor_number;
+        int end = 0;
+        if (e->len > 0 && sscanf(e->name, "b%u:%u%n", &major_number, &minor_number, &end) == 2 &&
+            !e->name[end])
+                event(makedev(major_number, minor_number), userdata);
 }
 
 int device_monitor_dispatch(DeviceMonitor *m, device_event_t event, void *userdata) {
-        for (;;) {
-                errno = 0;
-                _cleanup_(udev_device_unrefp) UdevDevice *d = udev_monitor_receive_device(m->monitor);
-                if (!d)
-                        return errno == ENOBUFS ? error_origin(-ENOBUFS) : 0;
-                event(udev_device_get_devnum(d), strempty(udev_device_get_action(d)), userdata);
-        }
+        _Alignas(struct inotify_event) char buffer[16 * 1024];
+        bool lost = false;
+        for (ssize_t n; (n = read(m->database, buffer, sizeof(buffer))) > 0;)
+                for (const char *p = buffer; p < buffer + n;) {
+                        const struct inotify_event *e = (const void *) p;
+                        lost = lost || (e->mask & IN_Q_OVERFLOW);
+                        take_database_event(e, event, userdata);
+                        p += sizeof(*e) + e->len;
+                }
+        return lost ? error_origin(-ENOBUFS) : 0;
 }
 
 static int copy_property(UdevDevice *d, const char *name, char **ret) {

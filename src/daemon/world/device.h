@@ -2,7 +2,8 @@
 #pragma once
 
 /* Block devices as udev knows them. Everything comes from udev's database and /sys: no device is ever opened,
- * so none can hold us. */
+ * so none can hold us. That something changed is told by the database as well: udev's own messages come by the
+ * network of the machine, which the daemon's unit has no part in. */
 
 #include <sys/types.h>
 
@@ -22,13 +23,13 @@ typedef struct DeviceInfo {
 
 void device_info_done(DeviceInfo *i);
 
-/* -errno where udev cannot be listened to. */
+/* -errno where udev cannot be followed. Without a udev there are no events. */
 int device_monitor_new(DeviceMonitor **ret);
 DeviceMonitor *device_monitor_free(DeviceMonitor *m);
 DEFINE_CLEANUP(DeviceMonitor *, device_monitor_free);
 
-/* A device of this number was added, changed or removed. */
-typedef void (*device_event_t)(dev_t devno, const char *action, void *userdata);
+/* A device of this number was added or changed. */
+typedef void (*device_event_t)(dev_t devno, void *userdata);
 
 int device_monitor_get_fd(const DeviceMonitor *m);
 /* Takes all events that are queued. -ENOBUFS: some were lost, every device must be looked up again. */
