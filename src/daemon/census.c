@@ -157,7 +157,7 @@ int census_new(Daemon *d, Census **ret) {
         c->daemon = d;
         int r = follow_devices(c);
         if (r >= 0)
-                r = mounts_new(NULL, &c->mounts);
+                r = mounts_new(NULL, daemon_options(d)->mount_table, &c->mounts);
         if (r >= 0)
                 r = sd_event_add_io(daemon_event_loop(d), &c->mount_source, mounts_get_fd(c->mounts), EPOLLIN,
                                     on_mount_table, c);

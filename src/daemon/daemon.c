@@ -302,6 +302,7 @@ static int apply_settings(Daemon *d) {
                 .hold_locked = d->settings.hold_while_locked,
                 .hold_exists = d->settings.hold_while_exists,
                 .trust_ctime = d->settings.trust_ctime,
+                .apart = d->options->mount_table,
         };
         return slots_apply_settings(&d->slots);
 }

@@ -20,6 +20,8 @@ typedef struct DaemonOptions { /* of the command line; borrowed for the whole li
         const char *runtime; /* what is to outlive the daemon, but not the system */
         bool build_units;    /* builds run in units of their own, if systemd starts them */
         const char *units;   /* where systemd looks for drop-ins that last until the next boot */
+        /* The mountinfo of the machine; NULL: of the daemon, which is not in a mount namespace of its own. */
+        const char *mount_table;
         bool watch;
 } DaemonOptions;
 

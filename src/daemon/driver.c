@@ -36,6 +36,12 @@ static sd_bus *connection_of_driver(const Driver *d) {
         return d->news.bus ? bus_get_connection(d->news.bus) : NULL;
 }
 
+static LaunchBuild what_to_launch(const Record *record) {
+        const MountEntry *m = record_mount(record);
+        assert(m);
+        return (LaunchBuild){record->name, m->target, m->id, record->build_forced};
+}
+
 /* The stamps, if the scan asks for them. */
 static void open_stamps(const Driver *d, Record *record) {
         const MountEntry *m = record_mount(record);
@@ -125,9 +131,9 @@ static void start_watch(const Driver *d, Record *record) {
 }
 
 static int start_scan(const Driver *d, Record *record) {
-        const MountEntry *m = record_mount(record);
+        const LaunchBuild scan = what_to_launch(record);
         Job *job = NULL;
-        assert(m && !running_runs(&record->scan) && !running_runs(&record->build));
+        assert(!running_runs(&record->scan) && !running_runs(&record->build));
         record->scans_begun++;
         start_watch(d, record);
         /* What was queued is covered by the scan that follows. */
@@ -135,8 +141,7 @@ static int start_scan(const Driver *d, Record *record) {
         LogFields fields = news_fields(record, NULL);
         if (r < 0)
                 (void) log_send_errno(LOG_WARNING, &fields, r, "Failed to drain the watch");
-        r = launch_scan(&d->launch, m->target, m->id, record->watch ? watch_get_fd(record->watch) : -EBADF,
-                        &job);
+        r = launch_scan(&d->launch, &scan, record->watch ? watch_get_fd(record->watch) : -EBADF, &job);
         if (r < 0)
                 return r;
         return running_listen(&record->scan, d->event, job,
@@ -215,16 +220,10 @@ static void note_failed_build_start(const Driver *d, Record *record, int r) {
         pending_answer_rebuilds(record, record->builds, false);
 }
 
-static LaunchBuild build_to_launch(const Record *record) {
-        const MountEntry *m = record_mount(record);
-        assert(m);
-        return (LaunchBuild){record->name, m->target, m->id, record->build_forced};
-}
-
 static int on_build_exit(sd_event_source *s, int fd, uint32_t revents, void *userdata);
 
 static int start_build_as_child(const Driver *d, Record *record) {
-        const LaunchBuild build = build_to_launch(record);
+        const LaunchBuild build = what_to_launch(record);
         Job *job = NULL;
         int r = launch_build(&d->launch, &build, &job);
         if (r >= 0)
@@ -271,7 +270,7 @@ static int on_build_exit(sd_event_source *s, int fd, uint32_t revents, void *use
 }
 
 static int start_build_in_unit(const Driver *d, Record *record) {
-        const LaunchBuild build = build_to_launch(record);
+        const LaunchBuild build = what_to_launch(record);
         UnitJob *unit = NULL;
         int r = launch_build_in_unit(&d->launch, &build, &unit);
         if (r < 0)
@@ -383,7 +382,7 @@ static void pin_or_release(const Driver *d, Record *record) {
                 d->pin_busy_volumes && volume_busy(&record->volume) && now_usec() >= record->unpinned_until;
         if (record->pin >= 0 && (!want || !m || record->pinned != m->id))
                 pin_release(TAKE_FD(record->pin));
-        if (want && record->pin < 0 && m && pin_mount(m->target, m->id, &record->pin) >= 0)
+        if (want && record->pin < 0 && m && pin_mount(m, d->launch.apart, &record->pin) >= 0)
                 record->pinned = m->id;
 }
 

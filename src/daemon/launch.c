@@ -5,9 +5,9 @@
 
 #include "base/error.h"
 
-static int append_mount(const LaunchOptions *o, char ***argv, const char *mount_point, uint64_t mount_id) {
-        int r = strv_extendf(argv, "--mount-id=%" PRIu64, mount_id);
-        if (r >= 0 && o->builders)
+static int append_place(const LaunchOptions *o, char ***argv, const char *mount_point) {
+        int r = 0;
+        if (o->builders)
                 r = strv_extendf(argv, "--builders=%s", o->builders);
         if (r >= 0)
                 r = strv_extendf(argv, "--trust-ctime=%s", o->trust_ctime ? "yes" : "no");
@@ -16,6 +16,11 @@ static int append_mount(const LaunchOptions *o, char ***argv, const char *mount_
         if (r >= 0)
                 r = strv_extend(argv, mount_point);
         return r;
+}
+
+static int append_mount(const LaunchOptions *o, char ***argv, const char *mount_point, uint64_t mount_id) {
+        int r = strv_extendf(argv, "--mount-id=%" PRIu64, mount_id);
+        return r < 0 ? r : append_place(o, argv, mount_point);
 }
 
 static int add_paths(char ***argv, const char *option, char *const *paths) {
@@ -30,8 +35,14 @@ static int append_uncover(char ***argv, const char *runtime, uint64_t mount_id) 
         return strv_extendf(argv, "--uncover=%s/stamps-%" PRIu64, runtime, mount_id);
 }
 
-int launch_scan(const LaunchOptions *o, const char *mount_point, uint64_t mount_id, int inotify_fd,
-                Job **ret) {
+static int append_scanned_mount(const LaunchOptions *o, char ***argv, const LaunchBuild *scan) {
+        if (!o->apart)
+                return append_mount(o, argv, scan->mount_point, scan->mount_id);
+        int r = strv_extendf(argv, "--volume=%s", scan->volume);
+        return r < 0 ? r : append_place(o, argv, scan->mount_point);
+}
+
+int launch_scan(const LaunchOptions *o, const LaunchBuild *scan, int inotify_fd, Job **ret) {
         _cleanup_strv_free_ char **argv = NULL;
         int r = strv_extendf(&argv, "%s/bootkeep-scan", o->libexec);
         if (r >= 0 && inotify_fd >= 0)
@@ -43,9 +54,9 @@ int launch_scan(const LaunchOptions *o, const char *mount_point, uint64_t mount_
         if (r >= 0)
                 r = add_paths(&argv, "hold-exists", o->hold_exists);
         if (r >= 0 && o->runtime)
-                r = append_uncover(&argv, o->runtime, mount_id);
+                r = append_uncover(&argv, o->runtime, scan->mount_id);
         if (r >= 0)
-                r = append_mount(o, &argv, mount_point, mount_id);
+                r = append_scanned_mount(o, &argv, scan);
         return r < 0 ? r : job_start(argv, inotify_fd, ret);
 }
 

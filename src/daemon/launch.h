@@ -14,17 +14,19 @@ typedef struct LaunchOptions {
         const char *units;    /* where builds in units have their folders; NULL: builds are children */
         char *const *hold_locked, *const *hold_exists; /* strv of lock files that a scan looks for */
         bool trust_ctime;
+        /* We are in a mount namespace of our own: there mounts have other IDs, and our children can write to
+         * none. */
+        bool apart;
 } LaunchOptions;
 
-/* INOTIFY_FD < 0: nothing is armed. */
-int launch_scan(const LaunchOptions *o, const char *mount_point, uint64_t mount_id, int inotify_fd,
-                Job **ret);
 typedef struct LaunchBuild {
         const char *volume, *mount_point;
         uint64_t mount_id;
         bool force;
 } LaunchBuild;
 
+/* INOTIFY_FD < 0: nothing is armed. */
+int launch_scan(const LaunchOptions *o, const LaunchBuild *scan, int inotify_fd, Job **ret);
 /* As a child. */
 int launch_build(const LaunchOptions *o, const LaunchBuild *build, Job **ret);
 /* Prepares it to be run by systemd, which unitjob_start() asks. -EOPNOTSUPP: builds are children. */

@@ -43,6 +43,7 @@ static int parse_scan_options(int argc, char **argv, Options *o) {
                 {"inotify-fd", "N", "Arm watches on this inotify descriptor", option_inotify_fd,
                  &o->scan.inotify_fd},
                 {"mount-id", "N", "Fail if this is not the mount's ID", option_number, &o->scan.mount_id},
+                {"volume", "NAME", "Fail if this is not the volume's name", option_string, &o->scan.volume},
                 {"builders", "DIR", "Read builder definitions from here (may be repeated)", option_list,
                  &o->scan.builders},
                 {"hold-locked", "PATH", "Report this lock file if it exists (may be repeated)",

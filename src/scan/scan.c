@@ -217,6 +217,8 @@ static int scan_open(Scan *s) {
         assert(!s->root && s->lock_files.n == 0);
         const ScanOptions *o = s->options;
         int r = root_open(o->mountpoint, o->mount_id, &s->root);
+        if (r >= 0 && o->volume && !streq(s->root->name, o->volume))
+                r = error_origin(-ESTALE);
         const Ending ending = scan_ending(s);
         if (r < 0) {
                 const char *problem = root_open_problem(r);

@@ -9,6 +9,7 @@
 typedef struct ScanOptions {
         const char *mountpoint;
         uint64_t mount_id;   /* it must be this mount; 0: any */
+        const char *volume;  /* ... and this volume; NULL: any */
         int inotify_fd;      /* what is examined is armed on it; negative: nothing is */
         const char *efivars; /* the directory of the firmware's variables; NULL: the usual one */
         const char *uncover; /* where to ask for stamps that a mount covers (uncover.h); NULL: nowhere */

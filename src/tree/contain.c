@@ -72,6 +72,14 @@ int contain_open_nolinks(int root, const char *path, int flags, mode_t mode, int
         return open_contained(root, *path ? path : ".", how, ret_fd);
 }
 
+int contain_open_across(int root, const char *path, int *ret_fd) {
+        if (path[0] != '/')
+                return error_origin(-EINVAL);
+        struct open_how how = how_to_open(O_RDONLY | O_DIRECTORY, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+        how.resolve &= ~(uint64_t) RESOLVE_NO_XDEV;
+        return open_contained(root, path + strspn(path, "/"), how, ret_fd);
+}
+
 /* The directory NAME in DIRFD, made if it is missing. It is durable in its parent directory before it is
  * used. */
 static int enter_directory(int dirfd, const char *name, mode_t mode, int *ret_fd) {

@@ -23,6 +23,10 @@ int contain_open_root(const char *mountpoint, uint64_t mount_id, int *ret_fd);
 int contain_open(int root, const char *path, int flags, mode_t mode, int *ret_fd);
 int contain_open_nolinks(int root, const char *path, int flags, mode_t mode, int *ret_fd);
 
+/* The directory PATH, which may be on another mount, reached without any symbolic link; the caller finds out
+ * what it is. */
+int contain_open_across(int root, const char *path, int *ret_fd);
+
 /* The directory that contains PATH, reached without any symbolic link (for writing), and a copy of the last
  * part. "/" is -EINVAL. */
 int contain_open_parent(int root, const char *path, int *ret_dirfd, char **ret_name);

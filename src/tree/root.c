@@ -42,14 +42,37 @@ static int state_open_beneath(int root, bool create, int *ret_fd) {
         return contain_open_nolinks(root, BOOTKEEP_VOLUME_STATE, O_RDONLY | O_DIRECTORY, 0, ret_fd);
 }
 
+/* Is MOUNT the folder of the stamps, mounted on itself? */
+static bool is_state_itself(const Root *root, const MountEntry *mount) {
+        const char *below = startswith(mount->root, streq(root->mount.root, "/") ? "" : root->mount.root);
+        return mount->devno == root->mount.devno && below && streq(below, BOOTKEEP_VOLUME_STATE);
+}
+
+/* As systemd mounts it for a service that may write there and nowhere else: nothing is hidden by that. */
+static int state_open_itself(const Root *root, int *ret_fd) {
+        _cleanup_(mount_entry_done) MountEntry mount = MOUNT_ENTRY_NULL;
+        _cleanup_close_ int fd = -EBADF;
+        struct statx stx;
+        int r = contain_open_across(root->fd, BOOTKEEP_VOLUME_STATE, &fd);
+        if (r < 0)
+                return r;
+        if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) < 0)
+                return error_origin(-errno);
+        r = stx.stx_attributes & STATX_ATTR_MOUNT_ROOT ? mount_entry_find(stx.stx_mnt_id, &mount) : 0;
+        if (r <= 0 || !is_state_itself(root, &mount))
+                return r < 0 ? r : error_origin(-EXDEV);
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
 /* The path to the stamps is that of the volume itself, even below a mount: a separate /var keeps its own
  * stamps, if it is a volume at all. */
-static int state_open(int root, bool create, int *ret_fd) {
-        int r = state_open_beneath(root, create, ret_fd);
-        if (r != -EXDEV)
-                return r;
+static int state_open(const Root *root, bool create, int *ret_fd) {
+        int r = state_open_beneath(root->fd, create, ret_fd);
+        if (r != -EXDEV || state_open_itself(root, ret_fd) >= 0)
+                return r == -EXDEV ? 0 : r;
         _cleanup_close_ int clone = -EBADF;
-        r = root_clone_mount(root, &clone);
+        r = root_clone_mount(root->fd, &clone);
         if (r == -EPERM) /* somebody else may look, see root_take_state() */
                 return error_origin(-EXDEV);
         return r < 0 ? r : state_open_beneath(clone, create, ret_fd);
@@ -78,7 +101,7 @@ int root_open(const char *mountpoint, uint64_t mount_id, Root **ret) {
                 r = root_identify(root);
         if (r < 0)
                 return r;
-        r = state_open(root->fd, false, &root->state_fd);
+        r = state_open(root, false, &root->state_fd);
         if (r < 0 && r != -ENOENT && !root_state_problem(r))
                 return r;
         if (r < 0)
@@ -134,7 +157,7 @@ int root_make_state(Root *root) {
         assert(root && root->fd >= 0);
         static const char *const directories[] = {"/caches", "/helpers"};
         _cleanup_close_ int state = -EBADF;
-        int r = state_open(root->fd, true, &state);
+        int r = state_open(root, true, &state);
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(directories); i++) {
                 _cleanup_close_ int fd = -EBADF;
                 r = contain_make_directory(state, directories[i], STATE_MODE, &fd);

@@ -340,7 +340,7 @@ static void what_cannot_be_searched_is_reached(void **state) {
 
 static int look_at_mounts(const MountSource *source) {
         _cleanup_(mounts_freep) Mounts *t = NULL;
-        int r = mounts_new(source, &t);
+        int r = mounts_new(source, NULL, &t);
         return r < 0 ? r : mounts_dispatch(t, hear_mount, NULL);
 }
 
@@ -407,7 +407,7 @@ static int run_scan(void *userdata) {
         const Scratch *s = userdata;
         const LaunchOptions options = {.libexec = s->path, .builders = "/builders"};
         Job *j = UNTOUCHED;
-        int r = launch_scan(&options, "/mnt", 7, -EBADF, &j);
+        int r = launch_scan(&options, &(LaunchBuild){"sda1", "/mnt", 7, false}, -EBADF, &j);
         if (r < 0)
                 assert_ptr_equal(j, UNTOUCHED);
         return r < 0 ? r : end_job(j);

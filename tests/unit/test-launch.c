@@ -42,7 +42,7 @@ static void scan_is_passed_its_mount_and_the_watch(void **state) {
         Job *j = NULL;
         int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
         assert_true(null >= 0);
-        assert_int_equal(launch_scan(&o, "/mnt", 1234567890123, null, &j), 0);
+        assert_int_equal(launch_scan(&o, &(LaunchBuild){"sda1", "/mnt", 1234567890123, false}, null, &j), 0);
         _cleanup_strv_free_ char **lines = told(j);
         assert_string_equal(lines[0], "bootkeep-scan");
         assert_true(strv_contains(lines, "--inotify-fd=3"));
@@ -56,12 +56,26 @@ static void scan_is_passed_its_mount_and_the_watch(void **state) {
         close(null);
 }
 
+/* In a mount namespace of its own the mount has another ID, which nobody knows beforehand. */
+static void scan_in_another_namespace_is_told_the_volume(void **state) {
+        LaunchOptions o = options(*state);
+        Job *j = NULL;
+        o.apart = true;
+        o.runtime = "/run/x";
+        assert_int_equal(launch_scan(&o, &(LaunchBuild){"sda2[/@]", "/mnt", 17, false}, -EBADF, &j), 0);
+        _cleanup_strv_free_ char **lines = told(j);
+        assert_true(strv_contains(lines, "--volume=sda2[/@]"));
+        assert_true(strv_contains(lines, "--uncover=/run/x/stamps-17"));
+        assert_false(strv_contains(lines, "--mount-id=17"));
+        assert_true(strv_contains(lines, "/mnt"));
+}
+
 /* Both meet at the same socket. */
 static void stamps_are_opened_where_the_scan_asks(void **state) {
         LaunchOptions o = options(*state);
         Job *scan = NULL, *opener = NULL;
         o.runtime = "/run/x";
-        assert_int_equal(launch_scan(&o, "/mnt", 17, -EBADF, &scan), 0);
+        assert_int_equal(launch_scan(&o, &(LaunchBuild){"sda2", "/mnt", 17, false}, -EBADF, &scan), 0);
         assert_int_equal(launch_opening(&o, &(LaunchBuild){"sda2", "/mnt", 17, false}, &opener), 0);
         _cleanup_strv_free_ char **asked = told(scan), **opened = told(opener);
         assert_true(strv_contains(asked, "--uncover=/run/x/stamps-17"));
@@ -74,7 +88,7 @@ static void stamps_are_opened_where_the_scan_asks(void **state) {
 static void scan_without_a_watch_arms_nothing(void **state) {
         LaunchOptions o = options(*state);
         Job *j = NULL;
-        assert_int_equal(launch_scan(&o, "/mnt", 1, -EBADF, &j), 0);
+        assert_int_equal(launch_scan(&o, &(LaunchBuild){"sda1", "/mnt", 1, false}, -EBADF, &j), 0);
         _cleanup_strv_free_ char **lines = told(j);
         for (char **l = lines; *l; l++)
                 assert_null(strstr(*l, "inotify"));
@@ -143,7 +157,7 @@ static void missing_programs_are_an_error(void **state) {
         const Scratch *s = *state;
         LaunchOptions o = {.libexec = s->path};
         Job *j = NULL;
-        assert_int_equal(launch_scan(&o, "/mnt", 1, -EBADF, &j), -ENOENT);
+        assert_int_equal(launch_scan(&o, &(LaunchBuild){"sda1", "/mnt", 1, false}, -EBADF, &j), -ENOENT);
         assert_int_equal(launch_build(&o, &(LaunchBuild){"sda1", "/mnt", 1, false}, &j), -ENOENT);
         assert_null(j);
 }
@@ -167,6 +181,7 @@ static void check_of_builders_accesses_no_volume(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(scan_is_passed_its_mount_and_the_watch),
+                scratch_test(scan_in_another_namespace_is_told_the_volume),
                 scratch_test(stamps_are_opened_where_the_scan_asks),
                 scratch_test(scan_without_a_watch_arms_nothing),
                 scratch_test(build_is_forced_only_on_request),

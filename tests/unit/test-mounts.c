@@ -6,6 +6,8 @@
 #include "daemon/world/mounts.h"
 
 #include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "disk.h"
@@ -92,7 +94,7 @@ static int teardown(void **state) {
 
 /* From here on changes are recorded. */
 static void follow(World *w) {
-        int r = mounts_new(w->source, &w->table);
+        int r = mounts_new(w->source, NULL, &w->table);
         if (r == -EINVAL || r == -EPERM || r == -ENOSYS)
                 skip();
         assert_int_equal(r, 0);
@@ -129,7 +131,7 @@ static void what_is_mounted_at_first_is_told(void **state) {
         do_mount(w, "", "a");
         mounts_free(w->table);
         w->table = NULL;
-        assert_int_equal(mounts_new(w->source, &w->table), 0);
+        assert_int_equal(mounts_new(w->source, NULL, &w->table), 0);
         says(w, "added a\n");
         says(w, "");
 }
@@ -406,6 +408,45 @@ static void more_changes_than_the_queue_holds_are_not_lost(void **state) {
         comes(w, "removed a\nremoved c\n");
 }
 
+/* A process that stays in the namespace that we leave. */
+static pid_t stay_behind(void) {
+        pid_t pid = fork();
+        if (pid == 0) {
+                assert_int_equal(prctl(PR_SET_PDEATHSIG, SIGKILL), 0);
+                for (;;)
+                        pause();
+        }
+        assert_true(pid > 0);
+        assert_int_equal(unshare(CLONE_NEWNS), 0);
+        return pid;
+}
+
+static void there(const World *w, pid_t pid, const char *command) {
+        shell("nsenter --mount --target=%i sh -c 'cd %s && %s'", pid, w->scratch->path, command);
+}
+
+static void mounts_of_another_namespace_are_followed(void **state) {
+        World *w = *state;
+        char table[64], mount_a[96];
+        begin_with(w, "20M", "ext4");
+        pid_t pid = stay_behind();
+        (void) snprintf(table, sizeof(table), "/proc/%i/mountinfo", pid);
+        (void) snprintf(mount_a, sizeof(mount_a), "mount %s a", w->disk.node);
+        assert_int_equal(mounts_new(NULL, table, &w->table), 0);
+        says(w, "");
+        there(w, pid, mount_a);
+        comes(w, "added a\n");
+        assert_false(is_readable(w));
+        do_mount(w, "", "b");
+        assert_false(is_readable(w));
+        there(w, pid, "mount -o remount,bind,ro a");
+        comes(w, "changed a ro\n");
+        there(w, pid, "umount a");
+        comes(w, "removed a ro\n");
+        shell("kill %i", pid);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 /* Each with either source. */
 #define both(f)                                                                                              \
         {"mountinfo: " #f, f, setup, teardown, (void *) &mount_info}, {                                      \
@@ -414,6 +455,8 @@ static void more_changes_than_the_queue_holds_are_not_lost(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                {"mountinfo: mounts_of_another_namespace_are_followed",
+                 mounts_of_another_namespace_are_followed, setup, teardown, (void *) &mount_info},
                 both(what_is_mounted_at_first_is_told),
                 both(mounts_come_and_go),
                 both(what_came_and_went_between_two_looks_is_not_told),

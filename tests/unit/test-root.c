@@ -116,6 +116,30 @@ static void state_below_a_mount_that_cannot_be_cloned_is_an_error(void **state) 
         assert_null(root);
 }
 
+/* Mounted on itself, the folder of the stamps is where it was; any other is elsewhere. */
+static void state_that_is_mounted_on_itself_is_not_covered(void **state) {
+        World w;
+        Root *root = NULL, *other = NULL;
+        world_start(&w, *state);
+        clone_error = EPERM;
+        shell("mkdir -p %s" BOOTKEEP_VOLUME_STATE "/caches %s/other && cd %s" BOOTKEEP_VOLUME_STATE
+              " && mount --bind . .",
+              w.mnt, w.mnt, w.mnt);
+        int r = root_open(w.mnt, 0, &root), found = r < 0 ? r : root->state_fd;
+        int caches = found < 0 ? found : openat(found, "caches", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        shell("mount --bind %s/other %s" BOOTKEEP_VOLUME_STATE, w.mnt, w.mnt);
+        int r2 = root_open(w.mnt, 0, &other), covered = r2 < 0 ? r2 : other->state_fd;
+        clone_error = 0;
+        closep(&caches);
+        root_free(root);
+        root_free(other);
+        world_end(&w);
+        assert_int_equal(r, 0);
+        assert_true(found >= 0 && caches >= 0);
+        assert_int_equal(r2, 0);
+        assert_int_equal(covered, -EXDEV);
+}
+
 /* Who may not look below the mount says so, and takes what another has opened, if it is on the volume. */
 static void state_below_a_mount_may_be_opened_by_another(void **state) {
         World w;
@@ -286,6 +310,7 @@ int main(void) {
                 cmocka_unit_test(problems_are_told_in_words),
                 scratch_test(mount_point_that_cannot_be_examined_is_an_error),
                 scratch_test(state_below_a_mount_that_cannot_be_cloned_is_an_error),
+                scratch_test(state_that_is_mounted_on_itself_is_not_covered),
                 scratch_test(state_below_a_mount_may_be_opened_by_another),
                 scratch_test(state_without_room_for_all_stamps_is_not_taken),
                 scratch_test(anybody_may_read_the_stamps),

@@ -2,8 +2,8 @@
 #pragma once
 
 /* Block devices as udev knows them. Everything comes from udev's database and /sys: no device is ever opened,
- * so none can hold us. That something changed is told by the database as well: udev's own messages come by the
- * network of the machine, which the daemon's unit has no part in. */
+ * so none can hold us. That something changed is told by the database as well: udev's own messages come by
+ * the network of the machine, which the daemon's unit has no part in. */
 
 #include <sys/types.h>
 

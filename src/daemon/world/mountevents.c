@@ -262,14 +262,16 @@ static int probe_statmount(MountEvents *e) {
         return r < 0 ? r : r == 0 || !(e->status->mask & STATMOUNT_SB_SOURCE) ? error_origin(-EOPNOTSUPP) : 0;
 }
 
-static int events_open(void **ret) {
+static int events_open(const char *table, void **ret) {
+        if (!streq(table, MOUNT_TABLE_OWN))
+                return error_origin(-EOPNOTSUPP); /* statmount(2) finds no mount of another namespace */
         _cleanup_(events_closep) MountEvents *e = calloc(1, sizeof(*e));
         if (!e)
                 return error_origin(-ENOMEM);
         *e = (MountEvents){.fanotify = open_fanotify(), .mountinfo = -EBADF, .poll = -EBADF, .anew = true};
         if (e->fanotify < 0)
                 return e->fanotify;
-        e->mountinfo = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+        e->mountinfo = open(table, O_RDONLY | O_CLOEXEC);
         if (e->mountinfo < 0)
                 return error_origin(-errno);
         e->status_size = sizeof(MountStatus) + 4096;

@@ -10,25 +10,26 @@ struct Mounts {
         MountSet *set;
 };
 
-static int open_best(Mounts *m) {
+static int open_best(Mounts *m, const char *table) {
         static const MountSource *const sources[] = {&mount_events, &mount_info};
         int r = -ENODATA;
         for (size_t i = 0; r < 0 && i < ELEMENTSOF(sources); i++) {
                 m->source = sources[i];
-                r = m->source->open(&m->opened);
+                r = m->source->open(table, &m->opened);
                 log_debug("Reading the mount table by %s: %s", m->source->name, r < 0 ? strerror(-r) : "yes");
         }
         return r;
 }
 
-int mounts_new(const MountSource *source, Mounts **ret) {
+int mounts_new(const MountSource *source, const char *table, Mounts **ret) {
         assert(ret);
         _cleanup_(mounts_freep) Mounts *m = calloc(1, sizeof(*m));
         int r = m ? mount_set_new(&m->set) : error_origin(-ENOMEM);
         if (r < 0)
                 return r;
         m->source = source;
-        r = source ? source->open(&m->opened) : open_best(m);
+        table = table ? table : MOUNT_TABLE_OWN;
+        r = source ? source->open(table, &m->opened) : open_best(m, table);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(m);

@@ -9,8 +9,9 @@
 
 typedef struct Mounts Mounts;
 
-/* SOURCE NULL: the best one that this kernel offers. */
-int mounts_new(const MountSource *source, Mounts **ret);
+/* SOURCE NULL: the best one that this kernel offers. TABLE: the mountinfo file of the namespace whose mounts
+ * are followed; NULL: of our own. */
+int mounts_new(const MountSource *source, const char *table, Mounts **ret);
 Mounts *mounts_free(Mounts *m);
 DEFINE_CLEANUP(Mounts *, mounts_free);
 

@@ -37,13 +37,24 @@ static uint64_t mount_of(int fd, const char *path) {
         return stx.stx_mask & STATX_MNT_ID ? stx.stx_mnt_id : 0;
 }
 
-int pin_mount(const char *target, uint64_t mount_id, int *ret) {
-        assert(target && ret);
-        _cleanup_close_ int fd = open_cached(target);
+/* 1: ID, of our own namespace, is the same as MOUNT in the other one; 0; negative errno. */
+static int is_counterpart(uint64_t id, const MountEntry *mount) {
+        _cleanup_(mount_entry_done) MountEntry own = MOUNT_ENTRY_NULL;
+        int r = mount_entry_find(id, &own);
+        if (r <= 0)
+                return r;
+        return own.devno == mount->devno && streq(own.root, mount->root) && streq(own.target, mount->target);
+}
+
+int pin_mount(const MountEntry *mount, bool apart, int *ret) {
+        assert(mount && mount->target && ret);
+        _cleanup_close_ int fd = open_cached(mount->target);
         if (fd < 0)
                 return error_origin(-errno);
-        if (mount_of(fd, "") != mount_id)
-                return error_origin(-ESTALE);
+        uint64_t id = mount_of(fd, "");
+        int r = apart ? is_counterpart(id, mount) : id == mount->id;
+        if (r <= 0)
+                return r < 0 ? r : error_origin(-ESTALE);
         *ret = TAKE_FD(fd);
         return 0;
 }

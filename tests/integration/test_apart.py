@@ -1,0 +1,122 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The daemon in a mount namespace of its own, as in its unit: it follows what the machine mounts, and is in nobody's way."""
+
+import os
+import re
+import subprocess
+
+from lib import apart, main, test
+from lib.content import OUTPUT, Volume
+from lib.systemd import Systemd
+
+QUIET = {"Watch": {"SettleSec": "60", "SettleMaxSec": "120"}}
+
+
+def confined(world, before="", **options):
+    systemd = Systemd(world)
+    daemon = world.daemon(arguments=[*systemd.arguments(), apart.TABLE], prefix=apart.prefix(before), **options)
+    return systemd, daemon
+
+
+def another(world):
+    disk = world.disk(name="another", esps=1)
+    disk.mount()
+    volume = Volume(world, disk)
+    volume.populate()
+    return volume
+
+
+def built(view, volume):
+    view.wait("built", lambda p: p.get("State") == "fresh" and volume.read(OUTPUT) == volume.packed())
+
+
+def status_of(daemon, key):
+    with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as f:
+        return re.search(rf"^{key}:\s+(\S+)", f.read(), re.M)[1]
+
+
+def umount(place):
+    return subprocess.run(["umount", place], stderr=subprocess.PIPE, text=True, check=False).stderr
+
+
+def is_free(device):
+    """Does nothing keep the device busy?"""
+    try:
+        os.close(os.open(device, os.O_RDONLY | os.O_EXCL))
+    except OSError:
+        return False
+    return True
+
+
+@test
+def volumes_of_the_machine_are_kept_whenever_they_were_mounted(world):
+    before = world.volume()
+    systemd, daemon = confined(world)
+    assert int(status_of(daemon, "CapBnd"), 16) == 1 << 2  # CAP_DAC_READ_SEARCH
+    after = another(world)
+    for volume in (before, after):
+        view = daemon.trusted(volume)
+        volume.write("/etc/initramfs.conf", "changed\n")
+        built(view, volume)
+    assert len({unit for unit, _ in systemd.asked}) == 2, systemd.asked
+
+
+@test
+def what_the_machine_mounts_anew_is_noticed(world):
+    volume = world.volume()
+    _, daemon = confined(world)
+    view = daemon.trusted(volume)
+    volume.disk.remount("ro")
+    view.wait_gone()
+    volume.disk.remount("rw")
+    view.wait_state("fresh")
+    for _ in range(2):  # mounted before it was started, and after
+        daemon.call("Scan", "s", volume.name)
+        assert umount(volume.root) == ""
+        view.wait_gone()
+        assert is_free(volume.disk.volume.node), "something still holds the file system"
+        volume.disk.mount()
+        view.wait_state("fresh")
+
+
+@test
+def a_busy_volume_is_not_unmounted(world):
+    before = world.volume()
+    _, daemon = confined(world, config=QUIET)
+    after = another(world)
+    for volume in (before, after):
+        view = daemon.trusted(volume)
+        volume.write("/etc/initramfs.conf", "changed\n")
+        view.wait_state("settling")
+        assert "busy" in umount(volume.root)
+        daemon.call("Rebuild", "su", volume.name, 0)
+        built(view, volume)
+        assert umount(volume.root) == ""
+        view.wait_gone()
+
+
+@test
+def stamps_that_are_mounted_on_themselves_are_not_covered(world):
+    """So systemd mounts StateDirectory=, where that is on the volume."""
+    volume = world.volume()
+    world.programs.build(volume).expect(0)
+    stamps = volume.path("/var/lib/bootkeep")
+    systemd, daemon = confined(world, f"mount --bind {stamps} {stamps}\n")
+    daemon.trusted(volume)
+    assert not systemd.asked and volume.runs() == 1, systemd.asked
+
+
+@test
+def stamps_below_a_separate_var_are_opened_by_a_unit(world):
+    volume = world.volume()
+    world.programs.build(volume).expect(0)
+    subprocess.run(["mount", "-t", "tmpfs", "var", volume.path("/var")], check=True)
+    world.first(lambda: subprocess.run(["umount", "-q", volume.path("/var")], check=False))
+    systemd, daemon = confined(world)
+    daemon.trusted(volume)
+    assert volume.runs() == 1
+    assert all("stamps" in unit for unit, _ in systemd.asked) and systemd.asked, systemd.asked
+
+
+main()
