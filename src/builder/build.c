@@ -201,7 +201,7 @@ static bool note_interrupt(Run *run) {
 static int build_caches(Run *run) {
         const Plan *plan = run->build->context->plan;
         for (size_t i = 0; i < plan->n_caches && !note_interrupt(run); i++) {
-                int r = build_cache(run, &plan->caches[i]);
+                int r = !run->build->only || run->build->only[i] ? build_cache(run, &plan->caches[i]) : 0;
                 if (r < 0)
                         return r;
         }

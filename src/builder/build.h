@@ -13,6 +13,7 @@ typedef struct Build {
         Interrupt *interrupt;
         const Between *between; /* or NULL */
         FILE *report;           /* for records BUILT, UPDATED, PROGRESS; borrowed */
+        const bool *only;       /* for each cache of the plan: is it one of those to build? NULL: all are */
         bool force, caches_only, helpers_only;
 } Build;
 

@@ -116,11 +116,67 @@ static int stamp_now(const Handover *h, const PlanCache *pc, Stamp **ret, char *
         return missing ? failure_errno(ret_why, r, "%s", missing) : r;
 }
 
+/* Is PC made from an output of OTHER? */
+static int is_made_from(const Handover *h, const PlanCache *pc, const PlanCache *other) {
+        const Plan *plan = h->context->plan;
+        for (size_t i = 0; i < other->cache->n_outputs; i++) {
+                _cleanup_free_ char *output = NULL;
+                int r = plan_path(plan, other->cache->outputs[i], other->instance, &output);
+                for (size_t n = 0; r >= 0 && n < pc->cache->n_sources; n++) {
+                        _cleanup_free_ char *source = NULL;
+                        r = plan_path(plan, pc->cache->sources[n].path, pc->instance, &source);
+                        if (r >= 0 && path_meets(output, source))
+                                return 1;
+                }
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 /* ---- before ---- */
 
 static bool handover_wants(const Handover *h, const PlanCache *pc) {
         return (!h->cache || streq(h->cache, pc->cache->name)) &&
                (!h->instance || streq(h->instance, strempty(pc->instance)));
+}
+
+/* Does what PC makes go into something that is begun, or chosen already? The plan has it behind PC. */
+static int is_made_for_begun(const Handover *h, const PlanCache *pc, const bool *chosen) {
+        const Plan *plan = h->context->plan;
+        int r = 0;
+        for (size_t i = (size_t) (pc - plan->caches) + 1; r == 0 && i < plan->n_caches; i++) {
+                const PlanCache *other = &plan->caches[i];
+                if (chosen[i] || (handover_wants(h, other) && !other->definition->quick))
+                        r = is_made_from(h, other, pc);
+        }
+        return r;
+}
+
+static int is_stale_now(const Handover *h, const PlanCache *pc) {
+        _cleanup_(freshness_done) Freshness f = FRESHNESS_NULL;
+        int r = freshness_of_cache(h->context, pc, &f);
+        return r < 0 ? r : f.difference != DIFFERENCE_NONE;
+}
+
+int handover_choose_quick(const Handover *h, bool **ret) {
+        const Plan *plan = h->context->plan;
+        _cleanup_free_ bool *chosen = calloc(plan->n_caches + 1, sizeof(*chosen));
+        bool any = false;
+        if (!chosen)
+                return error_origin(-ENOMEM);
+        for (size_t i = plan->n_caches; i-- > 0;) {
+                const PlanCache *pc = &plan->caches[i];
+                int r = pc->definition->quick ? is_made_for_begun(h, pc, chosen) : 0;
+                chosen[i] = r > 0;
+                if (r > 0)
+                        r = is_stale_now(h, pc);
+                if (r < 0)
+                        return r;
+                any = any || r > 0;
+        }
+        *ret = any ? TAKE_PTR(chosen) : NULL;
+        return 0;
 }
 
 static int record_outputs(const PlanCache *pc, const Outputs *o, Stamp *record) {
@@ -184,24 +240,6 @@ int handover_begin(const Handover *h, char **ret_reason) {
 }
 
 /* ---- after ---- */
-
-/* Is PC made from an output of OTHER? */
-static int is_made_from(const Handover *h, const PlanCache *pc, const PlanCache *other) {
-        const Plan *plan = h->context->plan;
-        for (size_t i = 0; i < other->cache->n_outputs; i++) {
-                _cleanup_free_ char *output = NULL;
-                int r = plan_path(plan, other->cache->outputs[i], other->instance, &output);
-                for (size_t n = 0; r >= 0 && n < pc->cache->n_sources; n++) {
-                        _cleanup_free_ char *source = NULL;
-                        r = plan_path(plan, pc->cache->sources[n].path, pc->instance, &source);
-                        if (r >= 0 && path_meets(output, source))
-                                return 1;
-                }
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
 
 /* What it is made from would be built first, and then this one once more. In the order of the plan, those
  * come before it. */

@@ -18,6 +18,11 @@ typedef struct Handover {
         const char *cache, *instance;    /* which caches to begin; NULL: all */
 } Handover;
 
+/* What is to be built before that, if it is stale, so that its output is not new again afterwards: what has a
+ * builder with Quick=yes, and goes into what is to be begun. *RET: for each cache of the plan, is it one of
+ * them? NULL: nothing is stale. */
+int handover_choose_quick(const Handover *h, bool **ret);
+
 /* 0: the record is made. -ENOENT: there is nothing to record, and *RET_REASON says why; other negative errno:
  * likewise, or NULL. */
 int handover_begin(const Handover *h, char **ret_reason);

@@ -7,6 +7,7 @@
 
 #include <bootkeep.h>
 
+#include "base/error.h"
 #include "base/failure.h"
 #include "base/log.h"
 #include "base/report.h"
@@ -190,14 +191,75 @@ static void tell_between(void *userdata, bool between) {
                 buslock_tell_between(s->bus_lock, between);
 }
 
-/* Instead of building. */
-static int hand_over(Session *s) {
-        const FreshnessContext context = {
+static FreshnessContext context_of_session(const Session *s, StampRoom *room) {
+        return (FreshnessContext){
                 .root = s->root,
                 .plan = s->plan,
-                .room = &STAMP_ROOM_FULL,
+                .room = room,
                 .trust_ctime = s->options->trust_ctime,
         };
+}
+
+/* ONLY: see Build. */
+static int run_build(Session *s, const bool *only, BuildResult *ret, char **ret_reason) {
+        static const HelperList no_helpers = {};
+        const FreshnessContext context = context_of_session(s, &STAMP_ROOM_FULL);
+        const Between between = {.tell = tell_between, .userdata = s};
+        const Build build = {
+                .context = &context,
+                .helpers = s->helpers ? s->helpers : &no_helpers,
+                .interrupt = s->interrupt,
+                .between = &between,
+                .report = stdout,
+                .only = only,
+                .force = s->options->force,
+                .caches_only = s->options->caches_only || only,
+                .helpers_only = s->options->helpers_only,
+        };
+        return build_run(&build, ret, ret_reason);
+}
+
+static const struct {
+        int status;
+        const char *result;
+} ends[] = {
+        [BUILD_SUCCESS] = {BOOTKEEP_BUILD_SUCCESS, "success"},
+        [BUILD_FAILED] = {BOOTKEEP_BUILD_FAILED, "failed"},
+        [BUILD_NOT_NOW] = {BOOTKEEP_BUILD_TEMPFAIL, "not-now"},
+};
+
+/* Only if no other client changes the volume. If it cannot be: what is begun is built as usual. */
+static void build_quick(Session *s, const bool *only) {
+        const BusLockRequest request = {
+                .volume = s->root->name,
+                .no_wait = true,
+                .patience = {s->interrupt, on_waiting_in_line, s},
+        };
+        _cleanup_free_ char *why = NULL;
+        BusLockResult locked = BUSLOCK_NOBODY;
+        BuildResult result = BUILD_NOT_NOW;
+        int r = buslock_take(&request, &s->bus_lock, &locked, &why);
+        if (r >= 0 && (locked == BUSLOCK_TAKEN || locked == BUSLOCK_NOBODY))
+                r = run_build(s, only, &result, &why);
+        if (r < 0 && r != -EINTR)
+                (void) log_send_errno(LOG_WARNING, &(LogFields){.volume = s->root->name}, r,
+                                      "The build was aborted");
+        s->bus_lock = buslock_release(s->bus_lock, ends[result].status, why);
+}
+
+static int begin_handover(Session *s, const Handover *h, char **ret_reason) {
+        _cleanup_free_ bool *quick = NULL;
+        int r = handover_choose_quick(h, &quick);
+        if (r >= 0 && quick)
+                build_quick(s, quick);
+        if (r >= 0 && interrupt_check(s->interrupt))
+                return error_origin(-EINTR);
+        return r < 0 ? r : handover_begin(h, ret_reason);
+}
+
+/* Instead of building. */
+static int hand_over(Session *s) {
+        const FreshnessContext context = context_of_session(s, &STAMP_ROOM_FULL);
         const Handover h = {
                 .context = &context,
                 .file = s->options->begin ? s->options->begin : s->options->done,
@@ -207,7 +269,7 @@ static int hand_over(Session *s) {
         };
         _cleanup_free_ char *reason = NULL;
         unsigned taken = 1;
-        int r = s->options->begin ? handover_begin(&h, &reason) : handover_end(&h, &taken, &reason);
+        int r = s->options->begin ? begin_handover(s, &h, &reason) : handover_end(&h, &taken, &reason);
         if (r < 0)
                 return end_error(s, "%s", reason ? reason : strerror(-r));
         if (reason)
@@ -218,34 +280,9 @@ static int hand_over(Session *s) {
 }
 
 static int build_all(Session *s) {
-        static const struct {
-                int status;
-                const char *result;
-        } ends[] = {
-                [BUILD_SUCCESS] = {BOOTKEEP_BUILD_SUCCESS, "success"},
-                [BUILD_FAILED] = {BOOTKEEP_BUILD_FAILED, "failed"},
-                [BUILD_NOT_NOW] = {BOOTKEEP_BUILD_TEMPFAIL, "not-now"},
-        };
-        const FreshnessContext context = {
-                .root = s->root,
-                .plan = s->plan,
-                .room = &STAMP_ROOM_FULL,
-                .trust_ctime = s->options->trust_ctime,
-        };
-        const Between between = {.tell = tell_between, .userdata = s};
-        const Build build = {
-                .context = &context,
-                .helpers = s->helpers,
-                .interrupt = s->interrupt,
-                .between = &between,
-                .report = stdout,
-                .force = s->options->force,
-                .caches_only = s->options->caches_only,
-                .helpers_only = s->options->helpers_only,
-        };
         _cleanup_free_ char *reason = NULL;
         BuildResult result;
-        int r = build_run(&build, &result, &reason);
+        int r = run_build(s, NULL, &result, &reason);
         if (r < 0)
                 return end_error(s, "The build was aborted: %s", strerror(-r));
         return end_with(s, ends[result].status, ends[result].result, reason);

@@ -106,6 +106,14 @@ static int draft_parse_timeout(const char *value, void *data, const char **reter
         return r;
 }
 
+static int draft_parse_quick(const char *value, void *data, const char **reterr) {
+        Draft *d = data;
+        int r = conf_parse_bool(value, &d->definition.quick, reterr);
+        if (r < 0)
+                d->bad = true;
+        return r;
+}
+
 /* `dracut` of `/usr/lib/bootkeep/builders.d/dracut.conf` */
 static char *file_definition_name(const char *file) {
         assert(strlen(file) > strlen(".conf"));
@@ -162,6 +170,7 @@ static int draft_read(Draft *d, unsigned *problems) {
                 {"Builder", "Exec", draft_parse_exec, d},
                 {"Builder", "Root", draft_parse_root, d},
                 {"Builder", "TimeoutSec", draft_parse_timeout, d},
+                {"Builder", "Quick", draft_parse_quick, d},
         };
         int r = conffile_read(d->definition.file, items, ELEMENTSOF(items), problems, NULL);
         if (r == -EBADMSG) /* logged already */

@@ -19,6 +19,7 @@ typedef struct Definition {
         char **exec; /* words, specifiers not expanded; the first is an absolute path */
         DefinitionRoot root;
         uint64_t timeout_usec;
+        bool quick;              /* whoever builds something from its outputs waits for it (Begin) */
         Fingerprint fingerprint; /* of name, exec and root: a changed command makes its caches stale */
 } Definition;
 

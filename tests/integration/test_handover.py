@@ -321,6 +321,65 @@ def what_it_is_made_from_must_be_built_or_handed_over_as_well(world):
     assert d.volume.runs("copy") == 4
 
 
+KERNEL_CACHES = """
+  <cache name="modules-dep" each="/usr/lib/modules/*" builder="depmod">
+    <source path="/boot/vmlinuz-%i"/>
+    <output path="/usr/lib/modules/%i/modules.dep"/>
+  </cache>""" + CACHE
+
+
+def with_depmod(d, script='cp "$1" "$2"; echo $$ >>"$2"'):
+    """The initramfs is made from what a quick builder makes, which never is the same twice."""
+    d.volume.builder("depmod", script, "%s", "%o", Quick="yes")
+    d.volume.write(MANIFEST, manifest(KERNEL_CACHES, COPIES))
+    d.wait_fresh()
+    d.runs = d.volume.runs()
+    assert d.volume.runs("depmod") == 1
+
+
+def install_kernel(d):
+    """As the scripts of a kernel's package: its modules.dep is there when the first hook runs."""
+    d.volume.kernel("6.2.0")
+    d.volume.write("/usr/lib/modules/6.2.0/modules.dep", "made by the package\n")
+    cookie = d.begin("", "6.2.0")
+    d.volume.write("/boot/initrd-6.2.0", d.volume.packed("6.2.0"))
+    return cookie
+
+
+@test
+def quick_builders_run_before_so_that_the_rest_is_built_once(world):
+    d = Distribution(world)
+    with_depmod(d)
+    with d.at_work():
+        mark = d.daemon.mark()
+        d.done(install_kernel(d))
+        assert d.volume.runs("depmod") == 2
+        d.daemon.wait_for("initramfs 6.2.0 was built by another program", mark)
+    d.assert_built_once()
+    assert d.volume.runs("depmod") == 2
+    for helper in d.volume.disk.helpers:
+        assert_carries(d.volume, helper, "6.2.0")
+
+
+@test
+def without_quick_builders_everything_is_built_as_usual(world):
+    """They fail, or another client changes the volume: then the distribution's build does not count, and does no harm."""
+    d = Distribution(world)
+    with_depmod(d)
+    with d.at_work():
+        d.volume.builder("depmod", 'cp "$1" "$2"; exit 1', "%s", "%o", Quick="yes")
+        refused(NOT_READY, "modules-dep 6.2.0: it was not built meanwhile", d.done, install_kernel(d))
+        assert d.volume.runs("depmod") == 2
+        d.volume.builder("depmod", 'cp "$1" "$2"', "%s", "%o", Quick="yes")
+        d.daemon.call("LockVolume", "su", d.volume.name, 0)
+        refused(NOT_READY, "modules-dep 6.2.0: it was not built meanwhile", d.done, install_kernel(d))
+        assert d.volume.runs("depmod") == 2
+        d.daemon.call("UnlockVolume", "si", d.volume.name, 0)
+    d.wait_fresh()
+    assert d.volume.runs() == d.runs + 1
+    assert d.volume.runs("depmod") == 3
+
+
 # By hand
 
 

@@ -144,7 +144,11 @@ static int hand_over(void *userdata) {
         (void) snprintf(file, sizeof(file), "%s/run/begun/0", w->b.s->path);
         _cleanup_fclose_ FILE *report = fopen("/dev/null", "we");
         const Handover h = {.context = &w->b.context, .file = file, .report = report};
-        int r = report ? handover_begin(&h, &why) : -ENOMEM;
+        bool *quick = NULL;
+        int r = report ? handover_choose_quick(&h, &quick) : -ENOMEM;
+        free(quick);
+        if (r >= 0)
+                r = handover_begin(&h, &why);
         free(why);
         why = NULL;
         int fd = openat(w->b.root.fd, "out", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);

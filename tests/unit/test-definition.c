@@ -60,7 +60,7 @@ static void a_definition_is_read_in_full(void **state) {
         const Scratch *s = *state;
         _cleanup_(definition_set_freep) DefinitionSet *set =
                 good(s, "[Builder]\nDescription=initramfs by x\nExec=/usr/bin/x --kver \"%i\" %o # always\n"
-                        "Root=host    # on the host\nTimeoutSec=2min\n");
+                        "Root=host    # on the host\nTimeoutSec=2min\nQuick=yes\n");
         const Definition *b = definition_set_find(set, "x");
         assert_string_equal(b->name, "x");
         assert_non_null(strstr(b->file, "/etc/x.conf"));
@@ -69,6 +69,7 @@ static void a_definition_is_read_in_full(void **state) {
         assert_string_equal(b->exec[2], "%i");
         assert_int_equal(b->root, DEFINITION_HOST);
         assert_int_equal(b->timeout_usec, 120 * USEC_PER_SEC);
+        assert_true(b->quick);
 }
 
 static void missing_keys_have_defaults(void **state) {
@@ -104,6 +105,7 @@ static void whatever_is_wrong_leaves_it_out(void **state) {
                  "x.conf:3: bad value \"soon\" for TimeoutSec="},
                 {"[Builder]\nExec=/bin/true\nTimeoutSec=0\n", "every build must end"},
                 {"[Builder]\nExec=/bin/true\nTimeoutSec=infinity\n", "every build must end"},
+                {"[Builder]\nExec=/bin/true\nQuick=rather\n", "x.conf:3: bad value \"rather\" for Quick="},
                 {"[Builder\nExec=/bin/true\n", "x.conf:1: "},
                 {"no ini file at all\n", "x.conf:1: "},
         };
@@ -176,8 +178,8 @@ static Fingerprint fingerprint_of(const Scratch *s, const char *text) {
 static void another_command_is_another_fingerprint(void **state) {
         const Scratch *s = *state;
         Fingerprint a = fingerprint_of(s, "[Builder]\nExec=/bin/x a b\n");
-        Fingerprint same =
-                fingerprint_of(s, "[Builder]\nDescription=d\nExec=/bin/x  \"a\"   b\nTimeoutSec=5\n");
+        Fingerprint same = fingerprint_of(
+                s, "[Builder]\nDescription=d\nExec=/bin/x  \"a\"   b\nTimeoutSec=5\nQuick=yes\n");
         Fingerprint other[] = {
                 fingerprint_of(s, "[Builder]\nExec=/bin/x a c\n"),
                 fingerprint_of(s, "[Builder]\nExec=/bin/x \"a b\"\n"),

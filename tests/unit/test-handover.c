@@ -187,6 +187,72 @@ static void a_record_that_is_none_takes_nothing(void **state) {
         assert_string_equal(w->reason, "b: its sources changed meanwhile");
 }
 
+/* ---- before ---- */
+
+/* `q` is quick, and goes into `r`, which is, too; that goes into `s`, which is not. So does `n`. */
+#define CHAIN                                                                                                \
+        "<cache name=\"q\" builder=\"quick\" each=\"/each/*\"><source path=\"/src/%i\"/><output "            \
+        "path=\"/q/%i\"/>"                                                                                   \
+        "</cache>"                                                                                           \
+        "<cache name=\"n\" builder=\"b\"><source path=\"/src/1\"/><output path=\"/n\"/></cache>"             \
+        "<cache name=\"r\" builder=\"quick\" each=\"/each/*\"><source path=\"/q/%i\"/><output "              \
+        "path=\"/r/%i\"/>"                                                                                   \
+        "</cache>"                                                                                           \
+        "<cache name=\"s\" builder=\"b\" each=\"/each/*\"><source path=\"/r/%i\"/><source path=\"/n\"/>"     \
+        "<output path=\"/s/%i\"/></cache>"
+
+static void want_chain(World *w) {
+        scratch_write(w->s, "builders/quick.conf", "[Builder]\nExec=/bin/cp %s %o\nRoot=host\nQuick=yes\n");
+        buildworld_load(&w->b);
+        buildworld_want(&w->b, CHAIN);
+        assert_int_equal(w->b.plan->n_caches, 7);
+}
+
+/* "q 1, r 1" */
+static void assert_chosen(World *w, const char *cache, const char *instance, const char *expected) {
+        _cleanup_free_ bool *chosen = NULL;
+        char text[128] = "";
+        w->handover.cache = cache;
+        w->handover.instance = instance;
+        assert_int_equal(handover_choose_quick(&w->handover, &chosen), 0);
+        for (size_t i = 0; chosen && i < w->b.plan->n_caches; i++) {
+                const PlanCache *pc = &w->b.plan->caches[i];
+                size_t n = strlen(text);
+                if (chosen[i])
+                        (void) snprintf(text + n, sizeof(text) - n, "%s%s %s", n > 0 ? ", " : "",
+                                        pc->cache->name, strempty(pc->instance));
+        }
+        assert_string_equal(text, expected);
+        assert_int_equal(chosen != NULL, *expected != 0);
+}
+
+static void what_goes_into_it_is_built_before(void **state) {
+        World *w = *state;
+        assert_chosen(w, NULL, NULL, ""); /* no builder is quick */
+        want_chain(w);
+        assert_chosen(w, "s", "1", "q 1, r 1");
+        assert_chosen(w, NULL, "2 x", "q 2 x, r 2 x");
+        assert_chosen(w, "n", NULL, "");
+        assert_chosen(w, "q", NULL, ""); /* somebody else builds it */
+        assert_chosen(w, "r", "1", "");
+        assert_chosen(w, "s", "3", "");
+}
+
+static void what_is_fresh_is_not_built_before(void **state) {
+        World *w = *state;
+        want_chain(w);
+        begin(w, "q", "1");
+        scratch_write(w->s, "v/q/1", "built");
+        assert_int_equal(done(w), 1);
+        assert_chosen(w, "s", "1", "q 1, r 1"); /* r is not */
+        begin(w, "r", "1");
+        scratch_write(w->s, "v/r/1", "built");
+        assert_int_equal(done(w), 1);
+        assert_chosen(w, "s", "1", "");
+        scratch_write(w->s, "v/src/1", "changed");
+        assert_chosen(w, "s", "1", "q 1, r 1"); /* r will be stale */
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 world_test(what_was_built_is_fresh_and_nothing_else),
@@ -195,6 +261,8 @@ int main(void) {
                 world_test(what_it_is_made_from_comes_first),
                 world_test(what_cannot_be_begun_is_said),
                 world_test(a_record_that_is_none_takes_nothing),
+                world_test(what_goes_into_it_is_built_before),
+                world_test(what_is_fresh_is_not_built_before),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
