@@ -32,7 +32,7 @@ void driver_note_failure(Record *record, char *problem) {
 
 /* The scan */
 
-static sd_bus *connection_of_driver(const Driver *d) {
+sd_bus *driver_get_connection(const Driver *d) {
         return d->news.bus ? bus_get_connection(d->news.bus) : NULL;
 }
 
@@ -48,7 +48,7 @@ static void open_stamps(const Driver *d, Record *record) {
         assert(m);
         const OpeningRequest request = {
                 .event = d->event,
-                .bus = connection_of_driver(d),
+                .bus = driver_get_connection(d),
                 .launch = &d->launch,
                 .scan = &record->scan,
                 .volume = record->name,
@@ -215,7 +215,14 @@ static void note_failed_start(const Driver *d, Record *record, const char *progr
 }
 
 static void note_failed_build_start(const Driver *d, Record *record, int r) {
-        note_failed_start(d, record, "bootkeep-build", r);
+        if (d->launch.apart) {
+                char *problem = NULL;
+                (void) strprintf(&problem, "systemd cannot be told to build: %s",
+                                 r == -ENOTCONN ? "not connected to the bus" : strerror(-r));
+                replace_problem(record, problem, true);
+                count_problem(record);
+        } else
+                note_failed_start(d, record, "bootkeep-build", r);
         note_build_ended(d, record, r);
         pending_answer_rebuilds(record, record->builds, false);
 }
@@ -239,6 +246,19 @@ static void say_no_units(Driver *d, const char *why) {
                 log_notice("Builds run as children of bootkeepd, not in units of their own: %s", why);
 }
 
+/* systemd does not run it, and we cannot. */
+static void fail_refused_build(Driver *d, Record *record) {
+        char *problem = NULL;
+        (void) strprintf(&problem, "systemd does not build: %s", running_get_refusal(&record->build));
+        (void) unitjob_conclude(record->build.unit);
+        running_done(&record->build);
+        replace_problem(record, problem, true);
+        count_problem(record);
+        note_build_ended(d, record, -ECONNREFUSED);
+        pending_answer_rebuilds(record, record->builds, false);
+        driver_feed(d, record, VOLUME_BUILD_FAILURE);
+}
+
 /* systemd does not run it: it is begun as a child instead, and the machine need not know. */
 static void replace_unit_by_child(Driver *d, Record *record) {
         say_no_units(d, running_get_refusal(&record->build));
@@ -255,13 +275,16 @@ static int on_build_exit(sd_event_source *s, int fd, uint32_t revents, void *use
         Record *record = userdata;
         Driver *d = record->driver;
         if (!running_has_ended(&record->build)) {
-                running_inquire(&record->build, connection_of_driver(d));
+                running_inquire(&record->build, driver_get_connection(d));
                 return 0;
         }
         /* one that has a process began, whatever is said about its end */
-        if (running_get_refusal(&record->build) && record->volume.trusted && record->build_pid == 0)
-                replace_unit_by_child(d, record);
-        else {
+        if (running_get_refusal(&record->build) && record->volume.trusted && record->build_pid == 0) {
+                if (d->launch.apart)
+                        fail_refused_build(d, record);
+                else
+                        replace_unit_by_child(d, record);
+        } else {
                 if (record->build.unit)
                         (void) free_and_strdup(&d->no_units, NULL);
                 end_build_of(d, record);
@@ -275,15 +298,9 @@ static int start_build_in_unit(const Driver *d, Record *record) {
         int r = launch_build_in_unit(&d->launch, &build, &unit);
         if (r < 0)
                 return r;
-        r = unitjob_start(unit, connection_of_driver(d));
-        if (r < 0) {
-                (void) unitjob_conclude(unit);
-                unitjob_free(unit);
-                return r;
-        }
         record->build_pid = 0;
-        return running_listen_unit(&record->build, d->event, unit,
-                                   &(RunningHandlers){on_build_output, on_build_exit, record});
+        return running_start_unit(&record->build, (RunningStart){d->event, driver_get_connection(d)}, unit,
+                                  &(RunningHandlers){on_build_output, on_build_exit, record});
 }
 
 static int start_build(Driver *d, Record *record, bool force) {
@@ -297,6 +314,8 @@ static int start_build(Driver *d, Record *record, bool force) {
         news_tell_properties(&d->news, record, properties);
         int r = start_build_in_unit(d, record);
         if (r >= 0)
+                return r;
+        if (d->launch.apart)
                 return r;
         if (r != -EOPNOTSUPP && r != -EBUSY)
                 say_no_units(d, strerror(-r));

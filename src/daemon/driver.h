@@ -28,6 +28,9 @@ typedef struct Driver {
         void *userdata;
 } Driver;
 
+/* To the bus, and so to systemd; NULL: there is none. */
+sd_bus *driver_get_connection(const Driver *d);
+
 /* Feeds the machine of RECORD an event and carries out its actions. */
 void driver_feed(Driver *d, Record *record, VolumeEvent event);
 

@@ -26,9 +26,11 @@
 typedef struct Handover {
         Handovers *all;
         uint64_t cookie;
-        char *volume;    /* its name: the volume may go */
-        char *file;      /* the record */
-        Running running; /* bootkeep-build, which makes the record or takes what was built */
+        char *volume;           /* its name: the volume may go */
+        char *file;             /* the record */
+        char *cache, *instance; /* which to begin; NULL: all */
+        Running running;        /* bootkeep-build, which makes the record or takes what was built */
+        unsigned number;        /* of that */
         bool begun, ending;
         BusCall *call; /* NULL: nobody waits for the reply */
         uint64_t client;
@@ -51,6 +53,8 @@ static Handover *handover_free(Handover *o) {
         sd_bus_message_unref(o->call);
         free(o->volume);
         free(o->file);
+        free(o->cache);
+        free(o->instance);
         free(o);
         return NULL;
 }
@@ -92,11 +96,17 @@ static LogFields handover_fields(const Handover *o) {
         return (LogFields){.volume = o->volume};
 }
 
+static void end_handover(Handover *o, bool well, const char *problem);
+
 static int on_handover_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         Handover *o = userdata;
         LogFields fields = handover_fields(o);
-        if (o->running.job) { /* its end tells the rest */
-                (void) job_kill(o->running.job, SIGKILL);
+        if (running_get_pid(&o->running) > 0) { /* its end tells the rest */
+                running_kill(&o->running, SIGKILL);
+                return 0;
+        }
+        if (running_runs(&o->running)) {
+                end_handover(o, false, "bootkeep-build was not started in time");
                 return 0;
         }
         log_send(LOG_NOTICE, &fields, "What another program began to build is not waited for any longer");
@@ -109,7 +119,21 @@ static int handover_set_timer(Handover *o, uint64_t after) {
                          o);
 }
 
-/* ---- its children ---- */
+/* ---- its children, or units ---- */
+
+static LaunchHandover what_to_hand_over(const Handover *o, const Record *record) {
+        const MountEntry *m = record_mount(record);
+        assert(m);
+        return (LaunchHandover){
+                .volume = o->volume,
+                .mount_point = m->target,
+                .mount_id = m->id,
+                .file = o->file,
+                .begin = !o->ending,
+                .cache = o->ending ? NULL : o->cache,
+                .instance = o->ending ? NULL : o->instance,
+        };
+}
 
 static void end_begin(Handover *o, bool well, const char *problem) {
         LogFields fields = handover_fields(o);
@@ -141,35 +165,93 @@ static int on_handover_output(sd_event_source *s, int fd, uint32_t revents, void
         return 0;
 }
 
-static int on_handover_exit(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
-        Handover *o = userdata;
-        _cleanup_free_ char *problem = NULL;
-        bool well = running_conclude(&o->running, "bootkeep-build", &problem) == BOOTKEEP_BUILD_SUCCESS;
+static void end_handover(Handover *o, bool well, const char *problem) {
+        running_kill(&o->running, SIGKILL); /* if it is not over yet */
         running_done(&o->running);
         if (o->ending)
                 end_done(o, well, problem);
         else
                 end_begin(o, well, problem);
+}
+
+static const Driver *driver_of_handover(const Handover *o) {
+        return daemon_driver(o->all->daemon);
+}
+
+static int start_handover_child(Handover *o, const LaunchHandover *launch);
+
+/* systemd did not run it. */
+static void replace_handover_unit(Handover *o) {
+        const Record *record = daemon_find(o->all->daemon, o->volume);
+        _cleanup_free_ char *problem = NULL;
+        (void) free_and_strdup(&problem, running_get_refusal(&o->running));
+        (void) unitjob_conclude(o->running.unit);
+        running_done(&o->running);
+        int r = -EOPNOTSUPP;
+        if (record && !driver_of_handover(o)->launch.apart) {
+                const LaunchHandover launch = what_to_hand_over(o, record);
+                r = start_handover_child(o, &launch);
+        }
+        if (r < 0)
+                end_handover(o, false, strempty(problem));
+}
+
+static int on_handover_exit(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
+        Handover *o = userdata;
+        _cleanup_free_ char *problem = NULL;
+        if (!running_has_ended(&o->running)) {
+                running_inquire(&o->running, driver_get_connection(driver_of_handover(o)));
+                return 0;
+        }
+        if (running_get_refusal(&o->running)) {
+                replace_handover_unit(o);
+                return 0;
+        }
+        bool well = running_conclude(&o->running, "bootkeep-build", &problem) == BOOTKEEP_BUILD_SUCCESS;
+        running_done(&o->running);
+        end_handover(o, well, problem);
         return 0;
 }
 
-/* ARGUMENTS NULL: it is done. */
-static int handover_start(Handover *o, const Record *record, const BusArguments *arguments) {
-        Daemon *d = o->all->daemon;
-        const MountEntry *m = record_mount(record);
-        const LaunchHandover launch = {
-                .mount_point = m->target,
-                .mount_id = m->id,
-                .file = o->file,
-                .begin = arguments,
-                .cache = arguments && !isempty(arguments->second) ? arguments->second : NULL,
-                .instance = arguments && !isempty(arguments->third) ? arguments->third : NULL,
-        };
+static int start_handover_child(Handover *o, const LaunchHandover *launch) {
         Job *job = NULL;
-        int r = launch_handover(&daemon_driver(d)->launch, &launch, &job);
-        if (r >= 0)
-                r = running_listen(&o->running, daemon_event_loop(d), job,
-                                   &(RunningHandlers){on_handover_output, on_handover_exit, o});
+        int r = launch_handover(&driver_of_handover(o)->launch, launch, &job);
+        return r < 0 ? r
+                     : running_listen(&o->running, daemon_event_loop(o->all->daemon), job,
+                                      &(RunningHandlers){on_handover_output, on_handover_exit, o});
+}
+
+static bool number_is_taken(const Handovers *h, unsigned number) {
+        const Handover *other = NULL;
+        TAILQ_FOREACH (other, &h->items, link)
+                if (running_runs(&other->running) && other->number == number)
+                        return true;
+        return false;
+}
+
+/* Those of a daemon before us may still run, too. */
+static int start_handover_unit(Handover *o, LaunchHandover launch) {
+        const Driver *driver = driver_of_handover(o);
+        const RunningStart with = {daemon_event_loop(o->all->daemon), driver_get_connection(driver)};
+        UnitJob *unit = NULL;
+        int r = -EBUSY;
+        for (unsigned n = 0; r == -EBUSY && n < 2 * HANDOVERS_MAX; n++) {
+                if (number_is_taken(o->all, n))
+                        continue;
+                launch.number = n;
+                r = launch_handover_in_unit(&driver->launch, &launch, &unit);
+        }
+        o->number = launch.number;
+        return r < 0 ? r
+                     : running_start_unit(&o->running, with, unit,
+                                          &(RunningHandlers){on_handover_output, on_handover_exit, o});
+}
+
+static int handover_start(Handover *o, const Record *record) {
+        const LaunchHandover launch = what_to_hand_over(o, record);
+        int r = start_handover_unit(o, launch);
+        if (r < 0 && !driver_of_handover(o)->launch.apart)
+                r = start_handover_child(o, &launch);
         return r < 0 ? r : handover_set_timer(o, CHILD_USEC);
 }
 
@@ -192,7 +274,12 @@ static int handovers_begin_one(Handovers *h, const Record *record, const BusArgu
         if (r < 0)
                 return r;
         handovers_add(h, o);
-        r = handover_start(o, record, a);
+        if (!isempty(a->second))
+                r = free_and_strdup(&o->cache, a->second);
+        if (r >= 0 && !isempty(a->third))
+                r = free_and_strdup(&o->instance, a->third);
+        if (r >= 0)
+                r = handover_start(o, record);
         if (r < 0) {
                 handover_forget(o, OUTCOME_DONE, NULL);
                 return r;
@@ -237,7 +324,7 @@ void handovers_end(Handovers *h, const BusArguments *a, const Caller *caller) {
                 handover_forget(o, a->status != 0 ? OUTCOME_DONE : against, NULL);
                 return;
         }
-        int r = handover_start(o, record, NULL);
+        int r = handover_start(o, record);
         if (r < 0)
                 end_done(o, false, strerror(-r));
 }
@@ -248,8 +335,8 @@ void handovers_peer_gone(Handovers *h, const Peer *peer) {
                 if (!o->call || o->client != peer->id)
                         continue;
                 o->call = sd_bus_message_unref(o->call);
-                if (!o->ending && o->running.job)
-                        (void) job_kill(o->running.job, SIGTERM); /* nobody knows its cookie */
+                if (!o->ending)
+                        running_kill(&o->running, SIGTERM); /* nobody knows its cookie */
         }
 }
 

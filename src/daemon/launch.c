@@ -88,18 +88,32 @@ int launch_opening(const LaunchOptions *o, const LaunchBuild *build, Job **ret) 
         return r < 0 ? r : job_start(argv, -EBADF, ret);
 }
 
+static int add_handover_options(const LaunchOptions *o, const LaunchHandover *handover, char ***argv) {
+        int r = strv_extendf(argv, "--%s=%s", handover->begin ? "begin" : "done", handover->file);
+        if (r >= 0 && handover->cache)
+                r = strv_extendf(argv, "--cache=%s", handover->cache);
+        if (r >= 0 && handover->instance)
+                r = strv_extendf(argv, "--instance=%s", handover->instance);
+        return r < 0 ? r : append_mount(o, argv, handover->mount_point, handover->mount_id);
+}
+
 int launch_handover(const LaunchOptions *o, const LaunchHandover *handover, Job **ret) {
         _cleanup_strv_free_ char **argv = NULL;
         int r = strv_extendf(&argv, "%s/bootkeep-build", o->libexec);
         if (r >= 0)
-                r = strv_extendf(&argv, "--%s=%s", handover->begin ? "begin" : "done", handover->file);
-        if (r >= 0 && handover->cache)
-                r = strv_extendf(&argv, "--cache=%s", handover->cache);
-        if (r >= 0 && handover->instance)
-                r = strv_extendf(&argv, "--instance=%s", handover->instance);
-        if (r >= 0)
-                r = append_mount(o, &argv, handover->mount_point, handover->mount_id);
+                r = add_handover_options(o, handover, &argv);
         return r < 0 ? r : job_start(argv, -EBADF, ret);
+}
+
+int launch_handover_in_unit(const LaunchOptions *o, const LaunchHandover *handover, UnitJob **ret) {
+        _cleanup_strv_free_ char **argv = NULL;
+        _cleanup_free_ char *name = NULL;
+        if (!o->units)
+                return error_origin(-EOPNOTSUPP);
+        int r = strprintf(&name, "%s:handover%u", handover->volume, handover->number);
+        if (r >= 0)
+                r = add_handover_options(o, handover, &argv);
+        return r < 0 ? r : unitjob_new(o->units, name, argv, ret);
 }
 
 int launch_opening_in_unit(const LaunchOptions *o, const LaunchBuild *build, UnitJob **ret) {

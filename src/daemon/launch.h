@@ -39,14 +39,17 @@ int launch_opening_in_unit(const LaunchOptions *o, const LaunchBuild *build, Uni
 
 /* What somebody else builds. */
 typedef struct LaunchHandover {
-        const char *mount_point;
+        const char *volume, *mount_point;
         uint64_t mount_id;
+        unsigned number;              /* of those of this volume that run: the lowest that is free */
         const char *file;             /* the record */
         bool begin;                   /* make it; else: take what was built since */
         const char *cache, *instance; /* which to begin, NULL: all */
 } LaunchHandover;
 
 int launch_handover(const LaunchOptions *o, const LaunchHandover *handover, Job **ret);
+/* -EBUSY: the one of an earlier daemon with this number still runs. -EOPNOTSUPP. */
+int launch_handover_in_unit(const LaunchOptions *o, const LaunchHandover *handover, UnitJob **ret);
 
 /* Checks the builder definitions: if something is wrong with them, the exit status is BOOTKEEP_SCAN_ERROR and
  * the mistakes are printed on stderr. */

@@ -48,21 +48,15 @@ static int open_by_unit(Opening *o) {
         int r = launch_opening_in_unit(o->request.launch, &build, &unit);
         if (r < 0)
                 return r;
-        r = unitjob_start(unit, o->request.bus);
-        if (r < 0) {
-                (void) unitjob_conclude(unit);
-                unitjob_free(unit);
-                return r;
-        }
-        return running_listen_unit(&o->running, o->request.event, unit,
-                                   &(RunningHandlers){on_opening_output, on_opening_exit, o});
+        return running_start_unit(&o->running, (RunningStart){o->request.event, o->request.bus}, unit,
+                                  &(RunningHandlers){on_opening_output, on_opening_exit, o});
 }
 
 static void start_opening(Opening *o) {
         o->served = true;
-        if (open_by_unit(o) >= 0)
-                return;
-        int r = open_by_child(o);
+        int r = open_by_unit(o);
+        if (r < 0 && !o->request.launch->apart)
+                r = open_by_child(o);
         if (r < 0)
                 give_up_scan(o, strerror(-r));
 }
@@ -71,9 +65,12 @@ static void start_opening(Opening *o) {
 static bool open_by_child_instead(Opening *o) {
         if (!running_get_refusal(&o->running))
                 return false;
+        bool wanted = o->request.scan && o->served;
+        if (wanted && o->request.launch->apart)
+                give_up_scan(o, running_get_refusal(&o->running));
         (void) unitjob_conclude(o->running.unit);
         running_done(&o->running);
-        int r = o->request.scan && o->served ? open_by_child(o) : 0;
+        int r = wanted && !o->request.launch->apart ? open_by_child(o) : 0;
         if (r < 0)
                 give_up_scan(o, strerror(-r));
         return o->served;

@@ -106,6 +106,15 @@ int running_listen_unit(Running *running, sd_event *event, UnitJob *unit, const 
                                handlers);
 }
 
+int running_start_unit(Running *running, RunningStart with, UnitJob *unit, const RunningHandlers *handlers) {
+        int r = unitjob_start(unit, with.bus);
+        if (r >= 0)
+                return running_listen_unit(running, with.event, unit, handlers);
+        (void) unitjob_conclude(unit);
+        unitjob_free(unit);
+        return r;
+}
+
 bool running_has_ended(Running *running) {
         return running->unit ? unitjob_has_ended(running->unit) : running->job != NULL;
 }

@@ -37,6 +37,12 @@ typedef struct RunningHandlers {
 /* Listens to JOB and takes it over in any case (on failure it is killed). */
 int running_listen(Running *running, sd_event *event, Job *job, const RunningHandlers *handlers);
 int running_listen_unit(Running *running, sd_event *event, UnitJob *unit, const RunningHandlers *handlers);
+/* Has it started by BUS, before. If that fails, nothing is left of it. */
+typedef struct RunningStart {
+        sd_event *event;
+        sd_bus *bus; /* NULL: -ENOTCONN */
+} RunningStart;
+int running_start_unit(Running *running, RunningStart with, UnitJob *unit, const RunningHandlers *handlers);
 
 /* Has it ended? Asked when its end is announced: a unit may only seem to have. */
 bool running_has_ended(Running *running);

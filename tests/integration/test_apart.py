@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The daemon in a mount namespace of its own, as in its unit: it follows what the machine mounts, and is in nobody's way."""
 
+import fcntl
 import os
 import re
 import subprocess
 
 from lib import apart, main, test
 from lib.content import OUTPUT, Volume
-from lib.systemd import Systemd
+from lib.dbus import DBusError
+from lib.systemd import NAME, Systemd
 
 QUIET = {"Watch": {"SettleSec": "60", "SettleMaxSec": "120"}}
 
@@ -117,6 +119,43 @@ def stamps_below_a_separate_var_are_opened_by_a_unit(world):
     daemon.trusted(volume)
     assert volume.runs() == 1
     assert all("stamps" in unit for unit, _ in systemd.asked) and systemd.asked, systemd.asked
+
+
+@test
+def what_another_program_builds_is_handed_over_by_units(world):
+    volume = world.volume()
+    lock = world.path("frontend.lock")
+    systemd, daemon = confined(world, config={"Watch": {"HoldWhileLocked": lock}})
+    daemon.trusted(volume)
+    runs, asked = volume.runs(), len(systemd.asked)
+    with open(lock, "w", encoding="ascii") as f:
+        fcntl.lockf(f, fcntl.LOCK_EX)
+        volume.write("/etc/initramfs.conf", "changed\n")
+        cookies = [daemon.call("Begin", "sss", volume.name, "", "")[0] for _ in range(2)]
+        volume.replace(OUTPUT, volume.packed())
+        daemon.call("Done", "ti", cookies[0], 0)
+    units = [unit for unit, _ in systemd.asked[asked:]]
+    assert len(units) == 3 and all(":handover" in unit for unit in units), units
+    assert daemon.call("Flush", "t", 60_000_000) == [[]]
+    assert volume.runs() == runs, "it was built once more"
+
+
+@test
+def what_systemd_refuses_is_a_failure_with_its_reason(world):
+    volume = world.volume()
+    systemd, daemon = confined(world)
+    view = daemon.trusted(volume)
+    systemd.refusals[None] = (NAME + ".UnitMasked", "Unit is masked.")
+    volume.write("/etc/initramfs.conf", "changed\n")
+    view.wait("failed", lambda p: p.get("Failures") and "systemd does not build: Unit is masked." in p["StateReason"])
+    try:
+        daemon.call("Begin", "sss", volume.name, "", "")
+        raise AssertionError("begun without anybody to record it")
+    except DBusError as e:
+        assert "Unit is masked." in e.message, e
+    systemd.refusals.clear()
+    built(view, volume)
+    assert not daemon.logged("children of bootkeepd")
 
 
 main()

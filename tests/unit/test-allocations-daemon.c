@@ -441,6 +441,19 @@ static int prepare_unit(void *userdata) {
                        unitjob_free);
 }
 
+static int prepare_handover_unit(void *userdata) {
+        const LaunchOptions options = {.units = userdata};
+        const LaunchHandover handover = {.volume = "sda2",
+                                         .mount_point = "/mnt",
+                                         .mount_id = 7,
+                                         .file = "/run/x/1",
+                                         .begin = true,
+                                         .cache = "a",
+                                         .instance = "b"};
+        UnitJob *u = UNTOUCHED;
+        return OUTCOME(launch_handover_in_unit(&options, &handover, &u), u, unitjob_free);
+}
+
 static int find_unit(void *userdata) {
         UnitJob *u = UNTOUCHED;
         return OUTCOME(unitjob_find(userdata, "dm-0", &u), u, unitjob_free);
@@ -450,6 +463,7 @@ static void unit_is_prepared_and_found_or_not(void **state) {
         const Scratch *s = *state;
         char *place = outer_path(s, "builds"), *folder = outer_path(s, "builds/dm\\x2d0");
         allocations_fail_in_turn(prepare_unit, place);
+        allocations_fail_in_turn(prepare_handover_unit, place);
         pid_t pid = unit_build_begin(folder, "");
         allocations_fail_in_turn(find_unit, place);
         unit_build_end(folder, pid, NULL);
