@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A scan that hangs, on a disk that does not respond or for any other reason, holds up only its own volume."""
 
+import fcntl
 import os
 import re
 import signal
@@ -17,14 +18,19 @@ CONFIG = {"Watch": {"SettleSec": "1", "SettleMaxSec": "5", "ScanTimeoutSec": "2"
 SANITIZER_TAX = 2  # LeakSanitizer looks through all memory at the end
 
 
-def assert_served(daemon, other, view):
-    """D-Bus calls are answered at once, and OTHER is watched and built."""
+def assert_answers(daemon):
+    """D-Bus calls are answered at once."""
     slowest = 0.0
     for _ in range(50):
         began = time.monotonic()
         daemon.property("BusyVolumes")
         slowest = max(slowest, time.monotonic() - began)
     assert slowest < 0.1, f"D-Bus was answered after {slowest:.3f} s"
+
+
+def assert_served(daemon, other, view):
+    """The bus is, and OTHER is watched and built."""
+    assert_answers(daemon)
     builds = len(view.builds)
     other.write("/etc/initramfs.conf", f"changed for the time {builds}\n")
     assert view.wait_build(builds)[0] == 0
@@ -97,6 +103,37 @@ def a_disk_that_does_not_respond_holds_up_only_its_volume(world):
     assert_served(daemon, other, other_view)
     disk.answer_again()
     view.wait("taken back and built", lambda p: p.get("State") == "fresh" and volume.read(OUTPUT) == volume.packed())
+
+
+@test
+def lock_files_on_a_disk_that_does_not_respond_hold_up_only_scans(world):
+    """Those of package managers are on the root disk. Once that hangs, every scan does, but the daemon touches none of them:
+    it answers, feeds its watchdog, and still sees in /proc/locks that one is released."""
+    root, other = deaf_volume(world), world.volume(esps=0)
+    root.write("/frontend.lock", "")
+    run("umount", root.root)  # or its folders stay in memory, with its journal
+    root.disk.mount()
+    watch = {**CONFIG["Watch"], "HoldWhileLocked": root.path("/frontend.lock"), "HoldWhileExists": root.path("/db.lck")}
+    daemon = world.daemon(config={"Watch": watch}, prefix=["env", "WATCHDOG_USEC=2000000"])
+    view = daemon.trusted(other)
+    builds = len(view.builds)
+    with open(root.path("/frontend.lock"), "rb+") as package_manager:
+        fcntl.lockf(package_manager, fcntl.LOCK_EX)
+        other.write("/etc/initramfs.conf", "held back\n")
+        view.wait("held back", lambda p: "package manager" in p.get("StateReason", ""))
+        root.disk.forget()
+        root.disk.go_deaf()
+        assert_answers(daemon)
+        assert len(view.builds) == builds
+    assert view.wait_build(builds)[0] == 0
+    view.wait_state("hung")  # the scan after it
+    daemon.call("Reload")
+    fed = daemon.said.count("WATCHDOG=1")
+    assert_answers(daemon)
+    daemon.wait_said("WATCHDOG=1", times=fed + 2)
+    root.disk.answer_again()
+    view.wait_state("fresh")
+    assert other.read(OUTPUT) == other.packed()
 
 
 @test
