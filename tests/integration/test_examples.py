@@ -6,12 +6,13 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 
 from lib import main, test
-from lib.content import PACK, Gate
+from lib.content import OUTPUT, PACK, Gate
 from lib.logind import ShutdownLogind
-from lib.programs import environment, program
+from lib.programs import BUILD, environment, program
 from lib.services import SOURCE
 
 EXAMPLES = os.path.join(SOURCE, "docs", "examples")
@@ -35,8 +36,8 @@ class Host:
         os.chmod(os.path.join(self.folder, name), 0o755)
 
     def environment(self, **more):
-        return environment(DBUS_SYSTEM_BUS_ADDRESS=self.world.bus.address, PATH=f"{self.folder}:/usr/bin:/bin",
-                           REBOOT_REQUIRED=self.required, **more)
+        return environment(**{"DBUS_SYSTEM_BUS_ADDRESS": self.world.bus.address, "PATH": f"{self.folder}:/usr/bin:/bin",
+                              "REBOOT_REQUIRED": self.required, **more})
 
     def run(self, *words, **more):
         return self.world.programs.run(list(words), env=self.environment(**more))
@@ -135,6 +136,63 @@ def after_an_upgrade_the_system_is_rebooted_when_all_is_done(world):
     assert not logind.calls and running.poll() is None
     gate.open()
     logind.wait_called(("RebootWithFlags", 0))
+    view.wait_state("fresh")
+
+
+class Client:
+    """client/lock-volume, which runs a shell script under the lock of a volume."""
+
+    def __init__(self, world, volume):
+        self.world, self.volume, self.host = world, volume, Host(world)
+        self.program = os.path.join(BUILD, "docs", "lock-volume")
+
+    def run(self, script, **more):
+        return self.host.run(self.program, self.volume.name, "sh", "-c", script, **more)
+
+    def start(self, script):
+        # pylint: disable-next=consider-using-with
+        process = subprocess.Popen([self.program, self.volume.name, "sh", "-c", script], env=self.host.environment(),
+                                   start_new_session=True)
+        self.world.later(lambda: process.poll() is None and self.kill(process))
+        return process
+
+
+    def kill(self, process):
+        """With its command."""
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@test
+def a_client_in_c_holds_the_lock_and_waits_for_what_is_owed(world):
+    volume, daemon, _ = fresh(world)
+    client = Client(world, volume)
+    done = client.run(f"bootkeepctl status {volume.name}; echo other >{volume.path('/etc/initramfs.conf')}")
+    assert (done.returncode, done.stderr) == (0, ""), done
+    assert "Lock: held by PID" in done.stdout, done.stdout
+    assert volume.read(OUTPUT) == volume.packed()  # long before it would have settled
+    mark = daemon.mark()
+    failed = client.run("exit 3")
+    assert (failed.returncode, failed.stderr) == (3, ""), failed
+    daemon.wait_for("released its lock with status 3", mark)
+    assert client.run("true", DBUS_SYSTEM_BUS_ADDRESS="unix:path=/nowhere").returncode == 1
+    refused = world.programs.run([client.program, "/nowhere", "true"], env=client.host.environment())
+    assert refused.returncode == 1 and "cannot lock: " in refused.stderr and "/nowhere" in refused.stderr, refused
+
+
+@test
+def a_client_in_c_waits_in_line_and_may_be_killed(world):
+    volume, daemon, view = fresh(world)
+    client, gate = Client(world, volume), Gate(world)
+    daemon.call("LockVolume", "su", volume.name, 0)
+    process = client.start("exec sh -c '" + gate.script + "'")
+    view.wait("in line", lambda p: p.get("LockWaiters") == 1)
+    daemon.call("UnlockVolume", "si", volume.name, 0)
+    gate.await_builder()
+    view.wait("its lock", lambda p: p.get("LockHolderPID") == process.pid and p["LockWaiters"] == 0)
+    mark = daemon.mark()
+    client.kill(process)
+    daemon.wait_for("vanished and lost its lock", mark)
     view.wait_state("fresh")
 
 
