@@ -7,7 +7,8 @@
  *
  *   arguments  the options of the build, each followed by a NUL; written by bootkeepd
  *   report     what the build prints. It holds a lock on it (fcntl) as long as it runs
- *   end        how systemd saw it end: $SERVICE_RESULT $EXIT_CODE $EXIT_STATUS, as ExecStopPost= gets them */
+ *   end        how systemd saw it end: $SERVICE_RESULT $EXIT_CODE $EXIT_STATUS, as ExecStopPost= gets them
+ *   builders   the socket where the unit of its builders finds the build, while that waits for it */
 
 #include <sys/types.h>
 
@@ -16,6 +17,11 @@
 #define BUILDFOLDER_ARGUMENTS "arguments"
 #define BUILDFOLDER_REPORT "report"
 #define BUILDFOLDER_END "end"
+#define BUILDFOLDER_BUILDERS "builders"
+
+/* The build's exit status if the unit in which its builders would run (bootkeep-builder@.service) cannot be
+ * had: from 200 on they are systemd's, for what it could not set up. Nothing was begun. */
+#define BUILDFOLDER_STATUS_NO_UNIT 248
 
 /* At most this much of `arguments` and `end` is read. */
 #define BUILDFOLDER_SIZE_MAX (64U * 1024U)

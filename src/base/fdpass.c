@@ -104,18 +104,28 @@ static int receive_message(int connection, int *ret_fd) {
         return result;
 }
 
+int fdpass_accept(int listener, int *ret_fd) {
+        assert(listener >= 0 && ret_fd);
+        struct sockaddr_un peer;
+        socklen_t size = sizeof(peer);
+        _cleanup_close_ int connection = accept4(listener, (struct sockaddr *) &peer, &size, SOCK_CLOEXEC);
+        if (connection < 0)
+                return error_origin(-errno);
+        int r = check_peer(connection);
+        if (r < 0)
+                return r;
+        *ret_fd = TAKE_FD(connection);
+        return 0;
+}
+
 int fdpass_receive(int listener, uint64_t timeout_usec, int *ret_fd) {
         assert(listener >= 0 && ret_fd);
         uint64_t end = now_usec() + timeout_usec;
         int r = await_readable(listener, end);
         if (r < 0)
                 return r;
-        struct sockaddr_un peer;
-        socklen_t size = sizeof(peer);
-        _cleanup_close_ int connection = accept4(listener, (struct sockaddr *) &peer, &size, SOCK_CLOEXEC);
-        if (connection < 0)
-                return error_origin(-errno);
-        r = check_peer(connection);
+        _cleanup_close_ int connection = -EBADF;
+        r = fdpass_accept(listener, &connection);
         if (r >= 0)
                 r = await_readable(connection, end);
         return r < 0 ? r : receive_message(connection, ret_fd);
@@ -138,8 +148,8 @@ static int send_message(int connection, int result) {
         return sendmsg(connection, &m, MSG_NOSIGNAL) < 0 ? error_origin(-errno) : 0;
 }
 
-int fdpass_send(const char *path, int result) {
-        assert(path);
+int fdpass_connect(const char *path, int *ret_fd) {
+        assert(path && ret_fd);
         _cleanup_close_ int fd = -EBADF;
         struct sockaddr_un address;
         int r = make_address(path, &address);
@@ -147,5 +157,14 @@ int fdpass_send(const char *path, int result) {
                 r = make_socket(&fd);
         if (r >= 0 && connect(fd, (const struct sockaddr *) &address, sizeof(address)) < 0)
                 r = error_origin(-errno);
+        if (r < 0)
+                return r;
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+int fdpass_send(const char *path, int result) {
+        _cleanup_close_ int fd = -EBADF;
+        int r = fdpass_connect(path, &fd);
         return r < 0 ? r : send_message(fd, result);
 }

@@ -9,6 +9,10 @@
 /* Listens at PATH, which is replaced if it is there. Nobody but the user can connect to it. */
 int fdpass_listen(const char *path, int *ret_fd);
 
+/* The first who has connected. -EPERM: another user. */
+int fdpass_accept(int listener, int *ret_fd);
+int fdpass_connect(const char *path, int *ret_fd);
+
 /* Waits for the first who connects, at most TIMEOUT_USEC (-ETIMEDOUT). 0 and *RET_FD; or the negative errno
  * that was sent in its place; -EBADMSG: neither was sent; -EPERM: another user has connected. */
 int fdpass_receive(int listener, uint64_t timeout_usec, int *ret_fd);

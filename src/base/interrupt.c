@@ -5,13 +5,16 @@
 
 #include "base/interrupt.h"
 
+#include <poll.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/signalfd.h>
 
 #include "base/error.h"
 
 struct Interrupt {
         int fd;
+        int also, both; /* another descriptor that interrupts, and an epoll(7) of the two; -EBADF: none */
         bool pending;
 };
 
@@ -19,6 +22,7 @@ Interrupt *interrupt_free(Interrupt *i) {
         if (!i)
                 return NULL;
         closep(&i->fd);
+        closep(&i->both);
         free(i);
         return NULL;
 }
@@ -33,7 +37,7 @@ int interrupt_new(Interrupt **ret) {
         (void) sigaddset(&mask, SIGTERM);
         (void) sigaddset(&mask, SIGINT);
         (void) sigaddset(&mask, SIGHUP);
-        i->fd = -EBADF;
+        i->fd = i->also = i->both = -EBADF;
         if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
                 return error_origin(-errno);
         i->fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -43,8 +47,31 @@ int interrupt_new(Interrupt **ret) {
         return 0;
 }
 
+int interrupt_new_also_by(int fd, Interrupt **ret) {
+        assert(fd >= 0 && ret);
+        _cleanup_(interrupt_freep) Interrupt *i = NULL;
+        struct epoll_event event = {.events = EPOLLIN};
+        int r = interrupt_new(&i);
+        if (r < 0 || !i)
+                return r;
+        i->both = epoll_create1(EPOLL_CLOEXEC);
+        if (i->both < 0 || epoll_ctl(i->both, EPOLL_CTL_ADD, i->fd, &event) < 0 ||
+            epoll_ctl(i->both, EPOLL_CTL_ADD, fd, &event) < 0)
+                return error_origin(-errno);
+        i->also = fd;
+        *ret = TAKE_PTR(i);
+        return 0;
+}
+
 int interrupt_get_fd(const Interrupt *i) {
-        return i ? i->fd : -EBADF;
+        if (!i)
+                return -EBADF;
+        return i->both >= 0 ? i->both : i->fd;
+}
+
+static bool is_readable(int fd) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        return poll(&p, 1, 0) > 0;
 }
 
 bool interrupt_check(Interrupt *i) {
@@ -52,6 +79,8 @@ bool interrupt_check(Interrupt *i) {
         if (!i)
                 return false;
         while (read(i->fd, &info, sizeof(info)) == (ssize_t) sizeof(info))
+                i->pending = true;
+        if (i->also >= 0 && is_readable(i->also))
                 i->pending = true;
         return i->pending;
 }

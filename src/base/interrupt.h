@@ -9,6 +9,9 @@ typedef struct Interrupt Interrupt;
 
 /* Blocks the signals permanently. */
 int interrupt_new(Interrupt **ret);
+/* FD, which is borrowed, interrupts as well, as soon as there is something to read from it, or its other end
+ * is closed. */
+int interrupt_new_also_by(int fd, Interrupt **ret);
 Interrupt *interrupt_free(Interrupt *i);
 DEFINE_CLEANUP(Interrupt *, interrupt_free);
 

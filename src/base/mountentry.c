@@ -183,12 +183,7 @@ static struct libmnt_fs *find_mount(struct libmnt_table *table, struct libmnt_it
         return NULL;
 }
 
-int mount_entry_find(uint64_t id, MountEntry *ret) {
-        assert(ret);
-        _cleanup_(mnt_unref_tablep) struct libmnt_table *table =
-                mnt_new_table_from_file("/proc/self/mountinfo");
-        if (!table)
-                return error_origin(errno > 0 ? -errno : -ENOMEM);
+static int find_in_table(struct libmnt_table *table, uint64_t id, MountEntry *ret) {
         _cleanup_(mnt_free_iterp) struct libmnt_iter *it = mnt_new_iter(MNT_ITER_FORWARD);
         if (!it)
                 return error_origin(-ENOMEM);
@@ -198,6 +193,25 @@ int mount_entry_find(uint64_t id, MountEntry *ret) {
         MountFacts facts;
         mount_facts_from_fs(fs, &facts);
         return mount_entry_from_facts(&facts, ret);
+}
+
+int mount_entry_find(uint64_t id, MountEntry *ret) {
+        assert(ret);
+        _cleanup_(mnt_unref_tablep) struct libmnt_table *table =
+                mnt_new_table_from_file("/proc/self/mountinfo");
+        if (!table)
+                return error_origin(errno > 0 ? -errno : -ENOMEM);
+        return find_in_table(table, id, ret);
+}
+
+int mount_entry_find_in(FILE *mountinfo, uint64_t id, MountEntry *ret) {
+        assert(mountinfo && ret);
+        _cleanup_(mnt_unref_tablep) struct libmnt_table *table = mnt_new_table();
+        if (!table)
+                return error_origin(-ENOMEM);
+        if (mnt_table_parse_stream(table, mountinfo, "mountinfo") != 0)
+                return error_origin(-EIO);
+        return find_in_table(table, id, ret);
 }
 
 int mount_entry_volume_name(const MountEntry *e, char **ret) {

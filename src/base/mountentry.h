@@ -47,6 +47,8 @@ int mount_entry_from_facts(const MountFacts *f, MountEntry *ret);
 
 /* The mount with this ID in /proc/self/mountinfo. 1; 0: not there or not block-backed; negative errno. */
 int mount_entry_find(uint64_t id, MountEntry *ret);
+/* The same in MOUNTINFO, which may be that of another mount namespace. */
+int mount_entry_find_in(FILE *mountinfo, uint64_t id, MountEntry *ret);
 
 /* `sda2`, or `sda2[/@]` where the root is not "/". */
 int mount_entry_volume_name(const MountEntry *e, char **ret);

@@ -171,6 +171,7 @@ static int build_cache(Run *run, const PlanCache *pc) {
                 .interrupt = run->build->interrupt,
                 .progress = &run->progress,
                 .between = run->build->between,
+                .link = run->build->link,
                 .force = run->build->force,
                 .running = run->running,
         };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/interrupt.h"
+#include "builder/run/builderlink.h"
 #include "builder/transaction/between.h"
 #include "freshness/freshness.h"
 #include "helper/helperlist.h"
@@ -11,9 +12,10 @@ typedef struct Build {
         const FreshnessContext *context; /* without watches */
         const HelperList *helpers;
         Interrupt *interrupt;
-        const Between *between; /* or NULL */
-        FILE *report;           /* for records BUILT, UPDATED, PROGRESS; borrowed */
-        const bool *only;       /* for each cache of the plan: is it one of those to build? NULL: all are */
+        const Between *between;  /* or NULL */
+        const BuilderLink *link; /* to where builders run; NULL: as our children */
+        FILE *report;            /* for records BUILT, UPDATED, PROGRESS; borrowed */
+        const bool *only;        /* for each cache of the plan: is it one of those to build? NULL: all are */
         bool force, caches_only, helpers_only;
 } Build;
 

@@ -208,6 +208,11 @@ const char *buslock_client(const BusLock *lock) {
         return lock && sd_bus_get_unique_name(lock->bus, &name) >= 0 ? name : NULL;
 }
 
+int buslock_get_fd(const BusLock *lock) {
+        int fd = lock ? sd_bus_get_fd(lock->bus) : -EBADF;
+        return MAX(fd, -EBADF);
+}
+
 /* REASON may be NULL. */
 static int call_unlock(const BusLock *lock, int exit_status, const char *reason, sd_bus_error *error) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;

@@ -33,6 +33,9 @@ void buslock_tell_between(BusLock *lock, bool between);
 /* The connection that holds it, `:1.42`; NULL: not known. LOCK may be NULL. */
 const char *buslock_client(const BusLock *lock);
 
+/* Its socket: whoever has a copy keeps the lock alive. -EBADF: none. LOCK may be NULL. */
+int buslock_get_fd(const BusLock *lock);
+
 /* Releases it and reports how the build ended (BOOTKEEP_BUILD_*) and why (REASON, may be NULL): this way the
  * daemon knows the reason, whoever ran the build. A lock that is only freed counts as a failure. Both return
  * NULL; LOCK may be NULL. */

@@ -99,7 +99,8 @@ static int run_builder(const CacheRun *run, const Outputs *outputs, RunnerOutcom
                 .userdata = (void *) run,
                 .interrupt = run->b->interrupt,
         };
-        return runner_run(&job, ret, ret_reason);
+        return run->b->link ? builderlink_run(run->b->link, &job, wants_chroot(run), ret, ret_reason)
+                            : runner_run(&job, ret, ret_reason);
 }
 
 int cachebuild_write_stamp(const FreshnessContext *c, const PlanCache *cache, Stamp *stamp, char **reterr) {

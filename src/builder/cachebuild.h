@@ -3,6 +3,7 @@
 
 #include "base/interrupt.h"
 #include "base/progress.h"
+#include "builder/run/builderlink.h"
 #include "builder/transaction/between.h"
 #include "freshness/freshness.h"
 
@@ -20,7 +21,8 @@ typedef struct CacheBuild {
         const FreshnessContext *context;
         Interrupt *interrupt;
         Progress *progress;
-        const Between *between; /* or NULL */
+        const Between *between;  /* or NULL */
+        const BuilderLink *link; /* to where builders run; NULL: as our children */
         bool force;
         bool running; /* the volume is our own root: no chroot */
 } CacheBuild;

@@ -8,15 +8,21 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include "base/buildfolder.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/options.h"
+#include "base/report.h"
+#include "builder/builderunit.h"
 #include "builder/jobfolder.h"
+#include "builder/run/builderhost.h"
 #include "builder/session.h"
 
 typedef struct BuildArguments {
         SessionOptions session;
-        const char *job, *job_ended; /* folders */
+        const char *job, *job_ended, *host; /* folders */
+        const char *builder_unit;           /* of the job; NULL: builders are children */
+        const char *folder;                 /* of the job that was entered */
 } BuildArguments;
 
 static void build_arguments_done(BuildArguments *a) {
@@ -33,7 +39,11 @@ static int option_quiet(const char *value, void *data) {
 
 static int check_build_options(int argc, char **argv, BuildArguments *a) {
         SessionOptions *o = &a->session;
-        if (a->job || a->job_ended)
+        if (a->builder_unit && !a->job && !a->folder) {
+                log_error("--builder-unit requires --job");
+                return error_origin(-EINVAL);
+        }
+        if (a->job || a->job_ended || a->host)
                 return 1; /* the folder says the rest */
         if (optind + 1 != argc) {
                 log_error("Expected exactly one mount point, see --help");
@@ -56,6 +66,16 @@ static int check_build_options(int argc, char **argv, BuildArguments *a) {
         o->mount_point = argv[optind];
         return 1;
 }
+
+static const OptionsHelp build_help = {
+        .program = "bootkeep-build",
+        .synopsis = "MOUNTPOINT",
+        .purpose = "Build the stale boot caches of a volume, then bring its helper partitions up to "
+                   "date.",
+        .footer = "Exit status: 0 success, 1 failed, 2 bad usage, 3 manifest refused or none, 75 not "
+                  "now.\n"
+                  "See the bootkeep-build(8) man page for details.",
+};
 
 static int parse_build_options(int argc, char **argv, BuildArguments *a) {
         SessionOptions *o = &a->session;
@@ -82,17 +102,12 @@ static int parse_build_options(int argc, char **argv, BuildArguments *a) {
                 {"quiet", NULL, "Log only errors and warnings", option_quiet, NULL},
                 {"job", "DIR", "Take the options from this folder, and report there", option_string, &a->job},
                 {"job-ended", "DIR", "Note there how systemd saw that end", option_string, &a->job_ended},
+                {"builder-unit", "UNIT", "Run builders in this unit, not as children", option_string,
+                 &a->builder_unit},
+                {"run-builders", "DIR", "In that unit: run the builders of the build there", option_string,
+                 &a->host},
         };
-        static const OptionsHelp help = {
-                .program = "bootkeep-build",
-                .synopsis = "MOUNTPOINT",
-                .purpose = "Build the stale boot caches of a volume, then bring its helper partitions up to "
-                           "date.",
-                .footer = "Exit status: 0 success, 1 failed, 2 bad usage, 3 manifest refused or none, 75 not "
-                          "now.\n"
-                          "See the bootkeep-build(8) man page for details.",
-        };
-        int r = options_parse(argc, argv, options, ELEMENTSOF(options), &help);
+        int r = options_parse(argc, argv, options, ELEMENTSOF(options), &build_help);
         return r > 0 ? check_build_options(argc, argv, a) : r;
 }
 
@@ -114,12 +129,58 @@ static int parse_job(const char *program, BuildArguments *a, char ***argv) {
                 (void) log_errno(r, "Failed to read what to build from %s", a->job);
                 return r;
         }
+        a->folder = a->job;
         a->job = NULL;
         optind = 0; /* getopt(3) starts afresh */
         return parse_build_options((int) strv_length(*argv), *argv, a);
 }
 
-static int build(const SessionOptions *options) {
+static char *explain_end_of_unit(void *userdata) {
+        return builderunit_explain_end(userdata);
+}
+
+static void report_that_it_waits(void *userdata) {
+        (void) report_print(stdout, "PROGRESS", "0", "0", NULL);
+}
+
+/* Without its builders it is as if the unit had not been started: bootkeepd does it in another way then. */
+static int build_with_unit(const BuildArguments *a, Interrupt *interrupt) {
+        _cleanup_close_ int socket = -EBADF;
+        _cleanup_free_ char *why = NULL;
+        const BuilderUnitRequest request = {
+                .unit = a->builder_unit,
+                .folder = a->folder,
+                .patience = {interrupt, report_that_it_waits, NULL},
+        };
+        int r = builderunit_connect(&request, &socket, &why);
+        if (r == -EINTR) {
+                (void) report_print(stdout, "RESULT", "not-now", NULL);
+                return BOOTKEEP_BUILD_TEMPFAIL;
+        }
+        if (r < 0) {
+                log_error("Builders cannot be run: %s", why ? why : strerror(-r));
+                return BUILDFOLDER_STATUS_NO_UNIT;
+        }
+        BuilderLink link = BUILDER_LINK_NULL;
+        link.socket = socket;
+        link.interrupt = interrupt;
+        link.explain = explain_end_of_unit;
+        link.userdata = (void *) a->builder_unit;
+        SessionOptions options = a->session;
+        options.link = &link;
+        return session_run(&options, interrupt);
+}
+
+static int run_builders(const char *folder, Interrupt *interrupt) {
+        int socket, r = builderunit_call_back(folder, &socket);
+        if (r >= 0)
+                r = builderhost_serve(socket, interrupt);
+        if (r < 0)
+                (void) log_errno(r, "Failed to run the builders of the build in %s", folder);
+        return r < 0 ? BOOTKEEP_BUILD_FAILED : BOOTKEEP_BUILD_SUCCESS;
+}
+
+static int build(const BuildArguments *a) {
         _cleanup_(interrupt_freep) Interrupt *interrupt = NULL;
         (void) umask(0022);
         (void) signal(SIGPIPE, SIG_IGN);
@@ -128,7 +189,16 @@ static int build(const SessionOptions *options) {
                 (void) log_errno(r, "Failed to set up signal handling");
                 return BOOTKEEP_BUILD_FAILED;
         }
-        return session_run(options, interrupt);
+        if (a->host)
+                return run_builders(a->host, interrupt);
+        return a->builder_unit ? build_with_unit(a, interrupt) : session_run(&a->session, interrupt);
+}
+
+static int note_end(const char *folder) {
+        int r = jobfolder_note_end(folder);
+        if (r < 0)
+                (void) log_errno(r, "Failed to note in %s how the build ended", folder);
+        return r < 0 ? BOOTKEEP_BUILD_FAILED : BOOTKEEP_BUILD_SUCCESS;
 }
 
 int main(int argc, char **argv) {
@@ -142,10 +212,5 @@ int main(int argc, char **argv) {
                 r = parse_job(argv[0], &a, &job_argv);
         if (r <= 0)
                 return r < 0 ? BOOTKEEP_BUILD_USAGE : BOOTKEEP_BUILD_SUCCESS;
-        if (!a.job_ended)
-                return build(&a.session);
-        r = jobfolder_note_end(a.job_ended);
-        if (r < 0)
-                (void) log_errno(r, "Failed to note in %s how the build ended", a.job_ended);
-        return r < 0 ? BOOTKEEP_BUILD_FAILED : BOOTKEEP_BUILD_SUCCESS;
+        return a.job_ended ? note_end(a.job_ended) : build(&a);
 }

@@ -5,14 +5,12 @@
 
 #include "base/fdpass.h"
 #include "base/log.h"
-#include "tree/root.h"
 
-int opener_run(const char *mount_point, uint64_t mount_id, const char *socket) {
-        assert(mount_point && socket);
-        _cleanup_(root_freep) Root *root = NULL;
-        int r = root_open(mount_point, mount_id, &root);
-        r = fdpass_send(socket, r < 0 ? r : root->state_fd);
+int opener_run(int r, Root *root, const char *socket) {
+        assert((r < 0) == !root && socket);
+        _cleanup_(root_freep) Root *volume = root;
+        r = fdpass_send(socket, r < 0 ? r : volume->state_fd);
         if (r < 0)
-                (void) log_errno(r, "Failed to send the stamps of %s to %s", mount_point, socket);
+                (void) log_errno(r, "Failed to send the stamps to %s", socket);
         return r < 0 ? BOOTKEEP_BUILD_FAILED : BOOTKEEP_BUILD_SUCCESS;
 }

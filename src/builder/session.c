@@ -21,6 +21,7 @@ typedef struct Session {
         const SessionOptions *options;
         Interrupt *interrupt;
         Root *root;
+        BuilderLink link; /* a copy, with what is to be held */
         BusLock *bus_lock;
         int lock_fd;
         const char *waits_for; /* as last reported; NULL: nothing yet */
@@ -82,8 +83,12 @@ _printf_(4, 5) static int end_because(Session *s, int status, const char *result
 
 static int open_volume(Session *s) {
         const char *mount_point = s->options->mount_point;
-        int r = root_open(mount_point, s->options->mount_id, &s->root);
+        int r = s->options->link
+                        ? builderlink_open_volume(&s->link, mount_point, s->options->mount_id, true, &s->root)
+                        : root_open(mount_point, s->options->mount_id, &s->root);
         const char *problem = root_open_problem(r);
+        if (r == -EINTR)
+                return end_not_now(s, "interrupted");
         if (r < 0)
                 return end_error(s, "%s%s %s", mount_point, problem ? "" : ":",
                                  problem ? problem : strerror(-r));
@@ -200,6 +205,12 @@ static FreshnessContext context_of_session(const Session *s, StampRoom *room) {
         };
 }
 
+/* By whoever runs builders, until none is left. */
+static void let_locks_be_held(Session *s) {
+        s->link.held[0] = s->lock_fd;
+        s->link.held[1] = buslock_get_fd(s->bus_lock);
+}
+
 /* ONLY: see Build. */
 static int run_build(Session *s, const bool *only, BuildResult *ret, char **ret_reason) {
         static const HelperList no_helpers = {};
@@ -210,12 +221,14 @@ static int run_build(Session *s, const bool *only, BuildResult *ret, char **ret_
                 .helpers = s->helpers ? s->helpers : &no_helpers,
                 .interrupt = s->interrupt,
                 .between = &between,
+                .link = s->options->link ? &s->link : NULL,
                 .report = stdout,
                 .only = only,
                 .force = s->options->force,
                 .caches_only = s->options->caches_only || only,
                 .helpers_only = s->options->helpers_only,
         };
+        let_locks_be_held(s);
         return build_run(&build, ret, ret_reason);
 }
 
@@ -288,6 +301,13 @@ static int build_all(Session *s) {
         return end_with(s, ends[result].status, ends[result].result, reason);
 }
 
+static int open_for_scan(const SessionOptions *o) {
+        Root *root = NULL;
+        int r = o->link ? builderlink_open_volume(o->link, o->mount_point, o->mount_id, false, &root)
+                        : root_open(o->mount_point, o->mount_id, &root);
+        return opener_run(r, root, o->uncover);
+}
+
 int session_run(const SessionOptions *options, Interrupt *interrupt) {
         static int (*const build[])(Session *) = {
                 open_volume, take_turn, lock_volume, read_manifest, find_helpers, build_all, NULL,
@@ -299,10 +319,11 @@ int session_run(const SessionOptions *options, Interrupt *interrupt) {
         assert(options->mount_point && interrupt && !(options->begin && options->done));
         int (*const *steps)(Session *) = options->begin || options->done ? handover : build;
         if (options->uncover)
-                return opener_run(options->mount_point, options->mount_id, options->uncover);
+                return open_for_scan(options);
         _cleanup_(session_done) Session s = {
                 .options = options,
                 .interrupt = interrupt,
+                .link = options->link ? *options->link : BUILDER_LINK_NULL,
                 .lock_fd = -EBADF,
                 .status = -1,
         };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "base/interrupt.h"
+#include "builder/run/builderlink.h"
 
 /* One build of one volume, from its mount point to the exit status. */
 typedef struct SessionOptions {
@@ -17,6 +17,7 @@ typedef struct SessionOptions {
          * At most one of them. */
         const char *begin, *done;
         const char *cache, *instance; /* for `begin`: which; NULL: all */
+        const BuilderLink *link;      /* out of the sandbox that it runs in; NULL: it does not */
 } SessionOptions;
 
 /* Returns the exit status (BOOTKEEP_BUILD_*). Errors are logged, and printed as REASON; RESULT always comes

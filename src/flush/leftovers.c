@@ -33,6 +33,7 @@ void leftovers_stop(void) {
                               (char *) "--job-mode=ignore-dependencies",
                               (char *) "stop",
                               (char *) "bootkeep-build@*.service",
+                              (char *) "bootkeep-builder@*.service",
                               NULL};
         pid_t pid = 0;
         (void) sd_notifyf(false, "EXTEND_TIMEOUT_USEC=%" PRIu64, (PATIENCE_SEC + 15) * USEC_PER_SEC);

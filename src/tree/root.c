@@ -73,32 +73,41 @@ static int state_open(const Root *root, bool create, int *ret_fd) {
                 return r == -EXDEV ? 0 : r;
         _cleanup_close_ int clone = -EBADF;
         r = root_clone_mount(root->fd, &clone);
-        if (r == -EPERM) /* somebody else may look, see root_take_state() */
+        /* somebody else may look, see root_take_state(); EINVAL: it is a mount of another namespace */
+        if (r == -EPERM || r == -EINVAL)
                 return error_origin(-EXDEV);
         return r < 0 ? r : state_open_beneath(clone, create, ret_fd);
 }
 
-static int root_identify(Root *root) {
+/* MOUNTINFO: the mount table that it is in; NULL: ours. */
+static int root_identify(Root *root, FILE *mountinfo) {
         struct statx stx;
         if (statx(root->fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) < 0)
                 return error_origin(-errno);
         if (!(stx.stx_attributes & STATX_ATTR_MOUNT_ROOT))
                 return error_origin(-EINVAL);
-        int r = mount_entry_find(stx.stx_mnt_id, &root->mount);
+        int r = mountinfo ? mount_entry_find_in(mountinfo, stx.stx_mnt_id, &root->mount)
+                          : mount_entry_find(stx.stx_mnt_id, &root->mount);
         if (r <= 0)
                 return r < 0 ? r : error_origin(-ENOTBLK);
         return mount_entry_volume_name(&root->mount, &root->name);
 }
 
+static Root *new_root(void) {
+        Root *root = malloc(sizeof(*root));
+        if (root)
+                *root = (Root){.fd = -EBADF, .state_fd = -ENOENT};
+        return root;
+}
+
 int root_open(const char *mountpoint, uint64_t mount_id, Root **ret) {
         assert(mountpoint && ret);
-        _cleanup_(root_freep) Root *root = malloc(sizeof(*root));
+        _cleanup_(root_freep) Root *root = new_root();
         if (!root)
                 return error_origin(-ENOMEM);
-        *root = (Root){.fd = -EBADF, .state_fd = -ENOENT};
         int r = contain_open_root(mountpoint, mount_id, &root->fd);
         if (r >= 0)
-                r = root_identify(root);
+                r = root_identify(root, NULL);
         if (r < 0)
                 return r;
         r = state_open(root, false, &root->state_fd);
@@ -106,6 +115,39 @@ int root_open(const char *mountpoint, uint64_t mount_id, Root **ret) {
                 return r;
         if (r < 0)
                 root->state_fd = r;
+        *ret = TAKE_PTR(root);
+        return 0;
+}
+
+/* A copy of FD; an error in its place stays one. */
+static int copy_descriptor(int fd, int *ret) {
+        int copy = fd < 0 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        if (fd >= 0 && copy < 0)
+                return error_origin(-errno);
+        *ret = copy;
+        return 0;
+}
+
+int root_adopt(const RootDescriptors *descriptors, Root **ret) {
+        assert(descriptors->root >= 0 && descriptors->mountinfo >= 0 && ret);
+        _cleanup_(root_freep) Root *root = new_root();
+        _cleanup_close_ int table = -EBADF;
+        if (!root)
+                return error_origin(-ENOMEM);
+        int r = copy_descriptor(descriptors->root, &root->fd);
+        if (r >= 0)
+                r = copy_descriptor(descriptors->state, &root->state_fd);
+        if (r >= 0)
+                r = copy_descriptor(descriptors->mountinfo, &table);
+        if (r < 0)
+                return r;
+        _cleanup_fclose_ FILE *mountinfo = fdopen(table, "re");
+        if (!mountinfo)
+                return error_origin(-ENOMEM);
+        table = -EBADF;
+        r = root_identify(root, mountinfo);
+        if (r < 0)
+                return r;
         *ret = TAKE_PTR(root);
         return 0;
 }
@@ -157,7 +199,8 @@ int root_make_state(Root *root) {
         assert(root && root->fd >= 0);
         static const char *const directories[] = {"/caches", "/helpers"};
         _cleanup_close_ int state = -EBADF;
-        int r = state_open(root, true, &state);
+        int r = root->state_fd >= 0 ? copy_descriptor(root->state_fd, &state)
+                                    : state_open(root, true, &state);
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(directories); i++) {
                 _cleanup_close_ int fd = -EBADF;
                 r = contain_make_directory(state, directories[i], STATE_MODE, &fd);

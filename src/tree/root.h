@@ -23,6 +23,16 @@ DEFINE_CLEANUP(Root *, root_free);
  * there are none to keep. */
 int root_open(const char *mountpoint, uint64_t mount_id, Root **ret);
 
+/* A volume as another process has opened it, perhaps in another mount namespace. */
+typedef struct RootDescriptors {
+        int root;      /* its root directory */
+        int state;     /* as state_fd */
+        int mountinfo; /* /proc/self/mountinfo of that process */
+} RootDescriptors;
+
+/* As root_open(), from copies of DESCRIPTORS. */
+int root_adopt(const RootDescriptors *descriptors, Root **ret);
+
 /* Is it the root of the running system, so that it needs no chroot and was booted from? */
 bool root_is_running(const Root *root);
 

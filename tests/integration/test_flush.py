@@ -201,7 +201,8 @@ def builds_that_have_not_ended_in_time_are_stopped(world):
     flush.env["PATH"] = folder + ":" + flush.env["PATH"]
     flush.run(status=1)
     with open(world.path("called"), encoding="utf-8") as f:
-        assert f.read() == "--no-ask-password --job-mode=ignore-dependencies stop bootkeep-build@*.service\n"
+        assert f.read() == ("--no-ask-password --job-mode=ignore-dependencies stop "
+                            "bootkeep-build@*.service bootkeep-builder@*.service\n")
     gate.open()
     view.wait_state("fresh")
     flush.run()

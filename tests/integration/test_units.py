@@ -3,7 +3,9 @@
 """Builds in units of their own: systemd starts them, a daemon that is restarted adopts them; where systemd does not start
 them, they are children."""
 
+import fcntl
 import os
+import signal
 
 from lib import main, test
 from lib.content import OUTPUT, PACK, Gate, assert_carries
@@ -50,9 +52,13 @@ def lock_of(view):
     return found["LockHolder"], found["LockHolderPID"]
 
 
-def is_child(daemon, pid):
+def parent(pid):
     with open(f"/proc/{pid}/stat", encoding="ascii") as f:
-        return int(f.read().rsplit(")", 1)[1].split()[1]) == daemon.process.pid
+        return int(f.read().rsplit(")", 1)[1].split()[1])
+
+
+def is_child(daemon, pid):
+    return parent(pid) == daemon.process.pid
 
 
 @test
@@ -98,6 +104,87 @@ def a_killed_daemon_adopts_its_build_with_its_lock(world):
     view.wait("free", lambda p: not p.get("LockHolder"))
     assert view["Failures"] == 0, view.properties
     assert not folders(systemd)
+
+
+def builder_of(pid):
+    """The process of the builder below that of bootkeep-builder@.service."""
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+        nanny, = f.read().split()
+    with open(f"/proc/{nanny}/task/{nanny}/children", encoding="ascii") as f:
+        return int(f.read())
+
+
+@test
+def builders_run_in_a_unit_beside_the_build(world):
+    systemd = Systemd(world)
+    volume, _, view, gate = gated(world, systemd)
+    volume.builder("pack", gate.script + "echo said by the builder\n" + PACK, "%r", "%i", "%o")
+    changed(volume, gate, "beside\n")
+    assert parent(systemd.builders[-1].pid) == os.getpid() != systemd.unit().pid
+    assert builder_of(systemd.builders[-1].pid)
+    with open(f"/proc/{systemd.unit().pid}/task/{systemd.unit().pid}/children", encoding="ascii") as f:
+        assert not f.read()  # the build itself runs nothing
+    gate.open()
+    view.wait_state("fresh")
+    carries(volume)
+    assert systemd.builders[-1].wait(60) == 0
+
+
+@test
+def a_builder_goes_with_its_build_which_is_locked_until_then(world):
+    systemd = Systemd(world)
+    volume, daemon, view, gate = gated(world, systemd)
+    daemon.stop()
+    volume.builder("pack", gate.script + "trap '' TERM; sleep 1; echo >>$1/late\n" + PACK, "%r", "%i", "%o")
+    daemon.start()
+    changed(volume, gate, "to be killed\n")
+    host, builder = systemd.builders[-1], builder_of(systemd.builders[-1].pid)
+    os.kill(host.pid, signal.SIGSTOP)  # it does not know yet
+    systemd.unit().kill()
+    systemd.await_none()
+    with open(volume.path("/var/lib/bootkeep/lock"), "rb") as f:
+        try:
+            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            raise AssertionError("another build would begin beside the old builder")
+        except BlockingIOError:
+            pass
+    os.kill(host.pid, signal.SIGCONT)
+    assert host.wait(60) == 0
+    assert not os.path.exists(f"/proc/{builder}")
+    gate.await_builder()  # tried again
+    gate.open()
+    view.wait_state("fresh")
+    carries(volume)
+
+
+@test
+def when_the_unit_of_the_builders_is_killed_the_build_says_so(world):
+    systemd = Systemd(world)
+    volume, daemon, view, gate = gated(world, systemd)
+    changed(volume, gate, "alone\n")
+    mark = daemon.mark()
+    systemd.builders[-1].kill()
+    daemon.wait_for(rf"builder pack was killed with {unit_of(volume).replace('-build@', '-builder@')} \(signal\)", mark)
+    gate.await_builder()  # tried again
+    gate.open()
+    view.wait_state("fresh")
+    carries(volume)
+
+
+@test
+def without_the_unit_of_the_builders_builds_are_children(world):
+    systemd = Systemd(world)
+    systemd.builder_refusal = MASKED
+    volume, daemon, view, gate = gated(world, systemd)
+    for text in ("masked\n", "masked again\n"):
+        changed(volume, gate, text)
+        assert is_child(daemon, lock_of(view)[1])
+        gate.open()
+        view.wait("carried", lambda p: p.get("State") == "fresh" and volume.read(OUTPUT) == volume.packed())
+    carries(volume)
+    assert len(daemon.logged("children of bootkeepd")) == 1, daemon.logged("children")
+    assert not systemd.running and not systemd.builders and not folders(systemd)
+    assert view["Failures"] == 0, view.properties
 
 
 @test

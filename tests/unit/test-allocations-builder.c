@@ -5,6 +5,7 @@
 
 #include "allocations.h"
 
+#include "builderhostworld.h"
 #include "buildworld.h"
 #include "lockservice.h"
 
@@ -13,6 +14,7 @@
 #include "builder/buslock.h"
 #include "builder/cachebuild.h"
 #include "builder/handover.h"
+#include "builder/run/builderorder.h"
 #include "builder/run/linecutter.h"
 #include "builder/transaction/decision.h"
 #include "builder/transaction/directories.h"
@@ -556,6 +558,44 @@ static void directories_are_all_found_or_the_error_is_told(void **state) {
         wanted_set_done(&p.wanted);
 }
 
+/* builders of somebody else */
+
+static int write_and_read_order(void *userdata) {
+        char program[] = "/bin/true", *argv[] = {program, NULL}, a[] = "A=1", *environ[] = {a, NULL};
+        _cleanup_(builderorder_done) BuilderOrder order = {};
+        _cleanup_close_ int fd = -EBADF;
+        int r = builderorder_write(&(BuilderOrder){program, 1, false, argv, environ}, &fd);
+        return r < 0 ? r : builderorder_read(fd, &order);
+}
+
+static int run_outside(void *userdata) {
+        HostWorld *w = userdata;
+        const char *argv[] = {"/bin/false", NULL};
+        const RunnerJob job = host_world_job(w, argv);
+        RunnerOutcome outcome = RUNNER_SUCCESS;
+        _cleanup_free_ char *reason = NULL;
+        int r = builderlink_run(&w->link, &job, false, &outcome, &reason);
+        assert_true(r < 0 ? !reason : outcome == RUNNER_FAILED && reason);
+        return r;
+}
+
+static int open_outside(void *userdata) {
+        const HostWorld *w = userdata;
+        Root *root = UNTOUCHED;
+        int r = builderlink_open_volume(&w->link, "/nonexistent", 0, false, &root);
+        assert_ptr_equal(root, UNTOUCHED);
+        return r == -ENOENT ? 0 : r;
+}
+
+static void builder_is_run_outside_or_the_error_is_returned(void **state) {
+        HostWorld w;
+        host_world_start(&w);
+        allocations_fail_in_turn(write_and_read_order, NULL);
+        allocations_fail_in_turn(run_outside, &w);
+        allocations_fail_in_turn(open_outside, &w);
+        host_world_end(&w);
+}
+
 /* output */
 
 static void keep_line(const char *line, void *userdata) {
@@ -587,6 +627,7 @@ int main(void) {
                 cmocka_unit_test(decision_is_whole_or_none),
                 scratch_test(record_is_kept_or_the_error_is_told),
                 scratch_test(directories_are_all_found_or_the_error_is_told),
+                cmocka_unit_test(builder_is_run_outside_or_the_error_is_returned),
                 cmocka_unit_test(line_is_logged_or_the_error_is_told),
                 cmocka_unit_test(names_are_given_to_all_or_the_error_is_told),
         };

@@ -122,6 +122,14 @@ static int open_volume(void *userdata) {
         return r;
 }
 
+static int adopt_volume(void *userdata) {
+        Root *root = UNTOUCHED;
+        const char *mnt = userdata;
+        _cleanup_close_ int fd = open(mnt, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_close_ int mountinfo = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+        return OUTCOME(root_adopt(&(RootDescriptors){fd, -EXDEV, mountinfo}, &root), root, root_free);
+}
+
 static void volume_is_opened_whole_or_not_at_all(void **state) {
         Scratch *s = *state;
         Disk d;
@@ -132,6 +140,7 @@ static void volume_is_opened_whole_or_not_at_all(void **state) {
         shell("mkfs.ext4 -q %s && mkdir %s && mount %s %s", d.node, mnt, d.node, mnt);
         /* without a number of its disk where that file cannot be opened */
         allocations_fail_or_cope(open_volume, mnt);
+        allocations_fail_or_cope(adopt_volume, mnt);
         shell("umount %s", mnt);
         disk_detach(&d);
 }

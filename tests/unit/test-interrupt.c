@@ -86,6 +86,34 @@ static void the_descriptor_ends_with_it(void **state) {
         assert_int_equal(fcntl(fd, F_GETFD), -1);
 }
 
+static void descriptor_of_somebody_else_interrupts_too(void **state) {
+        for (unsigned how = 0; how < 3; how++) {
+                int ends[2];
+                Interrupt *i = NULL;
+                assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+                assert_int_equal(interrupt_new_also_by(ends[0], &i), 0);
+                assert_false(is_readable(i));
+                assert_false(interrupt_check(i));
+                if (how == 0)
+                        assert_int_equal(raise(SIGTERM), 0);
+                else if (how == 1)
+                        assert_int_equal(write(ends[1], "x", 1), 1);
+                else
+                        close(ends[1]);
+                assert_true(is_readable(i));
+                assert_true(interrupt_check(i));
+                assert_true(interrupt_check(i));
+                assert_null(interrupt_free(i));
+                assert_true(fcntl(ends[0], F_GETFD) >= 0); /* borrowed */
+                close(ends[0]);
+                if (how < 2)
+                        close(ends[1]);
+        }
+        Interrupt *i = NULL;
+        assert_int_equal(interrupt_new_also_by(1000, &i), -EBADF);
+        assert_null(i);
+}
+
 static void what_cannot_be_made_is_reported(void **state) {
         Interrupt *i = NULL;
         sigprocmask_fails = true;
@@ -106,6 +134,7 @@ int main(void) {
                 cmocka_unit_test(a_program_that_is_started_does_not_get_the_descriptor),
                 cmocka_unit_test(nothing_is_never_interrupted),
                 cmocka_unit_test(the_descriptor_ends_with_it),
+                cmocka_unit_test(descriptor_of_somebody_else_interrupts_too),
                 cmocka_unit_test(what_cannot_be_made_is_reported),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -113,7 +113,8 @@ static int watch_unit_folder(UnitJob *u) {
 }
 
 static void remove_unit_folder(const UnitJob *u) {
-        static const char *const files[] = {BUILDFOLDER_ARGUMENTS, BUILDFOLDER_REPORT, BUILDFOLDER_END};
+        static const char *const files[] = {BUILDFOLDER_ARGUMENTS, BUILDFOLDER_REPORT, BUILDFOLDER_END,
+                                            BUILDFOLDER_BUILDERS};
         for (size_t i = 0; i < ELEMENTSOF(files); i++)
                 (void) unlinkat(u->folder, files[i], 0);
         (void) rmdir(u->path);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A stand-in for the systemd of the machine, as far as bootkeepd asks it for anything: it runs bootkeep-build@.service as
-the unit file says, and refuses on request. (The real systemd is in tests/vm.)"""
+"""A stand-in for the systemd of the machine, as far as bootkeepd asks it for anything: it runs bootkeep-build@.service and
+bootkeep-builder@.service as the unit files say, and refuses on request. (The real systemd is in tests/vm.)"""
 
 import os
 import re
@@ -24,6 +24,8 @@ class Systemd:
         self.running = {}  # by unit
         self.out_of_memory = False  # whatever ends was killed for it, and its ExecStopPost= as well
         self.ended = {}  # by unit: (ActiveState, Result, ExecMainCode, ExecMainStatus)
+        self.builder_refusal = None
+        self.builders = []  # processes of bootkeep-builder@.service, the last one last
         self.changed = threading.Condition()
         self.bus = Connection(world.bus.path, method=self._called)
         self.bus.call(BUS, "/org/freedesktop/DBus", BUS, "RequestName", "su", NAME, 0)
@@ -39,14 +41,20 @@ class Systemd:
         for process, thread in running:
             process.kill()
             thread.join()
+        for process in self.builders:
+            process.wait(60)
         self.bus.close()
 
     def _show(self, message):
         unit = re.sub("_([0-9a-f]{2})", lambda m: chr(int(m[1], 16)), message.path.rsplit("/", 1)[1])
         state, result, code, status = self.ended.get(unit, ("active", "success", 0, 0))
+        if unit.startswith("bootkeep-builder@"):
+            state, result = "active" if self.builders[-1].poll() is None else "failed", "signal"
         if message.member == "Get":
-            assert message.body == ["org.freedesktop.systemd1.Unit", "ActiveState"], message.body
-            self.bus.reply(message, "v", Variant("s", state))
+            interface, name = message.body
+            assert (interface, name) in (("org.freedesktop.systemd1.Unit", "ActiveState"),
+                                         ("org.freedesktop.systemd1.Service", "Result")), message.body
+            self.bus.reply(message, "v", Variant("s", state if name == "ActiveState" else result))
         else:
             self.bus.reply(message, "a{sv}", {"Result": Variant("s", result), "ExecMainCode": Variant("i", code),
                                               "ExecMainStatus": Variant("i", status)})
@@ -59,6 +67,9 @@ class Systemd:
             self.bus.reply(message)
             return
         unit, mode = message.body
+        if unit.startswith("bootkeep-builder@"):
+            self._start_builder(message, unit, mode)
+            return
         with self.changed:
             self.asked.append((unit, mode))
         refusal = self.refusals.get(mode) or self.refusals.get(None)
@@ -67,13 +78,24 @@ class Systemd:
             return
         folder = os.path.join(self.runtime, "builds", unit.removeprefix("bootkeep-build@").removesuffix(".service"))
         env = environment(DBUS_SYSTEM_BUS_ADDRESS=self.world.bus.address)
-        process = subprocess.Popen([program("bootkeep-build"), f"--job={folder}"], env=env, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen([program("bootkeep-build"), f"--job={folder}",
+                                    f"--builder-unit={unit.replace('-build@', '-builder@')}"], env=env, stdin=subprocess.DEVNULL)
         thread = threading.Thread(target=self._await, args=(unit, folder, process, env), daemon=True)
         with self.changed:
             self.running[unit] = (process, thread)
             self.changed.notify_all()
         thread.start()
         self.bus.reply(message, "o", "/org/freedesktop/systemd1/job/1")
+
+    def _start_builder(self, message, unit, mode):
+        if self.builder_refusal:
+            self.bus.reply_error(message, *self.builder_refusal)
+            return
+        assert mode == "ignore-dependencies", mode
+        folder = os.path.join(self.runtime, "builds", unit.removeprefix("bootkeep-builder@").removesuffix(".service"))
+        self.builders.append(subprocess.Popen([program("bootkeep-build"), f"--run-builders={folder}"], stdin=subprocess.DEVNULL,
+                                              env=environment(DBUS_SYSTEM_BUS_ADDRESS="unix:path=/nonexistent")))
+        self.bus.reply(message, "o", "/org/freedesktop/systemd1/job/2")
 
     def _await(self, unit, folder, process, env):
         status = process.wait()

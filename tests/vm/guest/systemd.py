@@ -61,6 +61,10 @@ def build_unit(volume):
     return f"bootkeep-build@{volume.name}.service"
 
 
+def builder_unit(volume):
+    return f"bootkeep-builder@{volume.name}.service"
+
+
 def journal(*matches):
     command("journalctl", "--sync")
     said = command("journalctl", "-q", "--no-pager", "-o", "json", *matches)
@@ -317,11 +321,16 @@ def a_build_runs_in_a_unit_of_its_own(volume):
     unit = build_unit(volume)
     said = command("systemctl", "status", "--no-pager", unit)
     print("\n".join("# " + line for line in said.splitlines()))
-    assert "active (running)" in said and "bootkeep-build" in said and "sleep 1234" in said, said
-    with open(f"/proc/{shown('MainPID', unit)}/cgroup", encoding="ascii") as f:
-        assert unit in f.read()
+    assert "active (running)" in said and "bootkeep-build" in said and "sleep 1234" not in said, said
+    said = command("systemctl", "status", "--no-pager", builder_unit(volume))
+    print("\n".join("# " + line for line in said.splitlines()))
+    assert "active (running)" in said and "sleep 1234" in said, said
+    for name in (unit, builder_unit(volume)):
+        with open(f"/proc/{shown('MainPID', name)}/cgroup", encoding="ascii") as f:
+            assert name in f.read()
     end_build(volume, runs)
-    wait("the unit over", lambda: shown("ActiveState", unit) == "inactive")
+    for name in (unit, builder_unit(volume)):
+        wait("the unit over", lambda n=name: shown("ActiveState", n) == "inactive")
     assert not command("pgrep", "-f", "sleep 1234", status=1)
 
 
@@ -383,21 +392,43 @@ def a_build_that_is_killed_says_so(volume):
               "terminated by signal 9")
 
 
-def a_build_that_eats_all_memory_says_so(volume):
-    dropin = "/run/systemd/system/bootkeep-build@.service.d"
+def a_builder_that_is_killed_is_a_failed_build(volume):
+    ends_with(volume, lambda: command("systemctl", "kill", "--signal=KILL", builder_unit(volume)),
+              rf"builder pack was killed with {builder_unit(volume)} \(signal\)")
+    assert "bootkeep-builder@" not in command("systemctl", "--failed", "--no-pager")
+
+
+def a_builder_that_eats_all_memory_says_so(volume):
+    dropin = "/run/systemd/system/bootkeep-builder@.service.d"
     os.makedirs(dropin)
     with open(dropin + "/50-test.conf", "w", encoding="ascii") as f:
         f.write("[Service]\nMemoryMax=64M\nMemorySwapMax=0\n")
     command("systemctl", "daemon-reload")
     builder(volume, "tail /dev/zero\n")
     volume.write("/etc/initramfs.conf", "hungry\n")
-    # what systemd runs to tell how it ended may be killed as well, if the memory is not free again by then
-    wait("the reason", lambda: re.search("ran out of memory", ctl("status", volume.name, status=None)), 300)
+    wait("the reason", lambda: re.search(r"ran out of memory \(see MemoryMax= of bootkeep-builder@",
+                                         ctl("status", volume.name, status=None)), 300)
     shutil.rmtree(dropin)
     command("systemctl", "daemon-reload")
     builder(volume, PACK)
     ctl("rebuild", volume.name)
     wait_fresh(volume)
+
+
+def the_sandbox_of_builds_is_tried_from_inside(_volume):
+    """Another program in the place of bootkeep-build."""
+    dropin = "/run/systemd/system/bootkeep-build@inside.service.d"
+    os.makedirs(dropin)
+    shutil.copy(os.path.join(os.path.dirname(__file__), "inside.py"), "/vm/inside.py")
+    with open(dropin + "/50-test.conf", "w", encoding="ascii") as f:
+        f.write("[Service]\nType=oneshot\nExecStart=\nExecStart=/usr/bin/python3 -B /vm/inside.py\nExecStopPost=\n")
+    command("systemctl", "daemon-reload")
+    command("systemctl", "start", "bootkeep-build@inside.service", status=None)
+    said = [e["MESSAGE"] for e in journal("-u", "bootkeep-build@inside.service")]
+    print("\n".join("# " + line for line in said))
+    assert "all promises are kept" in said and not [m for m in said if m.startswith("broken: ")], said
+    shutil.rmtree(dropin)
+    command("systemctl", "daemon-reload")
 
 
 def where_the_unit_is_masked_builds_are_children(volume):
@@ -523,7 +554,8 @@ TESTS = [a_call_on_the_bus_starts_the_service, the_limits_of_inotify_are_raised,
          a_start_finds_that_all_is_fresh, changes_while_it_was_down_are_built, after_a_crash_it_is_restarted,
          a_build_runs_in_a_unit_of_its_own, a_killed_daemon_finds_its_build_again,
          a_build_goes_on_while_the_daemon_is_stopped, what_is_stopped_is_stopped_as_a_whole,
-         a_build_that_is_killed_says_so, a_build_that_eats_all_memory_says_so,
+         a_build_that_is_killed_says_so, a_builder_that_is_killed_is_a_failed_build,
+         a_builder_that_eats_all_memory_says_so, the_sandbox_of_builds_is_tried_from_inside,
          where_the_unit_is_masked_builds_are_children, systemd_refuses_root_while_work_is_owed,
          a_killed_daemon_leaves_no_refusal, the_journal_has_no_complaints, bootkeepctl_reboot_passes]
 
