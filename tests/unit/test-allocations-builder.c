@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "builder/build.h"
+#include "builder/builderunit.h"
 #include "builder/buslock.h"
 #include "builder/cachebuild.h"
 #include "builder/handover.h"
@@ -587,6 +588,34 @@ static int open_outside(void *userdata) {
         return r == -ENOENT ? 0 : r;
 }
 
+static void beat_of_nobody(void *userdata) {
+}
+
+/* There is no bus. */
+static int connect_unit(void *userdata) {
+        const Scratch *s = userdata;
+        const BuilderUnitRequest request = {"x.service", s->path, {NULL, beat_of_nobody, NULL}};
+        _cleanup_free_ char *why = NULL;
+        int socket = 1000, r = builderunit_connect(&request, &socket, &why);
+        assert_int_equal(socket, 1000);
+        return r == -ENOENT ? 0 : r;
+}
+
+static int call_back(void *userdata) {
+        const Scratch *s = userdata;
+        int socket = 1000, r = builderunit_call_back(s->path, &socket);
+        assert_int_equal(socket, 1000);
+        return r == -ENOENT ? 0 : r;
+}
+
+static void unit_of_builders_is_found_or_the_error_is_returned(void **state) {
+        Scratch *s = *state;
+        assert_int_equal(setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent", true), 0);
+        allocations_fail_or_cope(connect_unit, s);
+        allocations_fail_in_turn(call_back, s);
+        assert_int_equal(unsetenv("DBUS_SYSTEM_BUS_ADDRESS"), 0);
+}
+
 static void builder_is_run_outside_or_the_error_is_returned(void **state) {
         HostWorld w;
         host_world_start(&w);
@@ -627,6 +656,7 @@ int main(void) {
                 cmocka_unit_test(decision_is_whole_or_none),
                 scratch_test(record_is_kept_or_the_error_is_told),
                 scratch_test(directories_are_all_found_or_the_error_is_told),
+                scratch_test(unit_of_builders_is_found_or_the_error_is_returned),
                 cmocka_unit_test(builder_is_run_outside_or_the_error_is_returned),
                 cmocka_unit_test(line_is_logged_or_the_error_is_told),
                 cmocka_unit_test(names_are_given_to_all_or_the_error_is_told),
