@@ -631,7 +631,7 @@ def a_hostile_stamp_of_a_helper_costs_little_whatever_it_says(world):
             world.programs.build(volume).expect(0)
             took = time.monotonic() - start
             world.note(f"{lines} lines ({what}) of {kind.split()[0]}: {took:.1f} s")
-            assert took < 20, f"{lines} lines of {kind}: {took} s"
+            assert took < 120, f"{lines} lines of {kind}: {took} s"
             assert_carries(volume, helper)
 
 

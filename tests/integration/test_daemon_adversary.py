@@ -443,7 +443,7 @@ def a_bus_that_does_not_respond_delays_neither_work_nor_exit(world):
     daemon.connection = None
     began = time.monotonic()
     assert daemon.stop() == 0
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 15
 
 
 @test
@@ -457,7 +457,7 @@ def a_bus_that_never_greets_delays_neither_start_nor_exit(world):
     daemon.wait_for(f"{volume.name}: not trusted")
     began = time.monotonic()
     assert daemon.stop() == 0
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 15
 
 
 @test
@@ -492,7 +492,7 @@ def sigterm_during_a_scan_ends_it_at_once(world):
     pids = children(daemon)
     began = time.monotonic()
     assert daemon.stop() == 0
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15
     await_end_of(pids)
     assert not daemon.logged("failed")
 

