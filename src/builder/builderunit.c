@@ -72,7 +72,8 @@ static int on_start_job_removed(sd_bus_message *m, void *userdata, sd_bus_error 
         return 0;
 }
 
-/* Whatever the system is about to do: what it is for runs already. */
+/* Whatever the system is about to do: what it is for runs already. And anew: that of a build that was killed
+ * may still be busy with ending its builder, and would not call back. */
 static int send_unit_start(UnitStart *start) {
         int r = sd_bus_open_system(&start->bus);
         if (r >= 0)
@@ -81,7 +82,7 @@ static int send_unit_start(UnitStart *start) {
                                               start);
         if (r >= 0)
                 r = sd_bus_call_method_async(start->bus, &start->call, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER,
-                                             "StartUnit", on_unit_start_answer, start, "ss",
+                                             "RestartUnit", on_unit_start_answer, start, "ss",
                                              start->request->unit, "ignore-dependencies");
         return r < 0 ? r : 0;
 }

@@ -54,7 +54,7 @@ static int show_end(World *w, sd_bus_message *m) {
 
 static int systemd_on_call(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         World *w = userdata;
-        if (sd_bus_message_is_method_call(m, SYSTEMD ".Manager", "StartUnit"))
+        if (sd_bus_message_is_method_call(m, SYSTEMD ".Manager", "RestartUnit"))
                 return start_as_told(w, m);
         if (sd_bus_message_is_method_call(m, "org.freedesktop.DBus.Properties", "Get"))
                 return show_end(w, m);

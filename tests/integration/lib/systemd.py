@@ -63,13 +63,13 @@ class Systemd:
         if message.interface == "org.freedesktop.DBus.Properties":
             self._show(message)
             return
+        if message.member == "RestartUnit":
+            self._start_builder(message, *message.body)
+            return
         if message.member != "StartUnit":
             self.bus.reply(message)
             return
         unit, mode = message.body
-        if unit.startswith("bootkeep-builder@"):
-            self._start_builder(message, unit, mode)
-            return
         with self.changed:
             self.asked.append((unit, mode))
         refusal = self.refusals.get(mode) or self.refusals.get(None)
@@ -91,7 +91,7 @@ class Systemd:
         if self.builder_refusal:
             self.bus.reply_error(message, *self.builder_refusal)
             return
-        assert mode == "ignore-dependencies", mode
+        assert unit.startswith("bootkeep-builder@") and mode == "ignore-dependencies", (unit, mode)
         folder = os.path.join(self.runtime, "builds", unit.removeprefix("bootkeep-builder@").removesuffix(".service"))
         self.builders.append(subprocess.Popen([program("bootkeep-build"), f"--run-builders={folder}"], stdin=subprocess.DEVNULL,
                                               env=environment(DBUS_SYSTEM_BUS_ADDRESS="unix:path=/nonexistent")))
