@@ -180,13 +180,16 @@ static void lost_build_is_known_to_be_lost(void **state) {
 
 static void end_that_is_not_understood_has_not_begun(void **state) {
         const World *w = *state;
-        static const char *const ends[] = {"", "\n", "nonsense", "a b c d\n", "exit-code exited 203\n"};
+        static const char *const ends[] = {
+                "", "\n", "nonsense", "a b c d\n", "exit-code exited 203\n", "exit-code exited 248\n"};
         for (size_t i = 0; i < ELEMENTSOF(ends); i++) {
                 UnitJob *u = make(w);
                 pid_t pid = unit_build_begin(w->folder, "");
                 unit_build_end(w->folder, pid, ends[i]);
                 assert_true(unitjob_has_ended(u));
                 assert_contains(unitjob_get_refusal(u), "bootkeep-build@sda1.service");
+                if (strstr(ends[i], "248"))
+                        assert_contains(unitjob_get_refusal(u), "could not start the unit of its builders");
                 (void) unitjob_conclude(u);
                 unitjob_free(u);
         }

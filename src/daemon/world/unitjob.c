@@ -233,7 +233,10 @@ static void take_unit_end(UnitJob *u, const char *line) {
         else
                 u->end = unitend_of(words[0], words[1], words[2]);
         u->ended = true;
-        if (!u->end.began)
+        if (!u->end.began && u->end.status == BUILDFOLDER_STATUS_NO_UNIT)
+                (void) strprintf(&u->refusal, "%s could not start the unit of its builders, as its log says",
+                                 u->unit);
+        else if (!u->end.began)
                 (void) strprintf(&u->refusal, "systemd could not run %s (result %s, status %s)", u->unit,
                                  strv_length(words) == 3 ? words[0] : "?",
                                  strv_length(words) == 3 ? words[2] : "?");
