@@ -75,10 +75,15 @@ class Logind:
                 self.bus.reply_error(message, IN_PROGRESS, "The operation is already running")
                 return
             ours, theirs = os.pipe()
+            try:
+                self.bus.reply_descriptor(message, theirs)  # before anybody sees it, who may have us vanish
+            except OSError:  # we have vanished
+                os.close(ours)
+                return
+            finally:
+                os.close(theirs)
             self.held[ours] = (mode, why)
             self._note()
-        self.bus.reply_descriptor(message, theirs)
-        os.close(theirs)
         self.poll.register(ours, select.EPOLLHUP)
 
     def _note(self):
