@@ -215,16 +215,22 @@ static void note_failed_start(const Driver *d, Record *record, const char *progr
 }
 
 static void note_failed_build_start(const Driver *d, Record *record, int r) {
-        if (d->launch.apart) {
-                char *problem = NULL;
-                (void) strprintf(&problem, "systemd cannot be told to build: %s",
-                                 r == -ENOTCONN ? "not connected to the bus" : strerror(-r));
-                replace_problem(record, problem, true);
-                count_problem(record);
-        } else
-                note_failed_start(d, record, "bootkeep-build", r);
+        note_failed_start(d, record, "bootkeep-build", r);
         note_build_ended(d, record, r);
         pending_answer_rebuilds(record, record->builds, false);
+}
+
+/* systemd does not run it, and we could not. Without a bus this is nobody's failure. */
+static VolumeEvent note_unit_not_run(const Driver *d, Record *record, const char *why) {
+        bool later = !driver_get_connection(d);
+        char *problem = NULL;
+        (void) strprintf(&problem, "systemd does not build: %s", later ? "not connected to the bus" : why);
+        replace_problem(record, problem, true);
+        if (!later)
+                count_problem(record);
+        note_build_ended(d, record, later ? BOOTKEEP_BUILD_TEMPFAIL : -ECONNREFUSED);
+        pending_answer_rebuilds(record, record->builds, false);
+        return later ? VOLUME_BUILD_NOT_NOW : VOLUME_BUILD_FAILURE;
 }
 
 static int on_build_exit(sd_event_source *s, int fd, uint32_t revents, void *userdata);
@@ -246,17 +252,12 @@ static void say_no_units(Driver *d, const char *why) {
                 log_notice("Builds run as children of bootkeepd, not in units of their own: %s", why);
 }
 
-/* systemd does not run it, and we cannot. */
-static void fail_refused_build(Driver *d, Record *record) {
-        char *problem = NULL;
-        (void) strprintf(&problem, "systemd does not build: %s", running_get_refusal(&record->build));
+static void take_refusal(Driver *d, Record *record) {
+        _cleanup_free_ char *why = NULL;
+        (void) free_and_strdup(&why, running_get_refusal(&record->build));
         (void) unitjob_conclude(record->build.unit);
         running_done(&record->build);
-        replace_problem(record, problem, true);
-        count_problem(record);
-        note_build_ended(d, record, -ECONNREFUSED);
-        pending_answer_rebuilds(record, record->builds, false);
-        driver_feed(d, record, VOLUME_BUILD_FAILURE);
+        driver_feed(d, record, note_unit_not_run(d, record, strempty(why)));
 }
 
 /* systemd does not run it: it is begun as a child instead, and the machine need not know. */
@@ -281,7 +282,7 @@ static int on_build_exit(sd_event_source *s, int fd, uint32_t revents, void *use
         /* one that has a process began, whatever is said about its end */
         if (running_get_refusal(&record->build) && record->volume.trusted && record->build_pid == 0) {
                 if (d->launch.apart)
-                        fail_refused_build(d, record);
+                        take_refusal(d, record);
                 else
                         replace_unit_by_child(d, record);
         } else {
@@ -390,6 +391,8 @@ static VolumeEvent do_actions(Driver *d, Record *record, unsigned actions) {
         int r = start_build(d, record, actions & VOLUME_ACT_FORCE);
         if (r >= 0)
                 return _VOLUME_EVENT_MAX;
+        if (d->launch.apart)
+                return note_unit_not_run(d, record, strerror(-r));
         note_failed_build_start(d, record, r);
         return VOLUME_BUILD_FAILURE;
 }

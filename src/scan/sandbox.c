@@ -66,7 +66,8 @@ static bool holds(cap_value_t capability) {
 }
 
 /* Root owns the files to read, and an owner may write: so the capability to read is kept, the user ID is not.
- * If there is no user nobody (in a user namespace without it), the other steps must suffice. */
+ * If there is no user nobody (in a user namespace without it), or we may not become that (in bootkeepd's
+ * unit), the other steps must suffice. */
 static int become_nobody(void) {
         if (!holds(CAP_SETUID) || !holds(CAP_SETGID))
                 return 0;
@@ -90,6 +91,8 @@ static int drop_capabilities(void) {
         if (permitted == CAP_SET && (cap_set_flag(wanted, CAP_PERMITTED, 1, kept, CAP_SET) < 0 ||
                                      cap_set_flag(wanted, CAP_EFFECTIVE, 1, kept, CAP_SET) < 0))
                 return error_origin(-errno);
+        if (cap_compare(held, wanted) == 0)
+                return 0; /* as in bootkeepd's unit, where nobody may set any */
         return cap_set_proc(wanted) < 0 ? error_origin(-errno) : 0;
 }
 

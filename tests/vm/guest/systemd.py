@@ -431,20 +431,142 @@ def the_sandbox_of_builds_is_tried_from_inside(_volume):
     command("systemctl", "daemon-reload")
 
 
-def where_the_unit_is_masked_builds_are_children(volume):
+def where_the_unit_is_masked_it_says_why_nothing_is_built(volume):
     os.symlink("/dev/null", "/etc/systemd/system/bootkeep-build@.service")
     command("systemctl", "daemon-reload")
-    cursor, runs = journal("-n", "1")[0]["__CURSOR"], volume.runs()
-    for text in ("masked\n", "masked again\n"):
-        begin_build(volume, text)
-        with open(f"/proc/{command('pgrep', '-x', 'bootkeep-build').split()[0]}/cgroup", encoding="ascii") as f:
-            assert UNIT in f.read()
-        end_build(volume, runs)
-        runs = volume.runs()
-    said = [e["MESSAGE"] for e in journal(f"--after-cursor={cursor}", "-u", UNIT)]
-    assert len([m for m in said if "children of bootkeepd" in m and "masked" in m]) == 1, said
+    volume.write("/etc/initramfs.conf", "masked\n")
+    wait("a failure", lambda: "systemd does not build: Unit bootkeep-build@" in ctl("status", volume.name, status=None))
+    said = ctl("status", volume.name, status=None)
+    assert "masked" in said, said
     os.unlink("/etc/systemd/system/bootkeep-build@.service")
     command("systemctl", "daemon-reload")
+    ctl("rebuild", volume.name)
+    wait_fresh(volume)
+    carries(volume)
+
+
+# What is tried within the unit, beside the daemon: that which must fail, and that which must not.
+INSIDE = r"""
+import json, mmap, os, socket, subprocess, sys
+
+root, node, libexec = sys.argv[1:]
+written = "/run/bootkeep-inside"
+
+
+def run(*words):
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode != 0:
+        raise OSError(done.returncode, done.stdout.strip())
+
+
+def make(path):
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+
+
+def talk(family):
+    socket.socket(family, socket.SOCK_DGRAM if family != socket.AF_NETLINK else socket.SOCK_RAW).close()
+
+
+forbidden = {
+    "write to /etc": lambda: make("/etc/inside"),
+    "write to a volume": lambda: make(root + "/inside"),
+    "write to a disk": lambda: os.open(node, os.O_WRONLY),
+    "read the memory": lambda: os.open("/dev/mem", os.O_RDONLY),
+    "make a device": lambda: os.mknod("/run/inside-node", 0o600 | 0o060000, os.makedev(7, 0)),
+    "mount": lambda: run("mount", "-t", "tmpfs", "none", "/mnt"),
+    "unmount": lambda: run("umount", root),
+    "remount": lambda: run("mount", "-o", "remount,bind,rw", root),
+    "make a namespace": lambda: run("unshare", "--mount", "true"),
+    "enter another": lambda: run("nsenter", "--mount=/proc/1/ns/mnt", "true"),
+    "trace": lambda: os.open("/proc/1/mem", os.O_RDONLY),
+    "leave by /proc": lambda: os.stat("/proc/1/root/etc"),
+    "be somebody else": lambda: os.setresuid(65534, 65534, 65534),
+    "give away": lambda: os.chown(written, 65534, 65534),
+    "write and run memory": lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC),
+    "set the clock": lambda: run("date", "-s", "2001-01-01"),
+    "set a limit": lambda: os.nice(-5),
+    "set a parameter of the kernel": lambda: os.open("/proc/sys/kernel/panic", os.O_WRONLY),
+    "set the name of the machine": lambda: run("hostname", "inside"),
+    "log as the kernel": lambda: os.open("/dev/kmsg", os.O_WRONLY),
+    "change control groups": lambda: os.mkdir("/sys/fs/cgroup/inside"),
+    "talk to the network": lambda: talk(socket.AF_INET),
+    "talk to the kernel": lambda: talk(socket.AF_NETLINK),
+    "change its root": lambda: run("chroot", root, "true"),
+}
+needed = {
+    "write to /run": lambda: make(written),
+    "write to its state": lambda: make("/var/lib/bootkeep/inside"),
+    "read what only another may": lambda: open(root + "/private", "rb").close(),
+    "read a disk": lambda: os.close(os.open(node, os.O_RDONLY)),
+    "read the mount table": lambda: open("/proc/1/mountinfo").read(),
+    "see what has started a process": lambda: open("/proc/1/stat").read(),
+    "see who holds locks": lambda: open("/proc/locks").read(),
+    "talk to the bus": lambda: talk(socket.AF_UNIX),
+    "scan": lambda: run(libexec + "/bootkeep-scan", root),
+}
+found = {}
+for name, what in {**needed, **forbidden}.items():
+    try:
+        what()
+        found[name] = None
+    except (OSError, ValueError) as e:
+        found[name] = str(e)
+os.unlink("/var/lib/bootkeep/inside")
+with open("/run/bootkeep-inside.json", "w") as f:
+    json.dump({"needed": {n: found[n] for n in needed}, "forbidden": {n: found[n] for n in forbidden},
+               "interfaces": open("/proc/self/net/dev").read()}, f)
+"""
+
+
+def what_the_unit_promises_is_so(volume):
+    """Tried from inside, by a process beside the daemon."""
+    with open("/run/inside.py", "w", encoding="utf-8") as f:
+        f.write(INSIDE)
+    volume.write("/private", "for somebody else\n", 0o600)
+    os.chown(volume.path("/private"), 65534, 65534)
+    dropin = f"/run/systemd/system/{UNIT}.d"
+    os.makedirs(dropin)
+    with open(dropin + "/inside.conf", "w", encoding="utf-8") as f:
+        f.write(f"[Service]\nExecStartPost=/usr/bin/python3 /run/inside.py {volume.root} {volume.disk.volume.node} "
+                "/usr/lib/bootkeep\n")
+    command("systemctl", "daemon-reload")
+    command("systemctl", "restart", UNIT)
+    shutil.rmtree(dropin)
+    command("systemctl", "daemon-reload")
+    with open("/run/bootkeep-inside.json", encoding="utf-8") as f:
+        found = json.load(f)
+    for name, error in found["forbidden"].items():
+        print(f"# to {name}: {error}")
+    refused = {name: error for name, error in found["needed"].items() if error}
+    assert not refused, refused
+    done = [name for name, error in found["forbidden"].items() if not error or "No such file" in error]
+    assert not done, done
+    assert [line.split(":")[0].strip() for line in found["interfaces"].splitlines()[2:]] == ["lo"], found["interfaces"]
+    pid = shown("MainPID")
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        status = dict(line.split(":", 1) for line in f.read().splitlines())
+    for key in ("CapPrm", "CapEff", "CapBnd"):
+        assert int(status[key], 16) == 1 << 2, status  # CAP_DAC_READ_SEARCH
+    assert status["NoNewPrivs"].strip() == "1" and status["Seccomp"].strip() == "2", status
+    wait_fresh(volume)
+
+
+def is_free(device):
+    try:
+        os.close(os.open(device, os.O_RDONLY | os.O_EXCL))
+    except OSError:
+        return False
+    return True
+
+
+def the_unit_holds_no_volume(volume):
+    """Mounted before it was started, and after."""
+    for _ in range(2):
+        volume.disk.umount()
+        assert is_free(volume.disk.volume.node), "something still holds the file system"
+        volume.disk.mount()
+        wait("the volume", lambda: volume.name in ctl("status", status=None))
+        wait_fresh(volume)
 
 
 def ctl_output(*words):
@@ -556,7 +678,8 @@ TESTS = [a_call_on_the_bus_starts_the_service, the_limits_of_inotify_are_raised,
          a_build_goes_on_while_the_daemon_is_stopped, what_is_stopped_is_stopped_as_a_whole,
          a_build_that_is_killed_says_so, a_builder_that_is_killed_is_a_failed_build,
          a_builder_that_eats_all_memory_says_so, the_sandbox_of_builds_is_tried_from_inside,
-         where_the_unit_is_masked_builds_are_children, systemd_refuses_root_while_work_is_owed,
+         where_the_unit_is_masked_it_says_why_nothing_is_built, what_the_unit_promises_is_so,
+         the_unit_holds_no_volume, systemd_refuses_root_while_work_is_owed,
          a_killed_daemon_leaves_no_refusal, the_journal_has_no_complaints, bootkeepctl_reboot_passes]
 
 
