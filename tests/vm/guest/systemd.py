@@ -445,89 +445,15 @@ def where_the_unit_is_masked_it_says_why_nothing_is_built(volume):
     carries(volume)
 
 
-# What is tried within the unit, beside the daemon: that which must fail, and that which must not.
-INSIDE = r"""
-import json, mmap, os, socket, subprocess, sys
-
-root, node, libexec = sys.argv[1:]
-written = "/run/bootkeep-inside"
-
-
-def run(*words):
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if done.returncode != 0:
-        raise OSError(done.returncode, done.stdout.strip())
-
-
-def make(path):
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
-
-
-def talk(family):
-    socket.socket(family, socket.SOCK_DGRAM if family != socket.AF_NETLINK else socket.SOCK_RAW).close()
-
-
-forbidden = {
-    "write to /etc": lambda: make("/etc/inside"),
-    "write to a volume": lambda: make(root + "/inside"),
-    "write to a disk": lambda: os.open(node, os.O_WRONLY),
-    "read the memory": lambda: os.open("/dev/mem", os.O_RDONLY),
-    "make a device": lambda: os.mknod("/run/inside-node", 0o600 | 0o060000, os.makedev(7, 0)),
-    "mount": lambda: run("mount", "-t", "tmpfs", "none", "/mnt"),
-    "unmount": lambda: run("umount", root),
-    "remount": lambda: run("mount", "-o", "remount,bind,rw", root),
-    "make a namespace": lambda: run("unshare", "--mount", "true"),
-    "enter another": lambda: run("nsenter", "--mount=/proc/1/ns/mnt", "true"),
-    "trace": lambda: os.open("/proc/1/mem", os.O_RDONLY),
-    "leave by /proc": lambda: os.stat("/proc/1/root/etc"),
-    "be somebody else": lambda: os.setresuid(65534, 65534, 65534),
-    "give away": lambda: os.chown(written, 65534, 65534),
-    "write and run memory": lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC),
-    "set the clock": lambda: run("date", "-s", "2001-01-01"),
-    "set a limit": lambda: os.nice(-5),
-    "set a parameter of the kernel": lambda: os.open("/proc/sys/kernel/panic", os.O_WRONLY),
-    "set the name of the machine": lambda: run("hostname", "inside"),
-    "log as the kernel": lambda: os.open("/dev/kmsg", os.O_WRONLY),
-    "change control groups": lambda: os.mkdir("/sys/fs/cgroup/inside"),
-    "talk to the network": lambda: talk(socket.AF_INET),
-    "talk to the kernel": lambda: talk(socket.AF_NETLINK),
-    "change its root": lambda: run("chroot", root, "true"),
-}
-needed = {
-    "write to /run": lambda: make(written),
-    "write to its state": lambda: make("/var/lib/bootkeep/inside"),
-    "read what only another may": lambda: open(root + "/private", "rb").close(),
-    "read a disk": lambda: os.close(os.open(node, os.O_RDONLY)),
-    "read the mount table": lambda: open("/proc/1/mountinfo").read(),
-    "see what has started a process": lambda: open("/proc/1/stat").read(),
-    "see who holds locks": lambda: open("/proc/locks").read(),
-    "talk to the bus": lambda: talk(socket.AF_UNIX),
-    "scan": lambda: run(libexec + "/bootkeep-scan", root),
-}
-found = {}
-for name, what in {**needed, **forbidden}.items():
-    try:
-        what()
-        found[name] = None
-    except (OSError, ValueError) as e:
-        found[name] = str(e)
-os.unlink("/var/lib/bootkeep/inside")
-with open("/run/bootkeep-inside.json", "w") as f:
-    json.dump({"needed": {n: found[n] for n in needed}, "forbidden": {n: found[n] for n in forbidden},
-               "interfaces": open("/proc/self/net/dev").read()}, f)
-"""
-
-
 def what_the_unit_promises_is_so(volume):
     """Tried from inside, by a process beside the daemon."""
-    with open("/run/inside.py", "w", encoding="utf-8") as f:
-        f.write(INSIDE)
+    shutil.copy(os.path.join(os.path.dirname(__file__), "inside_daemon.py"), "/run/inside_daemon.py")
     volume.write("/private", "for somebody else\n", 0o600)
     os.chown(volume.path("/private"), 65534, 65534)
     dropin = f"/run/systemd/system/{UNIT}.d"
     os.makedirs(dropin)
     with open(dropin + "/inside.conf", "w", encoding="utf-8") as f:
-        f.write(f"[Service]\nExecStartPost=/usr/bin/python3 /run/inside.py {volume.root} {volume.disk.volume.node} "
+        f.write(f"[Service]\nExecStartPost=/usr/bin/python3 -B /run/inside_daemon.py {volume.root} {volume.disk.volume.node} "
                 "/usr/lib/bootkeep\n")
     command("systemctl", "daemon-reload")
     command("systemctl", "restart", UNIT)
@@ -536,7 +462,7 @@ def what_the_unit_promises_is_so(volume):
     with open("/run/bootkeep-inside.json", encoding="utf-8") as f:
         found = json.load(f)
     for name, error in found["forbidden"].items():
-        print(f"# to {name}: {error}")
+        print(f"# to {name}: {error.splitlines()[0] if error else error}")
     refused = {name: error for name, error in found["needed"].items() if error}
     assert not refused, refused
     done = [name for name, error in found["forbidden"].items() if not error or "No such file" in error]
