@@ -14,7 +14,7 @@
 /* As for our own interface, see bus.c. */
 #define SYSTEMD_PRIORITY (SD_EVENT_PRIORITY_IDLE + 10)
 /* How long systemd has to answer, and to reload; and when it is tried again after a failure. */
-#define ANSWER_USEC (5 * USEC_PER_SEC)
+#define ANSWER_USEC (15 * USEC_PER_SEC)
 #define RELOAD_USEC (90 * USEC_PER_SEC)
 #define REST_USEC (60 * USEC_PER_SEC)
 
