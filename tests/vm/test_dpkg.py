@@ -4,15 +4,15 @@
 it, or boots it alone."""
 
 from cases import case, main
-from changes import builds, mark, wait_built
+from changes import builds, configure, hold_builder, let_go, mark, wait_built
 
 PACKAGE = """
-mkdir -p /run/p/DEBIAN "/run/p$(dirname {path})"
-printf 'Package: changes\\nVersion: 1\\nArchitecture: all\\nMaintainer: nobody\\nDescription: a change\\n' >/run/p/DEBIAN/control
+rm -rf /run/p && mkdir -p /run/p/DEBIAN "/run/p$(dirname {path})"
+printf 'Package: {name}\\nVersion: 1\\nArchitecture: all\\nMaintainer: nobody\\nDescription: a change\\n' >/run/p/DEBIAN/control
 printf '#!/bin/sh\\nsleep 8\\n' >/run/p/DEBIAN/postinst
 chmod 755 /run/p/DEBIAN/postinst
 echo '{content}' >"/run/p{path}"
-dpkg-deb -b --root-owner-group -Znone /run/p /run/changes.deb
+dpkg-deb -b --root-owner-group -Znone /run/p /run/{name}.deb
 """
 
 
@@ -31,7 +31,7 @@ def installs(lab, path, content):
     with lab.resumed() as machine:
         path = path.replace("%k", machine.run("uname -r"))
         old = mark(machine)
-        machine.run(PACKAGE.format(path=path, content=content))
+        machine.run(PACKAGE.format(name="changes", path=path, content=content))
         installed(lab, machine, "/run/changes.deb")
         new = mark(machine)
         assert new != old
@@ -47,6 +47,28 @@ def a_module(lab):
 @case
 def a_file_in_modprobe_d(lab):
     installs(lab, "/etc/modprobe.d/another.conf", "blacklist nothing")
+
+
+@case
+def apt_waits_in_its_last_hook_although_it_holds_its_lock(lab):
+    with lab.resumed() as machine:
+        before = builds(machine)
+        machine.run(PACKAGE.format(name="awaited", path="/etc/modprobe.d/awaited.conf", content="blacklist nothing"))
+        configure(machine, "[Hooks]", "Wait=yes")
+        hold_builder(machine)
+        apt = machine.start("script -qec 'apt-get install -y -qq /run/awaited.deb' /run/apt.log </dev/null >/dev/null && "
+                            "busctl get-property org.bootkeep1 /org/bootkeep1/volume/md0 org.bootkeep1.Volume State")
+        held = machine.run("until journalctl -q -b -o cat | grep 'initramfs.*: held$'; do sleep 0.3; done; "
+                           "dpkg-query -W awaited; "
+                           "lslocks -n -o COMMAND,PATH | grep /var/lib/dpkg/lock-frontend")
+        lab.say(held)
+        assert "apt-get" in held, held
+        let_go(machine)
+        status, state = machine.finish(apt)
+        said = machine.run("cat /run/apt.log")
+        lab.say(f"{said}\n{state}")
+        assert status == 0 and state == 's "fresh"\n', (status, state)
+        assert "is being built" in said and len(builds(machine)) == len(before) + 1, said
 
 
 @case

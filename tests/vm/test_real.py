@@ -36,18 +36,20 @@ def a_disk_that_was_left_behind_boots_the_past_says_so_and_catches_up(lab):
         alone.wait_up()
         before = alone.run(MARKS_OF_A_REBOOT, status=None)
         alone.run("until bootkeepctl check /; do sleep 1; done")
-        said = alone.run("until bootkeepctl status | grep 'replaced since'; do sleep 0.3; done; bootkeepctl status; " + BOOTED_STALE)
+        said = alone.run("until bootkeepctl status | grep 'replaced since'; do sleep 0.3; done; " + BOOTED_STALE)
         marks = alone.run(MARKS_OF_A_REBOOT)
         lab.say("\n".join([said, before, marks]))
         assert "bootkeep" in marks.splitlines(), marks
-        here = alone.mark()
+        alone.end_at_reboot()
         alone.start("systemctl reboot")
-        assert alone.console.wait("initramfs: (.*)", here[0])[1] == new
-        alone.wait_up(here)
-        alone.run("bootkeepctl check /")
-        lab.say(alone.run("bootkeepctl status; " + BOOTED_STALE))
-        assert alone.run(BOOTED_STALE) == 's ""'
-        alone.run("! ls /run/reboot-required*")
+        alone.ended()
+    with lab.booted(alone, only=1) as again:
+        assert again.console.wait("initramfs: (.*)")[1] == new
+        again.wait_up()
+        again.run("bootkeepctl check /")
+        lab.say(again.run("bootkeepctl status; " + BOOTED_STALE))
+        assert again.run(BOOTED_STALE) == 's ""'
+        again.run("! ls /run/reboot-required*")
 
 
 # Conditions on which the machine is killed, and seconds after them.
