@@ -66,7 +66,7 @@ def _install(machine):
     """Installs bootkeep on a stock Debian, tells it what to keep, and waits until it is kept."""
     machine.wait_up()
     machine.run("mkdir /run/packages && tar -C /run/packages -xf /dev/disk/by-id/scsi-*packages && "
-                "dpkg -i /run/packages/bootkeep_*.deb")
+                "dpkg -i /run/packages/bootkeep_*.deb && cp /run/packages/bootkeep_*.deb /var/lib/later/")
     machine.run("systemctl is-enabled bootkeepd && systemctl is-active bootkeepd && bootkeepctl status")
     machine.run("cp -a /root/keep/etc/bootkeep/. /etc/bootkeep/ && systemctl reload bootkeepd && bootkeepctl rebuild /")
 

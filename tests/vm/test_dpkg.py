@@ -4,7 +4,7 @@
 it, or boots it alone."""
 
 from cases import case, main
-from changes import builds, configure, hold_builder, let_go, mark, wait_built
+from changes import builds, change, configure, hold_builder, let_go, mark, wait_built
 
 PACKAGE = """
 rm -rf /run/p && mkdir -p /run/p/DEBIAN "/run/p$(dirname {path})"
@@ -81,6 +81,44 @@ def another_kernel(lab):
         new = machine.run(f"mark {kernel}")
         machine.kill()
         lab.boots_alone(machine, new)
+
+
+# The same package with the next version.
+UPGRADE = r"""
+dpkg-deb -R /var/lib/later/bootkeep_*.deb /run/next
+sed -i 's/^Version: .*/&+next/' /run/next/DEBIAN/control
+dpkg-deb -b --root-owner-group -Znone /run/next /run/next.deb >/dev/null
+dpkg -i /run/next.deb >/run/dpkg.log 2>&1 || { cat /run/dpkg.log; exit 1; }
+dpkg-query -W -f '${Version} ${db:Status-Status}\n' bootkeep
+"""
+# Until the volume is in the state.
+STATE = ("until busctl get-property org.bootkeep1 /org/bootkeep1/volume/md0 org.bootkeep1.Volume State | grep -qw {}; do "
+         "sleep 0.2; done")
+PID = "systemctl show -P MainPID {}"
+RUNS = "journalctl --sync; journalctl -b -q -o cat BOOTKEEP_CACHE=initramfs | grep -c '^Building initramfs'"
+
+
+@case
+def an_upgrade_of_bootkeep_while_it_builds(lab):
+    with lab.resumed() as machine:
+        before = int(machine.run(RUNS, status=None))
+        hold_builder(machine)
+        change(machine, "built while bootkeep is upgraded")
+        machine.run("until journalctl -b -q -o cat BOOTKEEP_CACHE=initramfs | grep -q held; do sleep 0.2; done")
+        daemon, build = machine.run(PID.format("bootkeepd")), machine.run(PID.format("bootkeep-build@md0"))
+        lab.say(machine.run(UPGRADE))
+        machine.run(STATE.format("building"))
+        assert machine.run(PID.format("bootkeepd")) != daemon
+        assert machine.run(PID.format("bootkeep-build@md0")) == build != "0"
+        let_go(machine)
+        machine.run(STATE.format("fresh") + "; bootkeepctl check /")
+        lab.say(machine.run("bootkeepctl status /; journalctl -b -q -o cat -u bootkeepd | tail -n 12"))
+        assert int(machine.run(RUNS)) == before + 1
+        before = builds(machine)
+        new = change(machine, "watching goes on")
+        wait_built(machine, before)
+        machine.kill()
+        assert all(list(what.values()) == [new] for what in lab.carried(machine))
 
 
 if __name__ == "__main__":
