@@ -562,10 +562,10 @@ static void directories_are_all_found_or_the_error_is_told(void **state) {
 /* builders of somebody else */
 
 static int write_and_read_order(void *userdata) {
-        char program[] = "/bin/true", *argv[] = {program, NULL}, a[] = "A=1", *environ[] = {a, NULL};
+        char program[] = "/bin/true", *argv[] = {program, NULL}, a[] = "A=1", *more[] = {a, NULL};
         _cleanup_(builderorder_done) BuilderOrder order = {};
         _cleanup_close_ int fd = -EBADF;
-        int r = builderorder_write(&(BuilderOrder){program, 1, false, argv, environ}, &fd);
+        int r = builderorder_write(&(BuilderOrder){program, 1, false, argv, more}, &fd);
         return r < 0 ? r : builderorder_read(fd, &order);
 }
 

@@ -33,8 +33,8 @@ static void order_survives(const BuilderOrder *order) {
 
 static void what_is_written_is_read(void **state) {
         char name[] = "pack", program[] = "/bin/sh", empty[] = "", lines[] = "a\nb", a[] = "A=1", b[] = "B=";
-        char *argv[] = {program, empty, lines, NULL}, *alone[] = {program, NULL}, *environ[] = {a, b, NULL};
-        order_survives(&(BuilderOrder){name, USEC_INFINITY, true, argv, environ});
+        char *argv[] = {program, empty, lines, NULL}, *alone[] = {program, NULL}, *more[] = {a, b, NULL};
+        order_survives(&(BuilderOrder){name, USEC_INFINITY, true, argv, more});
         order_survives(&(BuilderOrder){name, 17, false, alone, NULL});
 }
 
