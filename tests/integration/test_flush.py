@@ -115,7 +115,7 @@ def nothing_to_do_is_nothing_done(world):
     assert len(view.builds) == builds and view.states == states  # not even a scan
 
 
-def serve_systemd(world, state, unit="enabled"):
+def serve_systemd(world, state, unit="static"):
     """Stands in for systemd on the bus, which says STATE, and that of the file of our UNIT. Returns
     the units that were to be no longer failed."""
     def answer(message):
@@ -176,7 +176,7 @@ def a_system_that_says_that_it_stops_is_believed(world):
 
 @test
 def a_masked_unit_is_said_with_what_is_done_without_it(world):
-    for unit, warns in (("masked", True), ("disabled", True), ("enabled", False)):
+    for unit, warns in (("masked", True), ("masked-runtime", True), ("static", False)):
         serve_systemd(world, "running", unit)
         daemon = world.daemon()
         if warns:

@@ -21,7 +21,7 @@ static int on_unit_file_state(sd_bus_message *m, void *userdata, sd_bus_error *e
         const char *state;
         if (sd_bus_message_is_method_error(m, NULL) || sd_bus_message_read(m, "s", &state) < 0)
                 return 0;
-        if (startswith(state, "masked") || streq(state, "disabled"))
+        if (startswith(state, "masked"))
                 log_warning(
                         FLUSH_UNIT
                         " is %s: what changes in the last seconds before a shutdown is not built before the "
