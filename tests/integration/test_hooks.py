@@ -142,6 +142,18 @@ def the_last_hook_waits_for_what_its_own_package_manager_holds_back(world):
 
 
 @test
+def the_last_hook_waits_as_long_as_is_configured(world):
+    """It gives no limit of its own, which would be one for the whole wait."""
+    told, program_told = world.path("told"), world.path("told-bootkeepctl")
+    with open(program_told, "w", encoding="ascii") as f:
+        f.write(f'#!/bin/sh\necho "$@" >{told}\n')
+    os.chmod(program_told, 0o755)
+    assert world.programs.run([HOOK, "last"], env=environment(BOOTKEEP_HOOK_PROGRAM=program_told)).returncode == 0
+    with open(told, encoding="ascii") as f:
+        assert f.read() == "flush --hook\n"
+
+
+@test
 def flush_below_a_package_manager_does_the_same(world):
     s = System(world, **SLOW)
     s.change()

@@ -118,13 +118,14 @@ class _Running:
 
 
 def _run_all(functions, state):
-    """As many at a time as there are processors: a machine rarely has work for more than one. Printed in their order."""
+    """One more at a time than there are processors: a machine often waits, for its firmware or the end of a timeout. Printed in
+    their order."""
     waiting = list(enumerate(functions, 1))
     running = []
     good = True
     try:
         while waiting or running:
-            while waiting and sum(_runs(r) for r in running) < (os.cpu_count() or 1):
+            while waiting and sum(_runs(r) for r in running) <= (os.cpu_count() or 1):
                 running.append(_Running(*waiting.pop(0), state))
             if _runs(running[0]):
                 _await_any(running)

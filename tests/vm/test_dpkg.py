@@ -54,7 +54,7 @@ def apt_waits_in_its_last_hook_although_it_holds_its_lock(lab):
     with lab.resumed() as machine:
         before = builds(machine)
         machine.run(PACKAGE.format(name="awaited", path="/etc/modprobe.d/awaited.conf", content="blacklist nothing"))
-        configure(machine, "[Hooks]", "Wait=yes")
+        configure(machine, "[Hooks]", "Wait=yes", "[Shutdown]", "FlushTimeoutSec=15min")
         hold_builder(machine)
         apt = machine.start("script -qec 'apt-get install -y -qq /run/awaited.deb' /run/apt.log </dev/null >/dev/null && "
                             "busctl get-property org.bootkeep1 /org/bootkeep1/volume/md0 org.bootkeep1.Volume State")
