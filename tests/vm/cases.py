@@ -19,11 +19,18 @@ from real import Real, would_boot
 from saved import saved
 
 _cases = []
+_long = []
 
 
 def case(function):
     _cases.append(function)
     return function
+
+
+def long_case(function):
+    """One that takes minutes of a processor: not in CI."""
+    _long.append(function)
+    return case(function)
 
 
 class Lab:
@@ -156,6 +163,8 @@ def main():
     """Runs the cases of the program, exits."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     chosen = [c for c in _cases if not sys.argv[1:] or any(w in c.__name__ for w in sys.argv[1:])]
+    left_out = [c for c in chosen if c in _long and os.environ.get("CI") and not sys.argv[1:]]
+    chosen = [c for c in chosen if c not in left_out]
     began = time.monotonic()
     try:
         state = saved()
@@ -163,6 +172,8 @@ def main():
         print(f"1..0 # SKIP {e}")
         sys.exit(0)
     print(f"1..{len(chosen)}", flush=True)
+    for function in left_out:
+        Lab.say(f"not in CI, which has 40 minutes: {function.__name__}")
     Lab.say(f"the machine was ready after {time.monotonic() - began:.0f} s")
     sys.exit(0 if _run_all(chosen, state) else 1)
 

@@ -6,7 +6,7 @@ what is booted next is what was changed, or it is said why not."""
 import contextlib
 import time
 
-from cases import case, main
+from cases import case, long_case, main
 from changes import builds, change, configure, hold_builder, let_go, mark
 
 
@@ -58,7 +58,7 @@ def goes_down_with(lab, command, before=":"):
         return went_down_with(lab, machine, new, new)
 
 
-@case  # the longest, begun first
+@long_case  # begun first
 def a_module_by_the_real_initramfs_tools(lab):
     with lab.resumed() as machine:
         configure(machine, "[Shutdown]", "FlushTimeoutSec=15min")
@@ -212,7 +212,7 @@ def systemd_refuses_while_work_is_owed_and_bootkeepctl_reboot_waits_for_it(lab):
 LOAD = "kexec -l /boot/vmlinuz-$(uname -r) --initrd=/boot/initrd.img-$(uname -r) --reuse-cmdline"
 
 
-@case
+@long_case
 def kexec(lab):
     """It starts what was loaded, when it was loaded. All that is owed is done before nevertheless."""
     with lab.resumed() as machine:
