@@ -3,13 +3,13 @@
 """The daemon in a mount namespace of its own, as in its unit: it follows what the machine mounts, and is in nobody's way."""
 
 import fcntl
-import os
 import re
 import subprocess
 
 from lib import apart, main, test
 from lib.content import OUTPUT, Volume
 from lib.dbus import DBusError
+from lib.disk import is_free
 from lib.systemd import NAME, Systemd
 
 QUIET = {"Watch": {"SettleSec": "60", "SettleMaxSec": "120"}}
@@ -40,15 +40,6 @@ def status_of(daemon, key):
 
 def umount(place):
     return subprocess.run(["umount", place], stderr=subprocess.PIPE, text=True, check=False).stderr
-
-
-def is_free(device):
-    """Does nothing keep the device busy?"""
-    try:
-        os.close(os.open(device, os.O_RDONLY | os.O_EXCL))
-    except OSError:
-        return False
-    return True
 
 
 @test

@@ -8,7 +8,7 @@ import subprocess
 
 from lib import main, test
 from lib.content import assert_carries
-from lib.disk import run
+from lib.disk import is_free, run
 from lib.programs import Result, libexec, program
 
 ERROR = 4
@@ -29,15 +29,6 @@ def confined(world):
     with open(path, "w", encoding="utf-8") as f:
         f.write(f'#!/bin/sh\nexec {" ".join(WITHOUT)} {program("bootkeep-scan")} "$@"\n')
     os.chmod(path, 0o755)
-
-
-def is_free(device):
-    """Does nothing keep the device busy?"""
-    try:
-        os.close(os.open(device, os.O_RDONLY | os.O_EXCL))
-    except OSError:
-        return False
-    return True
 
 
 @test

@@ -17,7 +17,7 @@ from realdisk import RealDisk
 # pylint: disable=wrong-import-order
 from lib.content import (CACHE, COPIES, KERNEL, MACHINE_ID, MANIFEST, OUTPUT, PACK, Volume, assert_carries, cache,
                          manifest)
-from lib.disk import run
+from lib.disk import is_free, run
 from lib.programs import NOBODY
 
 UNIT = "bootkeepd.service"
@@ -476,14 +476,6 @@ def what_the_unit_promises_is_so(volume):
         assert int(status[key], 16) == 1 << 2, status  # CAP_DAC_READ_SEARCH
     assert status["NoNewPrivs"].strip() == "1" and status["Seccomp"].strip() == "2", status
     wait_fresh(volume)
-
-
-def is_free(device):
-    try:
-        os.close(os.open(device, os.O_RDONLY | os.O_EXCL))
-    except OSError:
-        return False
-    return True
 
 
 def the_unit_holds_no_volume(volume):
