@@ -38,15 +38,11 @@ static void unit_start_done(UnitStart *start) {
 }
 
 /* By way of the descriptor: the path itself may be longer than an address. */
-static int socket_path(int folder, char **ret) {
-        return strprintf(ret, "/proc/self/fd/%i/" BUILDFOLDER_BUILDERS, folder);
-}
-
 static int open_meeting_place(const char *folder, int *ret, char **ret_path) {
         _cleanup_close_ int fd = open(folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0)
                 return error_origin(-errno);
-        int r = socket_path(fd, ret_path);
+        int r = strprintf(ret_path, "/proc/self/fd/%i/" BUILDFOLDER_BUILDERS, fd);
         if (r < 0)
                 return r;
         *ret = TAKE_FD(fd);

@@ -143,7 +143,7 @@ static void report_that_it_waits(void *userdata) {
         (void) report_print(stdout, "PROGRESS", "0", "0", NULL);
 }
 
-/* Without its builders it is as if the unit had not been started: bootkeepd does it in another way then. */
+/* Without its builders it is as if the unit had not been started, and bootkeepd takes it so. */
 static int build_with_unit(const BuildArguments *a, Interrupt *interrupt) {
         _cleanup_close_ int socket = -EBADF;
         _cleanup_free_ char *why = NULL;

@@ -314,9 +314,7 @@ static int start_build(Driver *d, Record *record, bool force) {
         (void) free_and_strdup(&record->built_from, record->report ? record->report->sources : NULL);
         news_tell_properties(&d->news, record, properties);
         int r = start_build_in_unit(d, record);
-        if (r >= 0)
-                return r;
-        if (d->launch.apart)
+        if (r >= 0 || d->launch.apart)
                 return r;
         if (r != -EOPNOTSUPP && r != -EBUSY)
                 say_no_units(d, strerror(-r));

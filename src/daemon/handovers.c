@@ -106,6 +106,7 @@ static int on_handover_timer(sd_event_source *s, uint64_t usec, void *userdata) 
                 return 0;
         }
         if (running_runs(&o->running)) {
+                running_kill(&o->running, SIGKILL);
                 end_handover(o, false, "bootkeep-build was not started in time");
                 return 0;
         }
@@ -166,7 +167,6 @@ static int on_handover_output(sd_event_source *s, int fd, uint32_t revents, void
 }
 
 static void end_handover(Handover *o, bool well, const char *problem) {
-        running_kill(&o->running, SIGKILL); /* if it is not over yet */
         running_done(&o->running);
         if (o->ending)
                 end_done(o, well, problem);
@@ -208,7 +208,6 @@ static int on_handover_exit(sd_event_source *s, int fd, uint32_t revents, void *
                 return 0;
         }
         bool well = running_conclude(&o->running, "bootkeep-build", &problem) == BOOTKEEP_BUILD_SUCCESS;
-        running_done(&o->running);
         end_handover(o, well, problem);
         return 0;
 }

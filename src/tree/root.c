@@ -69,8 +69,10 @@ static int state_open_itself(const Root *root, int *ret_fd) {
  * stamps, if it is a volume at all. */
 static int state_open(const Root *root, bool create, int *ret_fd) {
         int r = state_open_beneath(root->fd, create, ret_fd);
-        if (r != -EXDEV || state_open_itself(root, ret_fd) >= 0)
-                return r == -EXDEV ? 0 : r;
+        if (r != -EXDEV)
+                return r;
+        if (state_open_itself(root, ret_fd) >= 0)
+                return 0;
         _cleanup_close_ int clone = -EBADF;
         r = root_clone_mount(root->fd, &clone);
         /* somebody else may look, see root_take_state(); EINVAL: it is a mount of another namespace */

@@ -16,8 +16,7 @@ typedef struct BuilderHost {
         Interrupt *interrupt;
         Root *root;
         Packet request, answer;
-        int held[PACKET_FDS_MAX]; /* as received with the last builder: locks end with the last copy of them
-                                   */
+        int held[PACKET_FDS_MAX]; /* as received with the last builder: a lock ends with its last copy */
         size_t n_held;
         bool stopped;
 } BuilderHost;

@@ -11,7 +11,7 @@
 
 typedef enum PacketKind {
         PACKET_OPEN = 'O',   /* to the host: open the volume; NUMBER 1: and make what is missing of the state
-                                directory; TEXT:   the mount's ID and the mount point */
+                                directory; TEXT: the mount's ID and the mount point */
         PACKET_RUN = 'R',    /* to the host: run a builder, described in the first descriptor; keep the others
                                 until the end */
         PACKET_VOLUME = 'V', /* the volume's root directory, the mount table, the state directory; NUMBER: why
