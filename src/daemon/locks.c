@@ -155,7 +155,7 @@ void locks_unlock_volume(Locks *l, Record *record, const BusArguments *a, const 
         switch (lock_give_back(&record->lock, caller->peer->id)) {
         case LOCK_FREED:
                 answer_done(caller->call);
-                if (!record->volume.build_runs) /* which tells how it ended */
+                if (!driver_is_build(record, caller->peer->pid)) /* which tells itself how it ended */
                         note_client_released(record, a, caller->peer);
                 note_released(l, record, verdict_of_unlock(a->status));
                 return;

@@ -11,7 +11,7 @@ from lib import main, test
 from lib.content import PACK, Gate
 from lib.daemon import MANAGER, NAME, PATH
 from lib.dbus import Connection, DBusError
-from lib.programs import NOBODY, environment, program
+from lib.programs import NOBODY, environment, libexec, program
 
 WAIT = 1
 QUIET = {"Watch": {"SettleSec": "60", "SettleMaxSec": "120"}, "Build": {"RetrySec": "60"}}
@@ -102,6 +102,26 @@ def the_reason_of_the_daemons_own_build_is_shown(world):
     assert said.endswith(view["LastFailure"]) and last_failure(world, volume) == view["LastFailure"], view.properties
     # it said so over the bus as well, when it released the lock
     assert not daemon.logged("released its lock", mark)
+
+
+@test
+def a_client_that_fails_while_our_own_build_starts_is_told(world):
+    volume, daemon, view = watched(world)
+    client, gate = Holder(world, volume), Gate(world)
+    build = os.path.join(libexec(world), "bootkeep-build")
+    os.unlink(build)
+    with open(build, "w", encoding="ascii") as f:
+        f.write(f'#!/bin/sh\n{gate.script}exec {program("bootkeep-build")} "$@"\n')
+    os.chmod(build, 0o755)
+    volume.write("/etc/initramfs.conf", "for a build that comes second\n")
+    run_in_background(world, [program("bootkeepctl"), "rebuild", volume.name])
+    gate.await_builder()  # it runs, but has not asked for the lock
+    client.take()
+    client.release(1, "no room")
+    daemon.wait_for(f"{volume.name}: .*released its lock with status 1 and said: no room")
+    gate.open()
+    view.wait_state("fresh")
+    assert view["LastFailure"] == "" and view["Failures"] == 0, view.properties
 
 
 @test

@@ -162,17 +162,19 @@ def the_daemon_tells_why_a_build_failed_whoever_ran_it(volume):
     """A program that exits at once is gone before journald can tell which unit it was of: bootkeepd stays."""
     builder(volume, "kill -KILL $$\n")
     volume.write("/etc/initramfs.conf", "for a builder that is killed\n")
-    by_hand = ("/usr/lib/bootkeep/bootkeep-build", "--force", volume.root)
-    for what, words in ((lambda: ctl("rebuild", volume.name, status=1), "build failed: "),
-                        (lambda: command(*by_hand, status=1), "released its lock with status 1 and said: ")):
-        cursor = journal("-n", "1")[0]["__CURSOR"]
-        what()
-        for matches in (("-u", UNIT), (f"BOOTKEEP_VOLUME={volume.name}", f"_SYSTEMD_UNIT={UNIT}")):
-            wait(f"{words} by {matches}",
-                 lambda c=cursor, m=matches, w=words: any(w in e["MESSAGE"] for e in why_it_failed(volume, c, *m)))
-        said = ctl("status", volume.name, status=1)
-        assert re.search("Last failure: .*killed by SIGKILL", said), said
-    builder(volume, PACK)
+    try:
+        by_hand = ("/usr/lib/bootkeep/bootkeep-build", "--force", volume.root)
+        for what, words in ((lambda: ctl("rebuild", volume.name, status=1), "build failed: "),
+                            (lambda: command(*by_hand, status=1), "released its lock with status 1 and said: ")):
+            cursor = journal("-n", "1")[0]["__CURSOR"]
+            what()
+            for matches in (("-u", UNIT), (f"BOOTKEEP_VOLUME={volume.name}", f"_SYSTEMD_UNIT={UNIT}")):
+                wait(f"{words} by {matches}",
+                     lambda c=cursor, m=matches, w=words: any(w in e["MESSAGE"] for e in why_it_failed(volume, c, *m)))
+            said = ctl("status", volume.name, status=1)
+            assert re.search("Last failure: .*killed by SIGKILL", said), said
+    finally:  # what follows needs a builder
+        builder(volume, PACK)
     ctl("rebuild", volume.name)
     wait_fresh(volume)
 
