@@ -10,10 +10,8 @@
 #include "base/failure.h"
 #include "base/fdpass.h"
 #include "base/progress.h"
+#include "base/systemdbus.h"
 
-#define SYSTEMD "org.freedesktop.systemd1"
-#define SYSTEMD_PATH "/org/freedesktop/systemd1"
-#define SYSTEMD_MANAGER SYSTEMD ".Manager"
 /* A machine that is busy booting or going down takes its time. */
 #define START_USEC (90 * USEC_PER_SEC)
 #define CALL_USEC (5 * USEC_PER_SEC)
@@ -53,7 +51,7 @@ static int on_unit_start_answer(sd_bus_message *m, void *userdata, sd_bus_error 
         UnitStart *start = userdata;
         const sd_bus_error *e = sd_bus_message_get_error(m);
         if (e)
-                (void) free_and_strdup(&start->refusal, isempty(e->message) ? e->name : e->message);
+                (void) systemd_explain_refusal(e, start->request->unit, &start->refusal);
         return 1;
 }
 
@@ -64,7 +62,7 @@ static int on_start_job_removed(sd_bus_message *m, void *userdata, sd_bus_error 
         uint32_t id;
         if (sd_bus_message_read(m, "uoss", &id, &path, &unit, &result) >= 0 &&
             streq(unit, start->request->unit) && !streq(result, "done") && !streq(result, "canceled"))
-                (void) strprintf(&start->refusal, "systemd could not start it (%s)", result);
+                (void) strprintf(&start->refusal, "systemd could not start %s (%s)", unit, result);
         return 0;
 }
 
@@ -122,7 +120,7 @@ static int await_call(UnitStart *start, int *ret_socket, char **reterr) {
                         patience->beat(patience->userdata);
                 }
         }
-        return failure(reterr, -ENOEXEC, "%s: %s", start->request->unit, start->refusal);
+        return failure(reterr, -ENOEXEC, "%s", start->refusal);
 }
 
 int builderunit_connect(const BuilderUnitRequest *request, int *ret_socket, char **reterr) {

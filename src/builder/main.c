@@ -158,7 +158,9 @@ static int build_with_unit(const BuildArguments *a, Interrupt *interrupt) {
                 return BOOTKEEP_BUILD_TEMPFAIL;
         }
         if (r < 0) {
-                log_error("Builders cannot be run: %s", why ? why : strerror(-r));
+                const char *reason = why ? why : strerror(-r);
+                log_error("Builders cannot be run: %s", reason);
+                (void) report_print(stdout, "REASON", reason, NULL);
                 return BUILDFOLDER_STATUS_NO_UNIT;
         }
         BuilderLink link = BUILDER_LINK_NULL;

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/log.h"
+#include "base/systemdbus.h"
 
 #define _cleanup_message_ _cleanup_(sd_bus_message_unrefp)
 #define _cleanup_error_ _cleanup_(sd_bus_error_free)
@@ -48,8 +49,8 @@ static const struct {
         /* the bus, or systemd for it, tried to start the daemon */
         {"org.freedesktop.DBus.Error.Spawn.", BOOTKEEP_CTL_UNREACHABLE, "bootkeepd is not running"},
         {"org.freedesktop.DBus.Error.TimedOut", BOOTKEEP_CTL_UNREACHABLE, "bootkeepd failed to start"},
-        {"org.freedesktop.systemd1.NoSuchUnit", BOOTKEEP_CTL_UNREACHABLE, "bootkeepd is not installed"},
-        {"org.freedesktop.systemd1.", BOOTKEEP_CTL_UNREACHABLE, NULL},
+        {SYSTEMD ".NoSuchUnit", BOOTKEEP_CTL_UNREACHABLE, "bootkeepd is not installed"},
+        {SYSTEMD ".", BOOTKEEP_CTL_UNREACHABLE, NULL},
 };
 
 static bool is_answer(const char *name, const char *error) {

@@ -339,6 +339,7 @@ static void on_bus_ready(void *userdata) {
         c->was_ready = c->serving = true;
         for (Record *record = daemon_next(c->daemon, NULL); record; record = daemon_next(c->daemon, record))
                 adopt_lock(c, record); /* before any call */
+        daemon_set_connected(c->daemon, true);
         say_ready_once(c);
 }
 
@@ -355,7 +356,14 @@ static int on_reconnect(sd_event_source *s, uint64_t usec, void *userdata) {
         return 0;
 }
 
-/* Watching and building continue without a bus, which is logged once; but never alongside another
+static void complain_of_bus(const Commands *c, int error) {
+        const char *builds =
+                daemon_options(c->daemon)->mount_table ? ", nothing is built until it is back" : "";
+        (void) log_warning_errno(
+                error, "Cannot serve on the system bus, continuing without it and retrying%s", builds);
+}
+
+/* Watching continues without a bus, and building if it can, which is logged once; but never alongside another
  * bootkeepd. */
 static void on_bus_lost(void *userdata, int error) {
         Commands *c = userdata;
@@ -367,11 +375,11 @@ static void on_bus_lost(void *userdata, int error) {
                 return;
         }
         if (!c->complained)
-                (void) log_warning_errno(
-                        error, "Cannot serve on the system bus, continuing without it and retrying");
+                complain_of_bus(c, error);
         else /* whoever started us must not wait for something that may never happen */
                 say_ready_once(c);
         c->complained = true;
+        daemon_set_connected(c->daemon, false);
         int r = sd_event_source_set_time(c->reconnect, when);
         if (r >= 0)
                 r = sd_event_source_set_enabled(c->reconnect, SD_EVENT_ONESHOT);

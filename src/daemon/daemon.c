@@ -289,6 +289,10 @@ void daemon_set_last_chance(Daemon *d, bool on) {
         slots_set_last_chance(&d->slots, on);
 }
 
+void daemon_set_connected(Daemon *d, bool on) {
+        slots_set_connected(&d->slots, on);
+}
+
 /* Settings, start and stop */
 
 static int apply_settings(Daemon *d) {

@@ -104,6 +104,8 @@ const OwedList *daemon_owed(const Daemon *d);
 uint64_t daemon_flush_timeout(const Daemon *d);
 /* The system goes down (ON), see slots_set_last_chance(). */
 void daemon_set_last_chance(Daemon *d, bool on);
+/* The bus is there (ON), or gone, see slots_set_connected(). */
+void daemon_set_connected(Daemon *d, bool on);
 
 /* Tells running children to stop, and exits the loop when they have, or soon. */
 void daemon_stop(Daemon *d);

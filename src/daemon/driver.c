@@ -220,11 +220,10 @@ static void note_failed_build_start(const Driver *d, Record *record, int r) {
         pending_answer_rebuilds(record, record->builds, false);
 }
 
-/* systemd does not run it, and we could not. Without a bus this is nobody's failure. */
-static VolumeEvent note_unit_not_run(const Driver *d, Record *record, const char *why) {
-        bool later = !driver_get_connection(d);
+/* systemd does not run it, and we could not. LATER: it was not reached. */
+static VolumeEvent note_unit_not_run(const Driver *d, Record *record, const char *why, bool later) {
         char *problem = NULL;
-        (void) strprintf(&problem, "systemd does not build: %s", later ? "not connected to the bus" : why);
+        (void) strprintf(&problem, "systemd does not build: %s", why);
         replace_problem(record, problem, true);
         if (!later)
                 count_problem(record);
@@ -252,17 +251,25 @@ static void say_no_units(Driver *d, const char *why) {
                 log_notice("Builds run as children of bootkeepd, not in units of their own: %s", why);
 }
 
+/* A build that could not go on without another unit says why itself. */
+static const char *why_no_unit(Record *record) {
+        (void) running_read(&record->build);
+        const char *reason = record->build.report->reason;
+        return isempty(reason) ? running_get_refusal(&record->build) : reason;
+}
+
 static void take_refusal(Driver *d, Record *record) {
         _cleanup_free_ char *why = NULL;
-        (void) free_and_strdup(&why, running_get_refusal(&record->build));
+        bool later = running_was_unreached(&record->build);
+        (void) free_and_strdup(&why, why_no_unit(record));
         (void) unitjob_conclude(record->build.unit);
         running_done(&record->build);
-        driver_feed(d, record, note_unit_not_run(d, record, strempty(why)));
+        driver_feed(d, record, note_unit_not_run(d, record, strempty(why), later));
 }
 
 /* systemd does not run it: it is begun as a child instead, and the machine need not know. */
 static void replace_unit_by_child(Driver *d, Record *record) {
-        say_no_units(d, running_get_refusal(&record->build));
+        say_no_units(d, why_no_unit(record));
         (void) unitjob_conclude(record->build.unit);
         running_done(&record->build);
         int r = d->stopping ? error_origin(-ECANCELED) : start_build_as_child(d, record);
@@ -390,7 +397,7 @@ static VolumeEvent do_actions(Driver *d, Record *record, unsigned actions) {
         if (r >= 0)
                 return _VOLUME_EVENT_MAX;
         if (d->launch.apart)
-                return note_unit_not_run(d, record, strerror(-r));
+                return note_unit_not_run(d, record, strerror(-r), r == -ENOTCONN);
         note_failed_build_start(d, record, r);
         return VOLUME_BUILD_FAILURE;
 }

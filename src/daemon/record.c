@@ -96,7 +96,9 @@ bool record_build_waits(const Record *record) {
 }
 
 const char *record_block(const Record *record) {
-        return record->unread ? record->unread : report_cover(record->report);
+        return record->unread   ? record->unread
+               : record->no_bus ? record->no_bus
+                                : report_cover(record->report);
 }
 
 void record_follow_block(Record *record) {

@@ -37,6 +37,7 @@ typedef struct Record {
         Running scan, build;
         Opening opening;    /* of stamps that a mount covers, for the scan */
         const char *unread; /* what could not be read of the configuration, NULL: nothing; borrowed */
+        const char *no_bus; /* why only systemd could build it, and is not reached; NULL: it is; borrowed */
         Report *report;     /* of the last scan that ended */
         char *problem;      /* why the last scan, build or client failed, or was put off */
         bool built_badly;   /* `problem` is that of the build, not of the scan */

@@ -129,6 +129,10 @@ const char *running_get_refusal(const Running *running) {
         return running->unit ? unitjob_get_refusal(running->unit) : NULL;
 }
 
+bool running_was_unreached(const Running *running) {
+        return running->unit && unitjob_was_unreached(running->unit);
+}
+
 /* The exit status, or negative errno. *RET_WHY: static, who ended it; NULL: it did, or a signal. */
 static int reap_it(Running *running, const char **ret_why) {
         int status = 0, r = 0;

@@ -50,6 +50,8 @@ bool running_has_ended(Running *running);
 void running_inquire(const Running *running, sd_bus *bus);
 /* Why it was never started, once it has ended; NULL: it was. */
 const char *running_get_refusal(const Running *running);
+/* Was systemd not reached? Then this is nobody's failure. */
+bool running_was_unreached(const Running *running);
 
 /* Reads what it printed. 1: end of output, which is no longer listened to; 0; negative errno likewise. */
 int running_read(Running *running);

@@ -32,14 +32,17 @@ static bool is_shortly_after_boot(const Slots *s) {
         return !s->last_chance && now_usec() < s->settings->boot_delay;
 }
 
-static void hold_for_settings(const Slots *s, Record *record) {
+#define NO_BUS "not connected to the system bus, so systemd cannot be told to build"
+
+static void block_if_necessary(const Slots *s, Record *record) {
         record->unread = s->settings->unread;
+        record->no_bus = s->driver->launch.apart && !s->connected ? NO_BUS : NULL;
         record_follow_block(record);
 }
 
 void slots_hold_new(const Slots *s, Record *record) {
         volume_hold(&record->volume, VOLUME_HOLD_BOOT, is_shortly_after_boot(s));
-        hold_for_settings(s, record);
+        block_if_necessary(s, record);
 }
 
 void slots_set_last_chance(Slots *s, bool on) {
@@ -59,12 +62,33 @@ int slots_apply_settings(Slots *s) {
         const Roster *volumes = s->driver->volumes;
         bool early = is_shortly_after_boot(s);
         for (Record *record = roster_next(volumes, NULL); record; record = roster_next(volumes, record)) {
-                hold_for_settings(s, record);
+                block_if_necessary(s, record);
                 news_tell(&s->driver->news, record);
         }
         hold_all(s, VOLUME_HOLD_BOOT, early);
         return timer_set(s->driver->event, &s->boot_timer, early ? s->settings->boot_delay : USEC_INFINITY,
                          on_boot_timer, s);
+}
+
+static bool scan_has_failed(const Record *record) {
+        VolumeState state = record->volume.state;
+        return (state == VOLUME_FAILED || state == VOLUME_GIVEN_UP) && record->problem &&
+               !record->built_badly;
+}
+
+/* A scan may have failed for lack of a bus, too: systemd opens what is mounted over. */
+void slots_set_connected(Slots *s, bool on) {
+        const Roster *volumes = s->driver->volumes;
+        s->connected = on;
+        for (Record *record = roster_next(volumes, NULL); record; record = roster_next(volumes, record)) {
+                bool again = record->no_bus && on && scan_has_failed(record);
+                block_if_necessary(s, record);
+                if (again)
+                        driver_feed(s->driver, record, VOLUME_SCAN_WANTED);
+                else
+                        news_tell(&s->driver->news, record);
+        }
+        s->driver->moved(s->driver->userdata);
 }
 
 static int on_hold_timer(sd_event_source *source, uint64_t usec, void *userdata) {

@@ -2,8 +2,8 @@
 #pragma once
 
 /* What the volumes share: the slots for scans and builds, and what holds builds back from outside (a recent
- * boot, package managers at work, a configuration that cannot be read). Processed once after each batch of
- * events. */
+ * boot, package managers at work, a configuration that cannot be read, no bus by which systemd would be told
+ * to build). Processed once after each batch of events. */
 
 #include "daemon/driver.h"
 #include "daemon/world/packages.h"
@@ -19,6 +19,7 @@ typedef struct Slots {
         bool settled;     /* at least once: what was mounted before the daemon started is not new */
         char **holding;   /* strv: what package managers hold, as last logged */
         bool last_chance; /* the system goes down: only what runs holds anything back */
+        bool connected;   /* to the bus, and so to systemd */
 } Slots;
 
 void slots_init(Slots *s, Driver *driver, const Settings *settings);
@@ -29,6 +30,8 @@ int slots_apply_settings(Slots *s);
 /* The system goes down (ON): a recent boot holds nothing back, nor does a lock file that merely exists:
  * nobody may be left who would remove it. */
 void slots_set_last_chance(Slots *s, bool on);
+/* The bus is there (ON), or gone: where only systemd can build, builds wait for it. */
+void slots_set_connected(Slots *s, bool on);
 /* RECORD appears: holds it back if necessary. */
 void slots_hold_new(const Slots *s, Record *record);
 

@@ -22,26 +22,33 @@ static char *describe_first_stale(const Report *report) {
         return strdup("");
 }
 
-/* The hold that lasts longest is shown. */
-static const char *hold_text(const Volume *v) {
-        if (v->holds & VOLUME_HOLD_LOCK)
+/* The hold that lasts longest is shown. *RET_WHY: what goes on after it. */
+static const char *hold_text(const Record *record, const char **ret_why) {
+        unsigned holds = record->volume.holds;
+        const char *block = record->no_bus ? record->no_bus : report_cover(record->report);
+        bool said_why = !block && record->built_badly && !isempty(record->problem);
+        *ret_why = "";
+        if (block || (said_why && holds == VOLUME_HOLD_RETRY)) {
+                *ret_why = block ? block : record->problem;
+                return block ? "; held back: " : "; put off: ";
+        }
+        if (holds & VOLUME_HOLD_LOCK)
                 return "; held back by a lock";
-        if (v->holds & VOLUME_HOLD_PACKAGES)
+        if (holds & VOLUME_HOLD_PACKAGES)
                 return "; held back while a package manager works";
-        if (v->holds & VOLUME_HOLD_BOOT)
+        if (holds & VOLUME_HOLD_BOOT)
                 return "; held back because the machine has just booted";
-        if (v->holds & VOLUME_HOLD_RETRY)
+        if (holds & VOLUME_HOLD_RETRY)
                 return "; a builder asked to be run later";
         return "";
 }
 
 static char *stale_text(const Record *record) {
         _cleanup_free_ char *first = describe_first_stale(record->report);
-        const char *cover = report_cover(record->report);
+        const char *why, *hold = hold_text(record, &why);
         char *text = NULL;
         if (first)
-                (void) strprintf(&text, "%s%s%s", first, cover ? "; held back: " : hold_text(&record->volume),
-                                 strempty(cover));
+                (void) strprintf(&text, "%s%s%s", first, hold, why);
         return text;
 }
 

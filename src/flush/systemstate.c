@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/systemdbus.h"
 
 #define ANSWER_USEC (5 * USEC_PER_SEC)
 
@@ -14,9 +15,8 @@ static int ask_state(sd_bus *bus) {
         _cleanup_free_ char *state = NULL;
         int r = sd_bus_set_method_call_timeout(bus, ANSWER_USEC);
         if (r >= 0)
-                r = sd_bus_get_property_string(bus, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
-                                               "org.freedesktop.systemd1.Manager", "SystemState", &error,
-                                               &state);
+                r = sd_bus_get_property_string(bus, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "SystemState",
+                                               &error, &state);
         if (r < 0)
                 return r;
         log_debug("systemd says: %s", state);

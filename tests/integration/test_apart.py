@@ -8,17 +8,20 @@ import subprocess
 
 from lib import apart, main, test
 from lib.content import OUTPUT, Volume
+from lib.daemon import Daemon
 from lib.dbus import DBusError
 from lib.disk import is_free
+from lib.services import OwnBus
 from lib.systemd import NAME, Systemd
 
 QUIET = {"Watch": {"SettleSec": "60", "SettleMaxSec": "120"}}
 
 
-def confined(world, before="", **options):
-    systemd = Systemd(world)
-    daemon = world.daemon(arguments=[*systemd.arguments(), apart.TABLE], prefix=apart.prefix(before), **options)
-    return systemd, daemon
+def confined(world, before="", bus=None, **options):
+    systemd = Systemd(world, bus)
+    daemon = Daemon(world, arguments=[*systemd.arguments(), apart.TABLE], prefix=apart.prefix(before), **options)
+    daemon.bus = bus or world.bus
+    return systemd, daemon.start()
 
 
 def another(world):
@@ -138,7 +141,8 @@ def what_systemd_refuses_is_a_failure_with_its_reason(world):
     view = daemon.trusted(volume)
     systemd.refusals[None] = (NAME + ".UnitMasked", "Unit is masked.")
     volume.write("/etc/initramfs.conf", "changed\n")
-    view.wait("failed", lambda p: p.get("Failures") and "systemd does not build: Unit is masked." in p["StateReason"])
+    said = "systemd does not build: Unit is masked. To undo that: systemctl unmask bootkeep-build@.service"
+    view.wait("failed", lambda p: p.get("Failures") and said in p["StateReason"])
     try:
         daemon.call("Begin", "sss", volume.name, "", "")
         raise AssertionError("begun without anybody to record it")
@@ -147,6 +151,63 @@ def what_systemd_refuses_is_a_failure_with_its_reason(world):
     systemd.refusals.clear()
     built(view, volume)
     assert not daemon.logged("children of bootkeepd")
+
+
+@test
+def a_masked_unit_of_builders_is_a_failure_with_its_reason(world):
+    volume = world.volume()
+    systemd, daemon = confined(world)
+    view = daemon.trusted(volume)
+    runs = volume.runs()
+    systemd.builder_refusal = (NAME + ".UnitMasked", "Unit is masked.")
+    volume.write("/etc/initramfs.conf", "changed\n")
+    said = "systemd does not build: Unit is masked. To undo that: systemctl unmask bootkeep-builder@.service"
+    view.wait("failed", lambda p: p.get("Failures") and said in p["StateReason"])
+    assert volume.runs() == runs
+    systemd.builder_refusal = None
+    built(view, volume)
+
+
+def held_back(volume, daemon, mark):
+    """A change that is noticed, and only that."""
+    daemon.wait_for(f"{volume.name}: stale: .*; held back: not connected to the system bus", mark)
+
+
+def bus_is_back(own, systemd, daemon, mark):
+    own.restart()
+    systemd.connect()
+    daemon.wait_for("Connected to the system bus", mark)
+    daemon.connect()
+    assert len(daemon.logged("Cannot serve on the system bus.*nothing is built until it is back", mark)) == 1, daemon.lines
+
+
+@test
+def without_a_bus_changes_wait_and_are_built_when_it_is_back(world):
+    own = OwnBus(world)
+    volume = world.volume()
+    systemd, daemon = confined(world, bus=own.bus, config={"Build": {"MaxFailures": "1"}})
+    daemon.trusted(volume)
+    for lost in (True, False):  # or never there
+        asked, mark = len(systemd.asked), daemon.mark()
+        if lost:
+            own.kill()
+        else:
+            assert daemon.stop() == 0
+            own.kill()
+            daemon.launch()
+        daemon.wait_for("Cannot serve on the system bus", mark)
+        for text in ("changed\n", "again\n"):
+            noticed = daemon.mark()
+            volume.write("/etc/initramfs.conf", f"{lost} {text}")
+            held_back(volume, daemon, noticed)
+        assert len(systemd.asked) == asked and not daemon.logged("put off|failed", mark), daemon.lines
+        if lost:
+            daemon.connection.close()
+        bus_is_back(own, systemd, daemon, mark)
+        view = daemon.volume(volume.name)
+        built(view, volume)
+        assert view["Failures"] == 0, view.properties
+    assert daemon.stop() == 0
 
 
 main()

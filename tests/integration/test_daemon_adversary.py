@@ -15,7 +15,7 @@ from lib.content import MANIFEST, PACK, Gate, Volume, cache, manifest
 from lib.daemon import Daemon
 from lib.dbus import Connection, DBusError
 from lib.disk import kernel_has, run
-from lib.services import Bus
+from lib.services import OwnBus
 
 FAILED = "org.bootkeep1.Error.BuildFailed"
 NOT_READY = "org.bootkeep1.Error.NotReady"
@@ -53,30 +53,6 @@ class Program:
     def restore(self):
         self.remove()
         os.symlink(self.real, self.path)
-
-
-class OwnBus:
-    """A bus for this test only, which may be stopped and killed."""
-
-    def __init__(self, world):
-        folder = world.path("own-bus")
-        os.mkdir(folder)
-        os.chmod(folder, 0o755)
-        self.bus = Bus(folder)
-        self.bus.__enter__()
-        world.later(self.end)
-
-    def end(self):
-        self.bus.process.send_signal(signal.SIGCONT)
-        self.bus.__exit__()
-
-    def kill(self):
-        self.bus.process.kill()
-        self.bus.process.wait()
-
-    def restart(self):
-        os.unlink(self.bus.path)
-        self.bus.__enter__()
 
 
 def error_of(call):

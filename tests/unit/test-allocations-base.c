@@ -20,6 +20,7 @@
 #include "base/options.h"
 #include "base/reason.h"
 #include "base/report.h"
+#include "base/systemdbus.h"
 #include "base/words.h"
 
 /* strv */
@@ -34,6 +35,12 @@ static int extend_vector(void *userdata) {
                         return r;
         }
         return strv_extendf(&v, "%s", "g");
+}
+
+static int explain_refusal(void *userdata) {
+        const sd_bus_error e = SD_BUS_ERROR_MAKE_CONST(SYSTEMD ".UnitMasked", "Masked.");
+        char *text = UNTOUCHED;
+        return OUTCOME_FREE(systemd_explain_refusal(&e, "a@b.service", &text), text);
 }
 
 static void vectors_stay_as_they_were(void **state) {
@@ -81,6 +88,7 @@ static int give_reason(void *userdata) {
 static void texts_are_whole_or_absent(void **state) {
         allocations_fail_in_turn(replace_text, NULL);
         allocations_fail_in_turn(format_text, NULL);
+        allocations_fail_in_turn(explain_refusal, NULL);
         allocations_fail_in_turn(escape_text, NULL);
         allocations_fail_or_cope(give_reason, NULL);
 }

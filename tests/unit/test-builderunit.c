@@ -142,8 +142,9 @@ static void assert_refused(const Scratch *s, Reaction reaction, const char *text
 }
 
 static void unit_that_does_not_start_is_told_why(void **state) {
-        assert_refused(*state, REFUSES, UNIT ": Unit is masked.");
-        assert_refused(*state, FAILS_TO_START, UNIT ": systemd could not start it (failed)");
+        assert_refused(*state, REFUSES,
+                       "Unit is masked. To undo that: systemctl unmask bootkeep-builder@.service");
+        assert_refused(*state, FAILS_TO_START, "systemd could not start " UNIT " (failed)");
 }
 
 static void unit_that_takes_long_is_waited_for_until_interrupted(void **state) {

@@ -127,6 +127,8 @@ static void unreadable_settings_block_before_a_covering_mount_does(void **state)
         assert_string_equal(record_block(r), "a mount covers /x");
         record_follow_block(r);
         assert_int_equal(r->volume.holds, VOLUME_HOLD_BLOCKED);
+        r->no_bus = "no bus";
+        assert_string_equal(record_block(r), "no bus");
         r->unread = "bootkeep.conf cannot be read";
         assert_string_equal(record_block(r), "bootkeep.conf cannot be read");
 }

@@ -202,6 +202,48 @@ static void unreadable_settings_hold_all_volumes(void **state) {
         assert_string_equal(r->reason, "");
 }
 
+static void without_a_bus_what_only_systemd_builds_is_blocked(void **state) {
+        Shared *s = *state;
+        World *w = s->world;
+        program_does(w, "scan", "echo CACHE c - stale /x new; exit 1");
+        Record *r = appear(s, "sda2");
+        w->driver.launch.apart = true;
+        assert_true(slots_apply_settings(&s->slots) >= 0);
+        slots_settle(&s->slots);
+        run_until(w->event, running(s) == 0);
+        slots_settle(&s->slots);
+        assert_int_equal(r->volume.state, VOLUME_STALE);
+        assert_int_equal(r->volume.holds, VOLUME_HOLD_BLOCKED);
+        assert_string_equal(r->reason, "cache c: /x is new; held back: not connected to the system bus, so "
+                                       "systemd cannot be told to build");
+        assert_int_equal(r->volume.attempts, 0);
+        slots_set_connected(&s->slots, true);
+        assert_int_equal(r->volume.holds, 0);
+        assert_string_equal(r->reason, "cache c: /x is new");
+        slots_set_connected(&s->slots, false);
+        assert_int_equal(r->volume.holds, VOLUME_HOLD_BLOCKED);
+        w->driver.launch.apart = false; /* a daemon that can build does */
+        slots_set_connected(&s->slots, false);
+        assert_int_equal(r->volume.holds, 0);
+}
+
+static void with_a_bus_a_scan_that_failed_without_it_is_tried_again(void **state) {
+        Shared *s = *state;
+        World *w = s->world;
+        Record *r = appear(s, "sda2");
+        w->driver.launch.apart = true;
+        w->driver.config.max_failures = 1;
+        program_does(w, "scan", "exit 9");
+        slots_set_connected(&s->slots, false);
+        slots_settle(&s->slots);
+        run_until(w->event, running(s) == 0);
+        assert_int_equal(r->volume.state, VOLUME_GIVEN_UP);
+        slots_set_connected(&s->slots, false);
+        assert_int_equal(r->volume.state, VOLUME_GIVEN_UP);
+        slots_set_connected(&s->slots, true);
+        assert_int_equal(r->volume.state, VOLUME_SCANNING);
+}
+
 /* A volume that is stale, and whose scan found this lock file (of the scratch folder). */
 static Record *stale_with(Shared *s, const char *name, const char *file, const char *kind) {
         World *w = s->world;
@@ -393,6 +435,8 @@ int main(void) {
                 slots_test(nothing_is_built_shortly_after_boot),
                 slots_test(new_settings_apply_to_all_volumes),
                 slots_test(unreadable_settings_hold_all_volumes),
+                slots_test(without_a_bus_what_only_systemd_builds_is_blocked),
+                slots_test(with_a_bus_a_scan_that_failed_without_it_is_tried_again),
                 slots_test(a_package_manager_at_work_holds_builds_and_is_checked_again),
                 slots_test(a_lock_counts_until_it_was_free_for_as_long_as_changes_settle),
                 slots_test(those_in_a_hurry_wait_for_a_lock_but_not_longer),

@@ -101,6 +101,18 @@ static void of_several_holds_the_strongest_is_named(void **state) {
         }
 }
 
+static void what_was_put_off_says_why(void **state) {
+        _cleanup_(record_freep) Record *r = volume_in(VOLUME_STALE, STALE_CACHES);
+        r->volume.holds = VOLUME_HOLD_RETRY;
+        r->problem = strdup("systemd does not build: it is away");
+        r->built_badly = true;
+        assert_text(r, CACHE_TEXT "; put off: systemd does not build: it is away");
+        r->volume.holds |= VOLUME_HOLD_BOOT;
+        assert_text(r, CACHE_TEXT "; held back because the machine has just booted");
+        r->no_bus = "no bus";
+        assert_text(r, CACHE_TEXT "; held back: no bus");
+}
+
 static void the_hanging_job_is_named(void **state) {
         _cleanup_(record_freep) Record *r = volume_in(VOLUME_HUNG, NULL);
         r->volume.build_runs = true;
@@ -159,6 +171,7 @@ int main(void) {
                 cmocka_unit_test(of_several_holds_the_strongest_is_named),
                 cmocka_unit_test(what_a_mount_covers_is_held_back),
                 cmocka_unit_test(build_that_waits_says_for_what),
+                cmocka_unit_test(what_was_put_off_says_why),
                 cmocka_unit_test(the_hanging_job_is_named),
                 cmocka_unit_test(a_fresh_volume_says_if_it_is_not_watched),
                 cmocka_unit_test(a_volume_given_up_says_how_often_it_was_tried),

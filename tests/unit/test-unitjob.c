@@ -354,6 +354,8 @@ static void refusal_is_an_end_with_its_reason(void **state) {
         assert_true(is_readable_now(unitjob_get_process_fd(u)) || unitjob_has_ended(u));
         assert_true(unitjob_has_ended(u));
         assert_contains(unitjob_get_refusal(u), "no, because of bootkeep-build@sda1.service");
+        assert_contains(unitjob_get_refusal(u), "systemctl unmask bootkeep-build@.service");
+        assert_false(unitjob_was_unreached(u));
         (void) unitjob_conclude(u);
         unitjob_free(u);
         systemd_stop(&s);

@@ -2,6 +2,7 @@
 #include "daemon/world/busunit.h"
 
 #include "base/log.h"
+#include "base/systemdbus.h"
 
 #define FLUSH_UNIT "bootkeep-flush.service"
 #define OWED_UNIT "bootkeep-owed.service"
@@ -9,9 +10,8 @@
 /* HANDLER NULL: nobody waits for the reply. */
 static void call_systemd(sd_bus *bus, const char *method, const char *unit,
                          sd_bus_message_handler_t handler) {
-        int r = sd_bus_call_method_async(bus, NULL, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
-                                         "org.freedesktop.systemd1.Manager", method, handler, NULL, "s",
-                                         unit);
+        int r = sd_bus_call_method_async(bus, NULL, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, method, handler,
+                                         NULL, "s", unit);
         if (r < 0)
                 log_debug("Failed to call %s for %s: %s", method, unit, strerror(-r));
 }

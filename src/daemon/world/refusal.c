@@ -5,11 +5,8 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/systemdbus.h"
 #include "daemon/world/refusaldropins.h"
-
-#define SYSTEMD "org.freedesktop.systemd1"
-#define SYSTEMD_PATH "/org/freedesktop/systemd1"
-#define SYSTEMD_UNIT "org.freedesktop.systemd1.Unit"
 
 /* As for our own interface, see bus.c. */
 #define SYSTEMD_PRIORITY (SD_EVENT_PRIORITY_IDLE + 10)
@@ -125,9 +122,8 @@ static int ask_to_reload(Refusal *r) {
                  r->moves_up ? "refuse" : "no longer refuse");
         int result = set_deadline(r, RELOAD_USEC);
         if (result >= 0)
-                result = sd_bus_call_method_async(r->bus, &r->reload, SYSTEMD, SYSTEMD_PATH,
-                                                  "org.freedesktop.systemd1.Manager", "Reload", on_reloaded,
-                                                  r, "");
+                result = sd_bus_call_method_async(r->bus, &r->reload, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER,
+                                                  "Reload", on_reloaded, r, "");
         r->reloaded = true;
         return result;
 }

@@ -2,10 +2,7 @@
 #include "daemon/world/unitcall.h"
 
 #include "base/error.h"
-
-#define SYSTEMD "org.freedesktop.systemd1"
-#define SYSTEMD_PATH "/org/freedesktop/systemd1"
-#define SYSTEMD_MANAGER SYSTEMD ".Manager"
+#include "base/systemdbus.h"
 
 struct UnitCall {
         sd_bus *bus; /* borrowed: the slots keep it */
@@ -41,11 +38,11 @@ static int send_start(UnitCall *call) {
         return r < 0 ? r : sd_bus_call_async(call->bus, &call->call, m, on_start_answer, call, 0);
 }
 
-static void unitcall_refuse(UnitCall *call, const char *why) {
+static void unitcall_refuse(UnitCall *call, const char *why, bool unreached) {
         unitcall_refused_t refused = call->refused;
         call->refused = NULL;
         if (refused)
-                refused(call->userdata, why);
+                refused(call->userdata, why, unreached);
 }
 
 static bool goes_down(const sd_bus_error *e) {
@@ -63,7 +60,9 @@ static int on_start_answer(sd_bus_message *m, void *userdata, sd_bus_error *erro
                 if (send_start(call) >= 0)
                         return 1;
         }
-        unitcall_refuse(call, isempty(e->message) ? e->name : e->message);
+        _cleanup_free_ char *why = NULL;
+        (void) systemd_explain_refusal(e, call->unit, &why);
+        unitcall_refuse(call, why ? why : e->name, systemd_is_unreached(e));
         return 1;
 }
 
@@ -78,7 +77,7 @@ static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error
                 return 0;
         _cleanup_free_ char *why = NULL;
         (void) strprintf(&why, "systemd could not start %s (%s)", unit, result);
-        unitcall_refuse(call, why ? why : result);
+        unitcall_refuse(call, why ? why : result, false);
         return 0;
 }
 

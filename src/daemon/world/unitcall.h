@@ -9,9 +9,9 @@
 
 typedef struct UnitCall UnitCall;
 
-/* systemd does not start it, or there is no systemd; WHY is for people. Called at most once, never from
- * within unitcall_start(). */
-typedef void (*unitcall_refused_t)(void *userdata, const char *why);
+/* systemd does not start it, or it was not reached (UNREACHED); WHY is for people. Called at most once, never
+ * from within unitcall_start(). */
+typedef void (*unitcall_refused_t)(void *userdata, const char *why, bool unreached);
 
 /* While the system goes down, systemd refuses what would contradict that: then it is started regardless of
  * all dependencies. */

@@ -26,6 +26,7 @@ struct UnitJob {
         int output, process; /* inotify: on the report; on the folder */
         bool ended;
         char *refusal;
+        bool unreached; /* by the call to start it */
         UnitEnd end;
         UnitCall *call;
         UnitQuery *query; /* NULL: nothing was asked */
@@ -184,11 +185,12 @@ int unitjob_find(const char *place, const char *volume, UnitJob **ret) {
 }
 
 /* The descriptor becomes readable as if it had ended. */
-static void on_unit_refused(void *userdata, const char *why) {
+static void on_unit_refused(void *userdata, const char *why, bool unreached) {
         UnitJob *u = userdata;
         if (buildfolder_claimed_by(u->report) != 0)
                 return; /* the answer was lost, not the call */
         (void) free_and_strdup(&u->refusal, why);
+        u->unreached = unreached;
         u->ended = true;
         (void) unlinkat(u->folder, BUILDFOLDER_ARGUMENTS, 0); /* it would have nothing to do */
         (void) futimens(u->folder, NULL);
@@ -263,6 +265,10 @@ bool unitjob_is_lost(const UnitJob *u) {
 
 const char *unitjob_get_refusal(const UnitJob *u) {
         return u->ended && (u->refusal || !u->end.began) ? strempty(u->refusal) : NULL;
+}
+
+bool unitjob_was_unreached(const UnitJob *u) {
+        return u->unreached;
 }
 
 static const UnitEnd lost = {.status = 128 + SIGKILL, .why = "ended, and nobody said how", .began = true};

@@ -43,6 +43,8 @@ bool unitjob_is_lost(const UnitJob *u);
 int unitjob_inquire(UnitJob *u, sd_bus *bus);
 /* Why it was never started; NULL: it was. Once it has ended. */
 const char *unitjob_get_refusal(const UnitJob *u);
+/* Was it not, because systemd was not reached? */
+bool unitjob_was_unreached(const UnitJob *u);
 /* How it ended; its folder is removed. Borrows nothing. */
 UnitEnd unitjob_conclude(UnitJob *u);
 

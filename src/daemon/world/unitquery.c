@@ -5,12 +5,8 @@
 #include <signal.h>
 
 #include "base/error.h"
+#include "base/systemdbus.h"
 
-#define SYSTEMD "org.freedesktop.systemd1"
-#define SYSTEMD_PATH "/org/freedesktop/systemd1"
-#define SYSTEMD_MANAGER SYSTEMD ".Manager"
-#define SYSTEMD_UNIT SYSTEMD ".Unit"
-#define SYSTEMD_SERVICE SYSTEMD ".Service"
 #define PROPERTIES "org.freedesktop.DBus.Properties"
 
 struct UnitQuery {

@@ -2,6 +2,7 @@
 """The services that bootkeep depends on: udevd and the system bus."""
 
 import os
+import signal
 import subprocess
 import tempfile
 
@@ -107,3 +108,27 @@ class Bus:
         self.process.wait()
         self.process.stdout.close()
         self.errors.close()
+
+
+class OwnBus:
+    """A bus for one test only, which may be stopped and killed."""
+
+    def __init__(self, world):
+        folder = world.path("own-bus")
+        os.mkdir(folder)
+        os.chmod(folder, 0o755)
+        self.bus = Bus(folder)
+        self.bus.__enter__()
+        world.later(self.end)
+
+    def end(self):
+        self.bus.process.send_signal(signal.SIGCONT)
+        self.bus.__exit__()
+
+    def kill(self):
+        self.bus.process.kill()
+        self.bus.process.wait()
+
+    def restart(self):
+        os.unlink(self.bus.path)
+        self.bus.__enter__()

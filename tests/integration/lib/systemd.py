@@ -16,8 +16,10 @@ NAME = "org.freedesktop.systemd1"
 
 
 class Systemd:
-    def __init__(self, world):
+    def __init__(self, world, bus=None):
         self.world = world
+        self.address = (bus or world.bus).address
+        self.path = (bus or world.bus).path
         self.runtime = world.path("run")
         self.asked = []  # (unit, mode)
         self.refusals = {}  # mode, or None for any: (error, text)
@@ -27,9 +29,13 @@ class Systemd:
         self.builder_refusal = None
         self.builders = []  # processes of bootkeep-builder@.service, the last one last
         self.changed = threading.Condition()
-        self.bus = Connection(world.bus.path, method=self._called)
-        self.bus.call(BUS, "/org/freedesktop/DBus", BUS, "RequestName", "su", NAME, 0)
+        self.connect()
         world.later(self.end)
+
+    def connect(self):
+        """Also once more, to a bus that was restarted."""
+        self.bus = Connection(self.path, method=self._called)
+        self.bus.call(BUS, "/org/freedesktop/DBus", BUS, "RequestName", "su", NAME, 0)
 
     def arguments(self):
         """Those of a bootkeepd that it starts as a service."""
@@ -77,7 +83,7 @@ class Systemd:
             self.bus.reply_error(message, *refusal)
             return
         folder = os.path.join(self.runtime, "builds", unit.removeprefix("bootkeep-build@").removesuffix(".service"))
-        env = environment(DBUS_SYSTEM_BUS_ADDRESS=self.world.bus.address)
+        env = environment(DBUS_SYSTEM_BUS_ADDRESS=self.address)
         process = subprocess.Popen([program("bootkeep-build"), f"--job={folder}",
                                     f"--builder-unit={unit.replace('-build@', '-builder@')}"], env=env, stdin=subprocess.DEVNULL)
         thread = threading.Thread(target=self._await, args=(unit, folder, process, env), daemon=True)

@@ -434,18 +434,19 @@ def the_sandbox_of_builds_is_tried_from_inside(_volume):
     command("systemctl", "daemon-reload")
 
 
-def where_the_unit_is_masked_it_says_why_nothing_is_built(volume):
-    os.symlink("/dev/null", "/etc/systemd/system/bootkeep-build@.service")
-    command("systemctl", "daemon-reload")
-    volume.write("/etc/initramfs.conf", "masked\n")
-    wait("a failure", lambda: "systemd does not build: Unit bootkeep-build@" in ctl("status", volume.name, status=None))
-    said = ctl("status", volume.name, status=None)
-    assert "masked" in said, said
-    os.unlink("/etc/systemd/system/bootkeep-build@.service")
-    command("systemctl", "daemon-reload")
-    ctl("rebuild", volume.name)
-    wait_fresh(volume)
-    carries(volume)
+def where_a_unit_is_masked_it_says_why_nothing_is_built(volume):
+    """Those that build, and those of the builders beside them."""
+    for name in ("bootkeep-build", "bootkeep-builder"):
+        command("systemctl", "mask", f"{name}@.service")
+        volume.write("/etc/initramfs.conf", f"{name} is masked\n")
+        said = f"systemd does not build: Unit {name}@"
+        undo = f"service is masked. To undo that: systemctl unmask {name}@.service"
+        wait("a failure", lambda: said in ctl("status", volume.name, status=None))
+        assert undo in ctl("status", volume.name, status=None), ctl("status", volume.name, status=None)
+        command(*undo.split(": ")[1].split())
+        ctl("rebuild", volume.name)
+        wait_fresh(volume)
+        carries(volume)
 
 
 def what_the_unit_promises_is_so(volume):
@@ -602,7 +603,7 @@ TESTS = [a_call_on_the_bus_starts_the_service, the_limits_of_inotify_are_raised,
          a_build_goes_on_while_the_daemon_is_stopped, what_is_stopped_is_stopped_as_a_whole,
          a_build_that_is_killed_says_so, a_builder_that_is_killed_is_a_failed_build,
          a_builder_that_eats_all_memory_says_so, the_sandbox_of_builds_is_tried_from_inside,
-         where_the_unit_is_masked_it_says_why_nothing_is_built, what_the_unit_promises_is_so,
+         where_a_unit_is_masked_it_says_why_nothing_is_built, what_the_unit_promises_is_so,
          the_unit_holds_no_volume, systemd_refuses_root_while_work_is_owed,
          a_killed_daemon_leaves_no_refusal, the_journal_has_no_complaints, bootkeepctl_reboot_passes]
 
