@@ -339,10 +339,8 @@ bool driver_find_build(Driver *d, Record *record) {
                                 &(RunningHandlers){on_build_output, on_build_exit, record}) < 0)
                 return false;
         (void) running_read(&record->build);
-        record->builds++;
+        record->builds_told = ++record->builds; /* by whoever began it */
         record->build_pid = pid;
-        LogFields fields = news_fields(record, NULL);
-        log_send(LOG_NOTICE, &fields, "a build goes on that began before bootkeepd was started");
         return true;
 }
 

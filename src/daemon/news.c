@@ -53,11 +53,27 @@ static void log_retry(const Record *record) {
                          of_scan ? "scan" : "build", strempty(record->reason), seconds);
 }
 
+/* It was hung meanwhile, or began before this daemon. */
+static void log_build_again(const Record *record) {
+        LogFields fields = news_fields(record, NULL);
+        uint64_t now = realtime_usec(), since = MIN(record->last_build_start, now);
+        if (running_get_pid(&record->build) == 0)
+                log_send(LOG_NOTICE, &fields, "the build that an earlier bootkeepd began has ended");
+        else
+                log_send(LOG_NOTICE, &fields, "still building, begun %" PRIu64 " s ago",
+                         (now - since) / USEC_PER_SEC);
+}
+
 static void log_news(Record *record) {
         VolumeState state = record->volume.state;
         if (state == record->told_state)
                 return;
-        log_state(record);
+        if (state == VOLUME_BUILDING && record->builds > 0 && record->builds_told == record->builds)
+                log_build_again(record);
+        else
+                log_state(record);
+        if (state == VOLUME_BUILDING)
+                record->builds_told = record->builds;
         if (state == VOLUME_FAILED)
                 log_retry(record);
         record->told_state = state;

@@ -47,6 +47,7 @@ typedef struct Record {
         uint64_t left_alone_until;         /* it was just mounted: its first scan waits, unless requested */
         uint64_t look_target;              /* the scan that callers of LockReboot and Flush wait for */
         uint64_t builds;                   /* number begun so far */
+        uint64_t builds_told;              /* number of the last one that was logged as begun */
         bool build_forced;                 /* likewise */
         pid_t build_pid;                   /* of the last one begun, once known: its lock is ours */
         uint64_t sign_of_life;             /* when a build began, ended or printed something */

@@ -86,9 +86,11 @@ def a_killed_daemon_adopts_its_build_with_its_lock(world):
     holder, pid = lock_of(view)
     assert pid == systemd.unit().pid
     daemon.kill()
+    mark = daemon.mark()
     daemon.start()
-    daemon.wait_for("a build goes on that began before bootkeepd was started")
+    daemon.wait_for(f"{volume.name}: still building, begun \\d+ s ago")
     view.wait_state("building")
+    assert not daemon.logged(f"{volume.name}: building", mark), daemon.lines
     assert lock_of(view) == (holder, pid), view.properties
     try:
         daemon.call("LockVolume", "su", volume.name, 0)
@@ -241,6 +243,7 @@ def a_build_that_ended_meanwhile_is_concluded(world):
     systemd.await_none()
     assert folders(systemd)
     daemon.start()
+    daemon.wait_for(f"{volume.name}: the build that an earlier bootkeepd began has ended")
     view.wait("concluded", lambda p: p.get("LastBuildEnd") and p["LastBuildStatus"] == 0)
     view.wait_state("fresh")
     carries(volume)

@@ -101,6 +101,23 @@ static void failure_is_told_with_its_next_try(void **state) {
         }
 }
 
+static void a_build_is_said_to_begin_only_once(void **state) {
+        _cleanup_(record_freep) Record *r = volume("sda2", "/mnt");
+        r->builds = 3;
+        journal_begin(LOG_INFO);
+        tell(r, VOLUME_BUILDING);
+        assert_said("6 sda2: building" WITH(BOOTKEEP_MESSAGE_BUILD_STARTED));
+        tell(r, VOLUME_FRESH);
+        journal_begin(LOG_INFO);
+        tell(r, VOLUME_BUILDING); /* the same one */
+        assert_said("5 sda2: the build that an earlier bootkeepd began has ended\n");
+        r->builds++;
+        tell(r, VOLUME_STALE);
+        journal_begin(LOG_INFO);
+        tell(r, VOLUME_BUILDING);
+        assert_said("6 sda2: building" WITH(BOOTKEEP_MESSAGE_BUILD_STARTED));
+}
+
 static void next_try_that_is_due_is_now(void **state) {
         _cleanup_(record_freep) Record *r = volume("sda2", "/mnt");
         fail_and_retry(r, "broken", false, 0);
@@ -188,6 +205,7 @@ int main(void) {
                 cmocka_unit_test(reason_that_is_not_known_leaves_no_colon),
                 cmocka_unit_test(scan_that_found_nothing_new_is_no_news),
                 cmocka_unit_test(failure_is_told_with_its_next_try),
+                cmocka_unit_test(a_build_is_said_to_begin_only_once),
                 cmocka_unit_test(next_try_that_is_due_is_now),
                 cmocka_unit_test(end_of_a_build_is_told_with_its_reason),
                 cmocka_unit_test(holder_is_asked_for_where_there_is_one),
