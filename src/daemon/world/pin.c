@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 
 #include "base/error.h"
@@ -37,10 +38,23 @@ static uint64_t mount_of(int fd, const char *path) {
         return stx.stx_mask & STATX_MNT_ID ? stx.stx_mnt_id : 0;
 }
 
-/* 1: ID, of our own namespace, is the same as MOUNT in the other one; 0; negative errno. */
-static int is_counterpart(uint64_t id, const MountEntry *mount) {
+/* Where nothing, or another file system, is mounted in our own namespace, that is seen without its mount
+ * table, which may be long. The device of btrfs is anonymous here, and not in a MountEntry. */
+static bool is_elsewhere(int fd, const MountEntry *mount) {
+        struct statx stx;
+        if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &stx) < 0)
+                return false;
+        if (stx.stx_attributes_mask & ~stx.stx_attributes & STATX_ATTR_MOUNT_ROOT)
+                return true;
+        return stx.stx_dev_major != 0 && makedev(stx.stx_dev_major, stx.stx_dev_minor) != mount->devno;
+}
+
+/* 1: what FD is open on, in our own namespace, is the same as MOUNT in the other one; 0; negative errno. */
+static int is_counterpart(int fd, const MountEntry *mount) {
         _cleanup_(mount_entry_done) MountEntry own = MOUNT_ENTRY_NULL;
-        int r = mount_entry_find(id, &own);
+        if (is_elsewhere(fd, mount))
+                return 0;
+        int r = mount_entry_find(mount_of(fd, ""), &own);
         if (r <= 0)
                 return r;
         return own.devno == mount->devno && streq(own.root, mount->root) && streq(own.target, mount->target);
@@ -51,8 +65,7 @@ int pin_mount(const MountEntry *mount, bool apart, int *ret) {
         _cleanup_close_ int fd = open_cached(mount->target);
         if (fd < 0)
                 return error_origin(-errno);
-        uint64_t id = mount_of(fd, "");
-        int r = apart ? is_counterpart(id, mount) : id == mount->id;
+        int r = apart ? is_counterpart(fd, mount) : mount_of(fd, "") == mount->id;
         if (r <= 0)
                 return r < 0 ? r : error_origin(-ESTALE);
         *ret = TAKE_FD(fd);
