@@ -124,7 +124,9 @@ static int on_devices(sd_event_source *s, int fd, uint32_t revents, void *userda
         if (r == -ENOBUFS) {
                 log_warning("Events from udev were lost, reading all devices again");
                 look_up_devices_again(c, 0);
-        } else if (r < 0)
+        } else if (r > 0)
+                look_up_devices_again(c, 0);
+        else if (r < 0)
                 log_errno(r, "Failed to read events from udev");
         return 0;
 }

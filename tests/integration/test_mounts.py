@@ -456,4 +456,23 @@ def without_permission_for_mount_events_the_table_is_read(world):
             view.wait_gone()
 
 
+@test
+def a_udev_that_runs_for_the_first_time_is_noticed(world):
+    volume = world.volume()
+    udev_settle()
+    known = world.path("udev")
+    os.mkdir(known)
+    hide = f'mount --bind /run/udev {known} && mount -t tmpfs run /run && exec "$@"'
+    daemon = world.daemon(prefix=["unshare", "--mount", "--propagation", "slave", "--", "sh", "-c", hide, "sh"])
+    view = daemon.volume(volume.name).wait_state("untrusted")
+    uuid = "4f68bce3-e8cd-4db1-96e7-fbcaf984b709"
+    assert view["UUID"] == "", view.properties
+    device = os.stat(volume.disk.volume.node).st_rdev
+    file = f"data/b{os.major(device)}:{os.minor(device)}"
+    for change, expected in (("", volume.disk.volume.uuid), (f"s/ID_FS_UUID=.*/ID_FS_UUID={uuid}/", uuid)):
+        run("nsenter", "--mount", f"--target={daemon.process.pid}", "sh", "-ec", f"mkdir -p /run/udev/data; "
+            f"sed '{change}' {known}/{file} >/run/udev/new; mv /run/udev/new /run/udev/{file}")
+        view.wait("known to udev", lambda p, expected=expected: p.get("UUID") == expected)
+
+
 main()

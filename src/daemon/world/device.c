@@ -13,33 +13,53 @@ typedef struct udev_device UdevDevice;
 
 DEFINE_CLEANUP(UdevDevice *, udev_device_unref);
 
-/* Where udev keeps a file for each device, which it replaces before it announces anything of it: `b8:2`. */
-#define UDEV_DATABASE "/run/udev/data"
+/* Where udev keeps a file for each device, which it replaces before it announces anything of it: `b8:2`. The
+ * last one; before it, the folders that a udevd makes when it is the first to run, from the outermost on. */
+static const char *const database_path[] = {"/run", "/run/udev", "/run/udev/data"};
+
+#define DATABASE (ELEMENTSOF(database_path) - 1)
 
 struct DeviceMonitor {
         Udev *udev;
-        int database; /* inotify, on udev's database */
+        int inotify;
+        int watches[ELEMENTSOF(database_path)]; /* negative: none */
 };
+
+/* 1; 0: not there. What is around it is watched only until it is, and armed first, so that nothing can appear
+ * unnoticed. */
+static int watch_database(DeviceMonitor *m) {
+        for (size_t i = 0; i < ELEMENTSOF(database_path); i++) {
+                uint32_t mask = i == DATABASE ? IN_MOVED_TO : IN_CREATE | IN_MOVED_TO;
+                m->watches[i] = inotify_add_watch(m->inotify, database_path[i], mask | IN_ONLYDIR);
+                if (m->watches[i] < 0)
+                        return errno == ENOENT ? 0 : error_origin(-errno);
+        }
+        for (size_t i = 0; i < DATABASE; i++)
+                (void) inotify_rm_watch(m->inotify, m->watches[i]);
+        return 1;
+}
 
 int device_monitor_new(DeviceMonitor **ret) {
         _cleanup_(device_monitor_freep) DeviceMonitor *m = calloc(1, sizeof(*m));
         if (!m)
                 return error_origin(-ENOMEM);
-        m->database = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-        if (m->database < 0)
+        m->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+        if (m->inotify < 0)
                 return error_origin(-errno);
+        m->watches[DATABASE] = -1;
         m->udev = udev_new();
         if (!m->udev)
                 return error_origin(-ENOMEM);
-        if (inotify_add_watch(m->database, UDEV_DATABASE, IN_MOVED_TO | IN_ONLYDIR) < 0 && errno != ENOENT)
-                return error_origin(-errno);
+        int r = watch_database(m);
+        if (r < 0)
+                return r;
         *ret = TAKE_PTR(m);
         return 0;
 }
 
 DeviceMonitor *device_monitor_free(DeviceMonitor *m) {
         if (m) {
-                closep(&m->database);
+                closep(&m->inotify);
                 udev_unref(m->udev);
         }
         free(m);
@@ -47,7 +67,7 @@ DeviceMonitor *device_monitor_free(DeviceMonitor *m) {
 }
 
 int device_monitor_get_fd(const DeviceMonitor *m) {
-        return m->database;
+        return m->inotify;
 }
 
 static void take_database_event(const struct inotify_event *e, device_event_t event, void *userdata) {
@@ -60,15 +80,16 @@ static void take_database_event(const struct inotify_event *e, device_event_t ev
 
 int device_monitor_dispatch(DeviceMonitor *m, device_event_t event, void *userdata) {
         _Alignas(struct inotify_event) char buffer[16 * 1024];
-        bool lost = false;
-        for (ssize_t n; (n = read(m->database, buffer, sizeof(buffer))) > 0;)
+        bool lost = false, missing = m->watches[DATABASE] < 0;
+        for (ssize_t n; (n = read(m->inotify, buffer, sizeof(buffer))) > 0;)
                 for (const char *p = buffer; p < buffer + n;) {
                         const struct inotify_event *e = (const void *) p;
                         lost = lost || (e->mask & IN_Q_OVERFLOW);
                         take_database_event(e, event, userdata);
                         p += sizeof(*e) + e->len;
                 }
-        return lost ? error_origin(-ENOBUFS) : 0;
+        int r = missing ? watch_database(m) : 0;
+        return lost ? error_origin(-ENOBUFS) : r;
 }
 
 static int copy_property(UdevDevice *d, const char *name, char **ret) {

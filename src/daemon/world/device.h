@@ -23,7 +23,7 @@ typedef struct DeviceInfo {
 
 void device_info_done(DeviceInfo *i);
 
-/* -errno where udev cannot be followed. Without a udev there are no events. */
+/* -errno where udev cannot be followed. As long as no udev has run there are no events. */
 int device_monitor_new(DeviceMonitor **ret);
 DeviceMonitor *device_monitor_free(DeviceMonitor *m);
 DEFINE_CLEANUP(DeviceMonitor *, device_monitor_free);
@@ -32,7 +32,8 @@ DEFINE_CLEANUP(DeviceMonitor *, device_monitor_free);
 typedef void (*device_event_t)(dev_t devno, void *userdata);
 
 int device_monitor_get_fd(const DeviceMonitor *m);
-/* Takes all events that are queued. -ENOBUFS: some were lost, every device must be looked up again. */
+/* Takes all events that are queued. Every device must be looked up again if some were lost (-ENOBUFS), or
+ * if a udev runs for the first time (1). */
 int device_monitor_dispatch(DeviceMonitor *m, device_event_t event, void *userdata);
 
 /* 0, -ENODEV, -ENOMEM. Leaves out UUID, label and serial while udev only knows about a medium that was in the
