@@ -18,7 +18,7 @@ int systemd_explain_refusal(const sd_bus_error *e, const char *unit, char **ret)
         const char *why = isempty(e->message) ? strempty(e->name) : e->message;
         const char *at = strchr(unit, '@'), *suffix = strrchr(unit, '.');
         if (!sd_bus_error_has_name(e, SYSTEMD ".UnitMasked"))
-                return free_and_strdup(ret, why);
+                return strprintf(ret, "%s", why);
         if (!at || !suffix || suffix < at)
                 return strprintf(ret, "%s To undo that: systemctl unmask %s", why, unit);
         return strprintf(ret, "%s To undo that: systemctl unmask %.*s%s", why, (int) (at - unit) + 1, unit,
