@@ -217,6 +217,16 @@ def whatever_the_daemon_does_hooks_succeed(world):
     call_all(BOOTKEEP_HOOK_COOKIES="/proc/nowhere")
 
 
+@test
+def hooks_succeed_where_not_even_dev_null_is(world):
+    """As in a chroot that was just made, or on a file system mounted with nodev."""
+    for device in ("true", "mknod /dev/null c 1 3"):
+        for arguments in (["begin", "x", KERNEL], ["done", "x"], ["scan"], ["last"]):
+            result = world.programs.run(["unshare", "--mount", "sh", "-ec", f'mount -t tmpfs -o nodev tmpfs /dev; {device}; exec "$@"',
+                                         "sh", HOOK, *arguments])
+            assert (result.returncode, result.stdout, result.stderr) == (0, "", ""), (device, arguments, result)
+
+
 # Where they are installed
 
 
