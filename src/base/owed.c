@@ -12,6 +12,7 @@
 #define RECORD_MAX ((size_t) 16 * 1024)
 #define KEY_MAX 200U
 #define REASON_MAX ((size_t) 4096)
+#define SAID_MAX 8U /* of those that are ignored */
 #define FIRST_LINE "bootkeep-owed 1"
 
 static void owed_done(Owed *owed) {
@@ -197,7 +198,8 @@ static int read_owed_record(int dir, const char *name, Owed *ret, const char **r
         return r;
 }
 
-static int add_owed_record(int dir, const char *name, OwedList *list) {
+/* Returns whether it is one; says at LEVEL if not. */
+static int add_owed_record(int dir, const char *name, int level, OwedList *list) {
         const char *why = NULL;
         Owed owed = {};
         int r = read_owed_record(dir, name, &owed, &why);
@@ -205,17 +207,17 @@ static int add_owed_record(int dir, const char *name, OwedList *list) {
                 r = error_origin(-ENOMEM);
         if (r >= 0) {
                 list->items[list->n++] = owed;
-                return 0;
+                return 1;
         }
         owed_done(&owed);
         if (r == -ENOMEM)
                 return r;
         _cleanup_free_ char *printable = escape_print(name);
-        log_warning("Ignoring the record %s of what was owed: %s", strempty(printable),
-                    why             ? why
-                    : r == -EBADMSG ? "not a record"
-                    : r == -ELOOP   ? "a symbolic link"
-                                    : strerror(-r));
+        log_send(level, NULL, "Ignoring the record %s of what was owed: %s", strempty(printable),
+                 why             ? why
+                 : r == -EBADMSG ? "not a record"
+                 : r == -ELOOP   ? "a symbolic link"
+                                 : strerror(-r));
         return 0;
 }
 
@@ -236,21 +238,33 @@ static int open_owed_directory(const char *path, DIR **ret) {
         return 0;
 }
 
+/* A folder full of something else does not fill the journal. */
+static int read_owed_records(DIR *d, OwedList *list) {
+        const struct dirent *e;
+        size_t ignored = 0;
+        int r = 0;
+        while (r >= 0 && (e = readdir(d))) {
+                if (e->d_name[0] == '.') /* "." and "..", a temporary */
+                        continue;
+                if (list->n == OWED_MAX) {
+                        log_warning("More than %u records of what was owed, ignoring the rest", OWED_MAX);
+                        break;
+                }
+                r = add_owed_record(dirfd(d), e->d_name, ignored < SAID_MAX ? LOG_WARNING : LOG_DEBUG, list);
+                ignored += r == 0;
+        }
+        if (ignored > SAID_MAX)
+                log_warning("Ignoring %zu more records of what was owed", ignored - SAID_MAX);
+        return r;
+}
+
 int owed_read(const char *path, OwedList *ret) {
         assert(path && ret);
         _cleanup_closedir_ DIR *d = NULL;
         _cleanup_(owed_list_done) OwedList list = {};
-        const struct dirent *e;
         int r = open_owed_directory(path, &d);
-        while (r >= 0 && d && (e = readdir(d))) {
-                if (e->d_name[0] == '.') /* "." and "..", a temporary */
-                        continue;
-                if (list.n == OWED_MAX) {
-                        log_warning("More than %u records of what was owed, ignoring the rest", OWED_MAX);
-                        break;
-                }
-                r = add_owed_record(dirfd(d), e->d_name, &list);
-        }
+        if (r >= 0 && d)
+                r = read_owed_records(d, &list);
         if (r < 0)
                 return r;
         *ret = list;

@@ -2,6 +2,7 @@
 #include "base/owed.h"
 
 #include "fixture.h"
+#include "journal.h"
 
 #define UUID "4f68bce3-e8cd-4db1-96e7-fbcaf984b709"
 
@@ -128,6 +129,23 @@ static void records_are_bounded_in_number(void **state) {
         assert_int_equal(list.n, OWED_MAX);
 }
 
+static void a_folder_full_of_something_else_does_not_fill_the_journal(void **state) {
+        size_t lines = 0;
+        for (size_t i = 0; i < 100; i++) {
+                char name[64];
+                (void) snprintf(name, sizeof(name), "owed/other-%zu", i);
+                scratch_write(*state, name, "");
+        }
+        scratch_write(*state, "owed/" UUID, "bootkeep-owed 1\nvolume sda2\nuuid " UUID "\nreason x\n");
+        journal_begin(LOG_INFO);
+        _cleanup_(owed_list_done) OwedList list = read_below(*state);
+        assert_int_equal(list.n, 1);
+        for (const char *p = journal.text; (p = strchr(p, '\n')); p++)
+                lines++;
+        assert_int_equal(lines, 9);
+        assert_non_null(strstr(journal.text, "4 Ignoring 92 more records of what was owed\n"));
+}
+
 /* What a record may say: the rest of its lines, and whether it is one. */
 static void a_record_is_whole_or_ignored(void **state) {
         static const struct {
@@ -186,6 +204,7 @@ int main(void) {
                 scratch_test(what_stands_in_the_way_of_a_record_is_replaced),
                 scratch_test(a_folder_that_cannot_be_is_an_error),
                 scratch_test(records_are_bounded_in_number),
+                scratch_test(a_folder_full_of_something_else_does_not_fill_the_journal),
                 scratch_test(a_record_is_whole_or_ignored),
                 cmocka_unit_test(a_record_is_forgotten_in_its_place),
         };
