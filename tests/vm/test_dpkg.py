@@ -107,6 +107,13 @@ dpkg-query -W -f '${Version} ${db:Status-Status}\n' bootkeep
 # Until the volume is in the state.
 STATE = ("until busctl get-property org.bootkeep1 /org/bootkeep1/volume/md0 org.bootkeep1.Volume State | grep -qw {}; do "
          "sleep 0.2; done")
+# Nothing of it stays, not even what it had said: only what the machine is booted from.
+PURGE = """
+mkdir -p /var/lib/bootkeep/owed
+printf 'bootkeep-owed 1\\nvolume sdz1\\nuuid a\\nreason x\\n' >/var/lib/bootkeep/owed/a
+! systemctl start bootkeep-owed && dpkg -P bootkeep && systemctl daemon-reload
+! systemctl list-units --plain --no-legend 'bootkeep*' | grep . && ! ls -d /run/bootkeep /var/lib/bootkeep
+"""
 PID = "systemctl show -P MainPID {}"
 RUNS = "journalctl --sync; journalctl -b -q -o cat BOOTKEEP_CACHE=initramfs | grep -c '^Building initramfs'"
 
@@ -130,6 +137,7 @@ def an_upgrade_of_bootkeep_while_it_builds(lab):
         before = builds(machine)
         new = change(machine, "watching goes on")
         wait_built(machine, before)
+        machine.run(PURGE)
         machine.kill()
         assert all(list(what.values()) == [new] for what in lab.carried(machine))
 
