@@ -6,6 +6,7 @@
 #include "base/escape.h"
 #include "ctl/limit.h"
 #include "ctl/waiting.h"
+#include "ctl/worst.h"
 
 static void flush_print_json(const Ctl *ctl, char *const *busy) {
         Json j = JSON_INIT(stdout, ctl->json);
@@ -17,10 +18,24 @@ static void flush_print_json(const Ctl *ctl, char *const *busy) {
         json_object_close(&j);
 }
 
-static void flush_print_lines(char *const *busy) {
+/* Why, as long as it is still so. */
+static char *flush_describe(const VolumeInfoList *l, const char *name) {
+        char *text = NULL;
+        for (size_t i = 0; l && !text && i < l->n; i++)
+                if (l->items[i]->busy && streq(l->items[i]->name, name))
+                        (void) worst_describe(l->items[i], &text);
+        return text ? text : escape_print(name);
+}
+
+/* Amid what a package manager prints, who says this and what becomes of it is not evident. */
+static void flush_print_lines(Ctl *ctl, char *const *busy) {
+        _cleanup_(volume_info_list_freep) VolumeInfoList *l = NULL;
+        if (busy && *busy)
+                (void) client_list(ctl, &l);
         for (; busy && *busy; busy++) {
-                _cleanup_free_ char *name = escape_print(*busy);
-                (void) printf("%s is still busy.\n", strempty(name));
+                _cleanup_free_ char *text = flush_describe(l, *busy);
+                (void) printf("%s: %s\n", ctl->hook ? "bootkeep: still owed, and done later" : "Still owed",
+                              strempty(text));
         }
 }
 
@@ -37,7 +52,7 @@ static int flush_and_print(Ctl *ctl) {
         if (ctl->json != JSON_OFF && !ctl->quiet)
                 flush_print_json(ctl, busy);
         else if (!ctl->quiet)
-                flush_print_lines(busy);
+                flush_print_lines(ctl, busy);
         return busy && *busy ? BOOTKEEP_CTL_NO : EXIT_SUCCESS;
 }
 
