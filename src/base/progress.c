@@ -30,6 +30,12 @@ void progress_repeat(Progress *p) {
         print_progress(p);
 }
 
+void progress_idle(const Progress *p, const char *builder) {
+        assert(p && builder);
+        if (p->f)
+                (void) report_print(p->f, "IDLE", "builder", builder, NULL);
+}
+
 void progress_beat(Progress *p) {
         assert(p);
         if (now_usec() - p->told_usec >= PROGRESS_BEAT_USEC)

@@ -19,4 +19,6 @@ void progress_expect(Progress *p, uint64_t bytes);
 void progress_repeat(Progress *p);
 /* … or only if nothing was reported for PROGRESS_BEAT_USEC. For loops that may be long. */
 void progress_beat(Progress *p);
+/* Instead of one: the builder of this name goes on, but does nothing. A record IDLE. */
+void progress_idle(const Progress *p, const char *builder);
 void progress_add(Progress *p, uint64_t bytes);

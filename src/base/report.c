@@ -407,7 +407,9 @@ int report_parse_line(Report *report, const char *line) {
                 size_t count = strv_length(words);
                 if (count < records[i].min || count > records[i].max)
                         return error_origin(-EBADMSG);
-                return records[i].parse(report, words);
+                r = records[i].parse(report, words);
+                report->signs_of_life += r >= 0;
+                return r;
         }
         return 0;
 }

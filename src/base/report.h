@@ -21,6 +21,8 @@
  *   BUILT NAME INSTANCE|- ok|failed|not-now USEC [REASON]          build
  *   UPDATED DEVICE TYPE PARTUUID ok|failed BYTES [REASON]          build
  *   PROGRESS DONE OF                                               build, bytes
+ *   IDLE TEXT                       build: it goes on, but nothing has been done since the last record, only
+ *                                   waited for this: no sign of life when the system goes down
  *   LOCKED NAME                     build: the connection to the bus that holds the lock of the volume
  *   REASON TEXT                                                    why refused, error, failed
  *   RESULT fresh|stale|none|refused|error|success|failed|not-now|locked */
@@ -83,8 +85,9 @@ typedef struct Report {
         size_t n_covered; /* stale caches that cannot be built because of a mount */
         char *sources;    /* equal in two scans: only what builders write can have changed between them */
         uint64_t progress_done, progress_of;
-        bool uncover; /* the scan waits for the directory of the stamps */
-        bool waiting; /* for another build of this volume: nothing is built meanwhile */
+        uint64_t signs_of_life; /* records so far, except IDLE and unknown ones */
+        bool uncover;           /* the scan waits for the directory of the stamps */
+        bool waiting;           /* for another build of this volume: nothing is built meanwhile */
         BootedState booted;
         char *booted_text; /* NULL: not reported; "": there is nothing to say about `booted` */
         char *client;      /* `:1.42`, who holds the lock for this build; NULL: nobody */

@@ -29,9 +29,12 @@ static void log_builder_line(const char *line, void *userdata) {
                  strempty(instance), line);
 }
 
-static void repeat_progress(void *userdata) {
+static void tell_beat(bool active, void *userdata) {
         const CacheRun *run = userdata;
-        progress_repeat(run->b->progress);
+        if (active)
+                progress_repeat(run->b->progress);
+        else
+                progress_idle(run->b->progress, run->cache->definition->name);
 }
 
 static int add_as_seen(const CacheRun *run, const char *path, char ***paths) {
@@ -95,7 +98,7 @@ static int run_builder(const CacheRun *run, const Outputs *outputs, RunnerOutcom
                             .root = wants_chroot(run) ? run->b->context->root->fd : -EBADF},
                 .timeout_usec = definition->timeout_usec,
                 .line = log_builder_line,
-                .beat = repeat_progress,
+                .beat = tell_beat,
                 .userdata = (void *) run,
                 .interrupt = run->b->interrupt,
         };

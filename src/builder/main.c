@@ -140,7 +140,7 @@ static char *explain_end_of_unit(void *userdata) {
 }
 
 static void report_that_it_waits(void *userdata) {
-        (void) report_print(stdout, "PROGRESS", "0", "0", NULL);
+        (void) report_print(stdout, "IDLE", "waiting for the unit of the builders", NULL);
 }
 
 /* Without its builders it is as if the unit had not been started, and bootkeepd takes it so. */

@@ -99,12 +99,13 @@ static int open_volume(Session *s) {
         return r < 0 ? end_error(s, BOOTKEEP_VOLUME_STATE " cannot be created: %s", strerror(-r)) : 0;
 }
 
-/* Again and again: whatever is waited for may take long, and waiting is not hanging. */
+/* Again and again: whatever is waited for may take long, and waiting is not hanging. Whether it moves is told
+ * by whoever does it. */
 static void say_waiting(Session *s, const char *why) {
         if (!streq_ptr(s->waits_for, why))
                 log_send(LOG_NOTICE, &(LogFields){.volume = s->root->name}, "%s", why);
         s->waits_for = why;
-        (void) report_print(stdout, "PROGRESS", "0", "0", NULL);
+        (void) report_print(stdout, "IDLE", why, NULL);
 }
 
 static void on_waiting_in_line(void *userdata) {

@@ -73,12 +73,45 @@ static void raise_at_a_line(const char *line, void *userdata) {
         assert_int_equal(raise(SIGTERM), 0);
 }
 
-static void count_beat(void *userdata) {
+static void count_beat(bool active, void *userdata) {
         HostWorld *w = userdata;
         w->status++;
 }
 
-static void signs_of_life_are_given_until_it_is_interrupted(void **state) {
+static void stop_when_active(bool active, void *userdata) {
+        assert_int_equal(active ? raise(SIGTERM) : 0, 0);
+}
+
+static void stop_when_idle(bool active, void *userdata) {
+        assert_int_equal(active ? 0 : raise(SIGTERM), 0);
+}
+
+/* Otherwise the test would not end. */
+static void builders_are_told_from_those_that_do_nothing(void **state) {
+        static const struct {
+                const char *script;
+                void (*beat)(bool active, void *userdata);
+        } all[] = {
+                {"while :; do :; done", stop_when_active},
+                {"while :; do echo printing; sleep 0.1; done", stop_when_active},
+                {"exec sleep 1000", stop_when_idle},
+                {"while :; do sleep 0.5; done", stop_when_idle},
+        };
+        HostWorld *w = *state;
+        for (size_t i = 0; i < ELEMENTSOF(all); i++) {
+                const char *argv[] = {"/bin/sh", "-c", all[i].script, NULL};
+                RunnerJob job = host_world_job(w, argv);
+                RunnerOutcome outcome = RUNNER_SUCCESS;
+                _cleanup_free_ char *reason = NULL;
+                host_world_end(w);
+                host_world_start(w);
+                job.beat = all[i].beat;
+                assert_int_equal(builderlink_run(&w->link, &job, false, &outcome, &reason), 0);
+                assert_int_equal(outcome, RUNNER_INTERRUPTED);
+        }
+}
+
+static void beats_are_given_until_it_is_interrupted(void **state) {
         HostWorld *w = *state;
         const char *argv[] = {"/bin/sh", "-c", "sleep 1.5; echo begun; sleep 1000", NULL};
         RunnerJob job = host_world_job(w, argv);
@@ -259,7 +292,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 link_test(what_builders_print_and_how_they_end_is_told),
                 link_test(environment_and_timeout_are_those_of_the_job),
-                link_test(signs_of_life_are_given_until_it_is_interrupted),
+                link_test(beats_are_given_until_it_is_interrupted),
+                link_test(builders_are_told_from_those_that_do_nothing),
                 link_test(host_that_is_gone_is_a_failure_that_is_explained),
                 link_test(host_that_is_told_to_end_stops_the_builder),
                 link_test(lock_is_held_as_long_as_a_builder_runs),

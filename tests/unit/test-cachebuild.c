@@ -218,13 +218,22 @@ static void a_builder_of_the_volume_sees_its_own_paths(void **state) {
         assert_string_equal(w->reason, "builder inside: /bin/sh: No such file or directory");
 }
 
-static void a_build_gives_signs_of_life(void **state) {
-        World *w = *state;
-        char text[512] = "";
-        w->progress.f = fmemopen(text, sizeof(text), "w");
-        assert_int_equal(build_as(w, "sleep 1.2; for o in $outputs; do echo $$ >$o; done"), CACHE_BUILT);
+/* The builder goes on until RECORD is reported. */
+static void assert_reports(World *w, const char *record, const char *meanwhile) {
+        char script[512], path[128];
+        (void) snprintf(path, sizeof(path), "%s/progress", w->s->path);
+        (void) snprintf(script, sizeof(script),
+                        "until grep -q '%s' %s; do %s; done; for o in $outputs; do echo $$ >$o; done", record,
+                        path, meanwhile);
+        w->progress.f = fopen(path, "we");
+        assert_non_null(w->progress.f);
+        assert_int_equal(build_as(w, script), CACHE_BUILT);
         (void) fclose(w->progress.f);
-        assert_begins(text, "PROGRESS");
+}
+
+static void a_build_gives_signs_of_life_while_its_builder_does(void **state) {
+        assert_reports(*state, "^PROGRESS 0 0$", "sleep 0.1; echo alive");
+        assert_reports(*state, "^IDLE builder script$", "sleep 1");
 }
 
 int main(void) {
@@ -241,7 +250,7 @@ int main(void) {
                 world_test(a_build_without_a_stamp_has_failed),
                 world_test(what_a_builder_says_is_logged),
                 world_test(a_builder_of_the_volume_sees_its_own_paths),
-                world_test(a_build_gives_signs_of_life),
+                world_test(a_build_gives_signs_of_life_while_its_builder_does),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -106,11 +106,25 @@ static void a_repetition_is_given_at_once(void **state) {
         assert_told(&t, "PROGRESS 0 0\n");
 }
 
+static void a_builder_that_does_nothing_is_no_progress(void **state) {
+        _cleanup_(told_end) Told t;
+        told_begin(&t);
+        progress_expect(&t.p, 100);
+        assert_told(&t, "PROGRESS 0 100\n");
+        now += 999999;
+        progress_idle(&t.p, "dracut");
+        assert_told(&t, "IDLE builder dracut\n");
+        now += 1;
+        progress_beat(&t.p); /* the next one is not put off by that */
+        assert_told(&t, "PROGRESS 0 100\n");
+}
+
 static void without_a_file_it_only_counts(void **state) {
         Progress p = {};
         progress_expect(&p, 10);
         progress_add(&p, 4);
         progress_repeat(&p);
+        progress_idle(&p, "dracut");
         progress_beat(&p);
         assert_int_equal(p.done, 4);
         assert_int_equal(p.of, 10);
@@ -123,6 +137,7 @@ int main(void) {
                 cmocka_unit_test(the_end_is_reported_at_once),
                 cmocka_unit_test(a_beat_is_given_after_a_second_of_silence),
                 cmocka_unit_test(a_repetition_is_given_at_once),
+                cmocka_unit_test(a_builder_that_does_nothing_is_no_progress),
                 cmocka_unit_test(without_a_file_it_only_counts),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -298,6 +298,7 @@ static void each_record_has_as_many_words_as_it_needs(void **state) {
 static void unknown_keys_are_skipped(void **state) {
         Report *r = report_new();
         assert_int_equal(report_parse_line(r, "LATER of another version"), 0);
+        assert_int_equal(r->signs_of_life, 0);
         assert_int_equal(report_parse_line(r, "RESULTS fresh"), 0);
         assert_int_equal(report_parse_line(r, "RESUL fresh"), 0);
         assert_int_equal(report_parse_line(r, "NOTES \\q"), 0);

@@ -5,6 +5,7 @@
  * nothing. */
 
 #include "builder/run/runner.h"
+#include "builder/run/usage.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -21,7 +22,8 @@ static struct {
         unsigned n_polls_failing, n_polls_interrupted; /* that many calls first */
         bool runs; /* it has printed something, so it is waited for in vain from here on */
         bool signals_are_lost;
-        char signals[64]; /* that were sent to the builder's group, in order */
+        Usage usage, more; /* of the builder, and how much more each time */
+        char signals[64];  /* that were sent to the builder's group, in order */
         uint64_t kill_usec, term_usec;
         pid_t lost; /* the process that should have got a signal */
 } world;
@@ -48,6 +50,12 @@ int poll(struct pollfd *fds, nfds_t nfds, int timeout) {
         return r;
 }
 
+Usage usage_of_tree(pid_t pid) {
+        world.usage.cpu_usec += world.more.cpu_usec;
+        world.usage.io_bytes += world.more.io_bytes;
+        return world.usage;
+}
+
 int kill(pid_t pid, int sig) {
         if (pid < 0 && (sig == SIGTERM || sig == SIGKILL)) {
                 size_t n = strlen(world.signals);
@@ -62,9 +70,9 @@ int kill(pid_t pid, int sig) {
 typedef struct Ran {
         RunnerOutcome outcome;
         char *reason;
-        unsigned n_beats;
-        Interrupt *stopped; /* at the first line that it prints we are told to stop */
-        uint64_t start;
+        unsigned n_beats, n_active;
+        Interrupt *stopped;  /* at the first line that it prints we are told to stop */
+        uint64_t start, end; /* of its time */
         int r;
 } Ran;
 
@@ -75,9 +83,12 @@ static void take_line(const char *line, void *userdata) {
                 assert_int_equal(REAL(kill)(getpid(), SIGTERM), 0);
 }
 
-static void count_beat(void *userdata) {
+static void count_beat(bool active, void *userdata) {
         Ran *ran = userdata;
+        if (now_usec() > ran->end) /* a slow machine takes its time to end the builder */
+                return;
         ran->n_beats++;
+        ran->n_active += active;
 }
 
 static void run(Ran *ran, const char *script, uint64_t timeout_usec) {
@@ -91,6 +102,7 @@ static void run(Ran *ran, const char *script, uint64_t timeout_usec) {
                 .interrupt = ran->stopped,
         };
         ran->start = now_usec();
+        ran->end = timeout_usec == USEC_INFINITY ? USEC_INFINITY : ran->start + timeout_usec;
         ran->r = runner_run(&job, &ran->outcome, &ran->reason);
 }
 
@@ -117,6 +129,25 @@ static void a_builder_that_runs_is_heard_of_every_second(void **state) {
         assert_int_equal(world.term_usec - ran.start, 10 * USEC_PER_SEC);
         assert_no_children();
         free(ran.reason);
+}
+
+static void a_builder_that_prints_or_uses_anything_is_active(void **state) {
+        static const struct {
+                Usage more;
+                unsigned n_active;
+        } all[] = {
+                {{}, 1}, /* it printed something before the first beat */
+                {{.cpu_usec = ACTIVITY_CPU_USEC}, 10},
+                {{.io_bytes = 512}, 10},
+        };
+        for (size_t i = 0; i < ELEMENTSOF(all); i++) {
+                Ran ran = {};
+                world.more = all[i].more;
+                run(&ran, "echo running; exec sleep 1000", 10 * USEC_PER_SEC);
+                assert_int_equal(ran.n_beats, 10);
+                assert_int_equal(ran.n_active, all[i].n_active);
+                free(ran.reason);
+        }
 }
 
 static void a_builder_that_ends_in_time_is_not_stopped(void **state) {
@@ -183,6 +214,7 @@ static void nothing_runs_on_when_it_cannot_be_waited_for(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 world_test(a_builder_that_runs_is_heard_of_every_second),
+                world_test(a_builder_that_prints_or_uses_anything_is_active),
                 world_test(a_builder_that_ends_in_time_is_not_stopped),
                 world_test(a_builder_that_ignores_the_first_signal_gets_the_last),
                 world_test(an_interrupted_builder_has_as_long_to_end),

@@ -81,6 +81,13 @@ static void send_line(const char *line, void *userdata) {
         (void) packet_send(host->socket, &host->answer);
 }
 
+static void send_activity(bool active, void *userdata) {
+        BuilderHost *host = userdata;
+        host->answer = (Packet){.kind = PACKET_ACTIVE};
+        if (active)
+                (void) packet_send(host->socket, &host->answer);
+}
+
 static int run_order(BuilderHost *host, const BuilderOrder *order, RunnerOutcome *ret, char **ret_reason) {
         _cleanup_(interrupt_freep) Interrupt *interrupt = NULL;
         /* nothing more is to be said by the build until it is told the end: whatever comes means to stop */
@@ -96,6 +103,7 @@ static int run_order(BuilderHost *host, const BuilderOrder *order, RunnerOutcome
                             .root = order->inside ? host->root->fd : -EBADF},
                 .timeout_usec = order->timeout_usec,
                 .line = send_line,
+                .beat = send_activity,
                 .userdata = host,
                 .interrupt = interrupt,
         };

@@ -72,6 +72,7 @@ typedef struct LinkRun {
         Packet *packet;
         uint64_t beat, deadline;
         bool interrupted;
+        bool active; /* since the last beat */
 } LinkRun;
 
 static int send_order(const LinkRun *run, bool inside) {
@@ -104,6 +105,15 @@ static void heed_link_interrupt(LinkRun *run) {
         (void) shutdown(run->link->socket, SHUT_WR);
 }
 
+static void give_link_beat(LinkRun *run) {
+        if (now_usec() < run->beat)
+                return;
+        run->beat = now_usec() + PROGRESS_BEAT_USEC;
+        if (run->job->beat)
+                run->job->beat(run->active, run->job->userdata);
+        run->active = false;
+}
+
 static int await_news(LinkRun *run) {
         struct pollfd p[] = {
                 {.fd = run->link->socket, .events = POLLIN},
@@ -116,11 +126,7 @@ static int await_news(LinkRun *run) {
         heed_link_interrupt(run);
         if (now_usec() >= run->deadline)
                 return error_origin(-ETIMEDOUT);
-        if (now_usec() >= run->beat) {
-                run->beat = now_usec() + PROGRESS_BEAT_USEC;
-                if (run->job->beat)
-                        run->job->beat(run->job->userdata);
-        }
+        give_link_beat(run);
         return p[0].revents != 0;
 }
 
@@ -139,6 +145,7 @@ static int follow_builder(LinkRun *run) {
                         return 1;
                 if (run->packet->kind == PACKET_FAILED && run->packet->number < 0)
                         return run->packet->number;
+                run->active = true; /* it has printed something, or the host says so */
                 if (run->packet->kind == PACKET_LINE)
                         run->job->line(run->packet->text, run->job->userdata);
         }

@@ -20,6 +20,7 @@
 #include "bootkeep.h"
 #include "builder/run/descendants.h"
 #include "builder/run/linecutter.h"
+#include "builder/run/usage.h"
 
 #define STOP_USEC (5 * USEC_PER_SEC)
 
@@ -36,7 +37,9 @@ typedef struct Runner {
         LineCutter output;
         Phase phase;
         uint64_t deadline, beat;
+        Activity activity;
         bool timed_out, interrupted;
+        bool printed; /* since the last beat */
 } Runner;
 
 static void kill_group(const Runner *runner, int sig) {
@@ -65,6 +68,7 @@ static bool read_output(Runner *runner, bool *ret_end) {
         char buffer[16384];
         ssize_t n = read(runner->spawn.output_fd, buffer, sizeof(buffer));
         *ret_end = n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+        runner->printed = runner->printed || n > 0;
         if (n > 0)
                 linecutter_feed(&runner->output, buffer, (size_t) n);
         return n > 0;
@@ -107,8 +111,11 @@ static void heed_deadline(Runner *runner) {
 static void give_beat(Runner *runner) {
         if (!runner->job->beat || now_usec() < runner->beat)
                 return;
+        const Usage usage = usage_of_tree(runner->spawn.pid);
+        bool used = activity_judge(&runner->activity, &usage, now_usec());
+        runner->job->beat(used || runner->printed, runner->job->userdata);
+        runner->printed = false;
         runner->beat = now_usec() + PROGRESS_BEAT_USEC;
-        runner->job->beat(runner->job->userdata);
 }
 
 /* Until the builder's own process has exited, or cannot be killed. */
@@ -218,6 +225,7 @@ int runner_run(const RunnerJob *job, RunnerOutcome *ret, char **ret_reason) {
                 .deadline =
                         job->timeout_usec == USEC_INFINITY ? USEC_INFINITY : now_usec() + job->timeout_usec,
                 .beat = job->beat ? now_usec() + PROGRESS_BEAT_USEC : USEC_INFINITY,
+                .activity = {.since_usec = now_usec()},
         };
         return follow_to_end(runner, ret, ret_reason);
 }

@@ -17,7 +17,9 @@ typedef struct RunnerJob {
         SpawnProgram program;
         uint64_t timeout_usec;                          /* USEC_INFINITY: none */
         void (*line)(const char *line, void *userdata); /* for each line of its output, see linecutter.h */
-        void (*beat)(void *userdata);                   /* called once a second while it runs; may be NULL */
+        /* Called once a second while it runs: was it active since the last time (activity.h), or has it
+         * printed anything? May be NULL. */
+        void (*beat)(bool active, void *userdata);
         void *userdata;
         Interrupt *interrupt; /* may be NULL */
 } RunnerJob;
