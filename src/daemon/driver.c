@@ -152,10 +152,15 @@ static int start_scan(const Driver *d, Record *record) {
 
 /* Once a second is enough: it may print without end. */
 static void note_build_alive(Driver *d, Record *record) {
-        record->sign_of_life = now_usec();
         if (record->volume.state == VOLUME_HUNG ||
             now_usec() + d->config.build_timeout - USEC_PER_SEC >= record->volume.timer)
                 driver_feed(d, record, VOLUME_BUILD_ALIVE);
+}
+
+/* There had been so many before. For when the system goes down: a builder that sleeps gives none. */
+static void note_sign_of_life(Record *record, uint64_t before) {
+        if (record->build.report->signs_of_life != before)
+                record->sign_of_life = now_usec();
 }
 
 static int on_build_output(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
@@ -164,8 +169,10 @@ static int on_build_output(sd_event_source *s, int fd, uint32_t revents, void *u
         Driver *d = record->driver;
         const Report *report = record->build.report;
         uint64_t done = report->progress_done, of = report->progress_of;
+        uint64_t signs = report->signs_of_life;
         bool waited = report->waiting;
         (void) running_read(&record->build);
+        note_sign_of_life(record, signs);
         if (report->progress_done != done || report->progress_of != of)
                 news_tell_properties(&d->news, record, progress);
         note_build_alive(d, record);

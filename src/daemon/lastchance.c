@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/lastchance.h"
 
+#include <inttypes.h>
+
 #include "base/error.h"
 #include "base/log.h"
 #include "daemon/owedtext.h"
@@ -27,12 +29,16 @@ int lastchance_owed(const LastChance *l, char ***ret) {
         return 0;
 }
 
-static uint64_t end_of(const LastChance *l) {
+static uint64_t last_sign_of_life(const LastChance *l) {
         uint64_t sign_of_life = 0;
         for (const Record *record = daemon_next(l->daemon, NULL); record;
              record = daemon_next(l->daemon, record))
                 sign_of_life = MAX(sign_of_life, record->sign_of_life);
-        return chance_end(&l->chance, sign_of_life);
+        return sign_of_life;
+}
+
+static uint64_t end_of(const LastChance *l) {
+        return chance_end(&l->chance, last_sign_of_life(l));
 }
 
 static void tell_progress(LastChance *l) {
@@ -64,9 +70,22 @@ static int set_tick(LastChance *l) {
         return timer_set(daemon_event_loop(l->daemon), &l->tick, when, on_last_chance_tick, l);
 }
 
+static void say_why_it_ends(const LastChance *l) {
+        uint64_t seconds = l->chance.patience / USEC_PER_SEC;
+        if (chance_ends_in_silence(&l->chance, last_sign_of_life(l)))
+                log_notice("What is owed is no longer waited for: no sign of life for %" PRIu64 " s",
+                           seconds);
+        else
+                log_notice("What is owed is no longer waited for: it was for %" PRIu64 " s",
+                           CHANCE_TOTAL * seconds);
+}
+
 static int on_last_chance_tick(sd_event_source *s, uint64_t usec, void *userdata) {
         LastChance *l = userdata;
-        if (now_usec() >= end_of(l) || set_tick(l) < 0)
+        bool over = now_usec() >= end_of(l);
+        if (over)
+                say_why_it_ends(l);
+        if (over || set_tick(l) < 0)
                 end_last_chance(l);
         else
                 tell_progress(l);

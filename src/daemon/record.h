@@ -50,7 +50,7 @@ typedef struct Record {
         uint64_t builds_told;              /* number of the last one that was logged as begun */
         bool build_forced;                 /* likewise */
         pid_t build_pid;                   /* of the last one begun, once known: its lock is ours */
-        uint64_t sign_of_life;             /* when a build began, ended or printed something */
+        uint64_t sign_of_life;             /* when a build began, ended or did something */
         uint64_t scan_due_since, stale_since; /* 0: it is not */
         uint64_t unheld_since; /* the package manager that holds it back has no lock; 0: it has */
         uint64_t last_build_start, last_build_end; /* CLOCK_REALTIME usec */

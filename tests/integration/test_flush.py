@@ -17,6 +17,7 @@ from lib.daemon import MANAGER, NAME, PATH
 from lib.dbus import Connection, DBusError, Variant
 from lib.limits import limited
 from lib.programs import NOBODY, environment, program
+from lib.systemd import Systemd
 
 SLOW = {"Watch": {"SettleSec": "60", "SettleMaxSec": "120"}}
 FAILS = "echo no more ink; exit 7"
@@ -76,12 +77,12 @@ class Flush:
             return f.read()
 
 
-def changed(world, config=None, script=PACK, **keys):
+def changed(world, config=None, script=PACK, arguments=()):
     """A volume that would settle for a minute, its daemon, and what would run at shutdown."""
     volume = world.volume()
-    daemon = world.daemon(config={**SLOW, **(config or {})})
+    daemon = world.daemon(config={**SLOW, **(config or {})}, arguments=arguments)
     view = daemon.trusted(volume)
-    volume.builder("pack", script, "%r", "%i", "%o", **keys)
+    volume.builder("pack", script, "%r", "%i", "%o")
     volume.write("/etc/initramfs.conf", "changed just before\n")
     view.wait_state("settling")
     return volume, daemon, view
@@ -330,6 +331,55 @@ def a_distrusted_volume_owes_nothing(world):
     assert flush.records == []
 
 
+SILENCE = "no longer waited for: no sign of life for {} s"
+IN_ALL = "no longer waited for: it was for {} s"
+# what a builder does that is not waited for any longer, and how long it is waited for, in terms of FlushTimeoutSec=
+COMPUTES = "(while :; do :; done) & while :; do :; done"
+PRINTS = "while :; do echo printing; sleep 0.3; done"
+POLLS = "until [ -e /nowhere ]; do sleep 1; done"
+
+
+def owed_to(script, bound, world, arguments=()):
+    """A volume with such a builder, when the system goes down."""
+    _, daemon, view = changed(world, {"Shutdown": {"FlushTimeoutSec": str(bound)}}, script, arguments)
+    return daemon, Flush(world, daemon), view["UUID"]
+
+
+def is_owed(flush, uuid):
+    return flush.records == [uuid] and "not finished in time" in flush.record(uuid)
+
+
+@test
+def a_builder_that_computes_in_silence_is_waited_for_three_times_as_long(world):
+    """It runs in a unit."""
+    systemd = Systemd(world)
+    daemon, flush, uuid = owed_to(COMPUTES, 4, world, systemd.arguments())
+    mark = daemon.mark()
+    flush.run(status=1)
+    daemon.wait_for(IN_ALL.format(12), mark)
+    assert is_owed(flush, uuid)
+    systemd.unit().terminate()
+    systemd.await_none()
+
+
+def without_daemon_it_says(script, bound, text, world):
+    daemon, flush, uuid = owed_to(script, bound, world)
+    daemon.kill()
+    said = flush.run(status=1)
+    assert text in said, said
+    assert is_owed(flush, uuid)
+
+
+@test
+def one_that_prints_is_too_without_a_daemon(world):
+    without_daemon_it_says(PRINTS, 3, IN_ALL.format(9), world)
+
+
+@test
+def one_that_only_looks_from_time_to_time_is_not(world):
+    without_daemon_it_says(POLLS, 2, SILENCE.format(2), world)
+
+
 def hangs(world, flush_timeout="1s"):
     """As `changed`, but the builder waits for a gate that nobody opens."""
     gate = Gate(world)
@@ -341,7 +391,9 @@ def hangs(world, flush_timeout="1s"):
 def a_builder_that_hangs_is_not_waited_for_beyond_the_bound(world):
     volume, daemon, view, gate = hangs(world)
     flush = Flush(world, daemon)
+    mark = daemon.mark()
     flush.run(status=1)
+    daemon.wait_for(SILENCE.format(1), mark)
     assert flush.records == [view["UUID"]]
     assert "not finished in time" in flush.record(view["UUID"])
     assert "building initramfs 6.1.0" in flush.shown and "out of date: not finished in time" in flush.shown, flush.shown

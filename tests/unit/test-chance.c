@@ -72,6 +72,15 @@ static void it_ends_without_a_sign_of_life_and_in_any_case(void **state) {
                     USEC_INFINITY);
 }
 
+static void why_it_ends_is_known(void **state) {
+        const Chance c = {.begun = 1000, .patience = 90};
+        assert_true(chance_ends_in_silence(&c, 0));
+        assert_true(chance_ends_in_silence(&c, 1179));
+        assert_false(chance_ends_in_silence(&c, 1180));
+        assert_false(chance_ends_in_silence(&c, 1200));
+        assert_false(chance_ends_in_silence(&(Chance){.begun = 1000}, 0)); /* nothing is waited for */
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(each_state_means_something),
@@ -79,6 +88,7 @@ int main(void) {
                 cmocka_unit_test(what_cannot_be_built_is_owed_and_not_waited_for),
                 cmocka_unit_test(a_scan_because_of_a_change_is_owed),
                 cmocka_unit_test(it_ends_without_a_sign_of_life_and_in_any_case),
+                cmocka_unit_test(why_it_ends_is_known),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -465,6 +465,31 @@ static void sign_of_life_counts_once_a_second(void **state) {
         assert_true(r->volume.timer >= timer + USEC_PER_SEC);
 }
 
+/* It only ends that the volume counts as hung. */
+static void build_that_does_nothing_gives_no_sign_of_life(void **state) {
+        World *w = *state;
+        Record *r = stale(w);
+        w->driver.config.build_timeout = 30 * USEC_PER_MSEC;
+        program_does(w, "build",
+                     "while [ ! -e go ]; do sleep 0.01; done; echo IDLE builder pack; "
+                     "while [ ! -e on ]; do sleep 0.01; done; echo PROGRESS 1 2; exec sleep 1000");
+        driver_feed(&w->driver, r, VOLUME_BUILD_SLOT);
+        assert_true(r->sign_of_life > 1);
+        run_until(w->event, r->volume.state == VOLUME_HUNG);
+        w->driver.config.build_timeout = 1000 * USEC_PER_SEC;
+        r->sign_of_life = 1;
+        scratch_write(w->scratch, "go", "");
+        run_until(w->event, r->volume.state == VOLUME_BUILDING);
+        assert_int_equal(r->sign_of_life, 1);
+        scratch_write(w->scratch, "on", "");
+        run_until(w->event, r->build.report->progress_of == 2);
+        assert_true(r->sign_of_life > 1);
+        r->sign_of_life = 1;
+        assert_int_equal(kill(-job_get_pid(r->build.job), SIGKILL), 0);
+        await_rest(w, r);
+        assert_true(r->sign_of_life > 1); /* it has ended */
+}
+
 /* A tmpfs below the scratch folder, where it is mounted with the ID in *RET. */
 static char *mount_tmpfs(World *w, uint64_t *ret) {
         struct statx stx;
@@ -846,6 +871,7 @@ int main(void) {
                 world_test(a_watch_that_fails_for_another_reason_is_logged),
                 world_test(scan_and_build_that_do_not_respond_hang_until_they_do),
                 world_test(sign_of_life_counts_once_a_second),
+                world_test(build_that_does_nothing_gives_no_sign_of_life),
                 world_test(busy_volume_is_held_and_an_idle_one_is_not),
                 world_test(mount_that_is_used_is_the_one_that_is_held),
                 world_test(lock_moves_the_machine_and_a_hold_is_told_once),

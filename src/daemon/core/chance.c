@@ -76,9 +76,21 @@ static uint64_t add_saturated(uint64_t a, uint64_t b) {
         return __builtin_add_overflow(a, b, &sum) ? USEC_INFINITY - 1 : MIN(sum, USEC_INFINITY - 1);
 }
 
-uint64_t chance_end(const Chance *c, uint64_t sign_of_life) {
+static uint64_t end_in_silence(const Chance *c, uint64_t sign_of_life) {
+        return add_saturated(MAX(c->begun, sign_of_life), c->patience);
+}
+
+static uint64_t end_in_any_case(const Chance *c) {
         uint64_t all;
         if (__builtin_mul_overflow(c->patience, CHANCE_TOTAL, &all))
                 all = USEC_INFINITY - 1;
-        return MIN(add_saturated(c->begun, all), add_saturated(MAX(c->begun, sign_of_life), c->patience));
+        return add_saturated(c->begun, all);
+}
+
+uint64_t chance_end(const Chance *c, uint64_t sign_of_life) {
+        return MIN(end_in_any_case(c), end_in_silence(c, sign_of_life));
+}
+
+bool chance_ends_in_silence(const Chance *c, uint64_t sign_of_life) {
+        return end_in_silence(c, sign_of_life) < end_in_any_case(c);
 }

@@ -22,3 +22,5 @@ typedef struct Chance {
 
 /* When it ends, if no sign of life follows the one at SIGN_OF_LIFE (0: there was none). */
 uint64_t chance_end(const Chance *c, uint64_t sign_of_life);
+/* Is that because no sign of life follows, and not because it lasts no longer in any case? */
+bool chance_ends_in_silence(const Chance *c, uint64_t sign_of_life);

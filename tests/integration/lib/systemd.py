@@ -58,6 +58,9 @@ class Systemd:
             state, result = "active" if self.builders[-1].poll() is None else "failed", "signal"
         if message.member == "Get":
             interface, name = message.body
+            if name == "SystemState":
+                self.bus.reply(message, "v", Variant("s", "stopping"))
+                return
             assert (interface, name) in (("org.freedesktop.systemd1.Unit", "ActiveState"),
                                          ("org.freedesktop.systemd1.Service", "Result")), message.body
             self.bus.reply(message, "v", Variant("s", state if name == "ActiveState" else result))
