@@ -19,9 +19,9 @@ def change(machine, text):
     return mark(machine)
 
 
-def hold_builder(machine):
-    """From now on the stand-in, when it is run, waits for `let_go`."""
-    machine.run("rm -f /var/lib/go; echo 'echo held; until [ -e /var/lib/go ]; do sleep 0.2; done' >/var/lib/test-builder")
+def hold_builder(machine, every="0.2"):
+    """From now on the stand-in, when it is run, waits for `let_go`, which it looks for so often, in seconds."""
+    machine.run(f"rm -f /var/lib/go; echo 'echo held; until [ -e /var/lib/go ]; do sleep {every}; done' >/var/lib/test-builder")
 
 
 def let_go(machine):

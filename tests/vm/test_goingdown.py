@@ -277,8 +277,8 @@ def a_failing_builder(lab):
 def a_builder_that_hangs_is_said_again(lab):
     with lab.resumed() as machine:
         old = mark(machine)
-        configure(machine, "[Shutdown]", "FlushTimeoutSec=5")
-        hold_builder(machine)
+        configure(machine, "[Shutdown]", "FlushTimeoutSec=10")
+        hold_builder(machine, every="20")  # to start a program takes so much of a processor here that it counts as being active
         changed(lab, machine)
         began = time.monotonic()
         machine.end_at_reboot()
@@ -292,6 +292,8 @@ def a_builder_that_hangs_is_said_again(lab):
             assert again.run("systemctl is-failed bootkeep-owed.service") == "failed"
             first = again.run("bootkeepctl status", status=1).splitlines()[0]
             assert "went down" in first and "md0" in first, first
+            said = again.run("journalctl -b -1 -o cat -u bootkeepd | grep 'no longer waited for'")
+            assert "no sign of life for 10 s" in said, said
             let_go(again)
             again.run("bootkeepctl flush")
             first = again.run("bootkeepctl status").splitlines()[0]
