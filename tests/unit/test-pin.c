@@ -48,7 +48,8 @@ static void where_another_device_is_mounted_no_table_is_read(void **state) {
 static void nothing_that_is_not_there_is_held(void **state) {
         const MountEntry mount = {.target = (char *) "/no/such/place"};
         int fd = 1000;
-        assert_int_equal(pin_mount(&mount, true, &fd), -ENOENT);
+        int r = pin_mount(&mount, true, &fd);
+        assert_true(r == -ENOENT || r == -EAGAIN); /* that it is not there need not be in memory */
         assert_int_equal(fd, 1000);
 }
 
