@@ -12,7 +12,7 @@
 #define RECORD_MAX ((size_t) 16 * 1024)
 #define KEY_MAX 200U
 #define REASON_MAX ((size_t) 4096)
-#define SAID_MAX 8U /* of those that are ignored */
+#define SAID_MAX 20U /* of those that are ignored */
 #define FIRST_LINE "bootkeep-owed 1"
 
 static void owed_done(Owed *owed) {
