@@ -45,7 +45,8 @@ static const struct {
         {SD_BUS_ERROR_NAME_HAS_NO_OWNER, BOOTKEEP_CTL_UNREACHABLE, "bootkeepd is not running"},
         {SD_BUS_ERROR_NO_REPLY, BOOTKEEP_CTL_UNREACHABLE, "bootkeepd went away without replying"},
         {SD_BUS_ERROR_DISCONNECTED, BOOTKEEP_CTL_UNREACHABLE, "the system bus went away"},
-        {SD_BUS_ERROR_ACCESS_DENIED, BOOTKEEP_CTL_DENIED, "access denied"},
+        {SD_BUS_ERROR_ACCESS_DENIED, BOOTKEEP_CTL_DENIED,
+         "access denied: only for root, or whom polkit authorises for org.bootkeep1.manage"},
         /* the bus, or systemd for it, tried to start the daemon */
         {"org.freedesktop.DBus.Error.Spawn.", BOOTKEEP_CTL_UNREACHABLE, "bootkeepd is not running"},
         {"org.freedesktop.DBus.Error.TimedOut", BOOTKEEP_CTL_UNREACHABLE, "bootkeepd failed to start"},

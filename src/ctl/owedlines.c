@@ -45,10 +45,10 @@ void owed_lines_print(const Ctl *ctl, const OwedList *list) {
                 char when[FORMAT_TIME_MAX];
                 _cleanup_free_ char *volume = escape_print(o->volume), *reason = escape_print(o->reason);
                 if (volume && reason)
-                        (void) printf(
-                                "%sThe system went down at %s with boot files of %s out of date: %s%s\n",
-                                ctl->colors ? COLOR_RED : "", format_moment(o->since, when), volume, reason,
-                                ctl->colors ? COLOR_OFF : "");
+                        (void) printf("%sThe system went down%s%s with boot files of %s out of date: %s%s\n",
+                                      ctl->colors ? COLOR_RED : "", o->since > 0 ? " at " : "",
+                                      o->since > 0 ? format_moment(o->since, when) : "", volume, reason,
+                                      ctl->colors ? COLOR_OFF : "");
         }
         if (list->n > 0)
                 (void) putchar('\n');

@@ -44,15 +44,16 @@ static const Way *reboot_way(const Ctl *ctl) {
         return &ways[CTL_REBOOT];
 }
 
-/* Says why logind does not do it, and returns the exit status. */
-static int reboot_complain(const Way *way, int r, const sd_bus_error *error) {
+/* Says why logind does not do it, and returns the exit status. WHAT: what an error means whose reason is in
+ * its text. */
+static int reboot_complain(const Way *way, const char *what, int r, const sd_bus_error *error) {
         if (sd_bus_error_has_name(error, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
             sd_bus_error_has_name(error, SD_BUS_ERROR_NAME_HAS_NO_OWNER))
                 log_error("cannot %s: systemd-logind is not running", way->text);
         else if (r == -ETIMEDOUT)
                 log_error("cannot %s: systemd-logind does not answer", way->text);
         else if (sd_bus_error_is_set(error))
-                log_error("cannot %s: logind refuses: %s", way->text,
+                log_error("cannot %s: %s: %s", way->text, what,
                           isempty(error->message) ? error->name : error->message);
         else
                 (void) log_errno(r, "cannot %s: cannot talk to logind", way->text);
@@ -83,8 +84,8 @@ static int reboot_check(const Ctl *ctl, const Way *way) {
                 r = sd_bus_call(ctl->bus, m, LOGIND_USEC, &error, &reply);
         if (r >= 0)
                 r = sd_bus_message_read(reply, "s", &can);
-        if (r < 0)
-                return reboot_complain(way, r, &error);
+        if (r < 0) /* not a refusal: it may always be asked */
+                return reboot_complain(way, "systemd-logind cannot be asked", r, &error);
         if (streq(can, "yes") || streq(can, "challenge"))
                 return EXIT_SUCCESS;
         log_error("cannot %s: logind says that %s", way->text,
@@ -145,7 +146,7 @@ static int reboot_ask(const Ctl *ctl, const Way *way) {
                 sd_bus_error_free(&error);
                 r = reboot_call(ctl, way, false, &error);
         }
-        return r < 0 ? reboot_complain(way, r, &error) : EXIT_SUCCESS;
+        return r < 0 ? reboot_complain(way, "logind refuses", r, &error) : EXIT_SUCCESS;
 }
 
 /* From now on whoever goes away, the terminal or the person at it, the lock stays: the system goes down. */

@@ -55,7 +55,7 @@ static void say_owed_record(const Owed *owed) {
         char when[32] = "";
         time_t since = (time_t) (owed->since / USEC_PER_SEC);
         struct tm tm;
-        if (localtime_r(&since, &tm))
+        if (owed->since > 0 && localtime_r(&since, &tm))
                 (void) strftime(when, sizeof(when), " at %Y-%m-%d %H:%M:%S", &tm);
         log_send(LOG_ERR, &fields, "the system went down with boot files that were out of date%s: %s", when,
                  owed->reason);

@@ -249,6 +249,14 @@ def where_it_may_not_or_cannot_the_lock_is_not_even_taken(world):
 
 
 @test
+def a_logind_that_cannot_be_started_has_refused_nothing(world):
+    broken = ("org.freedesktop.systemd1.LoadFailed", "Unit dbus-org.freedesktop.login1.service failed to load properly")
+    fresh(world, errors={"CanReboot": broken})
+    status, _, err = Running(world).end()
+    assert status == NO and err == f"bootkeepctl: cannot reboot: systemd-logind cannot be asked: {broken[1]}\n", (status, err)
+
+
+@test
 def a_logind_that_never_answers_is_not_waited_for_endlessly(world):
     fresh(world, silent=("CanReboot",))
     status, _, err = Running(world).end()
