@@ -134,7 +134,7 @@ def a_success_clears_earlier_failures(world):
     volume.builder("pack", "exit 1", "%r", "%i", "%o")
     volume.write("/etc/initramfs.conf", "changed\n")
     assert expect(ctl(world, "rebuild", volume.name).end(), NO)
-    assert view["Failures"] == 1
+    view.wait("one failure", lambda p: p["Failures"] == 1)
     mark = daemon.mark()
     # like a package manager that builds by itself: the scan then finds everything as it should be
     volume.builder("pack", PACK, "%r", "%i", "%o")
