@@ -177,14 +177,17 @@ def a_system_that_says_that_it_stops_is_believed(world):
 
 @test
 def a_masked_unit_is_said_with_what_is_done_without_it(world):
-    for unit, warns in (("masked", True), ("masked-runtime", True), ("static", False)):
+    without = {"flush": "what changes in the last seconds", "build@": "nothing is built", "builder@": "nothing is built",
+               "owed": "what was out of date at a shutdown"}
+    for unit, undo in (("masked", "unmask "), ("masked-runtime", "unmask --runtime "), ("static", None)):
         serve_systemd(world, "running", unit)
         daemon = world.daemon()
-        if warns:
-            daemon.wait_for(f"bootkeep-flush.service is {unit}: what changes in the last seconds")
-        else:
+        for name, text in without.items():
+            if undo:
+                daemon.wait_for(rf"bootkeep-{name}.service is {unit}: {text}.*: systemctl {undo}bootkeep-{name}.service$")
+        if not undo:
             daemon.call("Reload")  # its answer comes after systemd's
-            assert not daemon.logged("bootkeep-flush.service")
+            assert not daemon.logged("systemctl")
         daemon.stop()
         world.undo.pop()()
 

@@ -3,8 +3,8 @@
 
 #include <systemd/sd-bus.h>
 
-/* Asks systemd, if it is there, whether the unit that is the last chance before a shutdown can do its work,
- * and says if it cannot. Nothing is waited for. */
+/* Asks systemd, if it is there, whether our other units may be started, and says what is missing if one is
+ * masked. Nothing is waited for. */
 void bus_unit_check(sd_bus *bus);
 
 /* Nothing that was owed at the last shutdown is owed any more: the unit that failed because of it no longer
