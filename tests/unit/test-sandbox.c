@@ -131,6 +131,11 @@ static int try_executable_memory(const World *w) {
         return result(p == MAP_FAILED ? -1 : 0);
 }
 
+static int try_to_make_memory_executable(const World *w) {
+        void *p = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        return result(p == MAP_FAILED ? -1 : mprotect(p, 4096, PROT_READ | PROT_EXEC));
+}
+
 static int try_raise_limit(const World *w) {
         return result(setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}));
 }
@@ -220,7 +225,12 @@ static const struct {
         {"symlink", try_symlink, 0, EPERM},
         {"chmod", try_chmod, 0, EPERM},
         {"chown", try_chown, 0, EPERM},
+#ifdef __s390__ /* no filter sees the arguments of mmap(2) there */
+        {"executable memory", try_executable_memory, 0, 0},
+#else
         {"executable memory", try_executable_memory, 0, EPERM},
+#endif
+        {"memory that becomes executable", try_to_make_memory_executable, 0, EPERM},
         {"a limit", try_raise_limit, 0, EPERM},
         {"exec", try_exec, 0, KILLED},
         {"fork", try_fork, 0, KILLED},
