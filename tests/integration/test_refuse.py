@@ -48,7 +48,10 @@ class Systemd:
             return f.read()
 
     def _read(self, target):
-        return os.path.exists(self.path(target)) and "RefuseManualStart=yes\n" in self.text(target)
+        try:
+            return "RefuseManualStart=yes\n" in self.text(target)
+        except FileNotFoundError:
+            return False
 
     def _refuses(self, target):
         if target in self.unknown:
