@@ -262,7 +262,7 @@ def guest(name):
     return f"/usr/bin/python3 {shlex.quote(os.path.join(HERE, 'guest', name))}"
 
 
-def relay(name, words=(), timeout=300, disks=()):
+def relay(name, words=(), timeout=900, disks=()):
     """Runs guest/NAME.py, a TAP program, with the sizes of DISKS in MiB, and forwards its output. Does not
     return."""
     try:

@@ -16,7 +16,7 @@ PLAIN = os.path.join(CACHE, "plain")
 
 def install(folder):
     quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    commands = [] if os.path.exists(PLAIN + "/build.ninja") else [["meson", "setup", PLAIN, SOURCE]]
+    commands = [] if os.path.exists(PLAIN + "/build.ninja") else [["meson", "setup", "-Dtests=false", PLAIN, SOURCE]]
     commands += [["ninja", "-C", PLAIN], ["meson", "install", "-C", PLAIN, "--no-rebuild", "--destdir", folder]]
     for command in commands:
         process = subprocess.run(command, check=False, **quiet)

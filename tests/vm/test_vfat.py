@@ -6,4 +6,4 @@ import sys
 
 from machine import relay
 
-relay("vfat.py", sys.argv[1:], timeout=540, disks=[128])
+relay("vfat.py", sys.argv[1:], disks=[128])

@@ -93,7 +93,7 @@ def assert_served(daemon, other, view):
     """D-Bus is answered, and OTHER is watched and built. How soon is measured where the clock is real: test_hung.py."""
     began = time.monotonic()
     daemon.property("BusyVolumes")
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 60
     builds = len(view.builds)
     other.write("/etc/initramfs.conf", f"changed for the time {builds}\n")
     assert view.wait_build(builds, timeout=120)[0] == SUCCESS

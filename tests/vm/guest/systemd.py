@@ -23,7 +23,7 @@ from lib.programs import NOBODY
 UNIT = "bootkeepd.service"
 MESSAGE = "f0d1a6f6d3a34f5e9c0b7b1d8a5c2e"
 STARTED, SUCCEEDED, BUILDER_OUTPUT, CONFIG = (MESSAGE + end for end in ("05", "06", "0c", "0d"))
-SLOW = 5  # timeouts for a machine that QEMU emulates on a busy host
+SLOW = 20  # timeouts for a machine that QEMU emulates on a busy host
 
 
 class Place:
@@ -40,7 +40,7 @@ class Place:
         """Nothing is undone: the machine goes away as a whole."""
 
 
-def command(*words, status=0, timeout=120):
+def command(*words, status=0, timeout=300):
     """Runs WORDS and returns the output."""
     process = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout,
                              check=False)
@@ -78,7 +78,7 @@ def state_of(volume):
     return found[0]
 
 
-def wait(what, holds, timeout=60):
+def wait(what, holds, timeout=180):
     """Waits for something that sends no signal here."""
     end = time.monotonic() + timeout
     while not holds():
