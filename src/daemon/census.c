@@ -121,13 +121,12 @@ static void on_device(dev_t devno, void *userdata) {
 static int on_devices(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Census *c = userdata;
         int r = device_monitor_dispatch(c->devices, on_device, c);
-        if (r == -ENOBUFS) {
+        if (r == -ENOBUFS)
                 log_warning("Events from udev were lost, reading all devices again");
-                look_up_devices_again(c, 0);
-        } else if (r > 0)
-                look_up_devices_again(c, 0);
         else if (r < 0)
                 log_errno(r, "Failed to read events from udev");
+        if (r > 0 || r == -ENOBUFS)
+                look_up_devices_again(c, 0);
         return 0;
 }
 

@@ -95,10 +95,12 @@ bool record_build_waits(const Record *record) {
         return record->build.report && record->build.report->waiting;
 }
 
+const char *record_obstacle(const Record *record) {
+        return record->no_bus ? record->no_bus : report_cover(record->report);
+}
+
 const char *record_block(const Record *record) {
-        return record->unread   ? record->unread
-               : record->no_bus ? record->no_bus
-                                : report_cover(record->report);
+        return record->unread ? record->unread : record_obstacle(record);
 }
 
 void record_follow_block(Record *record) {

@@ -88,7 +88,9 @@ bool record_is_running_system(const Record *record);
 /* Does its running build wait for another build of it? */
 bool record_build_waits(const Record *record);
 
-/* What makes a build impossible now, whoever requests it, in words; NULL: nothing. */
+/* What makes a build of this volume impossible now, in words; NULL: nothing. */
+const char *record_obstacle(const Record *record);
+/* The same, or what holds for all volumes: whoever requests a build. */
 const char *record_block(const Record *record);
 /* The machine is told of it. */
 void record_follow_block(Record *record);

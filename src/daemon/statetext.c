@@ -25,7 +25,7 @@ static char *describe_first_stale(const Report *report) {
 /* The hold that lasts longest is shown. *RET_WHY: what goes on after it. */
 static const char *hold_text(const Record *record, const char **ret_why) {
         unsigned holds = record->volume.holds;
-        const char *block = record->no_bus ? record->no_bus : report_cover(record->report);
+        const char *block = record_obstacle(record);
         bool said_why = !block && record->built_badly && !isempty(record->problem);
         *ret_why = "";
         if (block || (said_why && holds == VOLUME_HOLD_RETRY)) {
