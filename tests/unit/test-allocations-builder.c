@@ -17,6 +17,7 @@
 #include "builder/handover.h"
 #include "builder/run/builderorder.h"
 #include "builder/run/linecutter.h"
+#include "builder/run/trace.h"
 #include "builder/transaction/decision.h"
 #include "builder/transaction/directories.h"
 #include "builder/transaction/naming.h"
@@ -569,6 +570,36 @@ static int write_and_read_order(void *userdata) {
         return r < 0 ? r : builderorder_read(fd, &order);
 }
 
+static int keep_trace(void *userdata) {
+        _cleanup_(trace_done) Trace trace = {}, got = {};
+        _cleanup_(strv_builder_done) StrvBuilder names = {};
+        TraceItem item = {.kinds = TRACE_LISTED};
+        _cleanup_close_ int fd = -EBADF;
+        int r = strv_builder_extend(&names, "a");
+        if (r >= 0)
+                r = trace_names(&names, &item.names);
+        if (r >= 0)
+                r = free_and_strdup(&item.path, "/d");
+        if (r < 0)
+                trace_item_done(&item);
+        else
+                r = trace_take(&trace, &item);
+        if (r >= 0)
+                r = trace_add(&trace, "/d/a", TRACE_READ);
+        if (r >= 0)
+                r = trace_names(&names, &item.names);
+        trace_item_done(&item);
+        if (r >= 0)
+                r = trace_miss(&trace, "why");
+        if (r >= 0)
+                r = trace_write(&trace, &fd);
+        return r < 0 ? r : trace_read(fd, &got);
+}
+
+static void trace_is_kept_or_the_error_is_returned(void **state) {
+        allocations_fail_in_turn(keep_trace, NULL);
+}
+
 static int run_outside(void *userdata) {
         HostWorld *w = userdata;
         const char *argv[] = {"/bin/false", NULL};
@@ -657,6 +688,7 @@ int main(void) {
                 scratch_test(record_is_kept_or_the_error_is_told),
                 scratch_test(directories_are_all_found_or_the_error_is_told),
                 scratch_test(unit_of_builders_is_found_or_the_error_is_returned),
+                cmocka_unit_test(trace_is_kept_or_the_error_is_returned),
                 cmocka_unit_test(builder_is_run_outside_or_the_error_is_returned),
                 cmocka_unit_test(line_is_logged_or_the_error_is_told),
                 cmocka_unit_test(names_are_given_to_all_or_the_error_is_told),
