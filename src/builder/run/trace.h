@@ -2,7 +2,7 @@
 #pragma once
 
 /* What was seen of one run of a builder: the files and folders that it and whatever it started used. It only
- * keeps; who looks is learner.h. Bounded, whatever a builder does: what is too much makes it incomplete. */
+ * keeps; somebody else looks. Bounded, whatever a builder does: what is too much makes it incomplete. */
 
 #include <sys/stat.h>
 #include <time.h>
