@@ -84,8 +84,15 @@ static int spoil_outputs(Run *run, const PlanCache *pc, bool failed) {
 
 /* What is wrong with a source of PC, or NULL. */
 static int find_spoiled_source(const Run *run, const PlanCache *pc, const Spoiled **ret) {
+        for (size_t j = 0; j < run->n_spoiled; j++)
+                if (plan_names_cache(pc, run->spoiled[j].cache)) {
+                        *ret = &run->spoiled[j];
+                        return 0;
+                }
         for (size_t i = 0; run->n_spoiled > 0 && i < pc->cache->n_sources; i++) {
                 _cleanup_free_ char *path = NULL;
+                if (!pc->cache->sources[i].path)
+                        continue;
                 int r = plan_path(run->build->context->plan, pc->cache->sources[i].path, pc->instance, &path);
                 if (r < 0)
                         return r;

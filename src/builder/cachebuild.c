@@ -42,10 +42,10 @@ static int add_as_seen(const CacheRun *run, const char *path, char ***paths) {
 }
 
 static int add_source_arguments(const CacheRun *run, char ***ret) {
-        const ManifestCache *m = run->cache->cache;
-        for (size_t i = 0; i < m->n_sources; i++) {
+        const Plan *plan = run->b->context->plan;
+        for (PlanSource s = {}; plan_next_source(plan, run->cache, &s);) {
                 _cleanup_free_ char *path = NULL;
-                int r = plan_path(run->b->context->plan, m->sources[i].path, run->cache->instance, &path);
+                int r = plan_path(plan, s.template, s.instance, &path);
                 if (r >= 0)
                         r = add_as_seen(run, path, ret);
                 if (r < 0)

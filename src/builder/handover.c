@@ -119,11 +119,15 @@ static int stamp_now(const Handover *h, const PlanCache *pc, Stamp **ret, char *
 /* Is PC made from an output of OTHER? */
 static int is_made_from(const Handover *h, const PlanCache *pc, const PlanCache *other) {
         const Plan *plan = h->context->plan;
+        if (plan_names_cache(pc, other))
+                return 1;
         for (size_t i = 0; i < other->cache->n_outputs; i++) {
                 _cleanup_free_ char *output = NULL;
                 int r = plan_path(plan, other->cache->outputs[i], other->instance, &output);
                 for (size_t n = 0; r >= 0 && n < pc->cache->n_sources; n++) {
                         _cleanup_free_ char *source = NULL;
+                        if (!pc->cache->sources[n].path)
+                                continue;
                         r = plan_path(plan, pc->cache->sources[n].path, pc->instance, &source);
                         if (r >= 0 && path_meets(output, source))
                                 return 1;

@@ -13,12 +13,12 @@ static int is_covered(const FreshnessContext *c, const char *path) {
         return finding_is_shortage(r) ? r : r == -EXDEV;
 }
 
-static int note_if_covered(const FreshnessContext *c, const PlanCache *cache, const char *template,
+static int note_if_covered(const FreshnessContext *c, const char *instance, const char *template,
                            char **covered) {
         _cleanup_free_ char *path = NULL;
         if (*covered)
                 return 0;
-        int r = plan_path(c->plan, template, cache->instance, &path);
+        int r = plan_path(c->plan, template, instance, &path);
         if (r < 0)
                 return r == -ENOMEM ? r : 0; /* no path, nothing to cover */
         r = is_covered(c, path);
@@ -33,9 +33,9 @@ int cover_find(const FreshnessContext *c, const PlanCache *cache, char **ret) {
         const ManifestCache *m = cache->cache;
         int r = 0;
         for (size_t i = 0; r >= 0 && i < m->n_outputs; i++)
-                r = note_if_covered(c, cache, m->outputs[i], &covered);
-        for (size_t i = 0; r >= 0 && i < m->n_sources; i++)
-                r = note_if_covered(c, cache, m->sources[i].path, &covered);
+                r = note_if_covered(c, cache->instance, m->outputs[i], &covered);
+        for (PlanSource s = {}; r >= 0 && plan_next_source(c->plan, cache, &s);)
+                r = note_if_covered(c, s.instance, s.template, &covered);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(covered);

@@ -186,7 +186,9 @@ int freshness_of_sources(const FreshnessContext *c, const Manifest *manifest, Fi
                 const Fingerprint *builder = &plan->caches[i].definition->fingerprint;
                 hasher_update(s.hasher, builder->bytes, sizeof(builder->bytes));
                 for (size_t n = 0; r >= 0 && n < cache->n_sources; n++)
-                        r = survey_unwritten(&s, manifest, cache->sources[n].path, plan->caches[i].instance);
+                        if (cache->sources[n].path)
+                                r = survey_unwritten(&s, manifest, cache->sources[n].path,
+                                                     plan->caches[i].instance);
         }
         for (size_t i = 0; r >= 0 && i < plan->n_copies; i++)
                 r = survey_unwritten(&s, manifest, plan->copies[i].copy->from, plan->copies[i].instance);

@@ -55,10 +55,8 @@ static int survey_sources(Survey *s, const PlanCache *cache) {
         hasher_update_string(s->hasher, d->name);
         hasher_update(s->hasher, d->fingerprint.bytes, sizeof(d->fingerprint.bytes));
         int r = 0;
-        for (size_t i = 0; r >= 0 && i < cache->cache->n_sources; i++) {
-                const ManifestSource *source = &cache->cache->sources[i];
-                r = survey_path(s, source->path, cache->instance, source->optional);
-        }
+        for (PlanSource source = {}; r >= 0 && plan_next_source(s->context->plan, cache, &source);)
+                r = survey_path(s, source.template, source.instance, source.source->optional);
         return r;
 }
 

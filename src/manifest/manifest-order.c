@@ -9,6 +9,33 @@
 #include "manifest/order.h"
 #include "manifest/refusal.h"
 
+static const ManifestCache *manifest_find_cache(const Manifest *m, const char *name) {
+        for (size_t i = 0; i < m->n_caches; i++)
+                if (streq(m->caches[i].name, name))
+                        return &m->caches[i];
+        return NULL;
+}
+
+static int link_source(const Manifest *m, const ManifestCache *c, ManifestSource *s, char **reterr) {
+        if (!s->cache)
+                return 0;
+        s->from = manifest_find_cache(m, s->cache);
+        if (!s->from)
+                return refusal(reterr, m->path, s->line, "there is no cache \"%s\"", s->cache);
+        if (s->from == c)
+                return refusal(reterr, m->path, s->line, "cache \"%s\" is its own source", s->cache);
+        return 0;
+}
+
+int manifest_link_sources(Manifest *m, char **reterr) {
+        assert(m && reterr);
+        int r = 0;
+        for (size_t i = 0; i < m->n_caches; i++)
+                for (size_t j = 0; r >= 0 && j < m->caches[i].n_sources; j++)
+                        r = link_source(m, &m->caches[i], &m->caches[i].sources[j], reterr);
+        return r;
+}
+
 static int declare_outputs(const Manifest *m, Order *o, size_t i, char **reterr) {
         const ManifestCache *c = &m->caches[i];
         for (size_t j = 0; j < c->n_outputs; j++) {
@@ -21,7 +48,7 @@ static int declare_outputs(const Manifest *m, Order *o, size_t i, char **reterr)
                 if (r < 0)
                         return r;
         }
-        return 0;
+        return order_join(o, i, ORDER_OUTPUT, c->name);
 }
 
 static int declare_sources(const Manifest *m, Order *o, size_t i) {
@@ -29,7 +56,10 @@ static int declare_sources(const Manifest *m, Order *o, size_t i) {
         size_t other = 0;
         int r = 0;
         for (size_t j = 0; r >= 0 && j < c->n_sources; j++)
-                r = order_declare(o, i, &(OrderPath){ORDER_SOURCE, c->each, c->sources[j].path}, &other);
+                r = c->sources[j].cache
+                            ? order_join(o, i, ORDER_SOURCE, c->sources[j].cache)
+                            : order_declare(o, i, &(OrderPath){ORDER_SOURCE, c->each, c->sources[j].path},
+                                            &other);
         return r;
 }
 
@@ -39,7 +69,8 @@ static int connect_cache(const Manifest *m, Order *o, size_t i) {
         for (size_t j = 0; r >= 0 && j < c->n_outputs; j++)
                 r = order_connect(o, i, &(OrderPath){ORDER_OUTPUT, c->each, c->outputs[j]});
         for (size_t j = 0; r >= 0 && j < c->n_sources; j++)
-                r = order_connect(o, i, &(OrderPath){ORDER_SOURCE, c->each, c->sources[j].path});
+                if (c->sources[j].path)
+                        r = order_connect(o, i, &(OrderPath){ORDER_SOURCE, c->each, c->sources[j].path});
         return r;
 }
 

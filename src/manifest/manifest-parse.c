@@ -14,7 +14,8 @@
 
 static int source_read(const Reader *reader, const xmlNode *node, void *parent) {
         static const NodeAttribute attributes[] = {
-                {"path", true, offsetof(ManifestSource, path), value_parse_path},
+                {"path", false, offsetof(ManifestSource, path), value_parse_path},
+                {"cache", false, offsetof(ManifestSource, cache), value_parse_name},
                 {"optional", false, offsetof(ManifestSource, optional), value_parse_yes_no},
         };
         static const NodeShape shape = {attributes, ELEMENTSOF(attributes), NULL, 0};
@@ -25,8 +26,13 @@ static int source_read(const Reader *reader, const xmlNode *node, void *parent) 
         if (grow(c->sources, c->n_sources) < 0)
                 return error_origin(-ENOMEM);
         ManifestSource *s = &c->sources[c->n_sources++];
-        *s = (ManifestSource){};
-        return node_read(reader, node, &shape, s);
+        *s = (ManifestSource){.line = node_line(node)};
+        int r = node_read(reader, node, &shape, s);
+        if (r >= 0 && !s->path == !s->cache)
+                return reader_refuse(reader, s->line,
+                                     "<source> has %s path= %s cache=", s->path ? "both" : "neither",
+                                     s->path ? "and" : "nor");
+        return r;
 }
 
 static int output_read(const Reader *reader, const xmlNode *node, void *parent) {
@@ -71,8 +77,9 @@ static int cache_check(const Reader *reader, const ManifestCache *c) {
                 return reader_refuse(reader, c->line, "cache \"%s\" has no <output>", c->name);
         int r = 0;
         for (size_t i = 0; r >= 0 && i < c->n_sources; i++)
-                r = check_instance(reader, c->line, c->each,
-                                   &(InstancePath){"source", c->sources[i].path, false});
+                if (c->sources[i].path)
+                        r = check_instance(reader, c->line, c->each,
+                                           &(InstancePath){"source", c->sources[i].path, false});
         for (size_t i = 0; r >= 0 && i < c->n_outputs; i++)
                 r = check_instance(reader, c->line, c->each, &(InstancePath){"output", c->outputs[i], true});
         if (r < 0)
@@ -166,6 +173,8 @@ int manifest_parse(const char *path, const char *text, size_t size, Manifest **r
         int r = manifest_xml_parse(path, text, size, &doc, reterr);
         if (r >= 0)
                 r = bootcaches_read(&reader, xmlDocGetRootElement(doc));
+        if (r >= 0)
+                r = manifest_link_sources(m, reterr);
         if (r >= 0)
                 r = manifest_check_order(m, reterr);
         if (r >= 0)

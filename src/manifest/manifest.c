@@ -45,8 +45,10 @@ static void manifest_cache_done(ManifestCache *c) {
         free(c->name);
         free(c->each);
         free(c->builder);
-        for (size_t i = 0; i < c->n_sources; i++)
+        for (size_t i = 0; i < c->n_sources; i++) {
                 free(c->sources[i].path);
+                free(c->sources[i].cache);
+        }
         free(c->sources);
         strv_free(c->outputs);
 }

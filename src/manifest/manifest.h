@@ -39,12 +39,17 @@ const char *helper_type_to_string(HelperType type); /* "esp", "xbootldr" */
 HelperType helper_type_from_string(const char *s);
 
 /* Paths here are templates: they may contain %i, %m, %%. */
+typedef struct ManifestCache ManifestCache;
+
 typedef struct ManifestSource {
-        char *path;
+        char *path;                /* or NULL: what a cache makes, in all its instances */
+        char *cache;               /* its name, or NULL */
+        const ManifestCache *from; /* that one */
         bool optional;
+        unsigned line;
 } ManifestSource;
 
-typedef struct ManifestCache {
+struct ManifestCache {
         char *name;
         char *each; /* NULL: one instance without a name */
         char *builder;
@@ -53,7 +58,7 @@ typedef struct ManifestCache {
         char **outputs; /* strv */
         size_t n_outputs;
         unsigned line;
-} ManifestCache;
+};
 
 typedef struct ManifestCopy {
         CopyRole role;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A graph of items and places. A place is a declared path: a source's place has edges to the items that read
- * it, an output's place has edges from the item that writes it. A thousand outputs below one directory that a
- * thousand items read are thus two thousand edges, not a million: a hostile manifest cannot make it explode.
- * It refuses to know what a path leads to; links may make different paths mean the same. */
+/* A graph of items and places. A place is a declared path, or a group: a source's place has edges to the
+ * items that read it, an output's place has edges from the item that writes it. A thousand outputs below one
+ * directory that a thousand items read are thus two thousand edges, not a million: a hostile manifest cannot
+ * make it explode. It refuses to know what a path leads to; links may make different paths mean the same. */
 
 #include "manifest/order.h"
 
@@ -34,6 +34,7 @@ struct Order {
         size_t n_items;
         size_t n_vertices;             /* items first, then places */
         Place *places[2];              /* by OrderKind */
+        Place *groups;                 /* by name */
         bool depths[2][DEPTH_MAX + 1]; /* at which a place exists: others need not be looked up */
         Edge *edges;
         size_t n_edges;
@@ -52,16 +53,20 @@ int order_new(size_t n_items, Order **ret) {
         return 0;
 }
 
+static void places_free(Place *all) {
+        Place *p, *next;
+        HASH_ITER (hh, all, p, next) {
+                HASH_DEL(all, p);
+                free(p);
+        }
+}
+
 Order *order_free(Order *o) {
         if (!o)
                 return NULL;
-        for (size_t i = 0; i < ELEMENTSOF(o->places); i++) {
-                Place *p, *next;
-                HASH_ITER (hh, o->places[i], p, next) {
-                        HASH_DEL(o->places[i], p);
-                        free(p);
-                }
-        }
+        for (size_t i = 0; i < ELEMENTSOF(o->places); i++)
+                places_free(o->places[i]);
+        places_free(o->groups);
         free(o->edges);
         free(o);
         return NULL;
@@ -74,9 +79,9 @@ static int order_add_edge(Order *o, size_t from, size_t to) {
         return 0;
 }
 
-static Place *order_find_place(const Order *o, OrderKind kind, XXH128_hash_t key) {
+static Place *place_find(Place *places, XXH128_hash_t key) {
         Place *p;
-        HASH_FIND(hh, o->places[kind], &key, sizeof(key), p);
+        HASH_FIND(hh, places, &key, sizeof(key), p);
         return p;
 }
 
@@ -116,19 +121,27 @@ static XXH128_hash_t descent_key(const Descent *d) {
         return key;
 }
 
-static int order_add_place(Order *o, OrderKind kind, const Descent *d, size_t item, Place **ret) {
+static int order_add_vertex(Order *o, Place **places, XXH128_hash_t key, Place **ret) {
         Place *p = calloc(1, sizeof(*p));
         if (!p)
                 return error_origin(-ENOMEM);
-        *p = (Place){.key = descent_key(d), .vertex = o->n_vertices, .item = item};
-        HASH_ADD(hh, o->places[kind], key, sizeof(p->key), p);
+        *p = (Place){.key = key, .vertex = o->n_vertices};
+        HASH_ADD(hh, *places, key, sizeof(p->key), p);
         if (!p->hh.tbl) { /* the only indication that memory ran out */
                 free(p);
                 return error_origin(-ENOMEM);
         }
         o->n_vertices++;
-        o->depths[kind][MIN(d->depth, DEPTH_MAX)] = true;
         *ret = p;
+        return 0;
+}
+
+static int order_add_place(Order *o, OrderKind kind, const Descent *d, size_t item, Place **ret) {
+        int r = order_add_vertex(o, &o->places[kind], descent_key(d), ret);
+        if (r < 0)
+                return r;
+        (*ret)->item = item;
+        o->depths[kind][MIN(d->depth, DEPTH_MAX)] = true;
         return 0;
 }
 
@@ -138,7 +151,7 @@ int order_declare(Order *o, size_t item, const OrderPath *path, size_t *ret_othe
         descent_init(&d, o, path);
         while (descent_next(&d))
                 ;
-        Place *p = order_find_place(o, path->kind, descent_key(&d));
+        Place *p = place_find(o->places[path->kind], descent_key(&d));
         if (p && path->kind == ORDER_OUTPUT) {
                 *ret_other = p->item;
                 return -EEXIST; /* an outcome */
@@ -157,7 +170,7 @@ int order_connect(Order *o, size_t item, const OrderPath *path) {
         while (descent_next(&d)) {
                 if (!o->depths[other][MIN(d.depth, DEPTH_MAX)])
                         continue;
-                const Place *p = order_find_place(o, other, descent_key(&d));
+                const Place *p = place_find(o->places[other], descent_key(&d));
                 if (!p)
                         continue;
                 int r = path->kind == ORDER_OUTPUT ? order_add_edge(o, item, p->vertex)
@@ -168,74 +181,122 @@ int order_connect(Order *o, size_t item, const OrderPath *path) {
         return 0;
 }
 
-/* The edges of each vertex side by side: those of V are targets[first[v]] to targets[first[v + 1] - 1]. */
+int order_join(Order *o, size_t item, OrderKind kind, const char *group) {
+        assert(o && item < o->n_items && group);
+        XXH128_hash_t key = XXH3_128bits_withSeed(group, strlen(group), o->seed);
+        Place *p = place_find(o->groups, key);
+        if (!p && order_add_vertex(o, &o->groups, key, &p) < 0)
+                return -ENOMEM;
+        return kind == ORDER_SOURCE ? order_add_edge(o, p->vertex, item) : order_add_edge(o, item, p->vertex);
+}
+
+/* The vertices before each one side by side: those of V are before[first[v]] to before[first[v + 1] - 1]. */
 typedef struct Adjacency {
-        size_t *first, *targets;
+        size_t *first, *before;
 } Adjacency;
 
 static void adjacency_done(Adjacency *a) {
         free(a->first);
-        free(a->targets);
+        free(a->before);
 }
 
 static int adjacency_init(Adjacency *a, const Order *o) {
         a->first = calloc(o->n_vertices + 2, sizeof(*a->first));
-        a->targets = calloc(o->n_edges + 1, sizeof(*a->targets));
-        if (!a->first || !a->targets)
+        a->before = calloc(o->n_edges + 1, sizeof(*a->before));
+        if (!a->first || !a->before)
                 return error_origin(-ENOMEM);
         /* counted two places further: filling moves each start to where it belongs */
         for (size_t i = 0; i < o->n_edges; i++)
-                a->first[o->edges[i].from + 2]++;
+                a->first[o->edges[i].to + 2]++;
         for (size_t v = 0; v < o->n_vertices; v++)
                 a->first[v + 2] += a->first[v + 1];
         for (size_t i = 0; i < o->n_edges; i++)
-                a->targets[a->first[o->edges[i].from + 1]++] = o->edges[i].to;
+                a->before[a->first[o->edges[i].to + 1]++] = o->edges[i].from;
         return 0;
 }
 
-/* Sets LEVELS to the longest path to each vertex and removes those done from PENDING (remaining edges);
- * whatever is left pending is in or after a cycle. QUEUE has room for all vertices. Returns how many were
- * done. */
-static size_t order_find_levels(const Order *o, const Adjacency *a, size_t *pending, size_t *levels,
-                                size_t *queue) {
-        size_t head = 0, tail = 0;
-        for (size_t i = 0; i < o->n_edges; i++)
-                pending[o->edges[i].to]++;
-        for (size_t v = 0; v < o->n_vertices; v++)
-                if (pending[v] == 0)
-                        queue[tail++] = v;
-        while (head < tail) {
-                size_t v = queue[head++];
-                for (size_t i = a->first[v]; i < a->first[v + 1]; i++) {
-                        size_t to = a->targets[i];
-                        levels[to] = levels[v] + 1; /* the queue is in this order: the last is the highest */
-                        if (--pending[to] == 0)
-                                queue[tail++] = to;
-                }
-        }
-        return tail;
+/* From the last item to the first. */
+typedef struct Sorting {
+        const Order *order;
+        size_t *pending; /* how many edges of a vertex lead to one that has no position yet */
+        char *ready;     /* items that nothing pending comes after */
+        size_t *places;  /* likewise, a stack */
+        size_t n_places;
+} Sorting;
+
+static void sorting_done(Sorting *s) {
+        free(s->pending);
+        free(s->ready);
+        free(s->places);
 }
 
-/* Every pending vertex has a pending one before it: going back must end in a cycle. */
-static size_t order_find_cycle(const Order *o, const size_t *pending, size_t *before, size_t *members) {
+static int sorting_init(Sorting *s, const Order *o) {
+        *s = (Sorting){
+                .order = o,
+                .pending = calloc(o->n_vertices + 1, sizeof(*s->pending)),
+                .ready = calloc(o->n_items + 1, sizeof(*s->ready)),
+                .places = calloc(o->n_vertices + 1, sizeof(*s->places)),
+        };
+        if (!s->pending || !s->ready || !s->places)
+                return error_origin(-ENOMEM);
+        for (size_t i = 0; i < o->n_edges; i++)
+                s->pending[o->edges[i].from]++;
+        return 0;
+}
+
+static void sorting_release(Sorting *s, size_t v) {
+        if (v < s->order->n_items)
+                s->ready[v] = 1;
+        else
+                s->places[s->n_places++] = v;
+}
+
+/* The highest item that may come last of those without a position. False: there is none. */
+static bool sorting_take(Sorting *s, size_t *ret) {
+        char *last = memrchr(s->ready, 1, s->order->n_items);
+        if (!last)
+                return false;
+        *last = 0;
+        *ret = (size_t) (last - s->ready);
+        return true;
+}
+
+/* Fills ITEMS from its end. Returns how many got no position: they are in a cycle or before one. Giving the
+ * last position to the highest item each time gives the lowest ones the first possible. */
+static size_t sorting_fill(Sorting *s, const Adjacency *a, size_t *items) {
+        size_t left = s->order->n_items, v;
+        for (v = 0; v < s->order->n_vertices; v++)
+                if (s->pending[v] == 0)
+                        sorting_release(s, v);
+        for (;;) {
+                if (s->n_places > 0)
+                        v = s->places[--s->n_places];
+                else if (sorting_take(s, &v))
+                        items[--left] = v;
+                else
+                        return left;
+                for (size_t i = a->first[v]; i < a->first[v + 1]; i++)
+                        if (--s->pending[a->before[i]] == 0)
+                                sorting_release(s, a->before[i]);
+        }
+}
+
+/* Every pending vertex has a pending one after it: going on must end in a cycle. AFTER has room for all
+ * vertices. */
+static size_t order_find_cycle(const Order *o, const size_t *pending, size_t *after, size_t *members) {
         size_t v = SIZE_MAX, n = 0, lowest = 0;
         for (size_t i = 0; i < o->n_edges; i++)
                 if (pending[o->edges[i].from] > 0 && pending[o->edges[i].to] > 0) {
-                        before[o->edges[i].to] = o->edges[i].from;
-                        v = o->edges[i].to;
+                        after[o->edges[i].from] = o->edges[i].to;
+                        v = o->edges[i].from;
                 }
-        for (size_t i = 0; i < o->n_vertices; i++) /* after this many steps back, we are in it */
-                v = before[v];
-        for (size_t w = before[v];; w = before[w]) {
+        for (size_t i = 0; i < o->n_vertices; i++) /* after this many steps, we are in it */
+                v = after[v];
+        for (size_t w = after[v];; w = after[w]) {
                 if (w < o->n_items)
                         members[n++] = w;
                 if (w == v)
                         break;
-        }
-        for (size_t i = 0; i < n / 2; i++) {
-                size_t swap = members[i];
-                members[i] = members[n - 1 - i];
-                members[n - 1 - i] = swap;
         }
         for (size_t i = 0; i < n; i++)
                 lowest = members[i] < members[lowest] ? i : lowest;
@@ -247,32 +308,19 @@ static size_t order_find_cycle(const Order *o, const size_t *pending, size_t *be
         return n;
 }
 
-static int order_compare_levels(const void *a, const void *b, void *userdata) {
-        const size_t *levels = userdata;
-        size_t x = *(const size_t *) a, y = *(const size_t *) b;
-        if (levels[x] != levels[y])
-                return levels[x] < levels[y] ? -1 : 1;
-        return x < y ? -1 : x > y;
-}
-
 int order_sort(const Order *o, size_t **ret, size_t *ret_n) {
         assert(o && ret && ret_n);
         _cleanup_(adjacency_done) Adjacency a = {};
-        _cleanup_free_ size_t *pending = calloc(o->n_vertices + 1, sizeof(*pending));
-        _cleanup_free_ size_t *levels = calloc(o->n_vertices + 1, sizeof(*levels));
-        _cleanup_free_ size_t *queue = calloc(o->n_vertices + 1, sizeof(*queue));
+        _cleanup_(sorting_done) Sorting s = {};
         _cleanup_free_ size_t *items = calloc(o->n_items + 1, sizeof(*items));
-        if (!pending || !levels || !queue || !items || adjacency_init(&a, o) < 0)
+        if (!items || sorting_init(&s, o) < 0 || adjacency_init(&a, o) < 0)
                 return error_origin(-ENOMEM);
-        if (order_find_levels(o, &a, pending, levels, queue) < o->n_vertices) {
-                *ret_n = order_find_cycle(o, pending, queue, items);
+        if (sorting_fill(&s, &a, items) > 0) {
+                *ret_n = order_find_cycle(o, s.pending, s.places, items);
                 *ret = TAKE_PTR(items);
                 assert(*ret_n > 0);
                 return -ELOOP; /* an outcome */
         }
-        for (size_t i = 0; i < o->n_items; i++)
-                items[i] = i;
-        qsort_r(items, o->n_items, sizeof(*items), order_compare_levels, levels);
         *ret_n = o->n_items;
         *ret = TAKE_PTR(items);
         return 0;

@@ -34,7 +34,10 @@ typedef struct OrderPath {
 int order_declare(Order *o, size_t item, const OrderPath *path, size_t *ret_other);
 int order_connect(Order *o, size_t item, const OrderPath *path);
 
-/* 0: *RET contains all items, each after those it depends on, otherwise lower ones first. -ELOOP: there is a
- * cycle; *RET contains the *RET_N members of one, each depending on the one before it, the first on the last.
- * -ENOMEM. */
+/* ITEM writes something of GROUP (ORDER_OUTPUT), or reads all that others write of it. -ENOMEM */
+int order_join(Order *o, size_t item, OrderKind kind, const char *group);
+
+/* 0: *RET contains all items, each after those it depends on, otherwise lower ones first: 0 comes as early as
+ * it can, then 1, and so on, with what they depend on right before them. -ELOOP: there is a cycle; *RET
+ * contains the *RET_N members of one, each depending on the one before it, the first on the last. -ENOMEM. */
 int order_sort(const Order *o, size_t **ret, size_t *ret_n);

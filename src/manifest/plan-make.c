@@ -17,7 +17,7 @@ static bool cache_uses(const ManifestCache *c, char which) {
         if (c->each && template_uses(c->each, which))
                 return true;
         for (size_t i = 0; i < c->n_sources; i++)
-                if (template_uses(c->sources[i].path, which))
+                if (c->sources[i].path && template_uses(c->sources[i].path, which))
                         return true;
         for (size_t i = 0; i < c->n_outputs; i++)
                 if (template_uses(c->outputs[i], which))
@@ -57,12 +57,37 @@ static int planner_read_machine_id(Planner *p) {
 static int planner_check_room(Planner *p, unsigned line, const Matches *m, TemplateCost cost) {
         if (p->plan->n_caches + p->plan->n_copies + m->n > MANIFEST_INSTANCES_MAX)
                 return planner_refuse(p, line, "more than %u instances in total", MANIFEST_INSTANCES_MAX);
-        for (size_t i = 0; i < m->n; i++)
+        for (size_t i = 0; i < m->n && p->path_bytes <= MANIFEST_EXPANDED_MAX; i++)
                 p->path_bytes += cost.fixed + cost.instances * strlen(strempty(planner_instance(p, m, i)));
         if (p->path_bytes > MANIFEST_EXPANDED_MAX)
                 return planner_refuse(p, line, "more than %u MiB of paths in total",
                                       MANIFEST_EXPANDED_MAX >> 20);
         return 0;
+}
+
+/* Of all that FROM makes, which is a source of something in LINE. */
+static int planner_add_cost_of_cache(Planner *p, unsigned line, const ManifestCache *from,
+                                     TemplateCost *cost) {
+        TemplateCost each = {};
+        Matches m = {};
+        for (size_t i = 0; i < from->n_outputs; i++)
+                template_add_cost(from->outputs[i], &each);
+        int r = planner_match(p, line, from->each, &m);
+        for (size_t i = 0; r >= 0 && i < m.n && cost->fixed <= MANIFEST_EXPANDED_MAX; i++)
+                cost->fixed += each.fixed + each.instances * strlen(strempty(planner_instance(p, &m, i)));
+        return r;
+}
+
+static int planner_add_cost(Planner *p, const ManifestCache *c, TemplateCost *cost) {
+        int r = 0;
+        for (size_t i = 0; r >= 0 && i < c->n_sources; i++)
+                if (c->sources[i].from)
+                        r = planner_add_cost_of_cache(p, c->sources[i].line, c->sources[i].from, cost);
+                else
+                        template_add_cost(c->sources[i].path, cost);
+        for (size_t i = 0; i < c->n_outputs; i++)
+                template_add_cost(c->outputs[i], cost);
+        return r;
 }
 
 static int planner_add_cache(Planner *p, const ManifestCache *c) {
@@ -73,11 +98,9 @@ static int planner_add_cache(Planner *p, const ManifestCache *c) {
                 return planner_refuse(p, c->line, "unknown builder \"%s\" of cache \"%s\"", c->builder,
                                       c->name);
         TemplateCost cost = {};
-        for (size_t i = 0; i < c->n_sources; i++)
-                template_add_cost(c->sources[i].path, &cost);
-        for (size_t i = 0; i < c->n_outputs; i++)
-                template_add_cost(c->outputs[i], &cost);
-        int r = planner_match(p, c->line, c->each, &m);
+        int r = planner_add_cost(p, c, &cost);
+        if (r >= 0)
+                r = planner_match(p, c->line, c->each, &m);
         if (r >= 0)
                 r = planner_check_room(p, c->line, &m, cost);
         for (size_t i = 0; r >= 0 && i < m.n; i++) {

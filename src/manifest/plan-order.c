@@ -50,10 +50,22 @@ static int planner_step_cache(Planner *p, Order *o, size_t item, OrderStep step)
                         r = step(p, o, item, &(OrderPath){.kind = ORDER_OUTPUT, .path = path});
         }
         for (size_t i = 0; r >= 0 && i < c->n_sources; i++) {
+                if (!c->sources[i].path)
+                        continue;
                 r = planner_expand(p, &use, c->sources[i].path, path);
                 if (r >= 0)
                         r = step(p, o, item, &(OrderPath){.kind = ORDER_SOURCE, .path = path});
         }
+        return r;
+}
+
+/* The sources that are named by their cache. */
+static int planner_join_cache(const Planner *p, Order *o, size_t item) {
+        const ManifestCache *c = p->plan->caches[item].cache;
+        int r = order_join(o, item, ORDER_OUTPUT, c->name);
+        for (size_t i = 0; r >= 0 && i < c->n_sources; i++)
+                if (c->sources[i].cache)
+                        r = order_join(o, item, ORDER_SOURCE, c->sources[i].cache);
         return r;
 }
 
@@ -86,6 +98,8 @@ int planner_sort_caches(Planner *p) {
                 r = planner_step_cache(p, o, i, planner_declare_path);
         for (size_t i = 0; r >= 0 && i < plan->n_caches; i++)
                 r = planner_step_cache(p, o, i, planner_connect_path);
+        for (size_t i = 0; r >= 0 && i < plan->n_caches; i++)
+                r = planner_join_cache(p, o, i);
         if (r >= 0)
                 r = order_sort(o, &sequence, &n);
         if (r < 0)

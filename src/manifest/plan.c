@@ -31,6 +31,42 @@ int plan_path(const Plan *plan, const char *template, const char *instance, char
         return 0;
 }
 
+/* The next output of those that the source S names. */
+static bool plan_next_output(const Plan *plan, PlanSource *s) {
+        for (; s->cache < plan->n_caches; s->cache++, s->output = 0) {
+                const PlanCache *from = &plan->caches[s->cache];
+                if (from->cache != s->source->from || s->output >= from->cache->n_outputs)
+                        continue;
+                s->template = from->cache->outputs[s->output++];
+                s->instance = from->instance;
+                return true;
+        }
+        return false;
+}
+
+bool plan_next_source(const Plan *plan, const PlanCache *pc, PlanSource *s) {
+        assert(plan && pc && s);
+        if (s->source && s->source->from && plan_next_output(plan, s))
+                return true;
+        while (s->next < pc->cache->n_sources) {
+                s->source = &pc->cache->sources[s->next++];
+                s->template = s->source->path;
+                s->instance = pc->instance;
+                s->cache = s->output = 0;
+                if (!s->source->from || plan_next_output(plan, s))
+                        return true;
+        }
+        return false;
+}
+
+bool plan_names_cache(const PlanCache *pc, const PlanCache *other) {
+        assert(pc && other);
+        for (size_t i = 0; i < pc->cache->n_sources; i++)
+                if (pc->cache->sources[i].from == other->cache)
+                        return true;
+        return false;
+}
+
 bool plan_copy_is_for(const PlanCopy *copy, HelperType type, bool disk_has_xbootldr) {
         assert(copy && type >= 0 && type < _HELPER_TYPE_MAX);
         if (copy->copy->helper == type)

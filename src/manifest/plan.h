@@ -46,6 +46,19 @@ int plan_new(const Walk *walk, const Manifest *manifest, const DefinitionSet *de
  * the plan, which plan_new() has expanded already. -ENAMETOOLONG over 4095 bytes. */
 int plan_path(const Plan *plan, const char *template, const char *instance, char **ret);
 
+/* A path that a cache is built from: of the volume, or an output of another cache that its source names. */
+typedef struct PlanSource {
+        const char *template, *instance; /* for plan_path() */
+        const ManifestSource *source;
+        size_t next, cache, output; /* where to go on */
+} PlanSource;
+
+/* Goes on to the next one of PC; begin with {}. False: there is none. */
+bool plan_next_source(const Plan *plan, const PlanCache *pc, PlanSource *s);
+
+/* Is PC built from all that OTHER makes, by its name? */
+bool plan_names_cache(const PlanCache *pc, const PlanCache *other);
+
 /* Which copies a helper of TYPE carries: those of its own type, and an ESP also those of `xbootldr` if its
  * disk has none. */
 bool plan_copy_is_for(const PlanCopy *copy, HelperType type, bool disk_has_xbootldr);

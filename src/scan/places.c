@@ -36,7 +36,8 @@ static int place_list_add(PlaceList *l, const char *template, const char *instan
 static int place_list_add_cache(PlaceList *l, const PlanCache *cache) {
         int r = 0;
         for (size_t i = 0; r >= 0 && i < cache->cache->n_sources; i++)
-                r = place_list_add(l, cache->cache->sources[i].path, cache->instance);
+                if (cache->cache->sources[i].path) /* else among the outputs */
+                        r = place_list_add(l, cache->cache->sources[i].path, cache->instance);
         for (size_t i = 0; r >= 0 && i < cache->cache->n_outputs; i++)
                 r = place_list_add(l, cache->cache->outputs[i], cache->instance);
         return r;

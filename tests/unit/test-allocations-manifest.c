@@ -16,7 +16,7 @@
         "<cache name=\"a\" " MODULES " builder=\"b\"><source path=\"/usr/lib/modules/%i\"/>"                 \
         "<source path=\"/%m\" optional=\"yes\"/><output path=\"/boot/a-%i\"/>"                               \
         "<output path=\"/boot/b-%i\"/></cache>"                                                              \
-        "<cache name=\"c\" " MODULES " builder=\"b\"><source path=\"/boot/a-%i\"/>"                          \
+        "<cache name=\"c\" " MODULES " builder=\"b\"><source path=\"/boot/a-%i\"/><source cache=\"a\"/>"     \
         "<output path=\"/boot/c-%i\"/></cache>"                                                              \
         "<copy role=\"required\" " MODULES " from=\"/boot/c-%i\" to=\"/linux-%i\"/>"                         \
         "<copy role=\"misc\" helper=\"xbootldr\" from=\"/splash\" to=\"/splash\"/>"                          \
@@ -188,6 +188,10 @@ static int sort_two(void *userdata) {
                 r = order_connect(o, 1, &written);
         if (r >= 0)
                 r = order_connect(o, 0, &read);
+        if (r >= 0)
+                r = order_join(o, 1, ORDER_OUTPUT, "group");
+        if (r >= 0)
+                r = order_join(o, 0, ORDER_SOURCE, "group");
         assert_int_equal(other, 7);
         return r < 0 ? r : OUTCOME_FREE(order_sort(o, &items, &n), items);
 }

@@ -170,6 +170,8 @@ static void good_documents_are_accepted_by_both(void **state) {
                 "version='1'></bootcaches>\n\n");
         accepts("<?xml-model href=\"bootcaches.rng\"?>" DOCUMENT("<!-- nothing -->"));
         accepts(CACHE(NAMED, OUTPUT SOURCE));
+        accepts(DOCUMENT("<cache name='menu' builder='b'><source cache='initrd' optional='yes'/>" OUTPUT
+                         "</cache><cache name='initrd' builder='b'>" SOURCE "<output path='/i'/></cache>"));
         accepts(CACHE(NAMED, "<source path='/a' optional='no'/>" OUTPUT));
         accepts("<!-- don't count = = = = = = = = = = = = = = = = = = -->" DOCUMENT(""));
         /* the same path of other instances: whether any of them is the same shows on the volume */
@@ -245,7 +247,11 @@ static void what_is_wrong_in_form_is_refused_by_both(void **state) {
                 {CACHE(NAMED, SOURCE OUTPUT "<copy role=\"misc\" " FROM_TO "/>"),
                  "unknown element <copy> in <cache>; expected source or output"},
                 {CACHE(NAMED, SOURCE OUTPUT "text"), "text in <cache>"},
-                {CACHE(NAMED, "<source/>" OUTPUT), "<source> has no path="},
+                {CACHE(NAMED, "<source/>" OUTPUT), "<source> has neither path= nor cache="},
+                {CACHE(NAMED, "<source optional='yes'/>" OUTPUT), "<source> has neither path= nor cache="},
+                {CACHE(NAMED, "\n<source path='/a' cache='b'/>" OUTPUT),
+                 ":2: <source> has both path= and cache="},
+                {CACHE(NAMED, "<source cache='/a'/>" OUTPUT), "bad cache \"/a\" in <source>; a name is"},
                 {CACHE(NAMED, "<source path=\"/a\"><source path=\"/b\"/></source>" OUTPUT),
                  "unknown element <source> in <source>; expected nothing"},
                 {CACHE(NAMED, "<source path=\"/a\">x</source>" OUTPUT), "text in <source>"},
@@ -325,6 +331,9 @@ static void what_is_wrong_in_meaning_is_refused(void **state) {
                  "%i in output \"/%i\", but there is no each="},
                 {CACHE(NAMED " each=\"/a/*\"", SOURCE OUTPUT "<output path=\"/%i\"/>"),
                  "each=, but no %i in output \"/o\""},
+                {CACHE(NAMED, SOURCE "\n\n<source cache='other'/>" OUTPUT),
+                 ":3: there is no cache \"other\""},
+                {CACHE(NAMED, "\n<source cache='a'/>" OUTPUT), ":2: cache \"a\" is its own source"},
                 {DOCUMENT("<cache " NAMED ">" SOURCE OUTPUT "</cache>\n<cache " NAMED ">" SOURCE
                           "<output path=\"/p\"/></cache>"),
                  ":2: there already is a cache \"a\", in line 1"},
@@ -352,6 +361,11 @@ static void cycles_that_templates_show_are_refused(void **state) {
         refuses(DOCUMENT(MAKES("a", "", "/1", "/2") MAKES("b", "", "/2", "/3") "\n" MAKES(
                         "c", "", "/3/x", "/4") MAKES("d", "", "/4", "/3/y/z") MAKES("e", "", "/4", "/1/x")),
                 "dependency cycle between caches: a -> b -> c -> e -> a");
+        refuses(DOCUMENT("<cache name='a' builder='b'><source cache='c'/><output path='/a'/></cache>\n"
+                         "<cache name='b' builder='b'><source cache='a'/><output path='/b'/></cache>\n"
+                         "<cache name='c' each='/e/*' builder='b'><source path='/b'/>"
+                         "<output path='/c%i'/></cache>"),
+                ":1: dependency cycle between caches: a -> b -> c -> a");
         refuses(DOCUMENT(MAKES("a", EACH, "/x%i", "/y%i") MAKES("b", EACH, "/y%i", "/x%i")), "a -> b -> a");
         refuses(DOCUMENT(MAKES("a", EACH, "/d", "/d/%i")), "a -> a");
         /* an instance of another pattern, or a name with the same beginning, is not the same */

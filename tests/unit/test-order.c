@@ -17,18 +17,6 @@ ssize_t getrandom(void *buffer, size_t size, unsigned flags) {
         return REAL(getrandom)(buffer, size, flags);
 }
 
-/* libc may sort in any way: here equal ones would end up in the opposite order. */
-void qsort_r(void *items, size_t n, size_t size, __compar_d_fn_t compare, void *userdata) {
-        size_t *x = items;
-        assert_int_equal(size, sizeof(*x));
-        for (size_t i = 0; i < n / 2; i++) {
-                size_t swap = x[i];
-                x[i] = x[n - 1 - i];
-                x[n - 1 - i] = swap;
-        }
-        REAL(qsort_r)(items, n, size, compare, userdata);
-}
-
 typedef struct Path {
         size_t item;
         OrderKind kind;
@@ -104,7 +92,7 @@ static void same_name_in_another_directory_is_another_place(void **state) {
 
 /* All directories above a path count, not only the first, and missing ones are skipped. */
 static void every_part_of_a_path_counts(void **state) {
-        SORTS("2310", 4, READS(0, "/a/b/c"), WRITES(0, "/y"), READS(1, "/x"), WRITES(1, "/a/b"),
+        SORTS("3120", 4, READS(0, "/a/b/c"), WRITES(0, "/y"), READS(1, "/x"), WRITES(1, "/a/b"),
               READS(2, "/s"), WRITES(2, "/a"), READS(3, "/s"), WRITES(3, "/x"));
         SORTS("120", 3, READS(0, "/a/b"), WRITES(0, "/y"), READS(1, "/s"), WRITES(1, "/q"), READS(2, "/q"),
               WRITES(2, "/a/b"));
@@ -113,12 +101,46 @@ static void every_part_of_a_path_counts(void **state) {
 static void the_rest_keeps_its_order(void **state) {
         SORTS("0123", 4, READS(0, "/a"), WRITES(0, "/0"), READS(1, "/a"), WRITES(1, "/1"), READS(2, "/a"),
               WRITES(2, "/2"), READS(3, "/a"), WRITES(3, "/3"));
-        SORTS("1320", 4, READS(0, "/3"), WRITES(0, "/0"), READS(1, "/a"), WRITES(1, "/1"), READS(2, "/1"),
+        SORTS("1230", 4, READS(0, "/3"), WRITES(0, "/0"), READS(1, "/a"), WRITES(1, "/1"), READS(2, "/1"),
               WRITES(2, "/2"), READS(3, "/a"), WRITES(3, "/3"), READS(0, "/2"));
         _cleanup_free_ size_t *items = NULL;
         size_t n = 1;
         assert_int_equal(sort(0, NULL, 0, &items, &n), 0);
         assert_int_equal(n, 0);
+}
+
+/* The lowest come as early as they can: a boot menu, last in the manifest, does not overtake the initramfs
+ * because that has something to wait for. */
+static void what_waits_is_not_overtaken(void **state) {
+        SORTS("012", 3, READS(0, "/a"), WRITES(0, "/dep"), READS(1, "/dep"), WRITES(1, "/initrd"),
+              READS(2, "/b"), WRITES(2, "/menu"));
+        SORTS("102", 3, READS(1, "/a"), WRITES(1, "/dep"), READS(0, "/dep"), WRITES(0, "/initrd"),
+              READS(2, "/b"), WRITES(2, "/menu"));
+        SORTS("201", 3, READS(2, "/a"), WRITES(2, "/dep"), READS(0, "/dep"), WRITES(0, "/initrd"),
+              READS(1, "/b"), WRITES(1, "/menu"));
+        SORTS("012", 3, READS(1, "/a"), WRITES(1, "/dep"), READS(2, "/dep"), WRITES(2, "/initrd"),
+              READS(0, "/b"), WRITES(0, "/menu"));
+}
+
+static void groups_come_before_what_reads_them(void **state) {
+        _cleanup_(order_freep) Order *o = NULL;
+        _cleanup_free_ size_t *items = NULL;
+        size_t n = 0;
+        assert_int_equal(order_new(4, &o), 0);
+        assert_int_equal(order_join(o, 0, ORDER_SOURCE, "initrd"), 0);
+        assert_int_equal(order_join(o, 1, ORDER_OUTPUT, "other"), 0);
+        assert_int_equal(order_join(o, 2, ORDER_OUTPUT, "initrd"), 0);
+        assert_int_equal(order_join(o, 3, ORDER_OUTPUT, "initrd"), 0);
+        assert_int_equal(order_sort(o, &items, &n), 0);
+        assert_int_equal(n, 4);
+        assert_memory_equal(items, ((size_t[]){2, 3, 0, 1}), 4 * sizeof(size_t));
+        free(items);
+        items = NULL;
+        assert_int_equal(order_join(o, 0, ORDER_OUTPUT, "menu"), 0);
+        assert_int_equal(order_join(o, 3, ORDER_SOURCE, "menu"), 0);
+        assert_int_equal(order_sort(o, &items, &n), -ELOOP);
+        assert_int_equal(n, 2);
+        assert_memory_equal(items, ((size_t[]){0, 3}), 2 * sizeof(size_t));
 }
 
 static void cycles_are_found_with_their_members(void **state) {
@@ -211,6 +233,8 @@ int main(void) {
                 cmocka_unit_test(same_name_in_another_directory_is_another_place),
                 cmocka_unit_test(hashes_are_seeded_at_random),
                 cmocka_unit_test(the_rest_keeps_its_order),
+                cmocka_unit_test(what_waits_is_not_overtaken),
+                cmocka_unit_test(groups_come_before_what_reads_them),
                 cmocka_unit_test(cycles_are_found_with_their_members),
                 cmocka_unit_test(an_output_has_one_writer),
                 cmocka_unit_test(scopes_tell_instances_apart),

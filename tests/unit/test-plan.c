@@ -141,7 +141,62 @@ static void caches_come_after_what_they_need(void **state) {
                                       CACHE("dep", MODULES, "/etc/depmod.d", "/usr/lib/modules/%i/dep")
                                               CACHE("other", "", "/s", "/o"),
               &c);
-        has_caches(&c, "dep 1, dep 2, other, initrd 1, initrd 2, uki 1, uki 2, list");
+        has_caches(&c, "dep 1, initrd 1, uki 1, dep 2, initrd 2, uki 2, list, other");
+}
+
+#define NAMES(name, cache, out)                                                                              \
+        "<cache name='" name "' builder='b'><source path='/etc/" name "'/><source cache='" cache             \
+        "'/><output path='" out "'/></cache>\n"
+
+/* The sources of NAME are EXPECTED, "path, path". */
+static void has_sources(const Case *c, const char *name, const char *expected) {
+        _cleanup_free_ char *all = strdup("");
+        const PlanCache *pc = NULL;
+        for (size_t i = 0; i < c->plan->n_caches; i++)
+                if (streq(c->plan->caches[i].cache->name, name))
+                        pc = &c->plan->caches[i];
+        assert_non_null(pc);
+        for (PlanSource x = {}; plan_next_source(c->plan, pc, &x);) {
+                _cleanup_free_ char *before = TAKE_PTR(all), *path = NULL;
+                assert_int_equal(plan_path(c->plan, x.template, x.instance, &path), 0);
+                assert_int_equal(strprintf(&all, "%s%s%s", before, *before ? ", " : "", path), 0);
+        }
+        assert_string_equal(all, expected);
+}
+
+/* grub.cfg: above or below what it names, it comes after all instances of it. */
+static void a_cache_may_name_another_as_its_source(void **state) {
+        const Scratch *s = *state;
+        _cleanup_case_ Case c = {}, none = {};
+        plans(s, NAMES("menu", "initrd", "/menu") CACHE("initrd", MODULES, "/s/%i", "/boot/%i"), &none);
+        has_caches(&none, "menu");
+        has_sources(&none, "menu", "/etc/menu");
+        scratch_write(s, "usr/lib/modules/1/x", "");
+        scratch_write(s, "usr/lib/modules/2/x", "");
+        plans(s,
+              NAMES("menu", "initrd", "/menu") CACHE("initrd", MODULES, "/dep/%i", "/boot/initrd-%i")
+                      CACHE("dep", MODULES, "/s", "/dep/%i") CACHE("other", "", "/s", "/o"),
+              &c);
+        has_caches(&c, "dep 1, initrd 1, dep 2, initrd 2, menu, other");
+        has_sources(&c, "menu", "/etc/menu, /boot/initrd-1, /boot/initrd-2");
+        assert_true(plan_names_cache(&c.plan->caches[4], &c.plan->caches[1]));
+        assert_true(plan_names_cache(&c.plan->caches[4], &c.plan->caches[3]));
+        assert_false(plan_names_cache(&c.plan->caches[4], &c.plan->caches[0]));
+        assert_false(plan_names_cache(&c.plan->caches[1], &c.plan->caches[4]));
+}
+
+/* Two thousand instances that each read what two thousand others make are four million paths. */
+static void naming_a_cache_costs_what_it_makes(void **state) {
+        const Scratch *s = *state;
+        char name[32];
+        for (int i = 0; i < 300; i++) {
+                (void) snprintf(name, sizeof(name), "m/%i", i);
+                scratch_write(s, name, "");
+        }
+        refuses(s,
+                "<cache name='a' each='/m/*' builder='b'><source cache='b'/><output "
+                "path='/a%i'/></cache>" CACHE("b", "each='/m/*'", "/s", "/b%i"),
+                ":2: more than 3 MiB of paths in total");
 }
 
 static void copies_come_by_role_then_as_written(void **state) {
@@ -692,6 +747,8 @@ int main(void) {
                 scratch_test(copies_and_caches_share_one_limit),
                 scratch_test(instances_are_what_matches_sorted),
                 scratch_test(caches_come_after_what_they_need),
+                scratch_test(a_cache_may_name_another_as_its_source),
+                scratch_test(naming_a_cache_costs_what_it_makes),
                 scratch_test(copies_come_by_role_then_as_written),
                 scratch_test(a_missing_directory_matches_nothing),
                 scratch_test(an_empty_manifest_is_an_empty_plan),
