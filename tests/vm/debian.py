@@ -78,7 +78,7 @@ def hashed(*texts):
 # The packages
 
 
-def _kernels():
+def kernels():
     """The names of the two newest kernel packages, the newest last."""
     versions = sorted(set(map(int, KERNEL.findall(run("apt-cache", "search", "--names-only", "^linux-image-6.1.0-")))))
     if len(versions) < 2:
@@ -86,7 +86,7 @@ def _kernels():
     return [f"linux-image-6.1.0-{v}-cloud-amd64" for v in versions[-2:]]
 
 
-def _apt(folder, *words):
+def download_all(folder, *words):
     """apt-get on a machine without any package, of which only the archives are real."""
     empty = os.path.join(folder, "status")
     with open(empty, "wb"):
@@ -98,8 +98,8 @@ def _apt(folder, *words):
 
 
 def _download(folder):
-    running, later = _kernels()
-    _apt(folder, *WANTED, running)
+    running, later = kernels()
+    download_all(folder, *WANTED, running)
     os.mkdir(folder + "/later")
     run("apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", later, cwd=folder + "/later")
 
@@ -138,20 +138,20 @@ class Chroot:
             f"{mounts} && exec chroot {self.root} sh -ec '{script}'", env=env)
 
 
-def _unpack(deb, root, *only):
+def unpack(deb, root, *only):
     run("sh", "-ec", 'deb=$1; root=$2; shift 2; dpkg-deb --fsys-tarfile "$deb" | tar -x --keep-directory-symlink -C "$root" "$@"',
         "sh", deb, root, *only)
 
 
-def _make_system(root, packages):
-    """Unpacks everything, so that dpkg can run in there, which then installs it all properly."""
+def unpack_system(root, packages):
+    """Unpacks everything but kernels, so that dpkg can run in there, which then installs it all properly (`install_system`)."""
     for folder in ("bin", "sbin", "lib", "lib64"):
         os.makedirs(f"{root}/usr/{folder}")
         os.symlink(f"usr/{folder}", f"{root}/{folder}")
     debs = glob.glob(packages + "/*.deb")
     for deb in debs:
         if not os.path.basename(deb).startswith("linux-image"):
-            _unpack(deb, root)
+            unpack(deb, root)
     for folder in ("debs", "dev", "proc", "sys", "var/lib/dpkg/info", "var/lib/dpkg/updates"):
         os.makedirs(f"{root}/{folder}", exist_ok=True)
     for name in ("status", "available"):
@@ -162,17 +162,27 @@ def _make_system(root, packages):
         os.chmod(f"{root}/dev/{name}", 0o666)
     for name in ("passwd", "group"):
         shutil.copy(f"{root}/usr/share/base-passwd/{name}.master", f"{root}/etc/{name}")
-    with open(f"{root}/usr/sbin/policy-rc.d", "w", encoding="ascii") as f:
-        f.write("#!/bin/sh\nexit 101\n")  # nothing is started here
-    os.chmod(f"{root}/usr/sbin/policy-rc.d", 0o755)
     os.symlink("mawk", f"{root}/usr/bin/awk")
-    chroot = Chroot(root, packages)
+
+
+def install_system(chroot, *debs):
+    """dpkg installs DEBS, as they are called in the chroot, and nothing is started there."""
+    policy = f"{chroot.root}/usr/sbin/policy-rc.d"
+    with open(policy, "w", encoding="ascii") as f:
+        f.write("#!/bin/sh\nexit 101\n")
+    os.chmod(policy, 0o755)
+    chroot.run(f"dpkg --force-depends --force-unsafe-io --force-confold --install {' '.join(debs)}")
+    chroot.run("! dpkg-query -W -f \"\\${db:Status-Abbrev} \\${Package}\\n\" | grep -v ^ii")
+    os.remove(policy)
+
+
+def _make_system(root, packages):
+    unpack_system(root, packages)
     # The initramfs of the kernel's package would be made before debian/root is there.
     _copy_tree(root)
-    chroot.run("dpkg --force-depends --force-unsafe-io --force-confold --install /debs/*.deb")
-    chroot.run("! dpkg-query -W -f \"\\${db:Status-Abbrev} \\${Package}\\n\" | grep -v ^ii")
+    chroot = Chroot(root, packages)
+    install_system(chroot, "/debs/*.deb")
     chroot.run("systemctl enable test-agent && systemctl mask serial-getty@ttyS0 kexec-load")
-    os.remove(f"{root}/usr/sbin/policy-rc.d")
     return chroot
 
 
@@ -189,7 +199,7 @@ def _make_goldens(root, packages, chroot):
         os.makedirs(f"{root}/var/lib/later", exist_ok=True)
         shutil.copy(deb, f"{root}/var/lib/later/")
         later = re.search(r"linux-image-([^_]+)_", deb)[1]
-        _unpack(deb, root, f"./lib/modules/{later}", f"./boot/config-{later}")
+        unpack(deb, root, f"./lib/modules/{later}", f"./boot/config-{later}")
         chroot.run(f"depmod {later}")
     for folder in os.listdir(root + "/usr/lib/modules"):
         chroot.run(f"mkinitramfs -o /usr/local/lib/test/initramfs-{folder} {folder}")

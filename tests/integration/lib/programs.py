@@ -110,8 +110,8 @@ class Programs:
     def scan_command(volume, *arguments, of=None):
         return [of or program("bootkeep-scan"), f"--builders={volume.builders}", *arguments, volume.root]
 
-    def build(self, volume, *arguments):
-        return Result(self.run(self.build_command(volume, *arguments)))
+    def build(self, volume, *arguments, **options):
+        return Result(self.run(self.build_command(volume, *arguments), **options))
 
     @staticmethod
     def build_command(volume, *arguments):
