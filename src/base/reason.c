@@ -34,8 +34,9 @@ static const struct {
         Change change;
         const char *word;
 } change_words[] = {
-        {CHANGE_TARGET, "target"}, {CHANGE_SIZE, "size"},   {CHANGE_MTIME, "mtime"},
-        {CHANGE_MODE, "mode"},     {CHANGE_OWNER, "owner"}, {CHANGE_REPLACED, "replaced"},
+        {CHANGE_TARGET, "target"},     {CHANGE_NAMES, "names"}, {CHANGE_SIZE, "size"},
+        {CHANGE_MTIME, "mtime"},       {CHANGE_MODE, "mode"},   {CHANGE_OWNER, "owner"},
+        {CHANGE_REPLACED, "replaced"},
 };
 
 const char *difference_to_string(Difference d) {

@@ -33,15 +33,20 @@ typedef enum Change {
         CHANGE_REPLACED = 1 << 4, /* another inode, or another type of file */
         CHANGE_TARGET = 1 << 5,   /* of a symbolic link */
         CHANGE_CTIME = 1 << 6,
-        _CHANGE_ALL = (1 << 7) - 1,
+        CHANGE_NAMES = 1 << 7, /* of what is in a folder */
+        _CHANGE_ALL = (1 << 8) - 1,
 } Change;
 
 /* What takes the place of the path where the difference is not that of one file. */
 #define REASON_LIST_OF_SOURCES "list of sources"
 #define REASON_LIST_OF_COPIES "list of copies"
 #define REASON_BEYOND_STAMP "one of the files that the stamp has no room for"
+#define REASON_LEARNED_LIST "learned list"
 #define REASON_SOMETHING "something"
 #define REASON_DETAIL_NO_ROOM "the stamps are too large to say what" /* a detail */
+
+#define REASON_DETAIL_DAMAGED "damaged"          /* likewise */
+#define REASON_DETAIL_RACED "while it was built" /* likewise */
 
 /* The details. WHEN may be NULL: not known. Times are local; a program that gives up the right to read the
  * time zone calls tzset() first. *RET is NULL if there is nothing to say. 0 or -ENOMEM. */

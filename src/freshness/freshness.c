@@ -10,6 +10,7 @@
 #include "base/escape.h"
 #include "base/path.h"
 #include "freshness/explain.h"
+#include "freshness/learnedcheck.h"
 #include "freshness/outputcheck.h"
 #include "freshness/survey.h"
 
@@ -63,6 +64,8 @@ static int freshness_of(const Subject *subject, Freshness *ret) {
                 f.now = hasher_digest(survey.hasher);
                 r = compare_with_head(subject, head, &f);
         }
+        if (r >= 0 && subject->cache && head)
+                r = learned_compare(subject, head, &f);
         if (r >= 0 && subject->cache)
                 r = outputs_compare(subject, head, &f);
         if (r < 0)

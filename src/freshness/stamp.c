@@ -21,6 +21,7 @@
 #define STAMP_SUFFIX ".stamp"
 #define FILE_KEY "file"
 #define MORE_KEY "more"
+#define LEARNED_KEY "learned"
 #define MORE_SIZE_MAX (sizeof(MORE_KEY) + 3 * sizeof(size_t) + 1) /* of its line */
 
 Stamp *stamp_new(void) {
@@ -110,10 +111,17 @@ static bool key_is_valid(const char *line) {
 }
 
 /* How much of a stamp is read. */
+typedef struct StampReading {
+        bool head;
+        size_t *room, *learned;
+} StampReading;
+
 typedef struct StampReader {
         FILE *file;
-        bool head;    /* only what precedes the files */
-        size_t *room; /* see stamp_read() */
+        bool head;       /* only what precedes the files */
+        size_t *room;    /* see stamp_read() */
+        size_t *learned; /* likewise of the learned list; NULL: its lines count as all others do */
+        bool in_list;    /* the line is of the learned list */
         char line[STAMP_LINE_MAX];
 } StampReader;
 
@@ -135,11 +143,37 @@ static int stamp_read_line(StampReader *reader) {
                 return error_origin(-EBADMSG);
         *end = 0;
         size_t n = (size_t) (end - reader->line) + 1;
-        if (reader->room && n > *reader->room)
+        reader->in_list = reader->in_list || startswith(reader->line, LEARNED_KEY " ");
+        size_t *room = reader->learned && reader->in_list ? reader->learned : reader->room;
+        if (room && n > *room)
                 return error_origin(-EFBIG);
-        if (reader->room)
-                *reader->room -= n;
+        if (room)
+                *room -= n;
         return 1;
+}
+
+/* There is no room for the rest of the learned list: none of it is used. Nothing of the head is behind it. */
+static void stamp_leave_out_list(Stamp *s, size_t *room) {
+        *room = 0;
+        for (size_t i = 0; i < s->n_lines; i++) {
+                if (!streq(s->lines[i].key, LEARNED_KEY))
+                        continue;
+                for (size_t k = i; k < s->n_lines; k++) {
+                        s->size -= line_size(&s->lines[k]);
+                        free(s->lines[k].key);
+                }
+                s->n_lines = i;
+        }
+        s->list_left_out = true;
+}
+
+/* A line was read, or the end, or R says that there was none. 0: there is nothing more to read. */
+static int stamp_go_on(StampReader *reader, int r, Stamp *s) {
+        if (r == -EFBIG && reader->learned && reader->in_list) {
+                stamp_leave_out_list(s, reader->learned);
+                return 0;
+        }
+        return r > 0 && reader->head && startswith(reader->line, FILE_KEY " ") ? 0 : r;
 }
 
 static int stamp_parse(StampReader *reader, Stamp **ret) {
@@ -150,10 +184,10 @@ static int stamp_parse(StampReader *reader, Stamp **ret) {
         if (r <= 0 || !streq(reader->line, STAMP_MAGIC))
                 return r < 0 ? r : error_origin(-EBADMSG);
         for (;;) {
-                r = stamp_read_line(reader);
+                r = stamp_go_on(reader, stamp_read_line(reader), s);
                 if (r < 0)
                         return r;
-                if (r == 0 || (reader->head && startswith(reader->line, FILE_KEY " ")))
+                if (r == 0)
                         break;
                 /* it may have grown since it was opened */
                 if (!key_is_valid(reader->line) || s->n_lines >= STAMP_LINES_MAX || s->size > STAMP_SIZE_MAX)
@@ -191,24 +225,32 @@ static int stamp_open(int dirfd, const char *name, FILE **ret) {
         return 0;
 }
 
-static int stamp_load(int dirfd, const char *name, bool head, size_t *room, Stamp **ret) {
+/* LIKE says how. */
+static int stamp_load(int dirfd, const char *name, const StampReading *like, Stamp **ret) {
         _cleanup_(stamp_reader_freep) StampReader *reader = malloc(sizeof(*reader));
         assert(dirfd >= 0 && name && ret);
         if (!reader)
                 return error_origin(-ENOMEM);
         reader->file = NULL;
-        reader->head = head;
-        reader->room = room;
+        reader->head = like->head;
+        reader->room = like->room;
+        reader->learned = like->learned;
+        reader->in_list = false;
         int r = stamp_open(dirfd, name, &reader->file);
         return r < 0 ? r : stamp_parse(reader, ret);
 }
 
 int stamp_read(int dirfd, const char *name, size_t *room, Stamp **ret) {
-        return stamp_load(dirfd, name, false, room, ret);
+        return stamp_load(dirfd, name, &(StampReading){.room = room}, ret);
 }
 
 int stamp_read_head(int dirfd, const char *name, size_t *room, Stamp **ret) {
-        return stamp_load(dirfd, name, true, room, ret);
+        return stamp_load(dirfd, name, &(StampReading){.head = true, .room = room}, ret);
+}
+
+int stamp_read_list(int dirfd, const char *name, size_t *room, size_t *learned, Stamp **ret) {
+        const StampReading reading = {.head = true, .room = room, .learned = learned};
+        return stamp_load(dirfd, name, &reading, ret);
 }
 
 /* How many of the lines of files are written, and how many are not. */

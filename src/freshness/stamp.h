@@ -22,6 +22,7 @@ typedef struct Stamp {
         size_t n_lines;
         size_t size;           /* of the lines, as in the file */
         size_t files_left_out; /* that stamp_add_file() had no room for */
+        bool list_left_out;    /* there was no room to read its learned list */
 } Stamp;
 
 Stamp *stamp_new(void);
@@ -44,6 +45,9 @@ const char *stamp_next(const Stamp *s, const char *key, size_t *i);
 int stamp_read(int dirfd, const char *name, size_t *room, Stamp **ret);
 /* Only up to the first line with the key `file`: enough to compare fingerprints. */
 int stamp_read_head(int dirfd, const char *name, size_t *room, Stamp **ret);
+/* The same; the learned list (from its line `learned` on) counts against *LEARNED instead of *ROOM. What does
+ * not fit is left out as a whole, and then *LEARNED is 0. */
+int stamp_read_list(int dirfd, const char *name, size_t *room, size_t *learned, Stamp **ret);
 /* Replaces NAME atomically: write, fsync, rename, fsync of the directory. Lines with the key `file` are
  * written after all others, so that they are not in the head, and only as many as there is room for; a line
  * `more` says how many were left out. -EFBIG: the others alone are too many. One writer per directory at a

@@ -21,9 +21,23 @@ static int subject_open_stamps(const Subject *s, int *ret_fd) {
                                     ret_fd);
 }
 
-typedef int (*read_stamp_t)(int dirfd, const char *name, size_t *room, Stamp **ret);
+typedef int (*read_stamp_t)(const Subject *s, int dirfd, const char *name, Stamp **ret);
 
-static int subject_read_stamp(const Subject *s, read_stamp_t read_stamp, size_t *room, Stamp **ret) {
+static int read_head_of(const Subject *s, int dirfd, const char *name, Stamp **ret) {
+        StampRoom *room = s->context->room;
+        if (!s->cache || !room)
+                return stamp_read_head(dirfd, name, NULL, ret);
+        int r = stamp_read_list(dirfd, name, &room->heads, &room->learned, ret);
+        room->n_left_out += r >= 0 && (*ret)->list_left_out;
+        return r;
+}
+
+static int read_whole_of(const Subject *s, int dirfd, const char *name, Stamp **ret) {
+        StampRoom *room = s->context->room;
+        return stamp_read(dirfd, name, s->cache && room ? &room->wholes : NULL, ret);
+}
+
+static int subject_read_stamp(const Subject *s, read_stamp_t read_stamp, Stamp **ret) {
         _cleanup_free_ char *name = NULL;
         _cleanup_close_ int fd = -EBADF;
         assert(is_one(s) && ret && !*ret);
@@ -31,18 +45,16 @@ static int subject_read_stamp(const Subject *s, read_stamp_t read_stamp, size_t 
                          : stamp_name(s->helper->partuuid, NULL, &name);
         if (r >= 0)
                 r = subject_open_stamps(s, &fd);
-        return r < 0 ? r : read_stamp(fd, name, s->cache ? room : NULL, ret);
+        return r < 0 ? r : read_stamp(s, fd, name, ret);
 }
 
 int subject_read_head(const Subject *s, Stamp **ret) {
-        StampRoom *room = s->context->room;
-        int r = subject_read_stamp(s, stamp_read_head, room ? &room->heads : NULL, ret);
+        int r = subject_read_stamp(s, read_head_of, ret);
         return finding_is_shortage(r) ? r : 0;
 }
 
 int subject_read_whole(const Subject *s, Stamp **ret) {
-        StampRoom *room = s->context->room;
-        int r = subject_read_stamp(s, stamp_read, room ? &room->wholes : NULL, ret);
+        int r = subject_read_stamp(s, read_whole_of, ret);
         return finding_is_shortage(r) || r == -EFBIG ? r : 0;
 }
 

@@ -12,11 +12,15 @@
 /* How many bytes of the stamps of caches one run may read: anybody who can write to the volume may have
  * written all of them, for every instance. */
 typedef struct StampRoom {
-        size_t heads;  /* for determining whether something is fresh */
-        size_t wholes; /* for determining why not */
+        size_t heads;      /* for determining whether something is fresh */
+        size_t learned;    /* likewise, of lists of what was learned */
+        size_t wholes;     /* for determining why not */
+        size_t n_left_out; /* caches whose list was left out: they count by their named sources alone */
 } StampRoom;
 
-#define STAMP_ROOM_FULL ((StampRoom){.heads = 32U * 1024U * 1024U, .wholes = 8U * 1024U * 1024U})
+#define STAMP_ROOM_FULL                                                                                      \
+        ((StampRoom){                                                                                        \
+                .heads = 32U * 1024U * 1024U, .learned = 8U * 1024U * 1024U, .wholes = 8U * 1024U * 1024U})
 
 typedef struct FreshnessContext {
         const Root *root;

@@ -98,8 +98,19 @@ static int scan_caches(Scan *s, const FreshnessContext *c) {
         return r;
 }
 
+static int scan_print_left_out(const StampRoom *room) {
+        char text[128];
+        if (room->n_left_out == 0)
+                return 0;
+        (void) snprintf(text, sizeof(text),
+                        "the learned lists are too large: %zu %s by the sources in the manifest alone",
+                        room->n_left_out,
+                        room->n_left_out == 1 ? "cache is compared" : "caches are compared");
+        return report_print(stdout, "NOTE", text, NULL);
+}
+
 #define HELPER_NOTES_MAX 128U /* of about two notes */
-static_assert(HELPER_NOTES_MAX + REPORT_HOLDS_MAX <= REPORT_NOTES_MAX,
+static_assert(1 + HELPER_NOTES_MAX + REPORT_HOLDS_MAX <= REPORT_NOTES_MAX,
               "a report takes all of a scan's notes");
 
 static int scan_print_helper_notes(const HelperList *helpers) {
@@ -157,14 +168,17 @@ static int scan_print_places(const Scan *s) {
 static int scan_compare(Scan *s, const Arm *arm) {
         assert(s->manifest && s->definitions && s->plan);
         const Ending ending = scan_ending(s);
+        StampRoom room = STAMP_ROOM_FULL;
         const FreshnessContext context = {
                 .root = s->root,
                 .plan = s->plan,
                 .arm = arm,
-                .room = &STAMP_ROOM_FULL,
+                .room = &room,
                 .trust_ctime = s->options->trust_ctime,
         };
         int r = scan_caches(s, &context);
+        if (r >= 0)
+                r = scan_print_left_out(&room);
         if (r < 0)
                 return ending_say_stopped(&ending, r, "Failed to check the caches");
         r = scan_helpers(s, &context);

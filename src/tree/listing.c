@@ -30,8 +30,9 @@ typedef struct ListingText {
         size_t size, room;
 } ListingText;
 
-static int listing_append(Listing *l, ListingText *t, const char *name) {
-        size_t length = strlen(name) + 1;
+static int listing_append(Listing *l, ListingText *t, const struct dirent64 *entry) {
+        const char *name = entry->d_name;
+        size_t length = 1 + strlen(name) + 1;
         assert(t->size <= t->room);
         if (t->size + length > t->room) {
                 size_t room = MAX(t->room * 2, TEXT_ROOM_MIN);
@@ -41,7 +42,8 @@ static int listing_append(Listing *l, ListingText *t, const char *name) {
                 l->text = text;
                 t->room = room;
         }
-        memcpy(l->text + t->size, name, length);
+        l->text[t->size] = (char) entry->d_type;
+        memcpy(l->text + t->size + 1, name, length - 1);
         t->size += length;
         l->n_names++;
         return 0;
@@ -55,7 +57,7 @@ static int listing_append_entries(Listing *l, ListingText *t, const ListingBuffe
                 assert(entry->d_reclen > 0 && entry->d_reclen <= n - at);
                 at += entry->d_reclen;
                 if (!dirent_is_dots(entry))
-                        r = listing_append(l, t, entry->d_name);
+                        r = listing_append(l, t, entry);
         }
         return r;
 }
@@ -70,8 +72,8 @@ static int listing_sort(Listing *l) {
         l->names = reallocarray(NULL, l->n_names, sizeof(*l->names));
         if (!l->names)
                 return error_origin(-ENOMEM);
-        char *p = l->text;
-        for (size_t i = 0; i < l->n_names; i++, p += strlen(p) + 1)
+        char *p = l->text + 1;
+        for (size_t i = 0; i < l->n_names; i++, p += strlen(p) + 2)
                 l->names[i] = p;
         qsort(l->names, l->n_names, sizeof(*l->names), listing_compare_names);
         return 0;

@@ -13,7 +13,7 @@ typedef struct ListingBuffer {
 } ListingBuffer;
 
 typedef struct Listing {
-        char *text;   /* the names, each with its NUL */
+        char *text;   /* the names, each with its type before it and its NUL behind */
         char **names; /* into it, sorted */
         size_t n_names;
 } Listing;
@@ -23,6 +23,11 @@ void listing_done(Listing *l);
 /* Reads the directory DIRFD from the position of its descriptor. If it is removed meanwhile, the listing
  * ends, which is not an error. *RET must be all zero before; call listing_done() even on failure. */
 int listing_read(int dirfd, ListingBuffer *buffer, Listing *ret);
+
+/* The type of a name of a listing, as the kernel gave it: DT_REG, … or DT_UNKNOWN. */
+static inline unsigned char listing_type(const char *name) {
+        return (unsigned char) name[-1];
+}
 
 /* Is the directory FD (O_PATH) empty? 0, 1 or negative errno. */
 int listing_is_empty(int fd);

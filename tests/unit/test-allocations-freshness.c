@@ -8,6 +8,7 @@
 #include "freshness/cover.h"
 #include "freshness/explain.h"
 #include "freshness/freshness.h"
+#include "freshness/learnedcheck.h"
 #include "freshness/since.h"
 #include "freshness/survey.h"
 
@@ -306,11 +307,46 @@ static void booted_set_is_judged_or_the_error_is_told(void **state) {
         allocations_fail_in_turn(judge_newer_kernel, NULL);
 }
 
+/* learned lists */
+
+static int compare_list(void *userdata) {
+        World *w = userdata;
+        const Subject subject = {.context = &w->context, .cache = &w->plan->caches[0]};
+        Freshness f = FRESHNESS_NULL;
+        Stamp *head = NULL;
+        int r = subject_read_head(&subject, &head);
+        if (r >= 0)
+                r = learned_compare(&subject, head, &f);
+        stamp_free(head);
+        return end_comparison(w, r, &f);
+}
+
+static void learned_list_is_compared_or_the_error_is_returned(void **state) {
+        const Scratch *s = *state;
+        static const char *const lists[] = {
+                "learned opens\nread /src/a 1 -\nlist /src 00\nlink /src/link x\nlook /src/b/c 1\nmiss "
+                "/src/a\n",
+                "learned no such\\x20thing\nraced /src/a\nlist /src/b 00\nread /none/x 1 -\nmiss /none\n",
+                "learned from x\nraced /src/a\nlist x\n",
+        };
+        World w;
+        world_start(&w, s);
+        w.stale = true;
+        for (size_t i = 0; i < ELEMENTSOF(lists); i++) {
+                char text[1024];
+                (void) snprintf(text, sizeof(text), "bootkeep-stamp 1\nfingerprint 00\n%s", lists[i]);
+                scratch_write(s, "state/caches/c.stamp", text);
+                allocations_fail_in_turn(compare_list, &w);
+        }
+        world_end(&w);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(booted_set_is_judged_or_the_error_is_told),
                 scratch_test(what_is_stale_is_found_or_the_error_is_returned),
                 scratch_test(explanation_is_true_or_none),
+                scratch_test(learned_list_is_compared_or_the_error_is_returned),
                 scratch_test(absence_is_dated_or_the_error_is_told),
                 scratch_test(stamps_are_whole_or_not_there),
         };

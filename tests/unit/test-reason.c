@@ -74,7 +74,8 @@ static void the_most_telling_changes_come_first(void **state) {
         changes_are(CHANGE_MTIME | CHANGE_SIZE, "size, mtime");
         changes_are(CHANGE_REPLACED | CHANGE_OWNER | CHANGE_MODE, "mode, owner, replaced");
         changes_are(CHANGE_REPLACED | CHANGE_OWNER | CHANGE_MODE | CHANGE_MTIME, "mtime, mode, owner");
-        changes_are(_CHANGE_ALL, "target, size, mtime");
+        changes_are(CHANGE_NAMES, "names");
+        changes_are(_CHANGE_ALL, "target, names, size");
 }
 
 /* 2026-11-23 17:20:33 UTC */
