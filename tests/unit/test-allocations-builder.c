@@ -5,6 +5,9 @@
 
 #include "allocations.h"
 
+#include <poll.h>
+#include <sys/wait.h>
+
 #include "builderhostworld.h"
 #include "buildworld.h"
 #include "lockservice.h"
@@ -17,6 +20,7 @@
 #include "builder/handover.h"
 #include "builder/run/builderorder.h"
 #include "builder/run/linecutter.h"
+#include "builder/run/lookups.h"
 #include "builder/run/trace.h"
 #include "builder/transaction/decision.h"
 #include "builder/transaction/directories.h"
@@ -676,6 +680,42 @@ static void line_is_logged_or_the_error_is_told(void **state) {
         allocations_fail_in_turn(cut_line_off, NULL);
 }
 
+/* A child that looks at one thing, and somebody who answers it. */
+static int look_and_tell(void *userdata) {
+        _cleanup_(trace_done) Trace trace = {};
+        _cleanup_(lookups_freep) Lookups *lookups = NULL;
+        int ready[2], status;
+        char c;
+        const LookupsJob job = {LOOKUP_NAMES, "none", "/", &trace};
+        int r = lookups_new(&job, &lookups);
+        if (r < 0)
+                return r;
+        assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+        pid_t pid = fork();
+        if (pid == 0) {
+                lookups_install(lookups);
+                (void) !write(ready[1], "x", 1);
+                _exit(access("/", F_OK) < 0);
+        }
+        assert_int_equal(read(ready[0], &c, 1), 1);
+        close(ready[0]);
+        close(ready[1]);
+        r = lookups_begin(lookups);
+        while (r >= 0 && lookups_get_fd(lookups) >= 0) {
+                struct pollfd p = {.fd = lookups_get_fd(lookups), .events = POLLIN};
+                assert_int_equal(poll(&p, 1, -1), 1);
+                r = lookups_serve(lookups, p.revents);
+        }
+        lookups = lookups_free(lookups);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(r < 0 || trace.n == 1);
+        return r;
+}
+
+static void look_is_told_or_the_error_is_returned(void **state) {
+        allocations_fail_in_turn(look_and_tell, NULL);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(helper_is_complete_whatever_fails),
@@ -690,6 +730,7 @@ int main(void) {
                 scratch_test(unit_of_builders_is_found_or_the_error_is_returned),
                 cmocka_unit_test(trace_is_kept_or_the_error_is_returned),
                 cmocka_unit_test(builder_is_run_outside_or_the_error_is_returned),
+                cmocka_unit_test(look_is_told_or_the_error_is_returned),
                 cmocka_unit_test(line_is_logged_or_the_error_is_told),
                 cmocka_unit_test(names_are_given_to_all_or_the_error_is_told),
         };
