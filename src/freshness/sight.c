@@ -20,12 +20,14 @@ typedef struct Sights {
         Folders folders;
         char **outputs; /* strv: of the cache */
         char folder[PLACE_PATH_ROOM];
-        int fd; /* of it, borrowed; or why it cannot be opened */
+        int fd;          /* of it, borrowed; or why it cannot be opened */
+        Listing listing; /* of the last one that was listed */
         uint64_t mount;
 } Sights;
 
 static void sights_done(Sights *s) {
         folders_done(&s->folders);
+        listing_done(&s->listing);
         s->outputs = strv_free(s->outputs);
 }
 
@@ -135,34 +137,33 @@ static int sights_visit_name(Sights *s, Sight *sight) {
 }
 
 /* One that somebody has open does not report its removal at once, unless there is somebody above to do it. */
-static int sights_arm_above(const Sights *s, const Listing *listing) {
+static int sights_arm_above(const Sights *s) {
         int above = folders_above(&s->folders);
-        return listing->n_names > 0 || above < 0 ? 0 : place_arm(s->arm, above, ARM_ABOVE);
+        return s->listing.n_names > 0 || above < 0 ? 0 : place_arm(s->arm, above, ARM_ABOVE);
 }
 
-static int sights_read_names(Sights *s, Listing *listing, Sight *sight,
-                             char hex[static FINGERPRINT_HEX_MAX]) {
+static int sights_read_names(Sights *s, Sight *sight, char hex[static FINGERPRINT_HEX_MAX]) {
         const NameFilter filter = {sights_leave_out, s};
         Fingerprint f;
         if (statx(s->fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &sight->stx) < 0)
                 return error_origin(-errno);
-        int r = names_read(s->fd, listing);
+        int r = names_read(s->fd, &s->listing);
         if (r >= 0)
-                r = sights_arm_above(s, listing);
+                r = sights_arm_above(s);
         if (r >= 0)
-                r = names_fingerprint(s->fd, listing, &filter, &f);
+                r = names_fingerprint(s->fd, &s->listing, &filter, &f);
         if (r >= 0)
                 sight->now = fingerprint_to_hex(&f, hex);
         return r;
 }
 
 static int sights_visit_folder(Sights *s, Sight *sight) {
-        _cleanup_(listing_done) Listing listing = {};
         char hex[FINGERPRINT_HEX_MAX];
-        int r = s->fd < 0 ? 0 : sights_read_names(s, &listing, sight, hex);
+        listing_done(&s->listing);
+        int r = s->fd < 0 ? 0 : sights_read_names(s, sight, hex);
         if (finding_is_shortage(r))
                 return r;
-        sight->listing = &listing;
+        sight->listing = &s->listing;
         sight->same = streq_ptr(sight->now, sight->item->words[1]);
         return s->visitor->visit(sight, s->visitor->userdata);
 }

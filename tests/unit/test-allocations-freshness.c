@@ -324,8 +324,7 @@ static int compare_list(void *userdata) {
 static void learned_list_is_compared_or_the_error_is_returned(void **state) {
         const Scratch *s = *state;
         static const char *const lists[] = {
-                "learned opens\nread /src/a 1 -\nlist /src 00\nlink /src/link x\nlook /src/b/c 1\nmiss "
-                "/src/a\n",
+                "learned opens\nread /src/a 1 -\nlist /src 00\nlink /src/link x\nlook /src/b/c 1\nmiss /z\n",
                 "learned no such\\x20thing\nraced /src/a\nlist /src/b 00\nread /none/x 1 -\nmiss /none\n",
                 "learned from x\nraced /src/a\nlist x\n",
         };
