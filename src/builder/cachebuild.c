@@ -83,7 +83,8 @@ static bool wants_chroot(const CacheRun *run) {
         return run->cache->definition->root == DEFINITION_CHROOT && !run->b->running;
 }
 
-static int run_builder(const CacheRun *run, const Outputs *outputs, RunnerOutcome *ret, char **ret_reason) {
+static int run_builder(const CacheRun *run, const Outputs *outputs, Trace *trace, RunnerOutcome *ret,
+                       char **ret_reason) {
         _cleanup_strv_free_ char **argv = NULL, **environment = NULL;
         const Definition *definition = run->cache->definition;
         int r = make_builder_command(run, outputs, &argv);
@@ -92,10 +93,11 @@ static int run_builder(const CacheRun *run, const Outputs *outputs, RunnerOutcom
         if (r < 0)
                 return r;
         RunnerJob job = {
-                .program = {.name = definition->name,
-                            .argv = argv,
-                            .environ = environment,
-                            .root = wants_chroot(run) ? run->b->context->root->fd : -EBADF},
+                .program = {.name = definition->name, .argv = argv, .environ = environment},
+                .root = run->b->context->root->fd,
+                .place = wants_chroot(run) ? NULL : run->b->context->root->mount.target,
+                .trace = definition->learn == LEARN_NO ? NULL : trace,
+                .learn = definition->learn,
                 .timeout_usec = definition->timeout_usec,
                 .line = log_builder_line,
                 .beat = tell_beat,
@@ -131,12 +133,20 @@ static int take_stamp(const CacheRun *run, Stamp **ret, char **reterr) {
                                                            : failure(reterr, r, "source %s", why);
 }
 
+static void log_missing_trace(const CacheRun *run, const Trace *trace) {
+        if (trace->incomplete)
+                log_send(LOG_NOTICE, &run->fields, "Not all is known that builder %s made %s from: %s",
+                         run->cache->definition->name, run->cache->cache->name, trace->incomplete);
+}
+
 /* While the builder runs, its outputs are what it makes of them. */
-static int run_and_settle(const CacheRun *run, const Outputs *outputs, RunnerOutcome *ret, char **reterr) {
+static int run_and_settle(const CacheRun *run, const Outputs *outputs, Trace *trace, RunnerOutcome *ret,
+                          char **reterr) {
         between_tell(run->b->between, true);
-        int r = run_builder(run, outputs, ret, reterr);
+        int r = run_builder(run, outputs, trace, ret, reterr);
         if (r >= 0 && *ret != RUNNER_SUCCESS)
                 r = error_origin(-ECANCELED);
+        log_missing_trace(run, trace);
         if (r >= 0)
                 r = outputs_settle(run->b->context, outputs, reterr);
         between_tell(run->b->between, false);
@@ -147,11 +157,12 @@ static int run_and_settle(const CacheRun *run, const Outputs *outputs, RunnerOut
 static int build_and_settle(const CacheRun *run, RunnerOutcome *ret, char **reterr) {
         _cleanup_(stamp_freep) Stamp *stamp = NULL;
         _cleanup_(outputs_done) Outputs outputs = OUTPUTS_NULL;
+        _cleanup_(trace_done) Trace trace = {};
         int r = take_stamp(run, &stamp, reterr);
         if (r >= 0)
                 r = outputs_prepare(run->b->context, run->cache, &outputs, reterr);
         if (r >= 0)
-                r = run_and_settle(run, &outputs, ret, reterr);
+                r = run_and_settle(run, &outputs, &trace, ret, reterr);
         return r < 0 ? r : cachebuild_write_stamp(run->b->context, run->cache, stamp, reterr);
 }
 

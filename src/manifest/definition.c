@@ -20,8 +20,33 @@ void definition_done(Definition *d) {
         free(d->file);
         free(d->description);
         strv_free(d->exec);
+        strv_free(d->learn_ignore);
         *d = (Definition){};
 }
+
+/* ---- what a builder learns ---- */
+
+static const char *const learn_names[] = {
+        [LEARN_OPENS] = "opens",
+        [LEARN_LOOKUPS] = "lookups",
+        [LEARN_NO] = "no",
+};
+
+const char *definition_learn_to_string(DefinitionLearn learn) {
+        assert((size_t) learn < ELEMENTSOF(learn_names));
+        return learn_names[learn];
+}
+
+int definition_learn_from_string(const char *s, DefinitionLearn *ret) {
+        for (size_t i = 0; i < ELEMENTSOF(learn_names); i++)
+                if (streq(s, learn_names[i])) {
+                        *ret = (DefinitionLearn) i;
+                        return 0;
+                }
+        return error_origin(-EINVAL);
+}
+
+/* ---- reading ---- */
 
 /* A definition while it is being read. Unknown keys are warnings; a bad value of a known one makes the whole
  * definition invalid. */
@@ -114,6 +139,37 @@ static int draft_parse_quick(const char *value, void *data, const char **reterr)
         return r;
 }
 
+static int draft_parse_learn(const char *value, void *data, const char **reterr) {
+        Draft *d = data;
+        int r = definition_learn_from_string(value, &d->definition.learn);
+        if (r < 0) {
+                *reterr = "expected opens, lookups or no";
+                d->bad = true;
+        }
+        return r;
+}
+
+static bool is_pattern_of_paths(const char *word) {
+        return *word == '/' || *word == '*';
+}
+
+static int draft_parse_learn_ignore(const char *value, void *data, const char **reterr) {
+        Draft *d = data;
+        _cleanup_strv_free_ char **words = NULL;
+        int r = words_split(value, &words, reterr);
+        for (char **w = words; r >= 0 && w && *w; w++)
+                if (!is_pattern_of_paths(*w)) {
+                        *reterr = "a pattern of paths begins with / or *";
+                        r = -EINVAL;
+                }
+        if (r < 0) {
+                d->bad = true;
+                return r;
+        }
+        d->definition.learn_ignore = TAKE_PTR(words);
+        return 0;
+}
+
 /* `dracut` of `/usr/lib/bootkeep/builders.d/dracut.conf` */
 static char *file_definition_name(const char *file) {
         assert(strlen(file) > strlen(".conf"));
@@ -128,6 +184,11 @@ static int definition_take_fingerprint(Definition *d) {
         hasher_update_string(h, d->name);
         hasher_update_string(h, d->root == DEFINITION_HOST ? "host" : "chroot");
         for (char **w = d->exec; *w; w++)
+                hasher_update_string(h, *w);
+        /* only what is not as it always was: else all that was built before there was a choice were stale */
+        if (d->learn != LEARN_OPENS)
+                hasher_update_string(h, definition_learn_to_string(d->learn));
+        for (char **w = d->learn_ignore; w && *w; w++)
                 hasher_update_string(h, *w);
         d->fingerprint = hasher_digest(h);
         return 0;
@@ -171,6 +232,8 @@ static int draft_read(Draft *d, unsigned *problems) {
                 {"Builder", "Root", draft_parse_root, d},
                 {"Builder", "TimeoutSec", draft_parse_timeout, d},
                 {"Builder", "Quick", draft_parse_quick, d},
+                {"Builder", "Learn", draft_parse_learn, d},
+                {"Builder", "LearnIgnore", draft_parse_learn_ignore, d},
         };
         int r = conffile_read(d->definition.file, items, ELEMENTSOF(items), problems, NULL);
         if (r == -EBADMSG) /* logged already */

@@ -12,6 +12,16 @@ typedef enum DefinitionRoot {
         DEFINITION_HOST,   /* run on the host */
 } DefinitionRoot;
 
+/* What of what it does with a volume becomes a source of what it builds. */
+typedef enum DefinitionLearn {
+        LEARN_OPENS,   /* what it opens, executes and lists */
+        LEARN_LOOKUPS, /* also what it only looks at or looks for */
+        LEARN_NO,
+} DefinitionLearn;
+
+const char *definition_learn_to_string(DefinitionLearn learn);
+int definition_learn_from_string(const char *s, DefinitionLearn *ret); /* -EINVAL */
+
 typedef struct Definition {
         char *name;
         char *file; /* where it was read, for messages */
@@ -19,8 +29,11 @@ typedef struct Definition {
         char **exec; /* words, specifiers not expanded; the first is an absolute path */
         DefinitionRoot root;
         uint64_t timeout_usec;
-        bool quick;              /* whoever builds something from its outputs waits for it (Begin) */
-        Fingerprint fingerprint; /* of name, exec and root: a changed command makes its caches stale */
+        bool quick; /* whoever builds something from its outputs waits for it (Begin) */
+        DefinitionLearn learn;
+        char **learn_ignore;     /* patterns of paths that are nothing to learn */
+        Fingerprint fingerprint; /* of all that decides what it builds or learns: a change of the command
+                                    makes its caches stale */
 } Definition;
 
 typedef struct DefinitionSet {

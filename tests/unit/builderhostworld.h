@@ -66,7 +66,8 @@ static inline void host_world_take(const char *line, void *userdata) {
 
 static inline RunnerJob host_world_job(HostWorld *w, const char *const *argv) {
         return (RunnerJob){
-                .program = {.name = "pack", .argv = (char *const *) argv, .root = -EBADF},
+                .program = {.name = "pack", .argv = (char *const *) argv},
+                .root = -EBADF,
                 .timeout_usec = USEC_INFINITY,
                 .line = host_world_take,
                 .userdata = w,

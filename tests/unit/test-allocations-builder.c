@@ -19,6 +19,7 @@
 #include "builder/cachebuild.h"
 #include "builder/handover.h"
 #include "builder/run/builderorder.h"
+#include "builder/run/inodeset.h"
 #include "builder/run/linecutter.h"
 #include "builder/run/lookups.h"
 #include "builder/run/trace.h"
@@ -570,7 +571,7 @@ static int write_and_read_order(void *userdata) {
         char program[] = "/bin/true", *argv[] = {program, NULL}, a[] = "A=1", *more[] = {a, NULL};
         _cleanup_(builderorder_done) BuilderOrder order = {};
         _cleanup_close_ int fd = -EBADF;
-        int r = builderorder_write(&(BuilderOrder){program, 1, false, argv, more}, &fd);
+        int r = builderorder_write(&(BuilderOrder){program, 1, false, LEARN_OPENS, argv, more}, &fd);
         return r < 0 ? r : builderorder_read(fd, &order);
 }
 
@@ -600,8 +601,17 @@ static int keep_trace(void *userdata) {
         return r < 0 ? r : trace_read(fd, &got);
 }
 
+static int set_inodes(void *userdata) {
+        _cleanup_(inodeset_done) InodeSet set = {};
+        int r = 0;
+        for (unsigned i = 0; r >= 0 && i < 600; i++)
+                r = inodeset_add(&set, &(struct statx){.stx_ino = i}, 1);
+        return MIN(r, 0);
+}
+
 static void trace_is_kept_or_the_error_is_returned(void **state) {
         allocations_fail_in_turn(keep_trace, NULL);
+        allocations_fail_in_turn(set_inodes, NULL);
 }
 
 static int run_outside(void *userdata) {

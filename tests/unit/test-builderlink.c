@@ -256,6 +256,30 @@ static void volume_that_cannot_be_opened_is_told(void **state) {
         assert_int_equal(builderlink_run(&w->link, &job, true, &outcome, &reason), -EBADMSG); /* in which? */
 }
 
+/* What a builder of the host's uses of the volume is known here, if anybody wants to know. */
+static void assert_learned(HostWorld *w, const char *mnt) {
+        char script[256];
+        (void) snprintf(script, sizeof(script), "cat %s/lost+found/x; ls %s >/dev/null", mnt, mnt);
+        const char *argv[] = {"/bin/sh", "-c", script, NULL};
+        RunnerJob job = host_world_job(w, argv);
+        Trace trace = {};
+        RunnerOutcome outcome = RUNNER_FAILED;
+        char *reason = NULL;
+        job.trace = &trace;
+        assert_int_equal(builderlink_run(&w->link, &job, false, &outcome, &reason), 0);
+        assert_int_equal(outcome, RUNNER_SUCCESS);
+        assert_null(trace.incomplete);
+        assert_int_equal(trace.n, 1);
+        assert_string_equal(trace.items[0].path, "/");
+        assert_int_equal(trace.items[0].kinds, TRACE_LISTED);
+        assert_string_equal(trace.items[0].names[0], "lost+found");
+        assert_true(trace.began.tv_sec > 0);
+        trace_done(&trace);
+        job.trace = NULL;
+        assert_int_equal(builderlink_run(&w->link, &job, false, &outcome, &reason), 0);
+        assert_int_equal(outcome, RUNNER_SUCCESS);
+}
+
 /* Other mount namespaces have other mounts of it, with other IDs, or none. */
 static void volume_comes_from_where_the_host_is(void **state) {
         HostWorld *w = *state;
@@ -280,6 +304,7 @@ static void volume_comes_from_where_the_host_is(void **state) {
         assert_true(root->state_fd >= 0);
         assert_int_equal(root_make_state(root), 0);
         assert_int_equal(faccessat(root->state_fd, "caches", F_OK, 0), 0);
+        assert_learned(w, mnt);
         root_free(root);
         host_world_end(w);
         disk_detach(&disk);

@@ -22,6 +22,7 @@ static void order_survives(const BuilderOrder *order) {
         assert_string_equal(got.name, order->name);
         assert_int_equal(got.timeout_usec, order->timeout_usec);
         assert_int_equal(got.inside, order->inside);
+        assert_int_equal(got.learn, order->learn);
         assert_int_equal(strv_length(got.argv), strv_length(order->argv));
         for (size_t i = 0; order->argv[i]; i++)
                 assert_string_equal(got.argv[i], order->argv[i]);
@@ -34,8 +35,8 @@ static void order_survives(const BuilderOrder *order) {
 static void what_is_written_is_read(void **state) {
         char name[] = "pack", program[] = "/bin/sh", empty[] = "", lines[] = "a\nb", a[] = "A=1", b[] = "B=";
         char *argv[] = {program, empty, lines, NULL}, *alone[] = {program, NULL}, *more[] = {a, b, NULL};
-        order_survives(&(BuilderOrder){name, USEC_INFINITY, true, argv, more});
-        order_survives(&(BuilderOrder){name, 17, false, alone, NULL});
+        order_survives(&(BuilderOrder){name, USEC_INFINITY, true, LEARN_LOOKUPS, argv, more});
+        order_survives(&(BuilderOrder){name, 17, false, LEARN_NO, alone, NULL});
 }
 
 static void garbage_is_no_order(void **state) {
@@ -47,17 +48,20 @@ static void garbage_is_no_order(void **state) {
         } cases[] = {
                 {"", 0},
                 CASE("pack\0"
-                     "1\0host\0"
+                     "1\0host\0no\0"
                      "0\0"), /* no program */
                 CASE("pack\0"
-                     "1\0host\0"
+                     "1\0host\0no\0"
                      "2\0/bin/sh\0"), /* too few */
-                CASE("pack\0x\0host\0"
+                CASE("pack\0x\0host\0no\0"
                      "1\0/bin/sh\0"),
                 CASE("pack\0"
-                     "1\0host\0x\0/bin/sh\0"),
+                     "1\0host\0no\0x\0/bin/sh\0"),
                 CASE("pack\0"
-                     "1\0host\0"
+                     "1\0host\0some\0"
+                     "1\0/bin/sh\0"),
+                CASE("pack\0"
+                     "1\0host\0no\0"
                      "1\0/bin/sh"), /* cut off */
         };
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {

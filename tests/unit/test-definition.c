@@ -60,7 +60,8 @@ static void a_definition_is_read_in_full(void **state) {
         const Scratch *s = *state;
         _cleanup_(definition_set_freep) DefinitionSet *set =
                 good(s, "[Builder]\nDescription=initramfs by x\nExec=/usr/bin/x --kver \"%i\" %o # always\n"
-                        "Root=host    # on the host\nTimeoutSec=2min\nQuick=yes\n");
+                        "Root=host    # on the host\nTimeoutSec=2min\nQuick=yes\n"
+                        "Learn=lookups\nLearnIgnore=/var/cache/* \"/a b\" *.pyc\n");
         const Definition *b = definition_set_find(set, "x");
         assert_string_equal(b->name, "x");
         assert_non_null(strstr(b->file, "/etc/x.conf"));
@@ -70,6 +71,10 @@ static void a_definition_is_read_in_full(void **state) {
         assert_int_equal(b->root, DEFINITION_HOST);
         assert_int_equal(b->timeout_usec, 120 * USEC_PER_SEC);
         assert_true(b->quick);
+        assert_int_equal(b->learn, LEARN_LOOKUPS);
+        assert_int_equal(strv_length(b->learn_ignore), 3);
+        assert_string_equal(b->learn_ignore[1], "/a b");
+        assert_string_equal(b->learn_ignore[2], "*.pyc");
 }
 
 static void missing_keys_have_defaults(void **state) {
@@ -77,6 +82,8 @@ static void missing_keys_have_defaults(void **state) {
         const Definition *b = definition_set_find(set, "x");
         assert_int_equal(b->root, DEFINITION_CHROOT);
         assert_int_equal(b->timeout_usec, 600 * USEC_PER_SEC);
+        assert_int_equal(b->learn, LEARN_OPENS);
+        assert_null(b->learn_ignore);
 }
 
 static void whatever_is_wrong_leaves_it_out(void **state) {
@@ -106,6 +113,10 @@ static void whatever_is_wrong_leaves_it_out(void **state) {
                 {"[Builder]\nExec=/bin/true\nTimeoutSec=0\n", "every build must end"},
                 {"[Builder]\nExec=/bin/true\nTimeoutSec=infinity\n", "every build must end"},
                 {"[Builder]\nExec=/bin/true\nQuick=rather\n", "x.conf:3: bad value \"rather\" for Quick="},
+                {"[Builder]\nExec=/bin/true\nLearn=yes\n",
+                 "x.conf:3: bad value \"yes\" for Learn=: expected opens, lookups or no"},
+                {"[Builder]\nExec=/bin/true\nLearnIgnore=/a b/c\n", "a pattern of paths begins with / or *"},
+                {"[Builder]\nExec=/bin/true\nLearnIgnore=\"/a\n", "an unclosed quote"},
                 {"[Builder\nExec=/bin/true\n", "x.conf:1: "},
                 {"no ini file at all\n", "x.conf:1: "},
         };
@@ -117,10 +128,10 @@ static void an_unknown_key_is_only_a_warning(void **state) {
         const Scratch *s = *state;
         _cleanup_free_ char *log = NULL;
         unsigned problems = 0;
-        scratch_write(s, "etc/x.conf", "[Builder]\nExec=/bin/true\nLearn=cpio\n");
+        scratch_write(s, "etc/x.conf", "[Builder]\nExec=/bin/true\nSmell=cpio\n");
         _cleanup_(definition_set_freep) DefinitionSet *set = load(s, &problems, &log);
         assert_non_null(definition_set_find(set, "x"));
-        assert_non_null(strstr(log, "x.conf:3: unknown key Learn= in section [Builder]"));
+        assert_non_null(strstr(log, "x.conf:3: unknown key Smell= in section [Builder]"));
         assert_int_equal(problems, 1);
 }
 
@@ -179,12 +190,16 @@ static void another_command_is_another_fingerprint(void **state) {
         const Scratch *s = *state;
         Fingerprint a = fingerprint_of(s, "[Builder]\nExec=/bin/x a b\n");
         Fingerprint same = fingerprint_of(
-                s, "[Builder]\nDescription=d\nExec=/bin/x  \"a\"   b\nTimeoutSec=5\nQuick=yes\n");
+                s,
+                "[Builder]\nDescription=d\nExec=/bin/x  \"a\"   b\nTimeoutSec=5\nQuick=yes\nLearn=opens\n");
         Fingerprint other[] = {
                 fingerprint_of(s, "[Builder]\nExec=/bin/x a c\n"),
                 fingerprint_of(s, "[Builder]\nExec=/bin/x \"a b\"\n"),
                 fingerprint_of(s, "[Builder]\nExec=/bin/x ab\n"),
                 fingerprint_of(s, "[Builder]\nExec=/bin/x a b\nRoot=host\n"),
+                fingerprint_of(s, "[Builder]\nExec=/bin/x a b\nLearn=lookups\n"),
+                fingerprint_of(s, "[Builder]\nExec=/bin/x a b\nLearn=no\n"),
+                fingerprint_of(s, "[Builder]\nExec=/bin/x a b\nLearnIgnore=/x\n"),
         };
         assert_true(fingerprint_equal(&a, &same));
         for (size_t i = 0; i < ELEMENTSOF(other); i++)

@@ -94,7 +94,8 @@ static void count_beat(bool active, void *userdata) {
 static void run(Ran *ran, const char *script, uint64_t timeout_usec) {
         const char *argv[] = {"/bin/sh", "-c", script, NULL};
         const RunnerJob job = {
-                .program = {.name = "pack", .argv = (char *const *) argv, .root = -EBADF},
+                .program = {.name = "pack", .argv = (char *const *) argv},
+                .root = -EBADF,
                 .timeout_usec = timeout_usec,
                 .line = take_line,
                 .beat = count_beat,

@@ -34,7 +34,7 @@ static Ran run_job(RunnerJob job) {
 static Ran run_script(const char *script) {
         const char *argv[] = {"/bin/sh", "-c", script, NULL};
         return run_job((RunnerJob){
-                .program.argv = (char *const *) argv, .program.root = -EBADF, .timeout_usec = USEC_INFINITY});
+                .program.argv = (char *const *) argv, .root = -EBADF, .timeout_usec = USEC_INFINITY});
 }
 
 static void assert_reason(Ran *ran, RunnerOutcome outcome, const char *words) {
@@ -72,8 +72,7 @@ static void a_program_that_cannot_be_run_is_named(void **state) {
         Scratch *s = *state;
         char path[128];
         const char *argv[] = {path, NULL};
-        RunnerJob job = {
-                .program.argv = (char *const *) argv, .program.root = -EBADF, .timeout_usec = USEC_INFINITY};
+        RunnerJob job = {.program.argv = (char *const *) argv, .root = -EBADF, .timeout_usec = USEC_INFINITY};
 
         scratch_write(s, "script", "#!/bin/sh\n");
         (void) snprintf(path, sizeof(path), "%s/none", s->path);
@@ -87,9 +86,8 @@ static void a_program_that_cannot_be_run_is_named(void **state) {
 
 static void a_timeout_ends_the_builder_and_its_children(void **state) {
         const char *argv[] = {"/bin/sh", "-c", "sleep 1000 & setsid sleep 1000 & sleep 1000", NULL};
-        RunnerJob job = {.program.argv = (char *const *) argv,
-                         .program.root = -EBADF,
-                         .timeout_usec = 200 * USEC_PER_MSEC};
+        RunnerJob job = {
+                .program.argv = (char *const *) argv, .root = -EBADF, .timeout_usec = 200 * USEC_PER_MSEC};
         uint64_t start = now_usec();
 
         Ran ran = run_job(job);
@@ -101,8 +99,7 @@ static void a_timeout_ends_the_builder_and_its_children(void **state) {
 static void a_builder_is_asked_to_end_also_in_a_group_of_its_own(void **state) {
         const char *script = "trap 'echo asked; exit' TERM; echo begun; while :; do sleep 0.1; done";
         const char *argv[] = {"/usr/bin/timeout", "1000", "/bin/sh", "-c", script, NULL};
-        RunnerJob job = {
-                .program.argv = (char *const *) argv, .program.root = -EBADF, .timeout_usec = USEC_PER_SEC};
+        RunnerJob job = {.program.argv = (char *const *) argv, .root = -EBADF, .timeout_usec = USEC_PER_SEC};
 
         Ran ran = run_job(job);
         assert_reason(&ran, RUNNER_FAILED, "did not finish within");
@@ -122,7 +119,7 @@ static void the_environment_is_clean(void **state) {
         RunnerJob job = {
                 .program.argv = (char *const *) argv,
                 .program.environ = (char *const *) more,
-                .program.root = -EBADF,
+                .root = -EBADF,
                 .timeout_usec = USEC_INFINITY,
         };
 
@@ -174,7 +171,7 @@ static void an_interrupt_stops_the_builder(void **state) {
         assert_int_equal(interrupt_new(&interrupt), 0);
         Ran ran = run_job((RunnerJob){
                 .program.argv = (char *const *) argv,
-                .program.root = -EBADF,
+                .root = -EBADF,
                 .timeout_usec = USEC_INFINITY,
                 .interrupt = interrupt,
         });

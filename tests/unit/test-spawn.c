@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* tests: builder/run/chroot.c builder/run/descendants.c */
+/* tests: builder/run/chroot.c builder/run/builderspace.c builder/run/descendants.c */
 
 /* What a builder finds when it begins. */
 
@@ -18,18 +18,27 @@ typedef struct Printed {
         int status; /* of waitpid */
 } Printed;
 
+/* In the volume whose root directory is ROOT, if it is one. */
+static int start_in(int root, SpawnProgram program, Spawn *ret, char **reason) {
+        _cleanup_(builderspace_done) BuilderSpace space = BUILDER_SPACE_NULL;
+        if (root >= 0) {
+                assert_int_equal(builderspace_make(root, NULL, &space), 0);
+                program.space = &space;
+        }
+        return spawn_start(&program, ret, reason);
+}
+
 /* What ARGV prints, to the end. */
 static Printed run_program(const char *const *argv, const char *const *environment, int root) {
         const SpawnProgram program = {
                 .name = "pack",
                 .argv = (char *const *) argv,
                 .environ = (char *const *) environment,
-                .root = root,
         };
         Printed printed = {};
         Spawn spawn = SPAWN_NULL;
         char *reason = NULL;
-        int r = spawn_start(&program, &spawn, &reason);
+        int r = start_in(root, program, &spawn, &reason);
         if (r < 0)
                 fail_msg("%s", strempty(reason));
         assert_int_equal(fcntl(spawn.output_fd, F_GETFL) & O_NONBLOCK, O_NONBLOCK);
@@ -104,9 +113,9 @@ static void the_builder_ends_by_the_signal_that_ends_it(void **state) {
 
 static int start(const char *path, int root, char **reason) {
         const char *argv[] = {path, NULL};
-        const SpawnProgram program = {.name = "pack", .argv = (char *const *) argv, .root = root};
+        const SpawnProgram program = {.name = "pack", .argv = (char *const *) argv};
         Spawn spawn = SPAWN_NULL;
-        int r = spawn_start(&program, &spawn, reason);
+        int r = start_in(root, program, &spawn, reason);
         assert_true(spawn.pid == 0 && spawn.pidfd < 0 && spawn.output_fd < 0);
         return r;
 }

@@ -88,7 +88,14 @@ static void send_activity(bool active, void *userdata) {
                 (void) packet_send(host->socket, &host->answer);
 }
 
-static int run_order(BuilderHost *host, const BuilderOrder *order, RunnerOutcome *ret, char **ret_reason) {
+/* Where the builder runs, if in or beside a volume. */
+static void place_job(const BuilderHost *host, const BuilderOrder *order, RunnerJob *job) {
+        job->root = host->root ? host->root->fd : -EBADF;
+        job->place = order->inside || !host->root ? NULL : host->root->mount.target;
+}
+
+static int run_order(BuilderHost *host, const BuilderOrder *order, Trace *trace, RunnerOutcome *ret,
+                     char **ret_reason) {
         _cleanup_(interrupt_freep) Interrupt *interrupt = NULL;
         /* nothing more is to be said by the build until it is told the end: whatever comes means to stop */
         int r = interrupt_new_also_by(host->socket, &interrupt);
@@ -96,22 +103,28 @@ static int run_order(BuilderHost *host, const BuilderOrder *order, RunnerOutcome
                 return r;
         if (order->inside && !host->root)
                 return error_origin(-EBADMSG);
-        const RunnerJob job = {
-                .program = {.name = order->name,
-                            .argv = order->argv,
-                            .environ = order->environ,
-                            .root = order->inside ? host->root->fd : -EBADF},
+        RunnerJob job = {
+                .program = {.name = order->name, .argv = order->argv, .environ = order->environ},
+                .trace = order->learn == LEARN_NO ? NULL : trace,
+                .learn = order->learn,
                 .timeout_usec = order->timeout_usec,
                 .line = send_line,
                 .beat = send_activity,
                 .userdata = host,
                 .interrupt = interrupt,
         };
+        place_job(host, order, &job);
         return runner_run(&job, ret, ret_reason);
 }
 
-static int answer_end(BuilderHost *host, RunnerOutcome outcome, const char *reason) {
+/* Without TRACE where it cannot be passed on. */
+static int answer_end(BuilderHost *host, RunnerOutcome outcome, const char *reason, const Trace *trace) {
+        _cleanup_close_ int file = -EBADF;
         host->answer = (Packet){.kind = PACKET_END, .number = (int) outcome};
+        if (trace_write(trace, &file) >= 0) {
+                host->answer.fds[0] = file;
+                host->answer.n_fds = 1;
+        }
         (void) strncpy(host->answer.text, strempty(reason), PACKET_TEXT_MAX);
         host->stopped = outcome == RUNNER_INTERRUPTED;
         release_held(host);
@@ -129,6 +142,7 @@ static void hold_descriptors(BuilderHost *host) {
 
 static int serve_run(BuilderHost *host) {
         _cleanup_(builderorder_done) BuilderOrder order = {};
+        _cleanup_(trace_done) Trace trace = {};
         _cleanup_free_ char *reason = NULL;
         RunnerOutcome outcome = RUNNER_FAILED;
         if (host->request.n_fds == 0)
@@ -136,8 +150,8 @@ static int serve_run(BuilderHost *host) {
         hold_descriptors(host);
         int r = builderorder_read(host->request.fds[0], &order);
         if (r >= 0)
-                r = run_order(host, &order, &outcome, &reason);
-        return r < 0 ? answer_failed(host, r) : answer_end(host, outcome, reason);
+                r = run_order(host, &order, &trace, &outcome, &reason);
+        return r < 0 ? answer_failed(host, r) : answer_end(host, outcome, reason, &trace);
 }
 
 /* ---- both ---- */

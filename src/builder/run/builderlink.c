@@ -81,6 +81,7 @@ static int send_order(const LinkRun *run, bool inside) {
                 .name = (char *) program->name,
                 .timeout_usec = run->job->timeout_usec,
                 .inside = inside,
+                .learn = run->job->trace ? run->job->learn : LEARN_NO,
                 .argv = (char **) program->argv,
                 .environ = (char **) program->environ,
         };
@@ -140,9 +141,9 @@ static int follow_builder(LinkRun *run) {
                         r = packet_receive(run->link->socket, run->packet);
                 if (r <= 0)
                         return r == 0 ? error_origin(-ECONNRESET) : r;
-                packet_done(run->packet);
                 if (run->packet->kind == PACKET_END)
                         return 1;
+                packet_done(run->packet);
                 if (run->packet->kind == PACKET_FAILED && run->packet->number < 0)
                         return run->packet->number;
                 run->active = true; /* it has printed something, or the host says so */
@@ -155,10 +156,21 @@ static bool is_outcome(int n) {
         return n == RUNNER_SUCCESS || n == RUNNER_NOT_NOW || n == RUNNER_FAILED || n == RUNNER_INTERRUPTED;
 }
 
+static int take_trace(const LinkRun *run) {
+        Trace *trace = run->job->trace;
+        if (!trace)
+                return 0;
+        int r = run->packet->n_fds > 0 ? trace_read(run->packet->fds[0], trace) : error_origin(-EBADMSG);
+        return r < 0 && r != -ENOMEM ? trace_miss(trace, "it was not passed on: %s", strerror(-r)) : r;
+}
+
 static int conclude_run(const LinkRun *run, RunnerOutcome *ret, char **ret_reason) {
         const Packet *p = run->packet;
         if (!is_outcome(p->number))
                 return error_origin(-EBADMSG);
+        int r = take_trace(run);
+        if (r < 0)
+                return r;
         if (*p->text && free_and_strdup(ret_reason, p->text) < 0)
                 return error_origin(-ENOMEM);
         *ret = (RunnerOutcome) p->number;
@@ -197,5 +209,8 @@ int builderlink_run(const BuilderLink *link, const RunnerJob *job, bool inside, 
                 conclude_lost_run(&run, ret, ret_reason);
                 return 0;
         }
-        return r < 0 ? r : conclude_run(&run, ret, ret_reason);
+        if (r >= 0)
+                r = conclude_run(&run, ret, ret_reason);
+        packet_done(packet);
+        return r;
 }

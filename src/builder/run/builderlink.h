@@ -23,7 +23,7 @@ typedef struct BuilderLink {
 int builderlink_open_volume(const BuilderLink *link, const char *mount_point, uint64_t mount_id, bool make,
                             Root **ret);
 
-/* As runner_run(), outside. INSIDE: in the volume. The program's root, and the interrupt of JOB, do not
+/* As runner_run(), outside. INSIDE: in the volume. Root, place and interrupt of JOB do not
  * count. */
 int builderlink_run(const BuilderLink *link, const RunnerJob *job, bool inside, RunnerOutcome *ret,
                     char **ret_reason);

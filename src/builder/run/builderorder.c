@@ -10,7 +10,7 @@
 /* More than the kernel passes to a program. */
 #define ORDER_WORDS_MAX (1U << 20)
 
-enum { WORD_NAME, WORD_TIMEOUT, WORD_WHERE, WORD_ARGUMENTS, WORDS_OF_HEAD };
+enum { WORD_NAME, WORD_TIMEOUT, WORD_WHERE, WORD_LEARN, WORD_ARGUMENTS, WORDS_OF_HEAD };
 
 void builderorder_done(BuilderOrder *order) {
         free(order->name);
@@ -45,8 +45,9 @@ int builderorder_write(const BuilderOrder *order, int *ret_fd) {
         int r = open_copy(fd, "we", &f);
         if (r < 0)
                 return r;
-        (void) fprintf(f, "%s%c%" PRIu64 "%c%s%c%zu%c", order->name, 0, order->timeout_usec, 0,
-                       order->inside ? "volume" : "host", 0, strv_length(order->argv), 0);
+        (void) fprintf(f, "%s%c%" PRIu64 "%c%s%c%s%c%zu%c", order->name, 0, order->timeout_usec, 0,
+                       order->inside ? "volume" : "host", 0, definition_learn_to_string(order->learn), 0,
+                       strv_length(order->argv), 0);
         put_words(f, order->argv);
         put_words(f, order->environ);
         if (fflush(f) != 0 || ferror(f))
@@ -86,6 +87,7 @@ static int parse_order(char **words, BuilderOrder *ret) {
         size_t n = strv_length(words);
         uint64_t n_arguments;
         if (n <= WORDS_OF_HEAD || parse_u64(words[WORD_TIMEOUT], &ret->timeout_usec) < 0 ||
+            definition_learn_from_string(words[WORD_LEARN], &ret->learn) < 0 ||
             parse_u64_max(words[WORD_ARGUMENTS], n - WORDS_OF_HEAD, &n_arguments) < 0 || n_arguments == 0)
                 return error_origin(-EBADMSG);
         char **arguments = words + WORDS_OF_HEAD;

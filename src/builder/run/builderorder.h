@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A builder to be run by another process, as bytes: its name, the timeout, where, the number of its
- * arguments, these, and its environment, each followed by a NUL. In a file without a name, because arguments
- * may be more than a message holds. */
+/* A builder to be run by another process, as bytes: its name, the timeout, where, what is learned, the number
+ * of its arguments, these, and its environment, each followed by a NUL. In a file without a name, because
+ * arguments may be more than a message holds. */
 
-#include "base/util.h"
+#include "manifest/definition.h"
 
 typedef struct BuilderOrder {
         char *name;            /* of the builder */
         uint64_t timeout_usec; /* USEC_INFINITY: none */
         bool inside;           /* in the volume, else on the host */
+        DefinitionLearn learn;
         char **argv, **environ;
 } BuilderOrder;
 

@@ -26,10 +26,9 @@ static const Part parts[] = {
         {.path = "/run", .attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, .empty = true},
 };
 
-/* A detached copy of what is mounted at PATH below AT. Private: the copy of a shared mount would be its peer,
- * and what we mount on one would show up on the other. */
-static int clone_tree(int at, const char *path, uint64_t attributes, int *ret) {
-        struct mount_attr attr = {.attr_set = attributes, .propagation = MS_PRIVATE};
+/* A detached copy of what is mounted at PATH below AT, changed to ATTR. Never shared: the copy of a shared
+ * mount would be its peer, and what we mount on one would show up on the other. */
+static int clone_tree(int at, const char *path, struct mount_attr attr, int *ret) {
         _cleanup_close_ int fd = open_tree(
                 at, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | (*path ? 0 : AT_EMPTY_PATH));
         if (fd < 0)
@@ -38,6 +37,11 @@ static int clone_tree(int at, const char *path, uint64_t attributes, int *ret) {
                 return error_origin(-errno);
         *ret = TAKE_FD(fd);
         return 0;
+}
+
+static int clone_part(const Part *part, int *ret) {
+        return clone_tree(AT_FDCWD, part->path,
+                          (struct mount_attr){.attr_set = part->attributes, .propagation = MS_PRIVATE}, ret);
 }
 
 static int new_tmpfs(uint64_t attributes, int *ret) {
@@ -55,7 +59,7 @@ static int new_tmpfs(uint64_t attributes, int *ret) {
 static int open_parts(int fds[static ELEMENTSOF(parts)], const char **ret_what) {
         for (size_t i = 0; i < ELEMENTSOF(parts); i++) {
                 int r = parts[i].empty ? new_tmpfs(parts[i].attributes, &fds[i])
-                                       : clone_tree(AT_FDCWD, parts[i].path, parts[i].attributes, &fds[i]);
+                                       : clone_part(&parts[i], &fds[i]);
                 if (r < 0) {
                         *ret_what = parts[i].path;
                         return r;
@@ -79,23 +83,23 @@ static int attach_parts(int tree, const int fds[static ELEMENTSOF(parts)], const
         return 0;
 }
 
-static int enter(int tree, const char **ret_what) {
+static int change_root(int tree, const char **ret_what) {
         *ret_what = "chroot";
         if (fchdir(tree) < 0 || chroot(".") < 0 || chdir("/") < 0)
                 return error_origin(-errno);
         return 0;
 }
 
-int chroot_enter(int root, const char **ret_what) {
-        assert(root >= 0 && ret_what);
+/* Before unshare: a mount of another namespace is not ours to copy. */
+int chroot_clone(int root, uint64_t propagation, int *ret) {
+        assert(root >= 0 && ret);
+        return clone_tree(root, "", (struct mount_attr){.propagation = propagation}, ret);
+}
+
+int chroot_enter(int tree, const char **ret_what) {
+        assert(tree >= 0 && ret_what);
         int fds[ELEMENTSOF(parts)];
-        _cleanup_close_ int tree = -EBADF;
-        *ret_what = "clone of the volume's mount";
-        /* before unshare: a mount of another namespace is not ours to copy */
-        int r = clone_tree(root, "", 0, &tree);
-        if (r < 0)
-                return r;
-        r = open_parts(fds, ret_what);
+        int r = open_parts(fds, ret_what);
         if (r < 0)
                 return r;
         *ret_what = "mount namespace";
@@ -105,5 +109,5 @@ int chroot_enter(int root, const char **ret_what) {
         r = attach_parts(tree, fds, ret_what);
         if (r < 0)
                 return r;
-        return enter(tree, ret_what);
+        return change_root(tree, ret_what);
 }

@@ -19,7 +19,7 @@ typedef enum PacketKind {
         PACKET_FAILED = 'F', /* NUMBER: a negative errno */
         PACKET_LINE = 'L',   /* TEXT: of the builder's output */
         PACKET_ACTIVE = 'A', /* the builder did something since the last one */
-        PACKET_END = 'E',    /* NUMBER: a RunnerOutcome; TEXT: the reason */
+        PACKET_END = 'E',    /* NUMBER: a RunnerOutcome; TEXT: the reason; the trace (trace.h) */
 } PacketKind;
 
 typedef struct Packet {

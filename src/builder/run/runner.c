@@ -19,10 +19,13 @@
 #include "base/progress.h"
 #include "bootkeep.h"
 #include "builder/run/descendants.h"
+#include "builder/run/learner.h"
 #include "builder/run/linecutter.h"
 #include "builder/run/usage.h"
 
 #define STOP_USEC (5 * USEC_PER_SEC)
+/* More than a queue holds, whatever still goes on. */
+#define REST_MAX 64U
 
 typedef enum Phase {
         PHASE_RUNNING,
@@ -33,6 +36,8 @@ typedef enum Phase {
 
 typedef struct Runner {
         const RunnerJob *job;
+        BuilderSpace space;
+        Learner *learner; /* or NULL */
         Spawn spawn;
         LineCutter output;
         Phase phase;
@@ -120,17 +125,21 @@ static void give_beat(Runner *runner) {
 
 /* Until the builder's own process has exited, or cannot be killed. */
 static int wait_until_end(Runner *runner) {
-        enum { END, OUTPUT, INTERRUPT };
+        enum { END, OUTPUT, INTERRUPT, LEARNER };
         struct pollfd p[] = {
                 [END] = {.fd = runner->spawn.pidfd, .events = POLLIN},
                 [OUTPUT] = {.fd = runner->spawn.output_fd, .events = POLLIN},
                 [INTERRUPT] = {.fd = interrupt_get_fd(runner->job->interrupt), .events = POLLIN},
+                [LEARNER] = {.fd = runner->learner ? learner_get_fd(runner->learner) : -EBADF,
+                             .events = POLLIN},
         };
         while (runner->phase != PHASE_LOST) {
                 bool end = false;
                 if (poll(p, ELEMENTSOF(p), poll_timeout(MIN(runner->deadline, runner->beat))) < 0 &&
                     errno != EINTR)
                         return error_origin(-errno);
+                if (p[LEARNER].revents && learner_take(runner->learner) == -ENOMEM)
+                        return -ENOMEM;
                 if (p[OUTPUT].revents)
                         (void) read_output(runner, &end);
                 if (end)
@@ -188,6 +197,14 @@ static RunnerOutcome judge_end(const Runner *runner, const siginfo_t *info, char
         return RUNNER_FAILED;
 }
 
+/* What it used to the end; all of it has ended, or cannot be killed. */
+static int learn_rest(const Runner *runner) {
+        int r = runner->learner ? 1 : 0;
+        for (unsigned i = 0; r > 0 && i < REST_MAX; i++)
+                r = learner_take(runner->learner);
+        return r <= 0 ? r : trace_miss(runner->job->trace, "it cannot be ended");
+}
+
 static int follow_to_end(Runner *runner, RunnerOutcome *ret, char **ret_reason) {
         siginfo_t info = {};
         int r = wait_until_end(runner);
@@ -198,34 +215,102 @@ static int follow_to_end(Runner *runner, RunnerOutcome *ret, char **ret_reason) 
                 (void) waitid(P_PIDFD, (id_t) runner->spawn.pidfd, &info, WEXITED);
         reap_descendants(runner);
         drain_output(runner);
+        if (r >= 0)
+                r = learn_rest(runner);
         if (r < 0)
                 return r;
         *ret = judge_end(runner, &info, ret_reason);
         return 0;
 }
 
-int runner_run(const RunnerJob *job, RunnerOutcome *ret, char **ret_reason) {
-        assert(job && job->line && ret && ret_reason);
-        _cleanup_(spawn_done) Spawn spawn = SPAWN_NULL;
-        _cleanup_free_ Runner *runner = calloc(1, sizeof(*runner));
-        if (!runner)
-                return error_origin(-ENOMEM);
-        (void) prctl(PR_SET_CHILD_SUBREAPER, 1);
-        int r = spawn_start(&job->program, &spawn, ret_reason);
+/* Without memory nothing goes on; without anything else the builder does. */
+static int do_without_learner(Runner *runner, const char *what, int r) {
+        runner->learner = learner_free(runner->learner);
+        if (r == -ENOMEM)
+                return r;
+        return runner->job->trace ? trace_miss(runner->job->trace, "%s: %s", what, strerror(-r)) : 0;
+}
+
+/* The space of the builder, if it has one, with somebody who looks. */
+static int prepare_space(Runner *runner, const char **ret_what) {
+        const RunnerJob *job = runner->job;
+        *ret_what = "clone of the volume's mount";
+        if (job->root < 0)
+                return job->trace ? trace_miss(job->trace, "it runs outside of any volume") : 0;
+        int r = builderspace_make(job->root, job->place, &runner->space);
+        if (r < 0)
+                return job->place ? do_without_learner(runner, *ret_what, r) : r;
+        r = job->trace ? learner_new(runner->space.tree, job->trace, &runner->learner) : 0;
+        return r < 0 ? do_without_learner(runner, "fanotify", r) : 0;
+}
+
+static int start_in_space(Runner *runner, char **ret_reason) {
+        SpawnProgram program = runner->job->program;
+        program.space = runner->space.tree >= 0 ? &runner->space : NULL;
+        return spawn_start(&program, &runner->spawn, ret_reason);
+}
+
+/* On the host it needs no space of its own to do its work. */
+static int start_in_space_or_without(Runner *runner, char **ret_reason) {
+        int r = start_in_space(runner, ret_reason);
+        if (r != -ENOEXEC || runner->space.tree < 0 || !runner->space.place)
+                return r;
+        builderspace_done(&runner->space);
+        r = do_without_learner(runner, "mount namespace of its own", -EPERM);
+        return r < 0 ? r : start_in_space(runner, ret_reason);
+}
+
+static int run_to_end(Runner *runner, RunnerOutcome *ret, char **ret_reason) {
+        const RunnerJob *job = runner->job;
+        const char *what = NULL;
+        int r = prepare_space(runner, &what);
+        if (r < 0) {
+                *ret = RUNNER_FAILED;
+                (void) failure_errno(ret_reason, r, "builder %s: %s", job->program.name, what);
+                return r == -ENOMEM ? r : 0;
+        }
+        r = start_in_space_or_without(runner, ret_reason);
         if (r == -ENOEXEC) {
                 *ret = RUNNER_FAILED;
                 return 0;
         }
         if (r < 0)
                 return r;
+        if (job->timeout_usec != USEC_INFINITY)
+                runner->deadline = now_usec() + job->timeout_usec;
+        if (job->beat)
+                runner->beat = now_usec() + PROGRESS_BEAT_USEC;
+        runner->activity.since_usec = now_usec();
+        return follow_to_end(runner, ret, ret_reason);
+}
+
+static Runner *runner_free(Runner *runner) {
+        (void) learner_free(runner->learner);
+        builderspace_done(&runner->space);
+        spawn_done(&runner->spawn);
+        free(runner);
+        return NULL;
+}
+DEFINE_CLEANUP(Runner *, runner_free);
+
+int runner_run(const RunnerJob *job, RunnerOutcome *ret, char **ret_reason) {
+        assert(job && job->line && ret && ret_reason);
+        _cleanup_(runner_freep) Runner *runner = calloc(1, sizeof(*runner));
+        if (!runner)
+                return error_origin(-ENOMEM);
         *runner = (Runner){
                 .job = job,
-                .spawn = spawn,
+                .space = BUILDER_SPACE_NULL,
+                .spawn = SPAWN_NULL,
                 .output = {.line = job->line, .userdata = job->userdata},
-                .deadline =
-                        job->timeout_usec == USEC_INFINITY ? USEC_INFINITY : now_usec() + job->timeout_usec,
-                .beat = job->beat ? now_usec() + PROGRESS_BEAT_USEC : USEC_INFINITY,
-                .activity = {.since_usec = now_usec()},
+                .deadline = USEC_INFINITY,
+                .beat = USEC_INFINITY,
         };
-        return follow_to_end(runner, ret, ret_reason);
+        (void) prctl(PR_SET_CHILD_SUBREAPER, 1);
+        if (job->trace)
+                (void) clock_gettime(CLOCK_REALTIME_COARSE, &job->trace->began);
+        int r = run_to_end(runner, ret, ret_reason);
+        if (job->trace)
+                trace_finish(job->trace);
+        return r;
 }

@@ -3,6 +3,8 @@
 
 #include "base/interrupt.h"
 #include "builder/run/spawn.h"
+#include "builder/run/trace.h"
+#include "manifest/definition.h"
 
 /* One builder process from start to exit. When runner_run returns, nothing that it started is left. */
 
@@ -15,7 +17,11 @@ typedef enum RunnerOutcome {
 
 typedef struct RunnerJob {
         SpawnProgram program;
-        uint64_t timeout_usec;                          /* USEC_INFINITY: none */
+        int root; /* the volume's root directory; -EBADF: it runs where we do, and nothing is learned */
+        const char *place;     /* run on the host, where the volume is mounted here; NULL: run in it */
+        Trace *trace;          /* filled with what it uses of the volume; NULL: nobody wants to know */
+        DefinitionLearn learn; /* what of it, if TRACE */
+        uint64_t timeout_usec; /* USEC_INFINITY: none */
         void (*line)(const char *line, void *userdata); /* for each line of its output, see linecutter.h */
         /* Called once a second while it runs: was it active since the last time (activity.h), or has it
          * printed anything? May be NULL. */

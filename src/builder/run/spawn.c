@@ -24,7 +24,6 @@
 
 #include "base/error.h"
 #include "base/failure.h"
-#include "builder/run/chroot.h"
 #include "builder/run/descendants.h"
 
 #define ERROR_FD 3
@@ -115,8 +114,8 @@ static int become_builder(const SpawnProgram *program, pid_t parent, int output,
                 r = take_null_as_input();
         if (r < 0)
                 return r;
-        if (program->root >= 0) {
-                r = chroot_enter(program->root, ret_what);
+        if (program->space) {
+                r = builderspace_enter(program->space, ret_what);
                 if (r < 0)
                         return r;
                 *ret_what = "cannot be set up";

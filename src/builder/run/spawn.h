@@ -3,13 +3,13 @@
 
 #include <sys/types.h>
 
-#include "base/util.h"
+#include "builder/run/builderspace.h"
 
 typedef struct SpawnProgram {
-        const char *name;     /* of the builder, for messages */
-        char *const *argv;    /* argv[0] is an absolute path */
-        char *const *environ; /* added to PATH, LANG, HOME and TERM, which is all that it gets */
-        int root;             /* run inside this directory; -EBADF: on the host */
+        const char *name;          /* of the builder, for messages */
+        char *const *argv;         /* argv[0] is an absolute path */
+        char *const *environ;      /* added to PATH, LANG, HOME and TERM, which is all that it gets */
+        const BuilderSpace *space; /* where it runs; NULL: where we do */
 } SpawnProgram;
 
 /* A builder that has been started. */

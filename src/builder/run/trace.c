@@ -22,10 +22,14 @@ void trace_done(Trace *trace) {
         *trace = (Trace){};
 }
 
-int trace_miss(Trace *trace, const char *why) {
-        if (!trace->incomplete)
-                trace->incomplete = strdup(why);
-        return trace->incomplete ? 0 : error_origin(-ENOMEM);
+int trace_miss(Trace *trace, const char *format, ...) {
+        va_list ap;
+        if (trace->incomplete)
+                return 0;
+        va_start(ap, format);
+        int r = vstrprintf(&trace->incomplete, format, ap);
+        va_end(ap);
+        return r < 0 ? error_origin(-ENOMEM) : 0;
 }
 
 static size_t bytes_of_item(const TraceItem *item) {

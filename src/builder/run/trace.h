@@ -51,8 +51,8 @@ int trace_add(Trace *trace, const char *path, unsigned kinds);
 /* The names of a folder for an item, sorted by the caller: none at all are not NULL, which means unknown. */
 int trace_names(StrvBuilder *names, char ***ret);
 
-/* Something is missing in it: WHY, for people. The first reason stays. -ENOMEM. */
-int trace_miss(Trace *trace, const char *why);
+/* Something is missing in it: why, for people. The first reason stays. -ENOMEM. */
+int trace_miss(Trace *trace, const char *format, ...) _printf_(2, 3);
 
 /* Nothing more is added: sorts it, and joins what is known of each path: what was seen first stays. */
 void trace_finish(Trace *trace);
