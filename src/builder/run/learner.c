@@ -202,7 +202,7 @@ static int note_object(const Learner *learner, int fd, const struct statx *stx, 
 }
 
 /* Takes FD. */
-static int take_object(Learner *learner, uint64_t mask, int fd) {
+static int take_open_object(Learner *learner, uint64_t mask, int fd) {
         _cleanup_close_ int object = fd;
         struct statx stx;
         if (statx(fd, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_BTIME, &stx) < 0)
@@ -215,11 +215,11 @@ static int take_object(Learner *learner, uint64_t mask, int fd) {
         return r <= 0 ? r : note_object(learner, TAKE_FD(object), &stx, kinds);
 }
 
-static int take_event(Learner *learner, const struct fanotify_event_metadata *event) {
+static int take_told_object(Learner *learner, const struct fanotify_event_metadata *event) {
         if (event->mask & FAN_Q_OVERFLOW)
                 return trace_miss(learner->trace, "it used more at once than the kernel can tell "
                                                   "(fs.fanotify.max_queued_events)");
-        return event->fd < 0 ? 0 : take_object(learner, event->mask, event->fd);
+        return event->fd < 0 ? 0 : take_open_object(learner, event->mask, event->fd);
 }
 
 /* ---- all of them ---- */
@@ -243,7 +243,7 @@ static int take_batch(Learner *learner) {
                 if (failed < 0)
                         closep(&event->fd);
                 else
-                        failed = take_event(learner, event);
+                        failed = take_told_object(learner, event);
         }
         return failed < 0 ? failed : 1;
 }

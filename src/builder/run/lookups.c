@@ -63,7 +63,7 @@ static int lookups_give_up(Lookups *l, int r) {
                 return r;
         char why[128];
         (void) snprintf(why, sizeof(why), "seccomp: %s", strerror(-r));
-        return trace_miss(l->job.trace, why);
+        return trace_miss(l->job.trace, "%s", why);
 }
 
 /* WHAT follows the name of the program. */
@@ -71,7 +71,7 @@ static int miss_by(const Asked *a, const char *what) {
         char program[16], why[128];
         lookupcaller_read_program(a->pid, program);
         (void) snprintf(why, sizeof(why), "%s %s", program, what);
-        return trace_miss(a->lookups->job.trace, why);
+        return trace_miss(a->lookups->job.trace, "%s", why);
 }
 
 Lookups *lookups_free(Lookups *l) {
