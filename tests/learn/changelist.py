@@ -113,10 +113,10 @@ def _preferred_library(root):
 
 
 def _module_for_updates(root):
-    shutil.copy(root.at(root.module("nvme")), root.at("/nvme.ko"))
+    shutil.copy(root.at(root.module("virtio_blk")), root.at("/virtio_blk.ko"))
     os.makedirs(root.at(f"/usr/lib/modules/{root.kernel}/updates"))
-    os.rename(root.at("/nvme.ko"), root.at(f"/usr/lib/modules/{root.kernel}/updates/nvme.ko"))
-    root.append(f"/usr/lib/modules/{root.kernel}/updates/nvme.ko")
+    os.rename(root.at("/virtio_blk.ko"), root.at(f"/usr/lib/modules/{root.kernel}/updates/virtio_blk.ko"))
+    root.append(f"/usr/lib/modules/{root.kernel}/updates/virtio_blk.ko")
     root.run("depmod", root.kernel)
 
 
@@ -147,7 +147,7 @@ CHANGES = [
     ("configuration", "conf.d, a file less", lambda r: r.remove(f"{_INITRAMFS}/conf.d/keymap")),
     ("configuration", "conf.d, an editor's backup", lambda r: r.write(f"{_INITRAMFS}/conf.d/keymap.bak~", "KEYMAP=n\n")),
     ("configuration", "conf-hooks.d, a new file", lambda r: r.write(f"{_SHARED}/conf-hooks.d/tree", "KEYMAP=n\n")),
-    ("configuration", "dracut.conf.d, a new file", lambda r: r.write("/etc/dracut.conf.d/20-more.conf", 'add_drivers+=" dummy "\n')),
+    ("configuration", "dracut.conf.d, a new file", lambda r: r.write("/etc/dracut.conf.d/40-more.conf", 'add_drivers+=" dummy "\n')),
     ("configuration", "dracut.conf.d, a file less", lambda r: r.remove("/etc/dracut.conf.d/30-less.conf")),
     ("configuration", "dracut.conf", lambda r: r.write("/etc/dracut.conf", 'install_items+=" /etc/motd "\n')),
     # lists of modules, hooks and scripts
@@ -165,25 +165,25 @@ CHANGES = [
     ("hook", "a boot script of a package", lambda r: r.append(f"{_SHARED}/scripts/functions")),
     ("hook", "init", lambda r: r.append(f"{_SHARED}/init")),
     ("hook", "a new dracut module", lambda r: r.script("/usr/lib/dracut/modules.d/99tree/module-setup.sh", _DRACUT_MODULE)),
-    ("hook", "a file of a dracut module", lambda r: r.append("/usr/lib/dracut/modules.d/99base/init.sh")),
+    ("hook", "a file of a dracut module", lambda r: r.append("/usr/lib/dracut/modules.d/99base/dracut-lib.sh")),
     ("hook", "a script of a dracut module", lambda r: r.append("/usr/lib/dracut/modules.d/99base/module-setup.sh")),
     ("hook", "a dracut module less", lambda r: r.remove("/usr/lib/dracut/modules.d/90nvdimm")),
     # modules and firmware
-    ("module", "ext4, another build", lambda r: r.append(r.module("ext4"), "x")),
-    ("module", "nvme less", lambda r: _module_gone(r, "nvme")),
-    ("module", "nvme in updates", _module_for_updates),
+    ("module", "btrfs, another build", lambda r: r.append(r.module("btrfs"), "x")),
+    ("module", "virtio_blk less", lambda r: _module_gone(r, "virtio_blk")),
+    ("module", "virtio_blk in updates", _module_for_updates),
     ("module", "modules.builtin", lambda r: r.append(f"/usr/lib/modules/{r.kernel}/modules.builtin", "kernel/tree.ko\n")),
     ("module", "modules.dep less", lambda r: r.remove(f"/usr/lib/modules/{r.kernel}/modules.dep.bin")),
     ("module", "depmod once more", lambda r: r.run("depmod", r.kernel)),
     ("module", "files of a second kernel in /boot", _second_kernel),
-    ("module", "modprobe.d, a new file", lambda r: r.write("/etc/modprobe.d/tree.conf", "options nvme io_queue_depth=8\n")),
+    ("module", "modprobe.d, a new file", lambda r: r.write("/etc/modprobe.d/tree.conf", "options virtio_blk queue_depth=8\n")),
     ("module", "modprobe.d, a file of a package", lambda r: r.append("/usr/lib/modprobe.d/systemd.conf")),
     ("module", "the kernel's configuration", lambda r: r.append(f"/boot/config-{r.kernel}", "# CONFIG_TREE is not set\n")),
     ("module", "the kernel's configuration less", lambda r: r.remove(f"/boot/config-{r.kernel}")),
-    ("firmware", "another version", lambda r: r.append("/usr/lib/firmware/tigon/tg3.bin")),
-    ("firmware", "less", lambda r: r.remove("/usr/lib/firmware/tigon/tg3.bin")),
-    ("firmware", "what a module asks for, new", lambda r: r.write("/usr/lib/firmware/tigon/tg3_tso.bin", "new\n")),
-    ("firmware", "what a module asks for, new in updates", lambda r: r.write("/usr/lib/firmware/updates/tigon/tg3.bin", "new\n")),
+    ("firmware", "another version", lambda r: r.append("/usr/lib/firmware/comedi/jr3pci.idm")),
+    ("firmware", "less", lambda r: r.remove("/usr/lib/firmware/comedi/jr3pci.idm")),
+    ("firmware", "what a module asks for, new", lambda r: r.write("/usr/lib/firmware/me2600_firmware.bin", "new\n")),
+    ("firmware", "what a module asks for, new in updates", lambda r: r.write("/usr/lib/firmware/updates/comedi/jr3pci.idm", "new\n")),
     ("firmware", "of no module", lambda r: r.append("/usr/lib/firmware/tree/unused.bin")),
     # libraries and programs
     ("library", "libc", lambda r: r.append(f"{_TRIPLET}/libc.so.6", "x")),
@@ -244,7 +244,7 @@ CHANGES = [
     ("nothing", "initramfs.conf touched", lambda r: r.touch(f"{_INITRAMFS}/initramfs.conf")),
     ("nothing", "busybox installed again", lambda r: r.again("/usr/bin/busybox")),
     ("nothing", "a hook installed again", lambda r: r.again(f"{_SHARED}/hooks/mdadm")),
-    ("nothing", "a dracut module installed again", lambda r: r.again("/usr/lib/dracut/modules.d/99base/init.sh")),
+    ("nothing", "a dracut module installed again", lambda r: r.again("/usr/lib/dracut/modules.d/99base/dracut-lib.sh")),
     ("nothing", "motd", lambda r: r.append("/etc/motd")),
     ("nothing", "a new file in /etc", lambda r: r.write("/etc/tree.conf", "x\n")),
     ("nothing", "a new program in /usr/bin", lambda r: r.script("/usr/bin/tree", "true\n")),

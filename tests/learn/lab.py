@@ -33,13 +33,39 @@ def image_manifest(tool):
   </cache>""")
 
 
-TREE = "BOOTKEEP_TEST_TREE"
+DEPMOD = """
+  <cache name="modules-dep" each="/usr/lib/modules/*" builder="depmod">
+    <source path="/usr/lib/modules/%i/kernel"/>
+    <output path="/usr/lib/modules/%i/modules.dep.bin"/>
+  </cache>"""
+GRUB = """
+  <cache name="grub" builder="grub-mkconfig">
+    <source path="/etc/default/grub"/>
+    <output path="/boot/grub/grub.cfg"/>
+  </cache>"""
+
+
+def definitions(world, learn):
+    """A folder with the builders as they are installed, but with Learn=LEARN."""
+    folder = world.path(f"builders-{learn}")
+    os.mkdir(folder)
+    for name in os.listdir(PROFILES):
+        if name.endswith(".conf"):
+            with open(os.path.join(PROFILES, name), encoding="utf-8") as f:
+                lines = [line for line in f if not line.startswith("Learn=")]
+            with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
+                f.writelines([*lines, f"Learn={learn}\n"])
+    return folder
+
+
+TREE, PACKAGES = "BOOTKEEP_TEST_TREE", "BOOTKEEP_TEST_PACKAGES"
 
 
 def make_tree():
     """Called before the sandbox is entered, in which nothing can be written below build-vm."""
     if TREE not in os.environ and os.getuid() == 0:
         try:
+            os.environ[PACKAGES] = tree.fetch()
             os.environ[TREE] = tree.image()
         except tree.Missing as e:
             print(f"1..0 # SKIP {e}")
@@ -81,7 +107,7 @@ class Lab:
         self.memory = world.path("memory")
         os.mkdir(self.memory)
         run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", self.memory)
-        world.later(lambda: run("umount", self.memory))
+        world.later(lambda: run("umount", "--lazy", self.memory))  # udev may still look at a loop device
         world.out = self.path("out")
         os.mkdir(world.out)
         os.mkdir(self.path("mnt"))

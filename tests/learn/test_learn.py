@@ -2,10 +2,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What went into an image is noticed when it changes: real initramfs-tools and dracut on a real root, changed in every way of
 changelist.py, one at a time. Whether a change matters is found out each time, by building with the tool alone and comparing
-all that is in the image. `tools/test learn` makes all changes; otherwise those of TEN are made, whose truth is written there, and
-all of them check that."""
+all that is in the image.
 
+`tools/test learn` makes all changes. Otherwise those of TEN are made, and whether they matter is written there; a run of all
+checks that, too. BOOTKEEP_LEARN=WORD makes those with the word in their name."""
+
+import glob
 import os
+import shutil
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "integration"))
@@ -13,10 +17,12 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..
 # pylint: disable=wrong-import-position
 import tools
 from changelist import CHANGES
-from lab import Lab, image_manifest, make_tree
+from lab import DEPMOD, GRUB, PACKAGES, Lab, image_manifest, make_tree
 from lib import main, test
+from lib.content import manifest
+from lib.disk import run
 
-ALL = os.environ.get("BOOTKEEP_LEARN") == "all"
+CHOSEN = os.environ.get("BOOTKEEP_LEARN", "")  # "all", or a word
 # (kind, change): does it change the image?
 TEN = {
     "initramfs-tools": {
@@ -36,6 +42,11 @@ TEN = {
 }
 
 
+def by_hand(function):
+    """A test of minutes."""
+    return test(function) if CHOSEN == "all" else function
+
+
 class Case:
     """One change, and what became of it."""
 
@@ -47,6 +58,9 @@ class Case:
     def recorded(self):
         return TEN[self.tool.name].get((self.kind, self.what))
 
+    def chosen(self):
+        return CHOSEN == "all" or (CHOSEN in f"{self.kind} {self.what}" if CHOSEN else self.recorded is not None)
+
     def run(self, lab, image, before):
         with lab.volume(image) as volume:
             self.make(volume)
@@ -54,13 +68,13 @@ class Case:
             assert scan.status in (0, 1), scan.stdout + scan.stderr
             self.stale = scan.status == 1
             self.reason = " ".join(scan.one("CACHE", "initramfs")[2:])
-            if ALL or self.recorded is False:
-                self.built = volume.build()[1].get(("initramfs", volume.kernel))
-            if not ALL:
+            if CHOSEN:
+                made = volume.alone(self.tool)
+                self.differs = ["the tool fails"] if made is None else tools.difference(before, made)
+            else:
                 self.differs = ["as recorded"] if self.recorded else []
-                return
-            made = volume.alone(self.tool)
-            self.differs = ["the tool fails"] if made is None else tools.difference(before, made)
+            if not self.differs:
+                self.built = volume.build()[1].get(("initramfs", volume.kernel))
 
     @property
     def missed(self):
@@ -85,7 +99,7 @@ def all_changes(world, tool):
         other = [name for name in tools.difference(before, volume.built(tool)) if name != tool.own_words]
         assert not other, f"what bootkeep built is not what the tool alone makes: {other}"
     cases = [Case(tool, *change) for change in CHANGES]
-    cases = [c for c in cases if ALL or c.recorded is not None]
+    cases = [c for c in cases if c.chosen()]
     for case in cases:
         case.run(lab, image, before)
         print("# " + case.line(), flush=True)
@@ -107,6 +121,91 @@ def whatever_changes_an_image_of_initramfs_tools_is_noticed(world):
 @test
 def whatever_changes_an_image_of_dracut_is_noticed(world):
     all_changes(world, tools.DRACUT)
+
+
+def always_fresh(world, text, rounds):
+    """ROUNDS builds of everything, one after the other: after each all is fresh, at the first look."""
+    lab = Lab(world)
+    with lab.volume(lab.prepared("always", text)) as volume:
+        for number in range(rounds):
+            done, built = volume.build("--force")
+            done.expect(0)
+            assert set(built.values()) == {"ok"}, (number, built)
+            volume.scan().expect(0, "fresh")
+
+
+@test
+def a_build_of_depmod_and_grub_mkconfig_is_fresh_at_the_first(world):
+    always_fresh(world, manifest(DEPMOD, GRUB), 50 if CHOSEN else 2)
+
+
+@by_hand
+def each_of_fifty_builds_of_initramfs_tools_is_fresh_at_the_first(world):
+    always_fresh(world, image_manifest(tools.INITRAMFS), 50)
+
+
+@by_hand
+def each_of_fifty_builds_of_dracut_is_fresh_at_the_first(world):
+    always_fresh(world, image_manifest(tools.DRACUT), 50)
+
+
+# Packages
+
+
+def installed(world, volume, *debs):
+    """dpkg installs DEBS, as apt has it do; update-initramfs does nothing, as where bootkeep builds."""
+    volume.replace("/etc/initramfs-tools/update-initramfs.conf", "update_initramfs=yes", "update_initramfs=no")
+    for deb in debs:
+        shutil.copy(deb, world.out)
+    status, said = tools.alone(volume.root, world.out, "sh", "-ec", "DEBIAN_FRONTEND=noninteractive dpkg --force-unsafe-io -i /mnt/*.deb")
+    assert status == 0, said
+    for deb in debs:
+        os.unlink(os.path.join(world.out, os.path.basename(deb)))
+
+
+def packages(*names):
+    return [glob.glob(f"{os.environ[PACKAGES]}/{name}_*.deb")[0] for name in names]
+
+
+def changed_package(world, name, path):
+    """The package NAME as a later version, in which PATH differs."""
+    folder = world.path("changed")
+    run("dpkg-deb", "-R", *packages(name), folder)
+    run("sed", "-i", "s/^Version: .*/&+later/", folder + "/DEBIAN/control")
+    with open(folder + path, "ab") as f:
+        f.write(b"x")
+    run("dpkg-deb", "-Znone", "-b", folder, world.path("changed.deb"))
+    return world.path("changed.deb")
+
+
+@by_hand
+def packages_that_are_installed_again_build_nothing(world):
+    lab = Lab(world)
+    for tool in (tools.INITRAMFS, tools.DRACUT):
+        image = lab.prepared(tool.name, image_manifest(tool))
+        for names in (("busybox", "mdadm", "cryptsetup-bin"), ("grub-common", "libfreetype6", "gettext-base")):
+            with lab.volume(image) as volume:
+                installed(world, volume, *packages(*names))
+                before = volume.scan()
+                _, built = volume.build()
+                print(f"# {tool.name}: {' '.join(names)} installed again: {' '.join(before.one('CACHE', 'initramfs')[2:])}, then {built or 'nothing built'}", flush=True)
+                assert built.get(("initramfs", volume.kernel), "same") == "same", before.stdout
+                volume.scan().expect(0, "fresh")
+
+
+@by_hand
+def a_package_that_went_into_an_image_builds_it_once(world):
+    lab = Lab(world)
+    for tool in (tools.INITRAMFS, tools.DRACUT):
+        with lab.volume(lab.prepared(tool.name, image_manifest(tool))) as volume:
+            deb = changed_package(world, "mdadm", "/sbin/mdadm")
+            installed(world, volume, deb, *packages("busybox", "gettext-base"))
+            _, built = volume.build()
+            print(f"# {tool.name}: another mdadm, busybox and gettext-base again: {built}", flush=True)
+            assert built == {("initramfs", volume.kernel): "ok"}
+            assert tools.difference(volume.alone(tool), volume.built(tool)) in ([], [tool.own_words])
+            volume.scan().expect(0, "fresh")
+            shutil.rmtree(world.path("changed"))
 
 
 make_tree()

@@ -20,10 +20,14 @@ exec chroot "$root" "$@"
 """
 
 
-def alone(root, out, *command, enter=()):
-    """Runs a tool in ROOT and returns what it said; what it puts into /mnt is then in OUT. ENTER is a prefix for the command."""
-    done = subprocess.run([*enter, "unshare", "--mount", "--propagation", "private", "sh", "-euc", ENTER, "sh", root, out, *command],
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=CONSTANT, check=False)
+def command_alone(root, out, *command):
+    return ["unshare", "--mount", "--propagation", "private", "sh", "-euc", ENTER, "sh", root, out, *command]
+
+
+def alone(root, out, *command):
+    """Runs COMMAND in ROOT; returns its status and what it said. What it puts into /mnt is then in OUT."""
+    done = subprocess.run(command_alone(root, out, *command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                          env=CONSTANT, check=False)
     return done.returncode, done.stdout.decode(errors="replace")
 
 
@@ -34,13 +38,15 @@ class Tool:
     def __init__(self, name, output, *command, own_words=None):
         self.name, self.output, self.command, self.own_words = name, output, command, own_words
 
-    def make(self, root, kernel, out, enter=()):
+    def words(self, kernel):
+        return [w.replace("%i", kernel).replace("%o", "/mnt/" + self.name) for w in self.command]
+
+    def make(self, root, kernel, out):
         """What the tool alone makes now: the path of the image, or None if it fails, and what it said."""
         path = os.path.join(out, self.name)
         if os.path.exists(path):
             os.unlink(path)
-        command = [w.replace("%i", kernel).replace("%o", "/mnt/" + self.name) for w in self.command]
-        status, said = alone(root, out, *command, enter=enter)
+        status, said = alone(root, out, *self.words(kernel))
         return (path if status == 0 and os.path.exists(path) else None), said
 
 

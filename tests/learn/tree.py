@@ -5,7 +5,7 @@ most of what they put into an image, and a few modules of a real kernel. It is m
 `tools/deps --test` has fetched (`tree.py fetch`), and kept below build-vm under the hash of what it was made from.
 
 MODULES is what is left of the kernel's package: what the tools treat in some way of its own (file systems, disks, network
-cards with firmware, dm and md, keyboards), but not the thousands that are all alike, since builds are timed and repeated."""
+cards, dm and md, keyboards, firmware), but not the thousands that are all alike, since builds are timed and repeated."""
 
 import glob
 import os
@@ -21,11 +21,10 @@ from machine import Missing
 WANTED = ["?essential", "systemd", "systemd-sysv", "udev", "kmod", "initramfs-tools", "dracut-core", "grub-common", "cryptsetup-initramfs",
           "mdadm", "lvm2", "busybox", "console-setup", "keyboard-configuration", "dmsetup", "e2fsprogs", "btrfs-progs", "zstd",
           "procps", "usr-is-merged", "dbus"]
-MODULES = {"ext4", "btrfs", "vfat", "fat", "xfs", "nls_ascii", "nls_cp437", "nls_utf8", "isofs", "virtio_blk", "virtio_scsi", "virtio_net",
-           "nvme", "nvme-core", "sd_mod", "sr_mod", "scsi_mod", "raid0", "raid1", "raid456", "md-mod", "dm-mod", "dm-crypt", "dm-snapshot",
-           "dm-mirror", "dm-thin-pool", "loop", "ena", "gve", "ixgbevf", "mlx4_core", "hid", "hid-generic", "usbhid", "xhci-hcd", "xhci-pci",
-           "ahci", "libahci", "libata", "ata_piix", "overlay", "squashfs", "aesni-intel", "xts", "cbc", "dm-integrity",
-           "virtio_rng", "virtio_pci", "virtio_balloon", "dummy", "veth", "bonding", "tg3", "bnx2", "e1000", "e1000e"}
+MODULES = {"btrfs", "xfs", "vfat", "nls_ascii", "nls_cp437", "nls_utf8", "isofs", "squashfs", "overlay", "loop",
+           "virtio_pci", "virtio_blk", "virtio_scsi", "virtio_net", "virtio_balloon", "sd_mod", "sr_mod", "ata_piix",
+           "raid0", "raid1", "raid456", "dm-crypt", "dm-snapshot", "dm-mirror", "dm-thin-pool", "dm-integrity", "aesni-intel", "xts",
+           "ena", "gve", "ixgbevf", "mlx4_core", "bonding", "dummy", "veth", "hid-generic", "jr3_pci", "me_daq"}
 LEAVE_OUT = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/share/i18n", "usr/share/perl", "usr/share/zoneinfo",
              "usr/share/bash-completion", "var/cache/apt", "var/cache/debconf", "usr/lib/python3")
 SIZE_MIB = 700
@@ -43,13 +42,7 @@ def _download(folder):
 
 def fetch():
     """The folder with the packages, downloaded only if this has not been done before."""
-    def make(folder):
-        try:
-            _download(folder)
-        except (OSError, RuntimeError) as e:
-            raise Missing(f"cannot download the packages of the tree: {e}") from e
-
-    return debian.made_once("learn-packages", debian.hashed(*WANTED), make)
+    return debian.fetched("learn-packages", debian.hashed(*WANTED), _download)
 
 
 def _needed(folder):
@@ -97,9 +90,10 @@ SETTINGS = {
     "/etc/dracut.conf.d/10-tree.conf": 'hostonly="no"\nreproducible="yes"\ncompress="zstd -1"\n',
     "/etc/dracut.conf.d/30-less.conf": 'add_drivers+=" veth "\n',
     "/etc/default/grub": 'GRUB_DEFAULT=0\nGRUB_TIMEOUT=5\nGRUB_CMDLINE_LINUX_DEFAULT="quiet"\n',
-    # firmware that the drivers ask for, as firmware-misc-nonfree would bring it
-    "/usr/lib/firmware/tigon/tg3.bin": "tg3\n" * 100,
-    "/usr/lib/firmware/bnx2/bnx2-mips-09-6.2.1b.fw": "bnx2\n" * 100,
+    # the only modules of the kernel for clouds that ask for firmware; what one asks for is there
+    "/etc/initramfs-tools/modules": "jr3_pci\nme_daq\n",
+    "/etc/dracut.conf.d/20-modules.conf": 'add_drivers+=" jr3_pci me_daq "\n',
+    "/usr/lib/firmware/comedi/jr3pci.idm": "jr3_pci\n" * 100,
     "/usr/lib/firmware/tree/unused.bin": "unused\n",
 }
 

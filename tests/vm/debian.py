@@ -104,21 +104,26 @@ def _download(folder):
     run("apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", later, cwd=folder + "/later")
 
 
-def fetch():
-    """The folder with the packages, downloaded only if this has not been done before."""
+def fetched(kind, key, download):
+    """The folder KIND-KEY, which DOWNLOAD fills with packages; apt's lists are made new if it cannot."""
     def make(folder):
         try:
-            _download(folder)
+            download(folder)
         except (OSError, RuntimeError, Missing):
             try:  # old lists name packages that are no longer there
                 run("apt-get", "update", "-qq")
                 shutil.rmtree(folder)
                 os.mkdir(folder)
-                _download(folder)
+                download(folder)
             except (OSError, RuntimeError) as e:
-                raise Missing(f"cannot download the packages of the image: {e}") from e
+                raise Missing(f"cannot download packages: {e}") from e
 
-    return made_once("packages", hashed(*WANTED, KERNEL.pattern), make)
+    return made_once(kind, key, make)
+
+
+def fetch():
+    """The folder with the packages, downloaded only if this has not been done before."""
+    return fetched("packages", hashed(*WANTED, KERNEL.pattern), _download)
 
 
 # The system
