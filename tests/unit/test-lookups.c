@@ -210,7 +210,8 @@ static int open_some(World *w) {
                 {"/etc/deep", O_PATH},   {"/etc/absolute", O_RDONLY | O_NOFOLLOW},
         };
         for (size_t i = 0; i < ELEMENTSOF(opens); i++) {
-                _cleanup_close_ int fd = open(on_volume(w, opens[i].path), opens[i].flags | O_CLOEXEC, 0600);
+                int fd = open(on_volume(w, opens[i].path), opens[i].flags | O_CLOEXEC, 0600);
+                closep(&fd);
         }
         return 0;
 }
@@ -474,6 +475,7 @@ static void who_may_not_listen_learns_nothing(void **state) {
         if (pid == 0) {
                 cap_t none = cap_init();
                 (void) cap_set_proc(none);
+                (void) cap_free(none);
                 watch_calls(&w, look);
                 assert_int_equal(w.status, 0);
                 assert_incomplete(&w, "seccomp: Permission denied");
