@@ -241,7 +241,7 @@ static int read_places(Asked *a) {
         return lookupcaller_read_place(a->pid, name, a->base);
 }
 
-/* False: it names nothing, or is gone. */
+/* False: it names nothing. */
 static bool read_name(Asked *a) {
         if (lookupcaller_read_string(a->pid, a->args[a->call->path], a->path) < 0 || !*a->path)
                 return false;
@@ -250,7 +250,7 @@ static bool read_name(Asked *a) {
         a->name.top = a->top;
         a->name.base = a->base;
         a->name.path = a->path;
-        return still_waits(a->lookups);
+        return true;
 }
 
 static uint64_t hash_asked(const Asked *a) {
@@ -259,13 +259,14 @@ static uint64_t hash_asked(const Asked *a) {
         return XXH3_64bits_withSeed(a->top, strlen(a->top) + 1, hash);
 }
 
-/* Notes it. */
-static bool was_known(const Asked *a) {
+/* Notes it, if it is to be followed: what was read of somebody else must not count as known. */
+static bool is_new(const Asked *a) {
         uint64_t hash = hash_asked(a);
         uint64_t *slot = &a->lookups->known[hash % KNOWN_MAX];
-        bool known = *slot == hash;
+        if (*slot == hash || !still_waits(a->lookups))
+                return false;
         *slot = hash;
-        return known;
+        return true;
 }
 
 static int keep_seen(const char *path, unsigned kind, const struct statx *stx, void *userdata) {
@@ -282,7 +283,7 @@ static int keep_seen(const char *path, unsigned kind, const struct statx *stx, v
 static int follow_name(Asked *a) {
         const LookupTell tell = {keep_seen, a};
         struct statx end;
-        if (!read_name(a) || was_known(a))
+        if (!read_name(a) || !is_new(a))
                 return 0;
         return lookuppath_follow(&a->lookups->tree, &a->name, &tell, &end);
 }
@@ -344,7 +345,7 @@ static int judge_bind(Asked *a, bool recursive) {
         const LookupTell tell = {keep_found, &found};
         struct statx end = {};
         a->name.follow = true;
-        if (!read_name(a))
+        if (!read_name(a) || !still_waits(a->lookups))
                 return 0;
         int r = lookuppath_follow(&a->lookups->tree, &a->name, &tell, &end);
         if (r < 0 || (!found && !(recursive && lookuppath_is_above_volume(&a->lookups->tree, &end))))
@@ -364,7 +365,7 @@ static int judge_device(Asked *a) {
         const LookupTell tell = {keep_found, &(bool){false}};
         struct statx end = {};
         a->name.follow = true;
-        if (!read_name(a))
+        if (!read_name(a) || !still_waits(a->lookups))
                 return 0;
         int r = lookuppath_follow(&a->lookups->tree, &a->name, &tell, &end);
         if (r < 0 || !is_device_of_volume(a->lookups, &end))
