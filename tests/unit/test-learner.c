@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* tests: builder/run/builderspace.c builder/run/runner.c */
+/* tests: builder/run/builderspace.c builder/run/runner.c builder/run/lookups.c */
 
 /* What is learned of real builders, on a real disk. */
 
@@ -12,7 +12,7 @@
 #include "builder/run/runner.h"
 #include "disk.h"
 
-#define PROGRAMS "sh ls cat rm mkdir chroot sleep setsid mv mkfifo timeout"
+#define PROGRAMS "sh ls cat rm mkdir chroot sleep setsid mv mkfifo timeout unshare mount"
 
 typedef struct World {
         Scratch *s;
@@ -352,6 +352,81 @@ static void without_rights_the_builder_runs_all_the_same(void **state) {
         assert_string_equal(w->trace.incomplete, "it runs outside of any volume");
 }
 
+/* ---- what fanotify does not see ---- */
+
+static void what_hides_its_opens_is_told(void **state) {
+        World *w = *state;
+        run_script(w, "unshare -m cat /etc/none; mount --bind /proc /etc/empty; echo done");
+        assert_string_equal(w->trace.incomplete, "unshare made a mount namespace of its own");
+        run_script(w, "mount --bind /proc /etc/empty && cat /etc/empty/self/comm");
+        assert_string_equal(w->printed, "cat\n");
+        assert_complete(w);
+        run_script(w, "mount --bind /etc/list /etc/empty && ls /etc/empty && echo done");
+        assert_string_equal(w->printed, "done\n");
+        assert_string_equal(w->trace.incomplete, "mount made a bind mount of the volume");
+}
+
+static void assert_looks(World *w, const char *place) {
+        char script[1024];
+        const char *at = streq_ptr(place, w->mnt) ? w->mnt : "";
+        (void) snprintf(script, sizeof(script),
+                        "test -e %s/etc/looked; test -e %s/etc/none; test -h %s/etc/link; cat %s/etc/link; "
+                        "test -e /proc/self/none; cd %s/etc && test -d empty/../list",
+                        at, at, at, at, at);
+        run_job(w, script, (RunnerJob){.place = place, .learn = LEARN_LOOKUPS});
+        assert_complete(w);
+        assert_string_equal(w->printed, "text\n");
+        assert_seen(w, "/etc/looked", TRACE_LOOKED);
+        assert_seen(w, "/etc/none", TRACE_ABSENT);
+        assert_seen(w, "/etc/link", TRACE_LINK);
+        assert_seen(w, "/etc/read", TRACE_READ);
+        assert_seen(w, "/etc/list", TRACE_LOOKED);
+        assert_seen(w, "/proc/self/none", 0);
+}
+
+/* In it, and on the host; where nobody asks, nothing is told. */
+static void what_it_only_looks_at_is_learned_if_wanted(void **state) {
+        World *w = *state;
+        put(w, "etc/read", "text");
+        put(w, "etc/looked", "");
+        shell("ln -s read %s/etc/link", w->mnt);
+        assert_looks(w, NULL);
+        assert_looks(w, w->mnt);
+        run_script(w, "test -e /etc/looked; test -e /etc/none; cat /etc/link");
+        assert_seen(w, "/etc/looked", 0);
+        assert_seen(w, "/etc/none", 0);
+        assert_seen(w, "/etc/link", 0);
+        assert_seen(w, "/etc/read", TRACE_READ);
+}
+
+/* In the middle of a look, at its end, by its time, or before it begins. */
+static void who_is_asked_for_leave_is_stopped_all_the_same(void **state) {
+        World *w = *state;
+        const RunnerJob job = {.learn = LEARN_LOOKUPS};
+        const char *argv[] = {"/none", NULL};
+        _cleanup_free_ char *reason = NULL;
+        run_job(w, "(while :; do test -e /etc/none; done) & (while :; do test -e /etc/x; done) & echo done",
+                job);
+        assert_string_equal(w->printed, "done\n");
+        assert_seen(w, "/none", 0);
+        RunnerJob none = {.program = {.name = "pack", .argv = (char *const *) argv},
+                          .root = w->root,
+                          .trace = &w->trace,
+                          .learn = LEARN_LOOKUPS,
+                          .timeout_usec = USEC_INFINITY,
+                          .line = take_line,
+                          .userdata = w};
+        assert_int_equal(runner_run(&none, &w->outcome, &reason), 0);
+        assert_int_equal(w->outcome, RUNNER_FAILED);
+        assert_string_equal(reason, "builder pack: /none: No such file or directory");
+        none.program.argv =
+                (char *const *) (const char *[]){"/bin/sh", "-c", "while :; do test -e /x; done", NULL};
+        none.timeout_usec = 100 * USEC_PER_MSEC;
+        assert_int_equal(runner_run(&none, &w->outcome, &reason), 0);
+        assert_int_equal(w->outcome, RUNNER_FAILED);
+        assert_contains(reason, "did not finish");
+}
+
 int main(void) {
 #define learner_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         const struct CMUnitTest tests[] = {
@@ -367,6 +442,9 @@ int main(void) {
                 learner_test(fifos_and_devices_hold_nobody_up),
                 learner_test(what_is_lost_is_told),
                 learner_test(without_rights_the_builder_runs_all_the_same),
+                learner_test(what_hides_its_opens_is_told),
+                learner_test(what_it_only_looks_at_is_learned_if_wanted),
+                learner_test(who_is_asked_for_leave_is_stopped_all_the_same),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

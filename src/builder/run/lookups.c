@@ -59,19 +59,14 @@ typedef struct Asked {
 } Asked;
 
 static int lookups_give_up(Lookups *l, int r) {
-        if (r == -ENOMEM)
-                return r;
-        char why[128];
-        (void) snprintf(why, sizeof(why), "seccomp: %s", strerror(-r));
-        return trace_miss(l->job.trace, "%s", why);
+        return r == -ENOMEM ? r : trace_miss(l->job.trace, "seccomp: %s", strerror(-r));
 }
 
 /* WHAT follows the name of the program. */
 static int miss_by(const Asked *a, const char *what) {
-        char program[16], why[128];
+        char program[16];
         lookupcaller_read_program(a->pid, program);
-        (void) snprintf(why, sizeof(why), "%s %s", program, what);
-        return trace_miss(a->lookups->job.trace, "%s", why);
+        return trace_miss(a->lookups->job.trace, "%s %s", program, what);
 }
 
 Lookups *lookups_free(Lookups *l) {

@@ -38,6 +38,7 @@ typedef struct Runner {
         const RunnerJob *job;
         BuilderSpace space;
         Learner *learner; /* or NULL */
+        Lookups *lookups; /* beside it */
         Spawn spawn;
         LineCutter output;
         Phase phase;
@@ -123,10 +124,16 @@ static void give_beat(Runner *runner) {
         runner->beat = now_usec() + PROGRESS_BEAT_USEC;
 }
 
+/* An event of before must not be taken for a new one: without one we would wait for it. */
+static struct pollfd lookups_to_poll(const Runner *runner) {
+        return (struct pollfd){.fd = runner->lookups ? lookups_get_fd(runner->lookups) : -EBADF,
+                               .events = POLLIN};
+}
+
 /* Until the builder's own process has exited, or cannot be killed. */
 static int wait_until_end(Runner *runner) {
-        enum { END, OUTPUT, INTERRUPT, LEARNER };
-        struct pollfd p[] = {
+        enum { END, OUTPUT, INTERRUPT, LEARNER, LOOKUPS };
+        struct pollfd p[LOOKUPS + 1] = {
                 [END] = {.fd = runner->spawn.pidfd, .events = POLLIN},
                 [OUTPUT] = {.fd = runner->spawn.output_fd, .events = POLLIN},
                 [INTERRUPT] = {.fd = interrupt_get_fd(runner->job->interrupt), .events = POLLIN},
@@ -135,10 +142,12 @@ static int wait_until_end(Runner *runner) {
         };
         while (runner->phase != PHASE_LOST) {
                 bool end = false;
+                p[LOOKUPS] = lookups_to_poll(runner);
                 if (poll(p, ELEMENTSOF(p), poll_timeout(MIN(runner->deadline, runner->beat))) < 0 &&
                     errno != EINTR)
                         return error_origin(-errno);
-                if (p[LEARNER].revents && learner_take(runner->learner) == -ENOMEM)
+                if ((p[LEARNER].revents && learner_take(runner->learner) == -ENOMEM) ||
+                    (p[LOOKUPS].revents && lookups_serve(runner->lookups, p[LOOKUPS].revents) < 0))
                         return -ENOMEM;
                 if (p[OUTPUT].revents)
                         (void) read_output(runner, &end);
@@ -207,7 +216,9 @@ static int learn_rest(const Runner *runner) {
 
 static int follow_to_end(Runner *runner, RunnerOutcome *ret, char **ret_reason) {
         siginfo_t info = {};
-        int r = wait_until_end(runner);
+        int r = runner->lookups ? lookups_begin(runner->lookups) : 0;
+        if (r >= 0)
+                r = wait_until_end(runner);
         if (r < 0)
                 kill_group(runner, SIGKILL);
         assert(runner->spawn.pidfd >= 0 && runner->spawn.output_fd >= 0);
@@ -226,9 +237,21 @@ static int follow_to_end(Runner *runner, RunnerOutcome *ret, char **ret_reason) 
 /* Without memory nothing goes on; without anything else the builder does. */
 static int do_without_learner(Runner *runner, const char *what, int r) {
         runner->learner = learner_free(runner->learner);
+        runner->lookups = lookups_free(runner->lookups);
         if (r == -ENOMEM)
                 return r;
         return runner->job->trace ? trace_miss(runner->job->trace, "%s: %s", what, strerror(-r)) : 0;
+}
+
+static int prepare_lookups(Runner *runner) {
+        const RunnerJob *job = runner->job;
+        const LookupsJob wanted = {
+                .scope = job->learn == LEARN_LOOKUPS ? LOOKUP_NAMES : LOOKUP_MOUNTS,
+                .program = job->program.argv[0],
+                .volume = job->place ? job->place : "/",
+                .trace = job->trace,
+        };
+        return lookups_new(&wanted, &runner->lookups);
 }
 
 /* The space of the builder, if it has one, with somebody who looks. */
@@ -241,12 +264,15 @@ static int prepare_space(Runner *runner, const char **ret_what) {
         if (r < 0)
                 return job->place ? do_without_learner(runner, *ret_what, r) : r;
         r = job->trace ? learner_new(runner->space.tree, job->trace, &runner->learner) : 0;
-        return r < 0 ? do_without_learner(runner, "fanotify", r) : 0;
+        if (r < 0)
+                return do_without_learner(runner, "fanotify", r);
+        return job->trace ? prepare_lookups(runner) : 0;
 }
 
 static int start_in_space(Runner *runner, char **ret_reason) {
         SpawnProgram program = runner->job->program;
         program.space = runner->space.tree >= 0 ? &runner->space : NULL;
+        program.lookups = runner->lookups;
         return spawn_start(&program, &runner->spawn, ret_reason);
 }
 
@@ -286,6 +312,7 @@ static int run_to_end(Runner *runner, RunnerOutcome *ret, char **ret_reason) {
 
 static Runner *runner_free(Runner *runner) {
         (void) learner_free(runner->learner);
+        (void) lookups_free(runner->lookups);
         builderspace_done(&runner->space);
         spawn_done(&runner->spawn);
         free(runner);

@@ -121,6 +121,8 @@ static int become_builder(const SpawnProgram *program, pid_t parent, int output,
                 *ret_what = "cannot be set up";
         } else if (chdir("/") < 0)
                 return error_origin(-errno);
+        if (program->lookups)
+                lookups_install(program->lookups);
         r = arrange_descriptors(output, error_fd);
         if (r < 0)
                 return r;

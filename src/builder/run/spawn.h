@@ -4,12 +4,14 @@
 #include <sys/types.h>
 
 #include "builder/run/builderspace.h"
+#include "builder/run/lookups.h"
 
 typedef struct SpawnProgram {
         const char *name;          /* of the builder, for messages */
         char *const *argv;         /* argv[0] is an absolute path */
         char *const *environ;      /* added to PATH, LANG, HOME and TERM, which is all that it gets */
         const BuilderSpace *space; /* where it runs; NULL: where we do */
+        const Lookups *lookups;    /* who answers for what it looks at; NULL: nobody is asked */
 } SpawnProgram;
 
 /* A builder that has been started. */
