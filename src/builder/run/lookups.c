@@ -236,16 +236,25 @@ static int read_places(Asked *a) {
         return lookupcaller_read_place(a->pid, name, a->base);
 }
 
-/* False: it names nothing. */
-static bool read_name(Asked *a) {
-        if (lookupcaller_read_string(a->pid, a->args[a->call->path], a->path) < 0 || !*a->path)
-                return false;
-        if (read_places(a) < 0)
-                return false;
+/* What points nowhere fails for the builder as well. What may not be read is another matter: by
+ * kernel.yama.ptrace_scope=3, not by anybody. */
+static int miss_unreadable(const Asked *a, int r) {
+        if (r == -EPERM || r == -EACCES)
+                return trace_miss(a->lookups->job.trace, "its memory may not be read");
+        return 0;
+}
+
+/* 1; 0: it names nothing. */
+static int read_name(Asked *a) {
+        int r = lookupcaller_read_string(a->pid, a->args[a->call->path], a->path);
+        if (r >= 0 && *a->path)
+                r = read_places(a);
+        if (r < 0)
+                return miss_unreadable(a, r);
         a->name.top = a->top;
         a->name.base = a->base;
         a->name.path = a->path;
-        return true;
+        return *a->path ? 1 : 0;
 }
 
 static uint64_t hash_asked(const Asked *a) {
@@ -278,8 +287,9 @@ static int keep_seen(const char *path, unsigned kind, const struct statx *stx, v
 static int follow_name(Asked *a) {
         const LookupTell tell = {keep_seen, a};
         struct statx end;
-        if (!read_name(a) || !is_new(a))
-                return 0;
+        int r = read_name(a);
+        if (r <= 0 || !is_new(a))
+                return MIN(r, 0);
         return lookuppath_follow(&a->lookups->tree, &a->name, &tell, &end);
 }
 
@@ -296,8 +306,9 @@ static void want_for_open(Asked *a, uint64_t flags) {
 
 static int judge_open_how(Asked *a) {
         struct open_how how = {};
-        if (lookupcaller_read(a->pid, a->args[2], &how, sizeof(how.flags)) < 0)
-                return 0;
+        int r = lookupcaller_read(a->pid, a->args[2], &how, sizeof(how.flags));
+        if (r < 0)
+                return miss_unreadable(a, r);
         want_for_open(a, how.flags);
         return follow_name(a);
 }
@@ -322,9 +333,10 @@ static int judge_setns(const Asked *a) {
 
 static int judge_clone3(const Asked *a) {
         uint64_t flags;
-        if (lookupcaller_read(a->pid, a->args[0], &flags, sizeof(flags)) < 0 || !(flags & CLONE_NEWNS))
-                return 0;
-        return miss_by(a, "made a mount namespace of its own");
+        int r = lookupcaller_read(a->pid, a->args[0], &flags, sizeof(flags));
+        if (r < 0)
+                return miss_unreadable(a, r);
+        return !(flags & CLONE_NEWNS) ? 0 : miss_by(a, "made a mount namespace of its own");
 }
 
 /* Something on the volume. */
@@ -340,9 +352,10 @@ static int judge_bind(Asked *a, bool recursive) {
         const LookupTell tell = {keep_found, &found};
         struct statx end = {};
         a->name.follow = true;
-        if (!read_name(a) || !still_waits(a->lookups))
-                return 0;
-        int r = lookuppath_follow(&a->lookups->tree, &a->name, &tell, &end);
+        int r = read_name(a);
+        if (r <= 0 || !still_waits(a->lookups))
+                return MIN(r, 0);
+        r = lookuppath_follow(&a->lookups->tree, &a->name, &tell, &end);
         if (r < 0 || (!found && !(recursive && lookuppath_is_above_volume(&a->lookups->tree, &end))))
                 return r;
         return miss_by(a, "made a bind mount of the volume");
@@ -360,9 +373,10 @@ static int judge_device(Asked *a) {
         const LookupTell tell = {keep_found, &(bool){false}};
         struct statx end = {};
         a->name.follow = true;
-        if (!read_name(a) || !still_waits(a->lookups))
-                return 0;
-        int r = lookuppath_follow(&a->lookups->tree, &a->name, &tell, &end);
+        int r = read_name(a);
+        if (r <= 0 || !still_waits(a->lookups))
+                return MIN(r, 0);
+        r = lookuppath_follow(&a->lookups->tree, &a->name, &tell, &end);
         if (r < 0 || !is_device_of_volume(a->lookups, &end))
                 return r;
         return miss_by(a, "mounted the volume once more");
@@ -375,9 +389,10 @@ static int judge_mount(Asked *a) {
 
 static int judge_fsconfig(Asked *a) {
         char key[PATH_MAX];
-        if (lookupcaller_read_string(a->pid, a->args[2], key) < 0 || !streq(key, "source"))
-                return 0;
-        return judge_device(a);
+        int r = lookupcaller_read_string(a->pid, a->args[2], key);
+        if (r < 0)
+                return miss_unreadable(a, r);
+        return streq(key, "source") ? judge_device(a) : 0;
 }
 
 static int judge_call(Asked *a) {
