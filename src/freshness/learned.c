@@ -128,6 +128,11 @@ static bool learned_is_sorted(const Learned *l) {
         return true;
 }
 
+void learned_sort(Learned *l) {
+        if (l->items && !learned_is_sorted(l))
+                qsort(l->items, l->n_items, sizeof(*l->items), learned_compare_items);
+}
+
 int learned_read(const Stamp *stamp, Learned *ret) {
         assert(stamp && ret);
         _cleanup_(learned_done) Learned l = LEARNED_NULL;
@@ -136,8 +141,7 @@ int learned_read(const Stamp *stamp, Learned *ret) {
                 if (r < 0)
                         return r;
         }
-        if (l.items && !learned_is_sorted(&l))
-                qsort(l.items, l.n_items, sizeof(*l.items), learned_compare_items);
+        learned_sort(&l);
         l.complete = l.known && l.how && !streq(l.how, "no") && !l.damaged;
         *ret = l;
         l = LEARNED_NULL;

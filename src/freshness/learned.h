@@ -55,6 +55,9 @@ void learned_done(Learned *l);
 /* Reads the lines of STAMP. What is wrong with them is in `damaged`; -ENOMEM. */
 int learned_read(const Stamp *stamp, Learned *ret);
 
+/* Puts the items in order. */
+void learned_sort(Learned *l);
+
 /* The length of the folder of PATH in it: of "/a/b" 2, of "/a" 1. */
 size_t learned_folder_length(const char *path);
 

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "builder/candidates.h"
+
+#include <fnmatch.h>
+
+#include "base/error.h"
+#include "base/path.h"
+#include "freshness/finding.h"
+#include "freshness/sight.h"
+#include "tree/contain.h"
+
+#define SKIPPED_MAX 512U
+
+void candidates_done(Candidates *c) {
+        for (size_t i = 0; i < c->n_skipped; i++)
+                free(c->skipped[i].path);
+        free(c->skipped);
+        learned_done(&c->list);
+        c->outputs = strv_free(c->outputs);
+        *c = CANDIDATES_NULL;
+}
+
+int candidates_add(Candidates *c, LearnedKind kind, const char *path) {
+        _cleanup_strv_free_ char **words = NULL;
+        int r = strv_extend(&words, path);
+        if (r < 0 || grow(c->list.items, c->list.n_items) < 0)
+                return error_origin(-ENOMEM);
+        c->list.items[c->list.n_items++] = (LearnedItem){.kind = kind, .words = TAKE_PTR(words)};
+        return 0;
+}
+
+void candidates_sort(Candidates *c) {
+        Learned *l = &c->list;
+        size_t n = 0;
+        learned_sort(l);
+        for (size_t i = 0; i < l->n_items; i++) {
+                LearnedItem *item = &l->items[i];
+                if (n > 0 && l->items[n - 1].kind == item->kind &&
+                    streq(l->items[n - 1].words[0], item->words[0]))
+                        strv_free(item->words);
+                else
+                        l->items[n++] = *item;
+        }
+        l->n_items = n;
+}
+
+static int candidates_skip(Candidates *c, const char *path, const char *why) {
+        if (c->n_skipped >= SKIPPED_MAX)
+                return 0;
+        char *copy = strdup(path);
+        if (!copy || grow(c->skipped, c->n_skipped) < 0) {
+                free(copy);
+                return error_origin(-ENOMEM);
+        }
+        c->skipped[c->n_skipped++] = (Skipped){copy, why};
+        return 0;
+}
+
+bool candidates_have_output(const Candidates *c, const char *path) {
+        for (char *const *o = c->outputs; o && *o; o++)
+                if (path_is_at_or_above(*o, path))
+                        return true;
+        return false;
+}
+
+static int candidates_expand_outputs(const Subject *s, char ***ret) {
+        int r = 0;
+        for (size_t i = 0; r >= 0 && i < s->cache->cache->n_outputs; i++) {
+                char *path = NULL;
+                r = plan_path(s->context->plan, s->cache->cache->outputs[i], s->cache->instance, &path);
+                if (r >= 0)
+                        r = strv_push(ret, path);
+        }
+        return r;
+}
+
+/* Where something else is mounted as soon as the system runs. */
+static bool is_temporary(const char *path) {
+        static const char *const folders[] = {"/dev", "/proc", "/run", "/sys", "/tmp", "/var/tmp"};
+        for (size_t i = 0; i < ELEMENTSOF(folders); i++)
+                if (path_is_at_or_above(folders[i], path))
+                        return true;
+        return false;
+}
+
+/* Every package adds or removes a name there. */
+static bool is_shared_folder(const char *path) {
+        static const char *const patterns[] = {
+                "/etc",
+                "/bin",
+                "/sbin",
+                "/lib",
+                "/lib64",
+                "/lib/*-linux-*",
+                "/usr/bin",
+                "/usr/sbin",
+                "/usr/lib",
+                "/usr/lib64",
+                "/usr/lib/*-linux-*",
+        };
+        for (size_t i = 0; i < ELEMENTSOF(patterns); i++)
+                if (fnmatch(patterns[i], path, FNM_PATHNAME) == 0)
+                        return true;
+        return false;
+}
+
+/* NULL: it counts. */
+static const char *reason_to_skip(const Subject *s, const Candidates *c, const TraceItem *item) {
+        if (candidates_have_output(c, item->path))
+                return "output";
+        if (sight_ignores(s->cache->definition, item->path) || !contain_path_is_valid(item->path))
+                return "ignored";
+        if (is_temporary(item->path))
+                return "temporary";
+        return item->kinds & TRACE_WRITTEN ? "written" : NULL;
+}
+
+static int candidates_take(Candidates *c, const TraceItem *item) {
+        unsigned kinds = item->kinds;
+        int r = 0;
+        if (kinds & TRACE_READ)
+                r = candidates_add(c, LEARNED_READ, item->path);
+        if (r >= 0 && kinds & TRACE_LISTED)
+                r = is_shared_folder(item->path) ? candidates_skip(c, item->path, "shared-folder")
+                                                 : candidates_add(c, LEARNED_LIST, item->path);
+        if (r >= 0 && kinds & TRACE_LINK)
+                r = candidates_add(c, LEARNED_LINK, item->path);
+        if (r < 0 || kinds & (TRACE_READ | TRACE_LISTED | TRACE_LINK) || streq(item->path, "/"))
+                return r;
+        return candidates_add(c, kinds & TRACE_LOOKED ? LEARNED_LOOK : LEARNED_MISS, item->path);
+}
+
+int candidates_choose(const Subject *subject, const Trace *trace, Candidates *ret) {
+        assert(subject->cache && trace && ret);
+        _cleanup_(candidates_done) Candidates c = CANDIDATES_NULL;
+        int r = candidates_expand_outputs(subject, &c.outputs);
+        for (size_t i = 0; r >= 0 && i < trace->n; i++) {
+                const char *why = reason_to_skip(subject, &c, &trace->items[i]);
+                r = why ? candidates_skip(&c, trace->items[i].path, why)
+                        : candidates_take(&c, &trace->items[i]);
+        }
+        if (r < 0)
+                return r;
+        candidates_sort(&c);
+        *ret = c;
+        c = CANDIDATES_NULL;
+        return 0;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "builder/learningrace.h"
+
+#include "base/path.h"
+#include "builder/contentcheck.h"
+
+/* Some file systems keep whole seconds only. */
+static bool is_not_older(const struct statx_timestamp *t, const struct timespec *began) {
+        if (t->tv_sec != began->tv_sec || t->tv_nsec == 0)
+                return t->tv_sec >= began->tv_sec;
+        return t->tv_nsec >= (uint64_t) began->tv_nsec;
+}
+
+/* Of STX: did it exist when the builder was started? Where no birth is kept, what changed since may have been
+ * made since. */
+static bool was_there_before(const LearningRace *race, const struct statx *stx) {
+        if (stx->stx_mask & STATX_BTIME)
+                return !is_not_older(&stx->stx_btime, &race->trace->began);
+        return stx->stx_mask & STATX_CTIME && !is_not_older(&stx->stx_ctime, &race->trace->began);
+}
+
+/* Is it the builder's own: did it write or make it, or is it what it was to build? */
+static bool is_own_item(const LearningRace *race, const TraceItem *item) {
+        return item->kinds & TRACE_WRITTEN ||
+               (item->stx.stx_mask & STATX_BTIME && !was_there_before(race, &item->stx));
+}
+
+static bool is_own(const LearningRace *race, const char *path) {
+        const TraceItem *item = trace_find(race->trace, path);
+        return candidates_have_output(race->candidates, path) ||
+               sight_ignores(race->subject->cache->definition, path) || (item && is_own_item(race, item));
+}
+
+/* ---- files ---- */
+
+static bool file_was_same_before(const LearningRace *race, const Sight *sight, const char *content) {
+        const char *path = sight->item->words[0];
+        const LearnedItem *before = learned_find(race->before, sight->item->kind, path);
+        if (!before && sight->item->kind == LEARNED_LOOK)
+                before = learned_find(race->before, LEARNED_READ, path);
+        if (!before)
+                return false;
+        return sight->item->kind == LEARNED_LINK ? streq(before->words[1], sight->now)
+                                                 : content_is_same(before, sight->now, content);
+}
+
+static bool file_has_changed(const LearningRace *race, const Sight *sight) {
+        const struct timespec *began = &race->trace->began;
+        return is_not_older(&sight->stx.stx_mtime, began) ||
+               (race->subject->context->trust_ctime && is_not_older(&sight->stx.stx_ctime, began));
+}
+
+/* ---- folders ---- */
+
+/* The next of NAMES, at I or after, that is not the builder's own. */
+static const char *next_foreign(const LearningRace *race, const char *folder, char *const *names, size_t n,
+                                size_t *i) {
+        while (*i < n) {
+                const char *name = names[(*i)++];
+                char path[PLACE_PATH_ROOM];
+                size_t length = streq(folder, "/") ? 0 : strlen(folder);
+                memcpy(path, folder, length);
+                path[length] = 0;
+                if (place_path_append(path, &length, name) < 0 || !is_own(race, path))
+                        return name;
+        }
+        return NULL;
+}
+
+/* Has FOLDER the names that it had when it was first seen, but for the builder's own? */
+static bool names_are_same(const LearningRace *race, const Sight *sight, const TraceItem *item) {
+        const char *folder = sight->item->words[0];
+        size_t n_before = strv_length(item->names), a = 0, b = 0;
+        for (;;) {
+                const char *before = next_foreign(race, folder, item->names, n_before, &a);
+                const char *now =
+                        next_foreign(race, folder, sight->listing->names, sight->listing->n_names, &b);
+                if (!before || !now)
+                        return !before && !now;
+                if (!streq(before, now))
+                        return false;
+        }
+}
+
+/* Did the builder itself do something in FOLDER? */
+static bool has_own_in(const LearningRace *race, const char *folder) {
+        for (char *const *o = race->candidates->outputs; o && *o; o++)
+                if (strlen(folder) == learned_folder_length(*o) && startswith(*o, folder))
+                        return true;
+        for (size_t i = 0; i < race->trace->n; i++) {
+                const TraceItem *item = &race->trace->items[i];
+                if (startswith(item->path, folder) && strlen(folder) == learned_folder_length(item->path) &&
+                    !streq(item->path, folder) && is_own_item(race, item))
+                        return true;
+        }
+        return false;
+}
+
+static bool folder_has_raced(const LearningRace *race, const Sight *sight) {
+        const char *folder = sight->item->words[0];
+        const LearnedItem *before = learned_find(race->before, LEARNED_LIST, folder);
+        const TraceItem *item = trace_find(race->trace, folder);
+        if (!is_not_older(&sight->stx.stx_mtime, &race->trace->began))
+                return false;
+        if (before && streq(before->words[1], sight->now))
+                return false;
+        return !item || !item->names || !has_own_in(race, folder) || !names_are_same(race, sight, item);
+}
+
+bool learning_has_raced(const LearningRace *race, const Sight *sight, const char *content) {
+        assert(race && sight && content);
+        const char *path = sight->item->words[0];
+        if (sight->covered)
+                return false;
+        if (sight->item->kind == LEARNED_MISS)
+                return sight->stx.stx_mask != 0 && !is_own(race, path);
+        if (!sight->now) { /* it is gone, or something else */
+                const TraceItem *item = trace_find(race->trace, path);
+                return item && !(item->kinds & TRACE_WRITTEN) && was_there_before(race, &item->stx);
+        }
+        if (sight->item->kind == LEARNED_LIST)
+                return folder_has_raced(race, sight);
+        return file_has_changed(race, sight) && !file_was_same_before(race, sight, content);
+}

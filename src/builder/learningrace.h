@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Did something change while a builder used it? */
+
+#include "builder/candidates.h"
+#include "freshness/sight.h"
+
+typedef struct LearningRace {
+        const Subject *subject;
+        const Trace *trace;
+        const Candidates *candidates;
+        const Learned *before; /* the list of the build before */
+} LearningRace;
+
+/* CONTENT as content_of_sight() says it. */
+bool learning_has_raced(const LearningRace *race, const Sight *sight, const char *content);

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* tests: builder/learning.c builder/learningrace.c builder/candidates.c builder/candidatelinks.c */
+/* tests: builder/contentcheck.c */
+
+/* A builder is played by a trace: what it used, as it was then. */
+
+#include "builder/learning.h"
+
+#include "tree/names.h"
+
+#include "learnedworld.h"
+
+typedef struct Played {
+        World *w;
+        Trace trace;
+        Learned before;
+        Stamp *stamp;
+} Played;
+
+static void play(Played *p, World *w) {
+        *p = (Played){.w = w};
+        learning_await_tick();
+        assert_int_equal(clock_gettime(CLOCK_REALTIME_COARSE, &p->trace.began), 0);
+}
+
+/* It used PATH, which is now as it is. */
+static void uses(Played *p, const char *path, unsigned kinds) {
+        TraceItem item = {.path = strdup(path), .kinds = kinds};
+        StrvBuilder names = {};
+        (void) statx(p->w->root.fd, *(path + 1) ? path + 1 : ".", AT_SYMLINK_NOFOLLOW,
+                     STATX_BASIC_STATS | STATX_BTIME, &item.stx);
+        if (kinds & TRACE_LISTED) {
+                Listing listing = {};
+                int fd =
+                        openat(p->w->root.fd, *(path + 1) ? path + 1 : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+                assert_int_equal(names_read(fd, &listing), 0);
+                for (size_t i = 0; i < listing.n_names; i++)
+                        assert_int_equal(strv_builder_extend(&names, listing.names[i]), 0);
+                assert_int_equal(trace_names(&names, &item.names), 0);
+                listing_done(&listing);
+                close(fd);
+        }
+        assert_int_equal(trace_take(&p->trace, &item), 0);
+}
+
+static int learn_as(Played *p, const char *how) {
+        const Learning l = {.context = &p->w->context,
+                            .cache = &p->w->plan->caches[0],
+                            .trace = &p->trace,
+                            .how = how,
+                            .before = &p->before};
+        trace_finish(&p->trace);
+        p->stamp = stamp_new();
+        assert_int_equal(learning_record(&l, p->stamp), 0);
+        return 0;
+}
+
+static void learn(Played *p) {
+        learn_as(p, "opens");
+}
+
+/* What was learned is what the next build knows. */
+static void build_again(Played *p) {
+        learned_done(&p->before);
+        assert_int_equal(learned_read(p->stamp, &p->before), 0);
+        p->stamp = stamp_free(p->stamp);
+        trace_done(&p->trace);
+        learning_await_tick();
+        assert_int_equal(clock_gettime(CLOCK_REALTIME_COARSE, &p->trace.began), 0);
+}
+
+static void played_done(Played *p) {
+        learned_done(&p->before);
+        p->stamp = stamp_free(p->stamp);
+        trace_done(&p->trace);
+}
+
+/* The keys and paths of all lines, and what else is in those of links and of what was left out. */
+static void check_lines(const Played *p, const char *expected) {
+        _cleanup_free_ char *text = NULL;
+        size_t size = 0;
+        FILE *f = open_memstream(&text, &size);
+        for (size_t i = 0; i < p->stamp->n_lines; i++) {
+                const StampLine *line = &p->stamp->lines[i];
+                bool whole =
+                        streq(line->key, "link") || streq(line->key, "skip") || streq(line->key, "learned");
+                size_t n = whole ? strlen(line->value) : strcspn(line->value, " ");
+                (void) fprintf(f, "%s%s %.*s", i > 0 ? ", " : "", line->key, (int) n, line->value);
+        }
+        (void) fclose(f);
+        assert_string_equal(text, expected);
+}
+
+static World *learning_world(const Scratch *s) {
+        World *w = world_new(s);
+        scratch_write(s, "v/etc/conf", "one");
+        scratch_write(s, "v/etc/conf.d/a", "a");
+        scratch_write(s, "v/usr/bin/tool-1", "tool");
+        shell("cd %s/v && touch -d 2001-01-01 etc/conf etc/conf.d/a usr/bin/tool-1", s->path);
+        return w;
+}
+
+static void what_was_used_is_recorded_and_the_rest_is_told(void **state) {
+        World *w = learning_world(*state);
+        Played p;
+        shell("cd %s/v && mkdir -p etc/alternatives var/cache tmp home && ln -s usr/bin bin && "
+              "ln -s /etc/alternatives/tool usr/bin/tool && ln -s /usr/bin/tool-1 etc/alternatives/tool && "
+              "ln -s tool-1 usr/bin/same && ln -s nothing usr/bin/broken && touch usr/bin/other && "
+              "ln -s other usr/bin/another && ln -s ../etc/conf home/unseen && touch var/cache/x tmp/x",
+              w->s->path);
+        play(&p, w);
+        uses(&p, "/etc/conf", TRACE_READ);
+        uses(&p, "/etc/conf.d", TRACE_LISTED);
+        uses(&p, "/etc", TRACE_LISTED);
+        uses(&p, "/usr/bin/tool-1", TRACE_READ);
+        uses(&p, "/var/cache/x", TRACE_READ);
+        uses(&p, "/tmp/x", TRACE_READ);
+        uses(&p, "/out", TRACE_READ | TRACE_WRITTEN);
+        uses(&p, "/etc/written", TRACE_WRITTEN);
+        uses(&p, "/none", TRACE_ABSENT);
+        learn(&p);
+        check_lines(&p, "learned opens, link /bin usr/bin, miss /none, read /etc/conf, "
+                        "link /etc/alternatives/tool /usr/bin/tool-1, list /etc/conf.d, "
+                        "link /usr/bin/same tool-1, link /usr/bin/tool /etc/alternatives/tool, "
+                        "read /usr/bin/tool-1, skip /etc shared-folder, skip /etc/written written, "
+                        "skip /out output, skip /tmp/x temporary, skip /var/cache/x ignored");
+        played_done(&p);
+        world_free(w);
+}
+
+/* With look-ups every link that was followed is seen, and no other counts. */
+static void lookups_know_their_links(void **state) {
+        World *w = learning_world(*state);
+        Played p;
+        shell("cd %s/v && ln -s conf etc/link && ln -s conf etc/other", w->s->path);
+        play(&p, w);
+        uses(&p, "/etc/conf", TRACE_READ | TRACE_LOOKED);
+        uses(&p, "/etc/link", TRACE_LINK | TRACE_LOOKED);
+        uses(&p, "/usr/bin/tool-1", TRACE_LOOKED);
+        learn_as(&p, "lookups");
+        check_lines(&p, "learned lookups, read /etc/conf, link /etc/link conf, look /usr/bin/tool-1");
+        played_done(&p);
+        world_free(w);
+}
+
+typedef enum Seen {
+        SEEN_BEFORE, /* what the builder used is seen before the command runs */
+        SEEN_AFTER,
+} Seen;
+
+/* What happens while the builder runs, by it or by somebody else. */
+static const struct {
+        const char *command, *path;
+        unsigned kinds;
+        Seen seen;
+        const char *own; /* what it writes itself */
+        bool raced, raced_again;
+} races[] = {
+        {"true", "/etc/conf", TRACE_READ, SEEN_BEFORE, NULL, false, false},
+        {"echo two >etc/conf", "/etc/conf", TRACE_READ, SEEN_BEFORE, NULL, true, false},
+        {"echo two >etc/conf", "/etc/conf", TRACE_READ, SEEN_AFTER, NULL, true, false},
+        {"echo $RANDOM$$ >etc/conf", "/etc/conf", TRACE_READ, SEEN_AFTER, NULL, true, true},
+        {"touch etc/conf", "/etc/conf", TRACE_READ, SEEN_AFTER, NULL, true, false},
+        {"cp etc/conf n && mv n etc/conf", "/etc/conf", TRACE_READ, SEEN_AFTER, NULL, true, false},
+        {"chmod o+x etc/conf", "/etc/conf", TRACE_READ, SEEN_BEFORE, NULL, true, false},
+        {"touch -d 2002-01-01 etc/conf", "/etc/conf", TRACE_READ, SEEN_BEFORE, NULL, true, false},
+        {"echo two >etc/conf", "/etc/conf", TRACE_READ | TRACE_WRITTEN, SEEN_BEFORE, NULL, false, false},
+        {"rm -f etc/conf", "/etc/conf", TRACE_READ, SEEN_BEFORE, NULL, true, false},
+        {"touch etc/new", "/etc/new", TRACE_ABSENT, SEEN_BEFORE, NULL, true, true},
+        {"touch etc/conf.d/new", "/etc/conf.d", TRACE_LISTED, SEEN_BEFORE, NULL, true, false},
+        {"touch etc/conf.d/new", "/etc/conf.d", TRACE_LISTED, SEEN_AFTER, NULL, true, false},
+        /* it may have been read in between */
+        {"touch etc/conf.d/n && rm etc/conf.d/n", "/etc/conf.d", TRACE_LISTED, SEEN_BEFORE, NULL, true,
+         false},
+        {"touch etc/conf.d/n", "/etc/conf.d", TRACE_LISTED, SEEN_BEFORE, "/etc/conf.d/n", false, false},
+        {"touch etc/conf.d/n && rm etc/conf.d/n", "/etc/conf.d", TRACE_LISTED, SEEN_BEFORE, "/etc/conf.d/n",
+         false, false},
+        {"touch etc/conf.d/n etc/conf.d/m", "/etc/conf.d", TRACE_LISTED, SEEN_BEFORE, "/etc/conf.d/n", true,
+         false},
+        {"rm -rf etc/conf.d", "/etc/conf.d", TRACE_LISTED, SEEN_BEFORE, NULL, true, false},
+        {"touch etc/conf.d", "/etc/conf.d", TRACE_LISTED, SEEN_BEFORE, NULL, true, false},
+        {"chmod 600 etc/conf", "/etc/conf", TRACE_LOOKED, SEEN_BEFORE, NULL, true, false},
+        {"ln -sfn x etc/link", "/etc/link", TRACE_LINK, SEEN_AFTER, NULL, true, false},
+};
+
+static bool has_raced(const Played *p, const char *path) {
+        const char *raced = stamp_get(p->stamp, "raced");
+        assert_true(!raced || streq(raced, path));
+        return raced != NULL;
+}
+
+static void run_once(Played *p, size_t i) {
+        const Scratch *s = p->w->s;
+        if (races[i].seen == SEEN_BEFORE)
+                uses(p, races[i].path, races[i].kinds);
+        shell("cd %s/v && %s", s->path, races[i].command);
+        if (races[i].seen == SEEN_AFTER)
+                uses(p, races[i].path, races[i].kinds);
+        if (races[i].own)
+                uses(p, races[i].own, TRACE_WRITTEN);
+        learn_as(p, "lookups");
+}
+
+/* A builder that does it itself does it each time: it is known by the list of the build before. */
+static void change_meanwhile_is_a_race_until_it_is_known_as_the_builders_own(void **state) {
+        const Scratch *s = *state;
+        for (size_t i = 0; i < ELEMENTSOF(races); i++) {
+                World *w = learning_world(s);
+                Played p;
+                play(&p, w);
+                run_once(&p, i);
+                if (has_raced(&p, races[i].path) != races[i].raced)
+                        fail_msg("%zu, %s: raced or not", i, races[i].command);
+                build_again(&p);
+                run_once(&p, i);
+                if (has_raced(&p, races[i].path) != races[i].raced_again)
+                        fail_msg("%zu, %s: raced once more or not", i, races[i].command);
+                played_done(&p);
+                world_free(w);
+                shell("rm -r %s/v %s/state", s->path, s->path);
+        }
+}
+
+/* What it makes and removes was no source, whoever removes it. */
+static void what_was_made_and_went_does_not_count(void **state) {
+        World *w = learning_world(*state);
+        Played p;
+        play(&p, w);
+        shell("mkdir %s/v/work && echo x >%s/v/work/x", w->s->path, w->s->path);
+        uses(&p, "/work", TRACE_LISTED);
+        uses(&p, "/work/x", TRACE_READ);
+        shell("rm -r %s/v/work", w->s->path);
+        learn(&p);
+        check_lines(&p, "learned opens");
+        played_done(&p);
+        world_free(w);
+}
+
+static void whole_seconds_are_compared_as_such(void **state) {
+        World *w = learning_world(*state);
+        Played p;
+        play(&p, w);
+        for (int later = 0; later < 2; later++) {
+                shell("touch -d @%lld %s/v/etc/conf", (long long) p.trace.began.tv_sec + 100, w->s->path);
+                w->context.trust_ctime = false;
+                p.trace.began.tv_sec += 100 + later;
+                p.trace.began.tv_nsec = 999999999;
+                uses(&p, "/etc/conf", TRACE_READ);
+                learn(&p);
+                assert_int_equal(has_raced(&p, "/etc/conf"), !later);
+                build_again(&p);
+                learned_done(&p.before);
+        }
+        played_done(&p);
+        world_free(w);
+}
+
+static void content_is_kept_up_to_its_limit(void **state) {
+        World *w = learning_world(*state);
+        Played p;
+        shell("cd %s/v && truncate -s 1M etc/most && truncate -s 1048577 etc/more && mkfifo etc/fifo && "
+              "touch -d 2001-01-01 etc/m*",
+              w->s->path);
+        play(&p, w);
+        uses(&p, "/etc/most", TRACE_READ);
+        uses(&p, "/etc/more", TRACE_READ);
+        uses(&p, "/etc/fifo", TRACE_READ);
+        learn(&p);
+        build_again(&p);
+        assert_string_equal(learned_find(&p.before, LEARNED_READ, "/etc/more")->words[2], "-");
+        assert_string_equal(learned_find(&p.before, LEARNED_READ, "/etc/fifo")->words[2], "-");
+        const char *content = learned_find(&p.before, LEARNED_READ, "/etc/most")->words[2];
+        assert_string_equal(content, "b6ef17a3448492b6918780b90550bf34"); /* as xxhsum -H2 has it */
+        played_done(&p);
+        world_free(w);
+}
+
+static void what_is_incomplete_or_too_much_is_said_and_nothing_else(void **state) {
+        World *w = learning_world(*state);
+        Played p;
+        play(&p, w);
+        uses(&p, "/etc/conf", TRACE_READ);
+        assert_int_equal(trace_miss(&p.trace, "it made a mount namespace of its own"), 0);
+        learn(&p);
+        check_lines(&p, "learned no it\\x20made\\x20a\\x20mount\\x20namespace\\x20of\\x20its\\x20own");
+        build_again(&p);
+        assert_true(p.before.known && !p.before.complete);
+        for (unsigned i = 0; i < 40000; i++) {
+                char path[32];
+                (void) snprintf(path, sizeof(path), "/none/%u", i);
+                assert_int_equal(trace_add(&p.trace, path, TRACE_ABSENT), 0);
+        }
+        learn_as(&p, "lookups");
+        check_lines(
+                &p,
+                "learned no it\\x20was\\x20made\\x20from\\x20more\\x20than\\x20a\\x20stamp\\x20can\\x20hold");
+        played_done(&p);
+        world_free(w);
+}
+
+/* What is recorded is what a scan compares: right after it, it is fresh. */
+static void what_was_recorded_is_fresh_until_it_changes(void **state) {
+        World *w = learning_world(*state);
+        Played p;
+        _cleanup_free_ char *text = NULL;
+        size_t size = 0;
+        world_build(w);
+        play(&p, w);
+        uses(&p, "/etc/conf", TRACE_READ);
+        uses(&p, "/etc/conf.d", TRACE_LISTED);
+        uses(&p, "/", TRACE_LISTED);
+        uses(&p, "/none/below", TRACE_ABSENT);
+        learn(&p);
+        FILE *f = open_memstream(&text, &size);
+        for (size_t i = 0; i < p.stamp->n_lines; i++)
+                (void) fprintf(f, "%s %s\n", p.stamp->lines[i].key, p.stamp->lines[i].value);
+        (void) fclose(f);
+        add_lines(w, text);
+        check_cache(w, "up to date");
+        shell("touch %s/v/etc/conf.d/new", w->s->path);
+        check_cache(w, "/etc/conf.d changed (names, TIME)");
+        played_done(&p);
+        world_free(w);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                scratch_test(what_was_used_is_recorded_and_the_rest_is_told),
+                scratch_test(lookups_know_their_links),
+                scratch_test(change_meanwhile_is_a_race_until_it_is_known_as_the_builders_own),
+                scratch_test(what_was_made_and_went_does_not_count),
+                scratch_test(whole_seconds_are_compared_as_such),
+                scratch_test(content_is_kept_up_to_its_limit),
+                scratch_test(what_is_incomplete_or_too_much_is_said_and_nothing_else),
+                scratch_test(what_was_recorded_is_fresh_until_it_changes),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
