@@ -11,6 +11,7 @@
 #include "base/failure.h"
 #include "base/log.h"
 #include "bootkeep.h"
+#include "builder/learning.h"
 #include "builder/run/outputs.h"
 #include "builder/run/runner.h"
 #include "tree/contain.h"
@@ -108,14 +109,18 @@ static int run_builder(const CacheRun *run, const Outputs *outputs, Trace *trace
                             : runner_run(&job, ret, ret_reason);
 }
 
-int cachebuild_write_stamp(const FreshnessContext *c, const PlanCache *cache, Stamp *stamp, char **reterr) {
-        _cleanup_close_ int stamps = -EBADF;
-        _cleanup_free_ char *name = NULL, *missing = NULL;
+int cachebuild_record_outputs(const FreshnessContext *c, const PlanCache *cache, Stamp *stamp,
+                              char **reterr) {
+        _cleanup_free_ char *missing = NULL;
         int r = freshness_stamp_outputs(c, cache, stamp, &missing);
-        if (missing)
-                return failure_errno(reterr, r, "%s", missing);
-        if (r >= 0)
-                r = contain_open_nolinks(c->root->state_fd, "/caches", O_RDONLY | O_DIRECTORY, 0, &stamps);
+        return missing ? failure_errno(reterr, r, "%s", missing) : r;
+}
+
+int cachebuild_write_stamp(const FreshnessContext *c, const PlanCache *cache, const Stamp *stamp,
+                           char **reterr) {
+        _cleanup_close_ int stamps = -EBADF;
+        _cleanup_free_ char *name = NULL;
+        int r = contain_open_nolinks(c->root->state_fd, "/caches", O_RDONLY | O_DIRECTORY, 0, &stamps);
         if (r >= 0)
                 r = stamp_name(cache->cache->name, cache->instance, &name);
         if (r >= 0)
@@ -153,7 +158,52 @@ static int run_and_settle(const CacheRun *run, const Outputs *outputs, Trace *tr
         return r;
 }
 
-/* 0: built; -ECANCELED: the builder did not build it, *RET says how. */
+/* What was learned when it was last built. */
+static int read_list_before(const CacheRun *run, Learned *ret) {
+        const Subject subject = {.context = run->b->context, .cache = run->cache};
+        _cleanup_(stamp_freep) Stamp *head = NULL;
+        int r = subject_read_head(&subject, &head);
+        return r < 0 || !head ? r : learned_read(head, ret);
+}
+
+/* It is built again at once; that this has an end is the business of who has it built. */
+static void log_races(const CacheRun *run, const Stamp *stamp) {
+        const char *raced;
+        size_t i = 0;
+        while ((raced = stamp_next(stamp, "raced", &i)))
+                log_send(LOG_NOTICE, &run->fields, "%s changed while %s%s%s was built from it", raced,
+                         run->cache->cache->name, run->cache->instance ? " " : "",
+                         strempty(run->cache->instance));
+}
+
+static int record_learned(const CacheRun *run, const Trace *trace, Stamp *stamp) {
+        _cleanup_(learned_done) Learned before = LEARNED_NULL;
+        const Definition *definition = run->cache->definition;
+        if (definition->learn == LEARN_NO)
+                return learning_record_nothing(stamp, "its builder is not to be watched (Learn=no)");
+        int r = read_list_before(run, &before);
+        if (r < 0)
+                return r;
+        const Learning learning = {.context = run->b->context,
+                                   .cache = run->cache,
+                                   .trace = trace,
+                                   .how = definition_learn_to_string(definition->learn),
+                                   .before = &before};
+        r = learning_record(&learning, stamp);
+        if (r >= 0)
+                log_races(run, stamp);
+        return r;
+}
+
+static int record_and_write(const CacheRun *run, const Trace *trace, Stamp *stamp, char **reterr) {
+        int r = cachebuild_record_outputs(run->b->context, run->cache, stamp, reterr);
+        if (r >= 0)
+                r = record_learned(run, trace, stamp);
+        return r < 0 ? r : cachebuild_write_stamp(run->b->context, run->cache, stamp, reterr);
+}
+
+/* 0: built; -ECANCELED: the builder did not build it, *RET says how. What changed until now has other times
+ * than what will change while it runs. */
 static int build_and_settle(const CacheRun *run, RunnerOutcome *ret, char **reterr) {
         _cleanup_(stamp_freep) Stamp *stamp = NULL;
         _cleanup_(outputs_done) Outputs outputs = OUTPUTS_NULL;
@@ -161,9 +211,11 @@ static int build_and_settle(const CacheRun *run, RunnerOutcome *ret, char **rete
         int r = take_stamp(run, &stamp, reterr);
         if (r >= 0)
                 r = outputs_prepare(run->b->context, run->cache, &outputs, reterr);
-        if (r >= 0)
+        if (r >= 0) {
+                learning_await_tick();
                 r = run_and_settle(run, &outputs, &trace, ret, reterr);
-        return r < 0 ? r : cachebuild_write_stamp(run->b->context, run->cache, stamp, reterr);
+        }
+        return r < 0 ? r : record_and_write(run, &trace, stamp, reterr);
 }
 
 /* R: of build_and_settle(). */

@@ -31,6 +31,8 @@ typedef struct CacheBuild {
  * memory. */
 int cachebuild_run(const CacheBuild *b, const PlanCache *cache, CacheOutcome *ret, char **ret_reason);
 
-/* It is built: adds its outputs as they are now to STAMP, which was taken before, and keeps it on the volume.
+/* It is built: adds its outputs as they are now to STAMP, which was taken before; and keeps it on the volume.
  * *RETERR says what is wrong. */
-int cachebuild_write_stamp(const FreshnessContext *c, const PlanCache *cache, Stamp *stamp, char **reterr);
+int cachebuild_record_outputs(const FreshnessContext *c, const PlanCache *cache, Stamp *stamp, char **reterr);
+int cachebuild_write_stamp(const FreshnessContext *c, const PlanCache *cache, const Stamp *stamp,
+                           char **reterr);

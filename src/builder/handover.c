@@ -304,6 +304,8 @@ static int take_cache(const Handover *h, const PlanCache *pc, const Stamp *recor
         r = check_sources_are_built(h, pc, ret_why);
         if (r >= 0)
                 r = take_outputs(h, pc, record, ret_why);
+        if (r >= 0)
+                r = cachebuild_record_outputs(h->context, pc, stamp, ret_why);
         return r < 0 ? r : cachebuild_write_stamp(h->context, pc, stamp, ret_why);
 }
 

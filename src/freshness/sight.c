@@ -43,6 +43,9 @@ bool sight_ignores(const Definition *definition, const char *path) {
         for (size_t i = 0; i < ELEMENTSOF(ignored_patterns); i++)
                 if (fnmatch(ignored_patterns[i], path, 0) == 0)
                         return true;
+        for (char *const *p = definition->learn_ignore; p && *p; p++)
+                if (fnmatch(*p, path, 0) == 0)
+                        return true;
         return place_is_own_state(path) || startswith(path_last(path), ".bootkeep-");
 }
 

@@ -30,7 +30,7 @@ static void uses(Played *p, const char *path, unsigned kinds) {
         StrvBuilder names = {};
         (void) statx(p->w->root.fd, *(path + 1) ? path + 1 : ".", AT_SYMLINK_NOFOLLOW,
                      STATX_BASIC_STATS | STATX_BTIME, &item.stx);
-        if (kinds & TRACE_LISTED) {
+        if (kinds & TRACE_LISTED && item.stx.stx_mask != 0) {
                 Listing listing = {};
                 int fd =
                         openat(p->w->root.fd, *(path + 1) ? path + 1 : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
