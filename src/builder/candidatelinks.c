@@ -37,13 +37,12 @@ static bool is_used(const LinkSearch *s, const char *path) {
         return s->n_used > 0 && bsearch(&path, s->used, s->n_used, sizeof(*s->used), compare_used);
 }
 
-/* PATH and all above it but the root. */
-static int add_used(StrvBuilder *used, const char *path) {
+/* PATH and all above it but the root. What is also above PREVIOUS, which precedes it, was added for that. */
+static int add_used(StrvBuilder *used, const char *path, const char *previous) {
         _cleanup_free_ char *copy = strdup(path);
         if (!copy)
                 return error_origin(-ENOMEM);
-        while (!streq(copy, "/")) {
-                /* the items are in order, so what is above was mostly added for the one before */
+        while (!streq(copy, "/") && !path_is_at_or_above(copy, previous)) {
                 if (strv_builder_extend(used, copy) < 0)
                         return error_origin(-ENOMEM);
                 (void) path_cut_last(copy);
@@ -54,10 +53,13 @@ static int add_used(StrvBuilder *used, const char *path) {
 static int collect_used(LinkSearch *s) {
         StrvBuilder used = {};
         const Learned *l = &s->candidates->list;
+        const char *previous = "/";
         int r = 0;
         for (size_t i = 0; r >= 0 && i < l->n_items; i++)
-                if (l->items[i].kind != LEARNED_MISS && l->items[i].kind != LEARNED_LINK)
-                        r = add_used(&used, l->items[i].words[0]);
+                if (l->items[i].kind != LEARNED_MISS && l->items[i].kind != LEARNED_LINK) {
+                        r = add_used(&used, l->items[i].words[0], previous);
+                        previous = l->items[i].words[0];
+                }
         size_t n = 0, all = used.n;
         if (r >= 0)
                 r = strv_builder_finish(&used, &s->used);
@@ -123,6 +125,7 @@ static bool may_be_used(const LinkSearch *s, const Listing *listing, const char 
 static int look_at_folder(LinkSearch *s, const char *folder) {
         _cleanup_close_ int fd = -EBADF;
         _cleanup_(listing_done) Listing listing = {};
+        assert(folder);
         int r = contain_open_nolinks(s->root, *folder ? folder : "/", O_PATH | O_DIRECTORY, 0, &fd);
         if (r >= 0)
                 r = names_read(fd, &listing);

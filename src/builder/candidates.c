@@ -75,7 +75,7 @@ static int candidates_expand_outputs(const Subject *s, char ***ret) {
 }
 
 /* Where something else is mounted as soon as the system runs. */
-static bool is_temporary(const char *path) {
+static bool path_is_temporary(const char *path) {
         static const char *const folders[] = {"/dev", "/proc", "/run", "/sys", "/tmp", "/var/tmp"};
         for (size_t i = 0; i < ELEMENTSOF(folders); i++)
                 if (path_is_at_or_above(folders[i], path))
@@ -110,7 +110,7 @@ static const char *reason_to_skip(const Subject *s, const Candidates *c, const T
                 return "output";
         if (sight_ignores(s->cache->definition, item->path) || !contain_path_is_valid(item->path))
                 return "ignored";
-        if (is_temporary(item->path))
+        if (path_is_temporary(item->path))
                 return "temporary";
         return item->kinds & TRACE_WRITTEN ? "written" : NULL;
 }

@@ -26,7 +26,7 @@ int content_of_sight(const Sight *sight, char ret[static FINGERPRINT_HEX_MAX]) {
         Fingerprint f;
         uint64_t size = 0;
         int r = 0;
-        (void) strcpy(ret, LEARNED_NO_CONTENT);
+        (void) stpcpy(ret, LEARNED_NO_CONTENT);
         if (sight->folder < 0 || !sight->now || !S_ISREG(sight->stx.stx_mode) ||
             sight->stx.stx_size > LEARNED_CONTENT_MAX)
                 return 0;

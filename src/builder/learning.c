@@ -50,13 +50,13 @@ static int record_item(Recording *rec, const Sight *sight, const char *word, con
 /* Unchanged since it was last learned: then its content need not be read again. */
 static int find_content(const Recording *rec, const Sight *sight, char ret[static FINGERPRINT_HEX_MAX]) {
         const LearnedItem *before = learned_find(rec->l->before, LEARNED_READ, sight->item->words[0]);
-        (void) strcpy(ret, LEARNED_NO_CONTENT);
+        (void) stpcpy(ret, LEARNED_NO_CONTENT);
         if (sight->item->kind != LEARNED_READ || !sight->now)
                 return 0;
         if (!before || !streq(before->words[1], sight->now) ||
             strlen(before->words[2]) >= FINGERPRINT_HEX_MAX)
                 return content_of_sight(sight, ret);
-        (void) strcpy(ret, before->words[2]);
+        (void) stpcpy(ret, before->words[2]);
         return 0;
 }
 

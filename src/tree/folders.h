@@ -8,16 +8,14 @@
 
 #include "tree/visitor.h"
 
-#define FOLDERS_DEPTH_MAX 128U
-
 typedef struct FoldersFrame {
-        int fd;
+        int fd;        /* negative: it must be opened again */
         size_t length; /* of its path */
 } FoldersFrame;
 
 typedef struct Folders {
         const Walk *walk;
-        FoldersFrame frames[FOLDERS_DEPTH_MAX + 1]; /* the root, and each folder on the way */
+        FoldersFrame *frames; /* the root, and each folder on the way */
         size_t n_frames;
         char path[PLACE_PATH_ROOM]; /* of the last; "" is the root */
 } Folders;
@@ -26,9 +24,8 @@ void folders_init(Folders *f, const Walk *walk);
 void folders_done(Folders *f);
 
 /* *RET_FD is an O_PATH descriptor of the folder PATH, borrowed until the next call. -ENOENT: there is none,
- * and its appearance is armed; -ENOTDIR, -ELOOP: something else is there or on the way, -ENAMETOOLONG: it is
- * too deep; -EXDEV: something is mounted there or on the way; -EAGAIN: it changes all the time; others:
- * failed. */
+ * and its appearance is armed; -ENOTDIR, -ELOOP: something else is there or on the way; -EXDEV: something is
+ * mounted there or on the way; -EAGAIN: it changes all the time; others: failed. */
 int folders_enter(Folders *f, const char *path, int *ret_fd);
 
 /* The folder above the last one entered, -EBADF if there is none. */
