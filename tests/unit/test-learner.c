@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* tests: builder/run/builderspace.c builder/run/runner.c builder/run/lookups.c */
+/* tests: builder/run/builderspace.c builder/run/buildertmp.c builder/run/runner.c builder/run/lookups.c */
 
 /* What is learned of real builders, on a real disk. */
 
 #include "builder/run/learner.h"
 
-#include <pthread.h>
 #include <signal.h>
+#include <sys/file.h>
+#include <sys/wait.h>
 
 #include "builder/run/runner.h"
 #include "disk.h"
@@ -275,6 +276,82 @@ static void the_running_system_is_seen_as_it_is(void **state) {
                 assert_null(strstr(w->trace.items[i].path, w->s->path));
 }
 
+/* ---- its own /tmp ---- */
+
+static void its_tmp_is_its_own_and_goes_with_it(void **state) {
+        World *w = *state;
+        put(w, "tmp/x", "of the volume");
+        put(w, "var/tmp/x", "of the volume");
+        run_script(w, "ls /tmp /var/tmp; for d in /tmp /var/tmp; do cd $d; echo $d >a; mkdir -p b/c/d; "
+                      "echo x >b/c/d/e; cat a; done");
+        assert_complete(w);
+        assert_string_equal(w->printed, "/tmp:\n/var/tmp:\n/tmp\n/var/tmp\n");
+        shell("cd %s && test \"$(ls -A tmp)\" = x && test \"$(ls -A var/tmp)\" = x", w->mnt);
+        for (size_t i = 0; i < w->trace.n; i++)
+                assert_null(strstr(w->trace.items[i].path, "tmp"));
+}
+
+static void what_the_command_names_is_not_covered(void **state) {
+        World *w = *state;
+        put(w, "tmp/x", "here\n");
+        put(w, "var/tmp/x", "there\n");
+        run_script(w, "cat /tmp/x; ls /var/tmp");
+        assert_string_equal(w->printed, "here\n");
+        run_script(w, "cat /var/tmp/x");
+        assert_string_equal(w->printed, "there\n");
+}
+
+static void volume_without_a_place_for_it_gets_none(void **state) {
+        World *w = *state;
+        shell("cd %s && rm -r var/tmp && ln -s ../etc var/tmp", w->mnt);
+        run_script(w, "ls /tmp; echo ran");
+        assert_string_equal(w->printed, "ran\n");
+        shell("test -z \"$(ls -A %s/etc | grep bootkeep)\"", w->mnt);
+}
+
+/* After a power cut, say. */
+static void what_is_left_behind_goes_with_the_next(void **state) {
+        World *w = *state;
+        shell("cd %s/var/tmp && mkdir -m 700 -p bootkeep-build-1 bootkeep-build-2 && mkdir -p "
+              "bootkeep-build-1/a/b && "
+              "touch bootkeep-build-1/a/b/c && ln -s /etc bootkeep-build-1/l && "
+              "mkdir -m 700 bootkeep-build-3 && chown 1:1 bootkeep-build-3 && mkdir -m 755 bootkeep-build-4",
+              w->mnt);
+        int used = openat(w->root, "var/tmp/bootkeep-build-2", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_int_equal(flock(used, LOCK_EX), 0);
+        run_script(w, "ls /var/tmp; echo ran");
+        close(used);
+        assert_string_equal(w->printed, "ran\n");
+        shell("cd %s && test \"$(ls var/tmp | tr '\n' ' ')\" = "
+              "'bootkeep-build-2 bootkeep-build-3 bootkeep-build-4 ' && test -d etc/list",
+              w->mnt);
+}
+
+static void raise_kill(const char *line, void *userdata) {
+        (void) raise(SIGKILL);
+}
+
+/* The nanny has nothing else to do then; when it has ended, the volume can be unmounted. */
+static void it_goes_if_we_are_killed(void **state) {
+        World *w = *state;
+        int status = 0, ends[2];
+        char c;
+        assert_int_equal(pipe(ends), 0); /* without O_CLOEXEC: the nanny has it, too */
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                run_job(w, "cd /var/tmp; echo x >x; echo now; exec sleep 1000",
+                        (RunnerJob){.line = raise_kill});
+                _exit(1);
+        }
+        close(ends[1]);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status));
+        assert_int_equal(read(ends[0], &c, 1), 0);
+        close(ends[0]);
+        shell("test -z \"$(ls -A %s/var/tmp)\"", w->mnt);
+}
+
 /* ---- hostile and large ---- */
 
 static void what_is_removed_and_renamed_stays_in_it(void **state) {
@@ -438,6 +515,11 @@ int main(void) {
                 learner_test(on_the_host_what_it_uses_of_the_volume_is_learned),
                 learner_test(mounts_on_the_host_are_slaves),
                 learner_test(the_running_system_is_seen_as_it_is),
+                learner_test(its_tmp_is_its_own_and_goes_with_it),
+                learner_test(what_the_command_names_is_not_covered),
+                learner_test(volume_without_a_place_for_it_gets_none),
+                learner_test(what_is_left_behind_goes_with_the_next),
+                learner_test(it_goes_if_we_are_killed),
                 learner_test(what_is_removed_and_renamed_stays_in_it),
                 learner_test(fifos_and_devices_hold_nobody_up),
                 learner_test(what_is_lost_is_told),

@@ -22,7 +22,7 @@ typedef struct Printed {
 static int start_in(int root, SpawnProgram program, Spawn *ret, char **reason) {
         _cleanup_(builderspace_done) BuilderSpace space = BUILDER_SPACE_NULL;
         if (root >= 0) {
-                assert_int_equal(builderspace_make(root, NULL, &space), 0);
+                assert_int_equal(builderspace_make(root, NULL, program.argv, &space), 0);
                 program.space = &space;
         }
         return spawn_start(&program, ret, reason);
@@ -59,8 +59,9 @@ static Printed run_shell(const char *script, int root) {
 static void the_environment_is_these_words_and_no_more(void **state) {
         Printed p = run_program((const char *const[]){"/usr/bin/env", NULL},
                                 (const char *const[]){"A=1", "B=2 3", NULL}, -EBADF);
-        assert_string_equal(p.text, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
-                                    "LANG=C.UTF-8\nHOME=/root\nTERM=dumb\nA=1\nB=2 3\n");
+        assert_string_equal(p.text,
+                            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
+                            "LANG=C\nSOURCE_DATE_EPOCH=315532800\nHOME=/root\nTERM=dumb\nA=1\nB=2 3\n");
         assert_int_equal(p.status, 0);
 }
 

@@ -11,15 +11,21 @@
 
 void builderspace_done(BuilderSpace *space) {
         closep(&space->tree);
+        buildertmp_remove(&space->tmp);
+        buildertmp_done(&space->tmp);
         *space = BUILDER_SPACE_NULL;
 }
 
-int builderspace_make(int root, const char *place, BuilderSpace *ret) {
+int builderspace_make(int root, const char *place, char *const *words, BuilderSpace *ret) {
         assert(root >= 0 && ret);
-        BuilderSpace space = {.tree = -EBADF, .place = place};
+        BuilderSpace space = BUILDER_SPACE_NULL;
+        space.place = place;
         int r = chroot_clone(root, place ? MS_SLAVE : MS_PRIVATE, &space.tree);
         if (r < 0)
                 return r;
+        _cleanup_close_ int host = place ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -EBADF;
+        if (!place || host >= 0)
+                buildertmp_make(&(BuilderTmpNeed){place ? host : root, place, words}, &space.tmp);
         *ret = space;
         return 0;
 }
@@ -43,10 +49,7 @@ static int cover_place(int tree, const char *place) {
         return 0;
 }
 
-int builderspace_enter(const BuilderSpace *space, const char **ret_what) {
-        assert(space->tree >= 0 && ret_what);
-        if (!space->place)
-                return chroot_enter(space->tree, ret_what);
+static int enter_host(const BuilderSpace *space, const char **ret_what) {
         *ret_what = "mount namespace";
         if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
                 return error_origin(-errno);
@@ -54,4 +57,12 @@ int builderspace_enter(const BuilderSpace *space, const char **ret_what) {
         if (r < 0)
                 return r;
         return chdir("/") < 0 ? error_origin(-errno) : 0;
+}
+
+int builderspace_enter(const BuilderSpace *space, const char **ret_what) {
+        assert(space->tree >= 0 && ret_what);
+        int r = space->place ? enter_host(space, ret_what) : chroot_enter(space->tree, ret_what);
+        if (r >= 0)
+                buildertmp_attach(&space->tmp);
+        return r;
 }

@@ -260,7 +260,7 @@ static int prepare_space(Runner *runner, const char **ret_what) {
         *ret_what = "clone of the volume's mount";
         if (job->root < 0)
                 return job->trace ? trace_miss(job->trace, "it runs outside of any volume") : 0;
-        int r = builderspace_make(job->root, job->place, &runner->space);
+        int r = builderspace_make(job->root, job->place, job->program.argv, &runner->space);
         if (r < 0)
                 return job->place ? do_without_learner(runner, *ret_what, r) : r;
         r = job->trace ? learner_new(runner->space.tree, job->trace, &runner->learner) : 0;

@@ -80,7 +80,10 @@ static int arrange_descriptors(int output, int error_fd) {
 static int make_builder_environment(char *const *more, char ***ret) {
         static const char *const always[] = {
                 "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                "LANG=C.UTF-8",
+                "LANG=C", /* each program of a builder would look for files of another locale in vain */
+                /* The same input gives the same bytes, whenever it is built. 1980: the first year that FAT
+                 * and zip know. */
+                "SOURCE_DATE_EPOCH=315532800",
                 "HOME=/root",
                 "TERM=dumb",
         };
@@ -181,7 +184,8 @@ static void pass_on_sigterm(pid_t builder) {
                 (void) kill(-group, SIGTERM);
 }
 
-__attribute__((__noreturn__)) static void watch_over(pid_t builder, pid_t parent, const sigset_t *signals) {
+__attribute__((__noreturn__)) static void watch_over(const SpawnProgram *program, pid_t builder, pid_t parent,
+                                                     const sigset_t *signals) {
         int status = 0;
         while (getppid() == parent) {
                 if (has_ended(builder, &status))
@@ -190,6 +194,8 @@ __attribute__((__noreturn__)) static void watch_over(pid_t builder, pid_t parent
                         pass_on_sigterm(builder);
         }
         (void) descendants_kill(now_usec() + NANNY_STOP_USEC);
+        if (program->space)
+                buildertmp_remove(&program->space->tmp);
         _exit(EXIT_FAILURE);
 }
 
@@ -209,7 +215,7 @@ static void run_nanny(const SpawnProgram *program, pid_t parent, int output, int
                 run_builder_child(program, nanny, output, error_fd);
         (void) close(output);
         (void) close(error_fd);
-        watch_over(builder, parent, &signals);
+        watch_over(program, builder, parent, &signals);
 }
 
 static int make_pipe(int *ret_read, int *ret_write) {

@@ -9,7 +9,7 @@
 typedef struct SpawnProgram {
         const char *name;          /* of the builder, for messages */
         char *const *argv;         /* argv[0] is an absolute path */
-        char *const *environ;      /* added to PATH, LANG, HOME and TERM, which is all that it gets */
+        char *const *environ;      /* added to what each gets: PATH, LANG, SOURCE_DATE_EPOCH, HOME, TERM */
         const BuilderSpace *space; /* where it runs; NULL: where we do */
         const Lookups *lookups;    /* who answers for what it looks at; NULL: nobody is asked */
 } SpawnProgram;
