@@ -44,8 +44,18 @@ static bool file_was_same_before(const LearningRace *race, const Sight *sight, c
                                                  : content_is_same(before, sight->now, content);
 }
 
+/* What is made in a folder changes its times, and who only looked at the folder itself did not see that. */
+static bool looked_at_folder_has_changed(const LearningRace *race, const Sight *sight) {
+        const TraceItem *item = trace_find(race->trace, sight->item->words[0]);
+        return item && item->stx.stx_mask & STATX_MODE &&
+               (item->stx.stx_mode != sight->stx.stx_mode || item->stx.stx_uid != sight->stx.stx_uid ||
+                item->stx.stx_gid != sight->stx.stx_gid);
+}
+
 static bool file_has_changed(const LearningRace *race, const Sight *sight) {
         const struct timespec *began = &race->trace->began;
+        if (S_ISDIR(sight->stx.stx_mode))
+                return looked_at_folder_has_changed(race, sight);
         return is_not_older(&sight->stx.stx_mtime, began) ||
                (race->subject->context->trust_ctime && is_not_older(&sight->stx.stx_ctime, began));
 }

@@ -181,6 +181,9 @@ static const struct {
         {"rm -rf etc/conf.d", "/etc/conf.d", TRACE_LISTED, SEEN_BEFORE, NULL, true, false},
         {"touch etc/conf.d", "/etc/conf.d", TRACE_LISTED, SEEN_BEFORE, NULL, true, false},
         {"chmod 600 etc/conf", "/etc/conf", TRACE_LOOKED, SEEN_BEFORE, NULL, true, false},
+        /* mkinitramfs looks whether the folder of its output is there */
+        {"touch etc/conf.d/new", "/etc/conf.d", TRACE_LOOKED, SEEN_BEFORE, NULL, false, false},
+        {"chmod o-x etc/conf.d", "/etc/conf.d", TRACE_LOOKED, SEEN_BEFORE, NULL, true, false},
         {"ln -sfn x etc/link", "/etc/link", TRACE_LINK, SEEN_AFTER, NULL, true, false},
 };
 
