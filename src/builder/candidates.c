@@ -130,6 +130,39 @@ static int candidates_take(Candidates *c, const TraceItem *item) {
         return candidates_add(c, kinds & TRACE_LOOKED ? LEARNED_LOOK : LEARNED_MISS, item->path);
 }
 
+/* The folder of libraries of this architecture, where there is one: `x86_64-linux-gnu`. */
+static int find_triplet(const Trace *trace, char **ret) {
+        static const char above[] = "/usr/lib/";
+        for (size_t i = 0; i < trace->n; i++) {
+                const char *name = startswith(trace->items[i].path, above);
+                if (!name || fnmatch("*-linux-*/*", name, FNM_PATHNAME) != 0)
+                        continue;
+                char *triplet = strndup(name, strcspn(name, "/"));
+                if (!triplet)
+                        return error_origin(-ENOMEM);
+                *ret = triplet;
+                return 1;
+        }
+        return 0;
+}
+
+/* A library that is installed here goes before that of a package. The loader knows it from its cache alone,
+ * which does not count since each package with a library changes it; these folders change seldom. */
+static int candidates_add_local_libraries(Candidates *c, const Trace *trace) {
+        const TraceItem *cache = trace_find(trace, "/etc/ld.so.cache");
+        if (!cache || !(cache->kinds & TRACE_READ))
+                return 0;
+        _cleanup_free_ char *triplet = NULL, *own = NULL;
+        int r = find_triplet(trace, &triplet);
+        if (r > 0 && asprintf(&own, "/usr/local/lib/%s", triplet) < 0)
+                r = error_origin(-ENOMEM);
+        if (r > 0)
+                r = candidates_add(c, LEARNED_LIST, own);
+        if (r >= 0)
+                r = candidates_add(c, LEARNED_LIST, "/usr/local/lib");
+        return r < 0 ? r : candidates_add(c, LEARNED_LIST, "/usr/local/lib64");
+}
+
 int candidates_choose(const Subject *subject, const Trace *trace, Candidates *ret) {
         assert(subject->cache && trace && ret);
         _cleanup_(candidates_done) Candidates c = CANDIDATES_NULL;
@@ -139,6 +172,8 @@ int candidates_choose(const Subject *subject, const Trace *trace, Candidates *re
                 r = why ? candidates_skip(&c, trace->items[i].path, why)
                         : candidates_take(&c, &trace->items[i]);
         }
+        if (r >= 0)
+                r = candidates_add_local_libraries(&c, trace);
         if (r < 0)
                 return r;
         candidates_sort(&c);

@@ -129,6 +129,27 @@ static void what_was_used_is_recorded_and_the_rest_is_told(void **state) {
         world_free(w);
 }
 
+/* They go before those of packages, as only the cache of the loader says, and that is ignored. */
+static void folders_of_local_libraries_count_where_the_loader_was_used(void **state) {
+        World *w = learning_world(*state);
+        Played p;
+        shell("cd %s/v && mkdir -p usr/local/lib/x86_64-linux-gnu usr/lib/x86_64-linux-gnu && "
+              "touch etc/ld.so.cache usr/lib/x86_64-linux-gnu/libc.so.6",
+              w->s->path);
+        play(&p, w);
+        uses(&p, "/usr/lib/x86_64-linux-gnu/libc.so.6", TRACE_READ);
+        learn_as(&p, "lookups");
+        check_lines(&p, "learned lookups, read /usr/lib/x86_64-linux-gnu/libc.so.6");
+        build_again(&p);
+        uses(&p, "/usr/lib/x86_64-linux-gnu/libc.so.6", TRACE_READ);
+        uses(&p, "/etc/ld.so.cache", TRACE_READ);
+        learn_as(&p, "lookups");
+        check_lines(&p, "learned lookups, read /usr/lib/x86_64-linux-gnu/libc.so.6, list /usr/local/lib, "
+                        "list /usr/local/lib/x86_64-linux-gnu, skip /etc/ld.so.cache ignored");
+        played_done(&p);
+        world_free(w);
+}
+
 /* With look-ups every link that was followed is seen, and no other counts. */
 static void lookups_know_their_links(void **state) {
         World *w = learning_world(*state);
@@ -330,6 +351,7 @@ static void what_was_recorded_is_fresh_until_it_changes(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(what_was_used_is_recorded_and_the_rest_is_told),
+                scratch_test(folders_of_local_libraries_count_where_the_loader_was_used),
                 scratch_test(lookups_know_their_links),
                 scratch_test(change_meanwhile_is_a_race_until_it_is_known_as_the_builders_own),
                 scratch_test(what_was_made_and_went_does_not_count),
