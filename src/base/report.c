@@ -182,12 +182,22 @@ static int parse_cache(Report *report, char *const *w) {
         return r < 0 ? r : report_add_cache(report, &c);
 }
 
+static int parse_build_outcome(const char *s, ReportCache *c) {
+        static const char *const outcomes[] = {"ok", "same", "failed", "not-now"};
+        for (size_t i = 0; i < ELEMENTSOF(outcomes); i++)
+                if (streq(s, outcomes[i])) {
+                        c->outcome = outcomes[i];
+                        c->fresh = i < 2;
+                        return 0;
+                }
+        return error_origin(-EBADMSG);
+}
+
 static int parse_built(Report *report, char *const *w) {
         _cleanup_(report_cache_done) ReportCache c = {};
-        uint64_t usec;
-        int r = parse_outcome(w[2], "ok", "failed", "not-now", &c.fresh);
+        int r = parse_build_outcome(w[2], &c);
         if (r >= 0)
-                r = parse_number(w[3], UINT64_MAX, &usec);
+                r = parse_number(w[3], UINT64_MAX, &c.usec);
         if (r >= 0)
                 r = take_text(&c.name, w[0]);
         if (r >= 0)

@@ -18,7 +18,8 @@
  *                                   /proc/locks (hexadecimal), `fd:01:1234`
  *   PLACE PATH                      scan: a mount that comes or goes at it, above or below it is a change
  *   NOTE TEXT                       scan: worth saying once, changes nothing
- *   BUILT NAME INSTANCE|- ok|failed|not-now USEC [REASON]          build
+ *   BUILT NAME INSTANCE|- ok|same|failed|not-now USEC [REASON]     build; same: what it is made from has the
+ *                                   same content as when it was built, so its builder was not run
  *   UPDATED DEVICE TYPE PARTUUID ok|failed BYTES [REASON]          build
  *   PROGRESS DONE OF                                               build, bytes
  *   IDLE TEXT                       build: it goes on, but nothing has been done since the last record, only
@@ -48,7 +49,9 @@
  * record (escape_print): safe for a terminal and for D-Bus. */
 typedef struct ReportCache {
         char *name, *instance; /* instance: "" where there is none */
-        bool fresh;            /* scan: fresh; build: ok */
+        bool fresh;            /* scan: fresh; build: ok, or the same as before */
+        const char *outcome;   /* build: ok, same, failed, not-now */
+        uint64_t usec;         /* build: how long it took */
         char *reason;          /* for people, "" where fresh */
 } ReportCache;
 

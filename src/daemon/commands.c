@@ -12,6 +12,7 @@
 #include "daemon/lastchance.h"
 #include "daemon/refusing.h"
 #include "daemon/shown.h"
+#include "daemon/world/bushistory.h"
 
 /* How long until the next attempt to connect to a bus that went away, or was not there. */
 #define RECONNECT_USEC (5 * USEC_PER_SEC)
@@ -128,6 +129,15 @@ static void prepare_unmount_of(const Commands *c, Record *record, const Caller *
                 daemon_request(c->daemon, record, WAIT_FOR_UNMOUNT, false, caller);
 }
 
+static void tell_history(const Commands *c, const Record *record, uint32_t max, BusCall *call) {
+        _cleanup_(history_done) History history = {};
+        int r = chronicle_read(&daemon_driver(c->daemon)->chronicle, record, &history);
+        if (r < 0)
+                answer(call, OUTCOME_NO_HISTORY, record->name, strerror(-r));
+        else
+                bus_reply_history(call, &history, max);
+}
+
 /* A command about a volume. */
 typedef struct VolumeCommand {
         BusVerb verb;
@@ -173,6 +183,9 @@ static void command_for_volume(Commands *c, Record *record, const VolumeCommand 
                 return;
         case BUS_BEGIN:
                 handovers_begin(c->handovers, record, a, caller);
+                return;
+        case BUS_HISTORY:
+                tell_history(c, record, a->flags, caller->call);
                 return;
         case BUS_RELOAD:
         case BUS_DONE:
@@ -256,9 +269,10 @@ static void authorised(void *userdata, BusCall *call) {
 
 static void take_command(void *userdata, BusVerb verb, const BusArguments *a, BusCall *call) {
         Commands *c = userdata;
-        /* GetVolume is for everybody: its callers are not peers */
-        const Peer *peer = verb == BUS_GET_VOLUME ? NULL : access_get_peer(c->access, call);
-        if (!peer && verb != BUS_GET_VOLUME)
+        /* these are for everybody: their callers are not peers */
+        bool public = verb == BUS_GET_VOLUME || verb == BUS_HISTORY;
+        const Peer *peer = public ? NULL : access_get_peer(c->access, call);
+        if (!peer && !public)
                 return; /* vanished: there is nobody left to reply to */
         const Caller caller = {peer, call};
         if (verb == BUS_RELOAD)

@@ -39,7 +39,8 @@ struct Daemon {
         Past past;
         Orphans *orphans;
         Ledger ledger;
-        char *units; /* the folder of all builds in units; NULL: they are children */
+        char *history; /* the directory */
+        char *units;   /* the folder of all builds in units; NULL: they are children */
 
         sd_event_source *settle_accounts; /* once after each batch of events */
         sd_event_source *stop_timer;
@@ -365,11 +366,14 @@ int daemon_new(sd_event *event, const DaemonOptions *options, Settings *settings
         if (r >= 0)
                 r = ledger_read(&d->ledger, options->state);
         if (r >= 0)
+                r = strprintf(&d->history, "%s/history", options->state);
+        if (r >= 0)
                 r = name_unit_folder(d);
         if (r >= 0)
                 r = prepare_loop(d);
         if (r < 0)
                 return r;
+        d->driver.chronicle.dir = d->history;
         *ret = TAKE_PTR(d);
         return 0;
 }
@@ -387,6 +391,7 @@ Daemon *daemon_free(Daemon *d) {
         orphans_free(d->orphans);
         free(d->units);
         free(d->driver.no_units);
+        free(d->history);
         trust_store_free(d->trust);
         ledger_done(&d->ledger);
         settings_done(&d->settings);

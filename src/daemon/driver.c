@@ -200,6 +200,8 @@ static void end_build_of(Driver *d, Record *record) {
         replace_problem(record, problem, !well);
         if (well || verdict == VOLUME_BUILD_FAILURE)
                 count_problem(record);
+        if (verdict != VOLUME_BUILD_LOCKED && (well || !d->stopping))
+                chronicle_end(&d->chronicle, record, record->build.report, status);
         running_done(&record->build);
         if (d->stopping && !well) /* we stopped it ourselves */
                 d->moved(d->userdata);
@@ -221,20 +223,23 @@ static void note_failed_start(const Driver *d, Record *record, const char *progr
         count_problem(record);
 }
 
-static void note_failed_build_start(const Driver *d, Record *record, int r) {
+static void note_failed_build_start(Driver *d, Record *record, int r) {
         note_failed_start(d, record, "bootkeep-build", r);
+        chronicle_end(&d->chronicle, record, NULL, r);
         note_build_ended(d, record, r);
         pending_answer_rebuilds(record, record->builds, false);
 }
 
 /* systemd does not run it, and we could not. LATER: it was not reached. */
-static VolumeEvent note_unit_not_run(const Driver *d, Record *record, const char *why, bool later) {
+static VolumeEvent note_unit_not_run(Driver *d, Record *record, const char *why, bool later) {
+        int status = later ? BOOTKEEP_BUILD_TEMPFAIL : -ECONNREFUSED;
         char *problem = NULL;
         (void) strprintf(&problem, "systemd does not build: %s", why);
         replace_problem(record, problem, true);
         if (!later)
                 count_problem(record);
-        note_build_ended(d, record, later ? BOOTKEEP_BUILD_TEMPFAIL : -ECONNREFUSED);
+        chronicle_end(&d->chronicle, record, NULL, status);
+        note_build_ended(d, record, status);
         pending_answer_rebuilds(record, record->builds, false);
         return later ? VOLUME_BUILD_NOT_NOW : VOLUME_BUILD_FAILURE;
 }
@@ -325,6 +330,7 @@ static int start_build(Driver *d, Record *record, bool force) {
         record->build_forced = force;
         record->sign_of_life = now_usec();
         record->last_build_start = realtime_usec();
+        chronicle_begin(record);
         (void) free_and_strdup(&record->built_from, record->report ? record->report->sources : NULL);
         news_tell_properties(&d->news, record, properties);
         int r = start_build_in_unit(d, record);

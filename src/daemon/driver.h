@@ -5,6 +5,7 @@
  * watch, the timer and the pin, and has the log and the bus informed. What several volumes share (slots,
  * holds) is handled elsewhere; the driver only reports that something changed. */
 
+#include "daemon/chronicle.h"
 #include "daemon/launch.h"
 #include "daemon/news.h"
 #include "daemon/roster.h"
@@ -16,6 +17,7 @@ typedef struct Driver {
         News news;
         VolumeConfig config;
         LaunchOptions launch;
+        Chronicle chronicle;
         bool pin_busy_volumes;
         bool stopping;  /* nothing is started any more, and how our children end is not news */
         bool in_doubt;  /* a scan failed: maybe its mount is elsewhere */

@@ -41,6 +41,8 @@ Record *record_free(Record *record) {
         free(record->unwatched);
         free(record->problem);
         free(record->failure);
+        free(record->build_why);
+        free(record->put_off);
         free(record->built_from);
         free(record->reason);
         free(record->name);

@@ -42,6 +42,8 @@ typedef struct Record {
         char *problem;      /* why the last scan, build or client failed, or was put off */
         bool built_badly;   /* `problem` is that of the build, not of the scan */
         char *failure;      /* the last `problem` that counts in `volume.failures` */
+        char *build_why;    /* what was stale when the last build began, for the history */
+        char *put_off;      /* why it was put off, as last noted there; NULL: it was not */
         char *built_from;   /* the sources when the last build began, as reported by the scan before it */
         uint64_t scans_begun, scans_ended; /* each is the number of a scan */
         uint64_t left_alone_until;         /* it was just mounted: its first scan waits, unless requested */

@@ -2,7 +2,7 @@
 #include "daemon/statetext.h"
 
 /* The first one is enough: `status VOLUME` shows all of them. "" if everything is fresh. */
-static char *describe_first_stale(const Report *report) {
+char *statetext_first_stale(const Report *report) {
         char *text = NULL;
         for (size_t i = 0; report && i < report->n_caches; i++) {
                 const ReportCache *c = &report->caches[i];
@@ -44,7 +44,7 @@ static const char *hold_text(const Record *record, const char **ret_why) {
 }
 
 static char *stale_text(const Record *record) {
-        _cleanup_free_ char *first = describe_first_stale(record->report);
+        _cleanup_free_ char *first = statetext_first_stale(record->report);
         const char *why, *hold = hold_text(record, &why);
         char *text = NULL;
         if (first)
@@ -66,7 +66,7 @@ static char *problem_text(const Record *record) {
         char *text = NULL;
         if (!isempty(record->problem))
                 return strdup(record->problem);
-        _cleanup_free_ char *first = describe_first_stale(record->report);
+        _cleanup_free_ char *first = statetext_first_stale(record->report);
         if (isempty(first))
                 return TAKE_PTR(first);
         (void) strprintf(&text, "still stale: %s", first);
@@ -109,9 +109,9 @@ static char *own_text(const Record *record) {
         case VOLUME_BUILDING:
                 if (record_build_waits(record))
                         return strdup("waiting for another build of this volume");
-                return describe_first_stale(record->report);
+                return statetext_first_stale(record->report);
         case VOLUME_UNTRUSTED:
-                return describe_first_stale(record->report);
+                return statetext_first_stale(record->report);
         case VOLUME_STALE:
                 return stale_text(record);
         case _VOLUME_STATE_MAX:

@@ -8,3 +8,6 @@
 
 /* "" if there is nothing to say. Owned by the caller; NULL: out of memory. */
 char *statetext_of(const Record *record);
+
+/* The first that is stale according to REPORT (NULL: none), likewise. */
+char *statetext_first_stale(const Report *report);

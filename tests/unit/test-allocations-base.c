@@ -13,6 +13,7 @@
 #include "base/conffile.h"
 #include "base/escape.h"
 #include "base/failure.h"
+#include "base/history.h"
 #include "base/interrupt.h"
 #include "base/kernelfile.h"
 #include "base/log.h"
@@ -391,6 +392,33 @@ static void line_of_the_kernel_is_read_or_the_error_is_told(void **state) {
         allocations_fail_in_turn(read_kernel_line, NULL);
 }
 
+/* history */
+
+static int write_and_read_history(void *userdata) {
+        char text[] = "text", file[160];
+        (void) snprintf(file, sizeof(file), "%s/key", (const char *) userdata);
+        (void) unlink(file); /* or there would be more to read in each run */
+        HistoryEntry entry = {.start = 1, .end = 2, .result = text};
+        History history = {};
+        int r = history_add_item(&entry,
+                                 &(HistoryItem){.words = {text, text}, .result = text, .reason = text});
+        if (r >= 0)
+                r = history_append(userdata, "key", &entry);
+        if (r >= 0)
+                r = history_read(userdata, "key", &history);
+        assert_true(r < 0 ? history.n == 0 : history.n > 0);
+        history_done(&history);
+        entry.result = NULL;
+        history_entry_done(&entry);
+        return r < 0 ? r : 0;
+}
+
+static void history_is_read_whole_or_not_at_all(void **state) {
+        char dir[128];
+        (void) snprintf(dir, sizeof(dir), "%s/history", ((const Scratch *) *state)->path);
+        allocations_fail_in_turn(write_and_read_history, dir);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(line_of_the_kernel_is_read_or_the_error_is_told),
@@ -404,6 +432,7 @@ int main(void) {
                 cmocka_unit_test(mounts_are_described_whole_or_not_at_all),
                 cmocka_unit_test(reports_stay_as_they_were),
                 cmocka_unit_test(interrupts_are_made_or_not),
+                scratch_test(history_is_read_whole_or_not_at_all),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,9 +14,10 @@ typedef enum Outcome {
         OUTCOME_TRUSTED_ALWAYS, /* it cannot be distrusted */
         OUTCOME_NOT_SAVED,      /* DETAIL: why, as in all that follow */
         OUTCOME_NOT_RELOADED,   /* no SUBJECT */
-        OUTCOME_CANNOT_WAIT,    /* likewise */
-        OUTCOME_NOT_ROOT,       /* neither SUBJECT nor DETAIL, as is the next */
-        OUTCOME_NO_MEMORY,      /* neither SUBJECT nor DETAIL */
+        OUTCOME_NO_HISTORY,
+        OUTCOME_CANNOT_WAIT, /* no SUBJECT */
+        OUTCOME_NOT_ROOT,    /* neither SUBJECT nor DETAIL, as is the next */
+        OUTCOME_NO_MEMORY,   /* neither SUBJECT nor DETAIL */
         /* locks */
         OUTCOME_LOCKED,         /* DETAIL: by which client */
         OUTCOME_ALREADY_LOCKED, /* by the caller */

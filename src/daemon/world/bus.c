@@ -81,6 +81,7 @@ static const struct {
         {"GetVolume", "s", BUS_GET_VOLUME, false},
         {"Begin", "sss", BUS_BEGIN, true},
         {"Done", "ti", BUS_DONE, true},
+        {"History", "su", BUS_HISTORY, false},
         {"Reload", "", BUS_RELOAD, true},
         {"LockVolume", "su", BUS_LOCK_VOLUME, true},
         {"UnlockVolume", "si", BUS_UNLOCK_VOLUME, true},
@@ -198,6 +199,8 @@ static const sd_bus_vtable manager_vtable[] = {
                                  SD_BUS_PARAM(cookie), on_method, ANYONE),
         SD_BUS_METHOD_WITH_NAMES("Done", "ti", SD_BUS_PARAM(cookie) SD_BUS_PARAM(status), "", , on_method,
                                  ANYONE),
+        SD_BUS_METHOD_WITH_NAMES("History", "su", SD_BUS_PARAM(volume) SD_BUS_PARAM(max), "aa{sv}",
+                                 SD_BUS_PARAM(builds), on_method, ANYONE),
         SD_BUS_METHOD("Reload", "", "", on_method, ANYONE),
         SD_BUS_VTABLE_END,
 };

@@ -45,6 +45,7 @@ typedef enum BusVerb {
         BUS_LAST_CHANCE,
         BUS_BEGIN,
         BUS_DONE,
+        BUS_HISTORY,
 } BusVerb;
 
 /* The arguments of a verb; those it does not have are 0. */
