@@ -155,6 +155,14 @@ static void command_for_lock(const Commands *c, Record *record, const VolumeComm
                 goingdown_switch(c->going_down, record, command->verb == BUS_BEGIN_SWITCH, caller);
 }
 
+/* Nothing changes. */
+static void tell_of_volume(const Commands *c, const Record *record, const VolumeCommand *command) {
+        if (command->verb == BUS_GET_VOLUME)
+                bus_reply_volume(command->caller.call, record->name);
+        else
+                tell_history(c, record, command->arguments->flags, command->caller.call);
+}
+
 static void command_for_volume(Commands *c, Record *record, const VolumeCommand *command) {
         const BusArguments *a = command->arguments;
         const Caller *caller = &command->caller;
@@ -170,7 +178,8 @@ static void command_for_volume(Commands *c, Record *record, const VolumeCommand 
                 trust_or_distrust(c->daemon, record, command->verb == BUS_TRUST, caller->call);
                 return;
         case BUS_GET_VOLUME:
-                bus_reply_volume(caller->call, record->name);
+        case BUS_HISTORY:
+                tell_of_volume(c, record, command);
                 return;
         case BUS_LOCK_VOLUME:
         case BUS_UNLOCK_VOLUME:
@@ -183,9 +192,6 @@ static void command_for_volume(Commands *c, Record *record, const VolumeCommand 
                 return;
         case BUS_BEGIN:
                 handovers_begin(c->handovers, record, a, caller);
-                return;
-        case BUS_HISTORY:
-                tell_history(c, record, a->flags, caller->call);
                 return;
         case BUS_RELOAD:
         case BUS_DONE:

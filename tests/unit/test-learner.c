@@ -255,7 +255,6 @@ static void mounts_on_the_host_are_slaves(void **state) {
 /* The running system: its root is another mount of the same, and all that is mounted is there. */
 static void the_running_system_is_seen_as_it_is(void **state) {
         World *w = *state;
-        _cleanup_free_ char *mount = NULL;
         char script[512];
         int volume = w->root, own = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         assert_true(own >= 0);
