@@ -230,6 +230,8 @@ static int parse_history_line(History *history, const char *line) {
 static int read_history_text(int dir, const char *name, char **ret) {
         struct stat st;
         _cleanup_close_ int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+        if (fd < 0 && errno == ENOENT)
+                return -ENOENT; /* an outcome */
         if (fd < 0 || fstat(fd, &st) < 0)
                 return error_origin(-errno);
         if (!S_ISREG(st.st_mode) || st.st_uid != geteuid())

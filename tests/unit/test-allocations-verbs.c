@@ -140,6 +140,9 @@ static void what_shows_fails_with_a_status(void **state) {
                 {verb_status, {"sda3"}, BOOTKEEP_CTL_NO},
                 {verb_monitor, {"sda2"}, EXIT_SUCCESS, .until_signal = true},
                 {verb_unmount, {"sda3"}, BOOTKEEP_CTL_NO},
+                {verb_history, {"sda2"}, EXIT_SUCCESS},
+                {verb_history, {NULL}, EXIT_SUCCESS, .width = 60},
+                {verb_history, {"sda2"}, EXIT_SUCCESS, .json = JSON_SHORT},
                 {verb_ready, {NULL}, EXIT_SUCCESS},
                 {verb_ready, {NULL}, EXIT_SUCCESS, .json = JSON_SHORT},
         };
@@ -157,9 +160,6 @@ static void what_changes_fails_with_a_status(void **state) {
                 {verb_begin, {"sda3"}, BOOTKEEP_CTL_NO}, /* it is not trusted */
                 {verb_done, {"1"}, BOOTKEEP_CTL_NO},
                 {verb_done, {""}, EXIT_SUCCESS},
-                {verb_history, {"sda2"}, EXIT_SUCCESS},
-                {verb_history, {NULL}, EXIT_SUCCESS, .width = 60},
-                {verb_history, {"sda2"}, EXIT_SUCCESS, .json = JSON_SHORT},
                 {verb_lock, {"sda2", "true"}, EXIT_SUCCESS},
                 {verb_lock, {"sda2", "false"}, 1},
                 {verb_reboot_lock, {"false"}, 1},
