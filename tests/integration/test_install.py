@@ -25,6 +25,7 @@ usr/lib/bootkeep/bootkeep-scan
 usr/lib/bootkeep/bootkeep.conf
 usr/lib/bootkeep/builders.d/depmod.conf
 usr/lib/bootkeep/builders.d/dracut.conf
+usr/lib/bootkeep/builders.d/grub-mkconfig.conf
 usr/lib/bootkeep/builders.d/initramfs-tools.conf
 usr/lib/bootkeep/builders.d/mkinitcpio.conf
 usr/lib/kernel/install.d/50-dm-bootkeep.install

@@ -397,11 +397,13 @@ static void our_own_definitions_are_good(void **state) {
         assert_int_equal(strv_push(&dirs, outer_path(s, "ours")), 0);
         assert_int_equal(definition_set_load(dirs, &set, &problems), 0);
         assert_int_equal(problems, 0);
-        static const char *const names[] = {"depmod", "dracut", "initramfs-tools", "mkinitcpio"};
+        static const char *const names[] = {"depmod", "dracut", "grub-mkconfig", "initramfs-tools",
+                                            "mkinitcpio"};
         assert_int_equal(set->n, ELEMENTSOF(names));
         for (size_t i = 0; i < ELEMENTSOF(names); i++) {
                 assert_non_null(definition_set_find(set, names[i]));
                 assert_non_null(definition_set_find(set, names[i])->description);
+                assert_int_not_equal(definition_set_find(set, names[i])->learn, LEARN_NO);
         }
 }
 
