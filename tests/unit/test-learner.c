@@ -281,7 +281,7 @@ static void its_tmp_is_its_own_and_goes_with_it(void **state) {
         World *w = *state;
         put(w, "tmp/x", "of the volume");
         put(w, "var/tmp/x", "of the volume");
-        run_script(w, "ls /tmp /var/tmp; for d in /tmp /var/tmp; do cd $d; echo $d >a; mkdir -p b/c/d; "
+        run_script(w, "ls -A /tmp /var/tmp; for d in /tmp /var/tmp; do cd $d; echo $d >a; mkdir -p b/c/d; "
                       "echo x >b/c/d/e; cat a; done");
         assert_complete(w);
         assert_string_equal(w->printed, "/tmp:\n/var/tmp:\n/tmp\n/var/tmp\n");
@@ -305,24 +305,25 @@ static void volume_without_a_place_for_it_gets_none(void **state) {
         shell("cd %s && rm -r var/tmp && ln -s ../etc var/tmp", w->mnt);
         run_script(w, "ls /tmp; echo ran");
         assert_string_equal(w->printed, "ran\n");
-        shell("test -z \"$(ls -A %s/etc | grep bootkeep)\"", w->mnt);
+        shell("test -z \"$(ls -A %s/etc | grep bootkeep-build)\"", w->mnt);
 }
 
 /* After a power cut, say. */
 static void what_is_left_behind_goes_with_the_next(void **state) {
         World *w = *state;
-        shell("cd %s/var/tmp && mkdir -m 700 -p bootkeep-build-1 bootkeep-build-2 && mkdir -p "
-              "bootkeep-build-1/a/b && "
-              "touch bootkeep-build-1/a/b/c && ln -s /etc bootkeep-build-1/l && "
-              "mkdir -m 700 bootkeep-build-3 && chown 1:1 bootkeep-build-3 && mkdir -m 755 bootkeep-build-4",
+        shell("cd %s/var/tmp && mkdir -m 700 -p .bootkeep-build-1 .bootkeep-build-2 && mkdir -p "
+              ".bootkeep-build-1/a/b && "
+              "touch .bootkeep-build-1/a/b/c && ln -s /etc .bootkeep-build-1/l && "
+              "mkdir -m 700 .bootkeep-build-3 && chown 1:1 .bootkeep-build-3 && mkdir -m 755 "
+              ".bootkeep-build-4",
               w->mnt);
-        int used = openat(w->root, "var/tmp/bootkeep-build-2", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int used = openat(w->root, "var/tmp/.bootkeep-build-2", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         assert_int_equal(flock(used, LOCK_EX), 0);
-        run_script(w, "ls /var/tmp; echo ran");
+        run_script(w, "ls -A /var/tmp; echo ran");
         close(used);
         assert_string_equal(w->printed, "ran\n");
-        shell("cd %s && test \"$(ls var/tmp | tr '\n' ' ')\" = "
-              "'bootkeep-build-2 bootkeep-build-3 bootkeep-build-4 ' && test -d etc/list",
+        shell("cd %s && test \"$(ls -A var/tmp | tr '\n' ' ')\" = "
+              "'.bootkeep-build-2 .bootkeep-build-3 .bootkeep-build-4 ' && test -d etc/list",
               w->mnt);
 }
 

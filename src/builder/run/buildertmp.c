@@ -12,7 +12,7 @@
 #include "base/path.h"
 #include "tree/contain.h"
 
-#define PREFIX "bootkeep-build-"
+#define PREFIX ".bootkeep-build-"
 
 /* How much is removed at once, and how deep: nobody waits for whatever a stranger has put there. */
 #define ENTRIES_MAX (1U << 20)

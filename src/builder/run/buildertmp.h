@@ -13,7 +13,7 @@ enum { BUILDER_TMP, BUILDER_VAR_TMP, BUILDER_TMPS };
 typedef struct BuilderTmp {
         int base;                 /* /var/tmp, in which the folder is; -EBADF: there is none */
         int folder;               /* with a lock, as long as anybody uses it */
-        char name[32];            /* of the folder */
+        char name[40];            /* of the folder */
         int mounts[BUILDER_TMPS]; /* detached; -EBADF: not wanted */
 } BuilderTmp;
 
