@@ -45,6 +45,7 @@ struct Lookups {
         size_t request_size, response_size;
         struct seccomp_notif *request;
         struct seccomp_notif_resp *response;
+        char path[PATH_MAX], base[PATH_MAX], top[PATH_MAX]; /* of the call that waits */
 };
 
 /* One call that waits. */
@@ -54,7 +55,7 @@ typedef struct Asked {
         pid_t pid;
         const __u64 *args;
         unsigned wanted; /* which kinds are kept */
-        char path[PATH_MAX], base[PATH_MAX], top[PATH_MAX];
+        char *path, *base, *top;
         LookupName name;
 } Asked;
 
@@ -438,6 +439,9 @@ static int judge_request(Lookups *l) {
                 .call = lookupfilter_find(&l->filter, data->arch, data->nr),
                 .pid = (pid_t) l->request->pid,
                 .args = data->args,
+                .path = l->path,
+                .base = l->base,
+                .top = l->top,
         };
         if (l->job.trace->incomplete)
                 return 0;
