@@ -476,6 +476,21 @@ static void what_it_only_looks_at_is_learned_if_wanted(void **state) {
         assert_seen(w, "/etc/read", TRACE_READ);
 }
 
+static void the_running_system_is_looked_at_as_it_is(void **state) {
+        World *w = *state;
+        int volume = w->root, own = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_true(own >= 0);
+        w->root = own;
+        run_job(w, "cd /etc; test -e passwd; test -e ../none-of-ours; test -e /proc/none",
+                (RunnerJob){.place = "/", .learn = LEARN_LOOKUPS});
+        w->root = volume;
+        close(own);
+        assert_complete(w);
+        assert_seen(w, "/etc/passwd", TRACE_LOOKED);
+        assert_seen(w, "/none-of-ours", TRACE_ABSENT);
+        assert_seen(w, "/proc/none", 0);
+}
+
 /* In the middle of a look, at its end, by its time, or before it begins. */
 static void who_is_asked_for_leave_is_stopped_all_the_same(void **state) {
         World *w = *state;
@@ -526,6 +541,7 @@ int main(void) {
                 learner_test(without_rights_the_builder_runs_all_the_same),
                 learner_test(what_hides_its_opens_is_told),
                 learner_test(what_it_only_looks_at_is_learned_if_wanted),
+                learner_test(the_running_system_is_looked_at_as_it_is),
                 learner_test(who_is_asked_for_leave_is_stopped_all_the_same),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
