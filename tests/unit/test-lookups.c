@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 
 #include "fixture.h"
@@ -306,6 +307,22 @@ static int clone_folder(World *w) {
         return open_tree(AT_FDCWD, on_volume(w, "/etc"), OPEN_TREE_CLONE) < 0;
 }
 
+/* What is mounted is not looked at: that it is a device is enough where a volume has no device number. */
+static const char *make_device(const World *w) {
+        const char *path = on_volume(w, "/device");
+        return mknod(path, S_IFBLK | 0600, makedev(7, 9999)) >= 0 || errno == EEXIST ? path : NULL;
+}
+
+static int mount_device(World *w) {
+        return mount(make_device(w), "/proc", "ext4", 0, NULL) < 0 ? 0 : 1;
+}
+
+static int configure_device(World *w) {
+        int fd = fsopen("tmpfs", FSOPEN_CLOEXEC);
+        (void) fsconfig(fd, FSCONFIG_SET_STRING, "size", "1M", 0);
+        return fd < 0 || fsconfig(fd, FSCONFIG_SET_STRING, "source", make_device(w), 0) < 0 ? 1 : 0;
+}
+
 static int set_up_ring(World *w) {
         char parameters[256] = "";
         (void) syscall(SYS_io_uring_setup, 1, parameters);
@@ -325,6 +342,8 @@ static void what_hides_opens_makes_it_incomplete(void **state) {
                 {bind_folder, LOOKUP_MOUNTS, "test-lookups made a bind mount of the volume"},
                 {bind_from_above, LOOKUP_MOUNTS, "test-lookups made a bind mount of the volume"},
                 {clone_folder, LOOKUP_MOUNTS, "test-lookups made a bind mount of the volume"},
+                {mount_device, LOOKUP_MOUNTS, "test-lookups mounted the volume once more"},
+                {configure_device, LOOKUP_MOUNTS, "test-lookups mounted the volume once more"},
                 {set_up_ring, LOOKUP_NAMES, "test-lookups uses io_uring"},
         };
         World w;
