@@ -149,7 +149,7 @@ def what_is_installed_names_what_is_installed(world):
 NEEDED = {
     "bootkeepd": "libsystemd libmount libeconf libudev libc",
     "bootkeep-scan": "libsystemd libmount libeconf libxxhash libxml2 libblkid libcap libseccomp libc",
-    "bootkeep-build": "libsystemd libmount libeconf libxxhash libxml2 libblkid libc",
+    "bootkeep-build": "libsystemd libmount libeconf libxxhash libxml2 libblkid libseccomp libc",
     "bootkeepctl": "libsystemd libsmartcols libc",
     "umount.bootkeep": "libsystemd libmount libc",
     "bootkeep-flush": "libsystemd libc",
