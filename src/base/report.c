@@ -50,7 +50,7 @@ void report_drop_details(Report *report) {
         free(report->helpers);
         report->caches = NULL;
         report->helpers = NULL;
-        report->n_caches = report->n_helpers = report->bytes = 0;
+        report->n_caches = report->n_same = report->n_helpers = report->bytes = 0;
 }
 
 size_t report_size(const Report *report) {
@@ -204,7 +204,11 @@ static int parse_built(Report *report, char *const *w) {
                 r = take_text(&c.instance, w[1]);
         if (r >= 0)
                 r = take_words(&c.reason, w + 4);
-        return r < 0 ? r : report_add_cache(report, &c);
+        if (r >= 0)
+                r = report_add_cache(report, &c);
+        if (r >= 0)
+                report->n_same += streq(w[2], "same");
+        return r;
 }
 
 static int take_helper(ReportHelper *h, char *const *w) {
@@ -394,6 +398,10 @@ static const struct {
         {"REASON", 1, SIZE_MAX, parse_reason},
         {"RESULT", 1, 1, parse_result},
 };
+
+bool report_is_of_nothing(const Report *report) {
+        return report && report->n_same > 0 && report->n_same == report->n_caches && report->n_helpers == 0;
+}
 
 const char *report_cover(const Report *report) {
         size_t stale = 0;

@@ -35,6 +35,9 @@
 /* RESULT of a build that was not to wait for who holds the lock of the volume. */
 #define REPORT_RESULT_LOCKED "locked"
 
+/* The summary of a build of which report_is_of_nothing() is true. */
+#define REPORT_NOTHING_TO_BUILD "nothing to build"
+
 #define REPORT_LINE_MAX (64U * 1024U)
 #define REPORT_RECORDS_MAX 16384U
 #define REPORT_HOLDS_MAX 256U
@@ -75,6 +78,7 @@ typedef struct Report {
         char *manifest;
         ReportCache *caches;
         size_t n_caches;
+        size_t n_same; /* build: of them, those that were not built because only metadata changed */
         ReportHelper *helpers;
         size_t n_helpers;
         size_t bytes; /* of the strings in caches and helpers */
@@ -106,6 +110,9 @@ DEFINE_CLEANUP(Report *, report_free);
 size_t report_size(const Report *report);
 /* Drops these. Holds and notes are kept. */
 void report_drop_details(Report *report);
+
+/* Did a build have nothing to build, after all? REPORT may be NULL. */
+bool report_is_of_nothing(const Report *report);
 
 /* Is nothing stale that can be built, because of mounts? The text, or NULL. REPORT may be NULL. */
 const char *report_cover(const Report *report);

@@ -112,6 +112,7 @@ static const struct {
         const char *message_id;
 } outcomes[] = {
         [CACHE_FRESH] = {},
+        [CACHE_SAME] = {"same", LOG_INFO, BOOTKEEP_MESSAGE_BUILD_SUCCEEDED},
         [CACHE_BUILT] = {"ok", LOG_NOTICE, BOOTKEEP_MESSAGE_BUILD_SUCCEEDED},
         [CACHE_FAILED] = {"failed", LOG_ERR, BOOTKEEP_MESSAGE_BUILD_FAILED},
         [CACHE_NOT_NOW] = {"not-now", LOG_NOTICE, BOOTKEEP_MESSAGE_BUILD_FAILED},
@@ -134,6 +135,8 @@ static void report_cache(Run *run, const PlanCache *pc, CacheOutcome outcome, ui
         (void) snprintf(time, sizeof(time), "%" PRIu64, usec);
         (void) report_print(run->build->report, "BUILT", pc->cache->name, pc->instance ? pc->instance : "-",
                             outcomes[outcome].word, time, reason, NULL);
+        if (outcome == CACHE_SAME)
+                return; /* it was said why */
         if (outcome == CACHE_BUILT) {
                 log_send(LOG_NOTICE, &fields, "%s built in %.1f s", strempty(label),
                          (double) usec / USEC_PER_SEC);
@@ -146,6 +149,7 @@ static void report_cache(Run *run, const PlanCache *pc, CacheOutcome outcome, ui
 static int note_outcome(Run *run, const PlanCache *pc, CacheOutcome outcome) {
         switch (outcome) {
         case CACHE_FRESH:
+        case CACHE_SAME:
         case CACHE_BUILT:
                 return 0;
         case CACHE_FAILED:
@@ -194,7 +198,7 @@ static int build_cache(Run *run, const PlanCache *pc) {
         r = cachebuild_run(&cb, pc, &outcome, &reason);
         if (r < 0)
                 return r;
-        report_cache(run, pc, outcome, now_usec() - start, reason);
+        report_cache(run, pc, outcome, outcome == CACHE_SAME ? 0 : now_usec() - start, reason);
         return note_outcome(run, pc, outcome);
 }
 

@@ -14,6 +14,7 @@
 #include "builder/learning.h"
 #include "builder/run/outputs.h"
 #include "builder/run/runner.h"
+#include "builder/sameness.h"
 #include "tree/contain.h"
 
 typedef struct CacheRun {
@@ -246,6 +247,21 @@ static void log_build_start(const CacheRun *run, const Freshness *f) {
                  f->difference == DIFFERENCE_NONE ? "forced" : strempty(why));
 }
 
+/* 1: nothing but metadata has changed, and that is recorded. */
+static int keep_if_same(const CacheRun *run, const Freshness *f, char **reterr) {
+        _cleanup_(stamp_freep) Stamp *stamp = NULL;
+        int r = sameness_find(run->b->context, run->cache, &stamp);
+        if (r > 0)
+                r = cachebuild_write_stamp(run->b->context, run->cache, stamp, reterr);
+        if (r < 0 || !stamp)
+                return r;
+        _cleanup_free_ char *why = freshness_describe(f);
+        log_send(LOG_INFO, &run->fields, "%s%s%s is not built: %s, and has the same content",
+                 run->cache->cache->name, run->cache->instance ? " " : "", strempty(run->cache->instance),
+                 strempty(why));
+        return 1;
+}
+
 int cachebuild_run(const CacheBuild *b, const PlanCache *cache, CacheOutcome *ret, char **ret_reason) {
         assert(b->context && cache->cache && cache->definition);
         assert(ret && ret_reason && !*ret_reason);
@@ -270,8 +286,14 @@ int cachebuild_run(const CacheBuild *b, const PlanCache *cache, CacheOutcome *re
                 *ret = CACHE_FRESH;
                 return 0;
         }
+        r = b->force ? 0 : keep_if_same(&run, &f, ret_reason);
+        if (r > 0) {
+                *ret = CACHE_SAME;
+                return 0;
+        }
         log_build_start(&run, &f);
-        r = build_and_settle(&run, &ran, ret_reason);
+        if (r >= 0)
+                r = build_and_settle(&run, &ran, ret_reason);
         if (r == -ENOMEM)
                 return r;
         *ret = outcome_of_run(r, ran);

@@ -11,6 +11,8 @@
 
 typedef enum CacheOutcome {
         CACHE_FRESH, /* there was nothing to do */
+        CACHE_SAME,  /* what changed has the same content: its stamp was brought up to date, nothing was built
+                      */
         CACHE_BUILT,
         CACHE_FAILED,
         CACHE_NOT_NOW,
@@ -27,7 +29,7 @@ typedef struct CacheBuild {
         bool running; /* the volume is our own root: no chroot */
 } CacheBuild;
 
-/* 0, *RET is the outcome, *RET_REASON the reason (NULL for FRESH and BUILT); negative errno: out of
+/* 0, *RET is the outcome, *RET_REASON the reason (NULL for FRESH, SAME and BUILT); negative errno: out of
  * memory. */
 int cachebuild_run(const CacheBuild *b, const PlanCache *cache, CacheOutcome *ret, char **ret_reason);
 

@@ -136,10 +136,13 @@ static int look_at_folder(LinkSearch *s, const char *folder) {
                 unsigned char type = listing_type(listing.names[i]);
                 if (type != DT_LNK && type != DT_UNKNOWN)
                         continue;
-                if (place_read_link(fd, listing.names[i], &target) < 0)
-                        continue; /* it is none, or gone */
-                if (!may_be_used(s, &listing, folder, target))
+                r = place_read_link(fd, listing.names[i], &target);
+                if (r == -ENOMEM)
+                        return r;
+                if (r < 0 || !may_be_used(s, &listing, folder, target)) {
+                        r = 0; /* it may be none, or gone */
                         continue;
+                }
                 r = strprintf(&path, "%s/%s", folder, listing.names[i]);
                 if (r >= 0)
                         r = look_at_link(s, path);

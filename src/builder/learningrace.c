@@ -4,8 +4,7 @@
 #include "base/path.h"
 #include "builder/contentcheck.h"
 
-/* Some file systems keep whole seconds only. */
-static bool is_not_older(const struct statx_timestamp *t, const struct timespec *began) {
+bool timestamp_is_not_older(const struct statx_timestamp *t, const struct timespec *began) {
         if (t->tv_sec != began->tv_sec || t->tv_nsec == 0)
                 return t->tv_sec >= began->tv_sec;
         return t->tv_nsec >= (uint64_t) began->tv_nsec;
@@ -15,8 +14,8 @@ static bool is_not_older(const struct statx_timestamp *t, const struct timespec 
  * made since. */
 static bool was_there_before(const LearningRace *race, const struct statx *stx) {
         if (stx->stx_mask & STATX_BTIME)
-                return !is_not_older(&stx->stx_btime, &race->trace->began);
-        return stx->stx_mask & STATX_CTIME && !is_not_older(&stx->stx_ctime, &race->trace->began);
+                return !timestamp_is_not_older(&stx->stx_btime, &race->trace->began);
+        return stx->stx_mask & STATX_CTIME && !timestamp_is_not_older(&stx->stx_ctime, &race->trace->began);
 }
 
 /* Is it the builder's own: did it write or make it, or is it what it was to build? */
@@ -56,8 +55,8 @@ static bool file_has_changed(const LearningRace *race, const Sight *sight) {
         const struct timespec *began = &race->trace->began;
         if (S_ISDIR(sight->stx.stx_mode))
                 return looked_at_folder_has_changed(race, sight);
-        return is_not_older(&sight->stx.stx_mtime, began) ||
-               (race->subject->context->trust_ctime && is_not_older(&sight->stx.stx_ctime, began));
+        return timestamp_is_not_older(&sight->stx.stx_mtime, began) ||
+               (race->subject->context->trust_ctime && timestamp_is_not_older(&sight->stx.stx_ctime, began));
 }
 
 /* ---- folders ---- */
@@ -110,7 +109,7 @@ static bool folder_has_raced(const LearningRace *race, const Sight *sight) {
         const char *folder = sight->item->words[0];
         const LearnedItem *before = learned_find(race->before, LEARNED_LIST, folder);
         const TraceItem *item = trace_find(race->trace, folder);
-        if (!is_not_older(&sight->stx.stx_mtime, &race->trace->began))
+        if (!timestamp_is_not_older(&sight->stx.stx_mtime, &race->trace->began))
                 return false;
         if (before && streq(before->words[1], sight->now))
                 return false;

@@ -2,6 +2,7 @@
 #include "ctl/monitorline.h"
 
 #include "base/escape.h"
+#include "base/report.h"
 #include "ctl/format.h"
 
 /* A word and its colour, or NULL. */
@@ -124,6 +125,10 @@ void monitor_line_build(const Ctl *ctl, const VolumeInfo *v, int status, const c
         uint64_t start = v->last_build_start,
                  usec = v->last_build_end > start ? v->last_build_end - start : 0;
         char span[FORMAT_SPAN_MAX];
+        if (ctl->json == JSON_OFF && well && streq(summary, REPORT_NOTHING_TO_BUILD)) {
+                line_print(ctl, v->name, (ColoredWord){COLOR_GREEN, summary}, "%s", "");
+                return;
+        }
         if (ctl->json == JSON_OFF) {
                 line_print(ctl, v->name,
                            (ColoredWord){well ? COLOR_GREEN : COLOR_RED, well ? "built" : "build failed"},

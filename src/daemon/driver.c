@@ -198,6 +198,7 @@ static void end_build_of(Driver *d, Record *record) {
         bool locked_out = streq_ptr(record->build.report->result, REPORT_RESULT_LOCKED);
         VolumeEvent verdict = verdict_of_build(status, locked_out);
         replace_problem(record, problem, !well);
+        record->built_nothing = well && report_is_of_nothing(record->build.report);
         if (well || verdict == VOLUME_BUILD_FAILURE)
                 count_problem(record);
         if (verdict != VOLUME_BUILD_LOCKED && (well || !d->stopping))

@@ -107,7 +107,9 @@ static void log_build(const Record *record) {
         LogFields fields = news_fields(record, well    ? BOOTKEEP_MESSAGE_BUILD_SUCCEEDED
                                                : later ? NULL
                                                        : BOOTKEEP_MESSAGE_BUILD_FAILED);
-        if (well)
+        if (record->built_nothing)
+                log_send(LOG_NOTICE, &fields, REPORT_NOTHING_TO_BUILD ": only metadata has changed");
+        else if (well)
                 log_send(LOG_NOTICE, &fields, "built in %.1f s",
                          (double) (record->last_build_end - record->last_build_start) /
                                  (double) USEC_PER_SEC);
@@ -123,5 +125,7 @@ void news_tell_build_ended(const News *news, const Record *record) {
         news_tell_properties(news, record, properties);
         if (news->bus)
                 bus_build_finished(news->bus, record->name, record->last_build_status,
-                                   well ? "success" : strempty(record->problem));
+                                   record->built_nothing ? REPORT_NOTHING_TO_BUILD
+                                   : well                ? "success"
+                                                         : strempty(record->problem));
 }

@@ -57,6 +57,7 @@ typedef struct Record {
         uint64_t unheld_since; /* the package manager that holds it back has no lock; 0: it has */
         uint64_t last_build_start, last_build_end; /* CLOCK_REALTIME usec */
         int last_build_status;
+        bool built_nothing; /* the last one had nothing to build, after all */
 
         LockClient switch_by; /* it said that something is between two sets, which counts … */
         uint64_t switch_end;  /* … until then; 0: nothing is */

@@ -12,6 +12,7 @@
 #include "freshness/explain.h"
 #include "freshness/learnedcheck.h"
 #include "freshness/outputcheck.h"
+#include "freshness/sight.h"
 #include "freshness/survey.h"
 
 /* STAMP has some fingerprint: is it this one? */
@@ -179,6 +180,62 @@ static int survey_unwritten(Survey *s, const Manifest *manifest, const char *tem
         return finding_is_shortage(r) ? r : 0;
 }
 
+/* May PATH be what TEMPLATE stands for, of some instance? */
+static bool may_be_output(const char *template, const char *path) {
+        size_t n = strcspn(template, "%");
+        const char *last = strrchr(template, '%');
+        if (!last)
+                return path_is_at_or_above(template, path);
+        const char *rest = last[1] ? last + 2 : last + 1;
+        return strncmp(template, path, n) == 0 && strlen(path) >= n + strlen(rest) &&
+               streq(path + strlen(path) - strlen(rest), rest);
+}
+
+static bool may_be_written_by_a_cache(const Manifest *manifest, const char *path) {
+        for (size_t i = 0; i < manifest->n_caches; i++)
+                for (char **o = manifest->caches[i].outputs; *o; o++)
+                        if (may_be_output(*o, path))
+                                return true;
+        return false;
+}
+
+/* Of all that was learned of the caches, how it is now. */
+typedef struct LearnedSurvey {
+        const Manifest *manifest;
+        Hasher *hasher;
+} LearnedSurvey;
+
+static int hash_sight(const Sight *sight, void *userdata) {
+        const LearnedSurvey *s = userdata;
+        const char *path = sight->item->words[0];
+        if (may_be_written_by_a_cache(s->manifest, path))
+                return 0;
+        hasher_update_string(s->hasher, path);
+        hasher_update_string(s->hasher, sight->stx.stx_mask != 0 ? strempty(sight->now) : "missing");
+        return 0;
+}
+
+static int survey_learned(const FreshnessContext *c, const PlanCache *cache, LearnedSurvey *s) {
+        const Subject subject = {.context = c, .cache = cache};
+        _cleanup_(stamp_freep) Stamp *head = NULL;
+        _cleanup_(learned_done) Learned list = LEARNED_NULL;
+        int r = subject_read_head(&subject, &head);
+        if (r >= 0 && head)
+                r = learned_read(head, &list);
+        return r < 0 ? r : sights_visit(&subject, &list, NULL, &(SightVisitor){hash_sight, s});
+}
+
+static int survey_all_learned(const FreshnessContext *c, const Manifest *manifest, Hasher *h) {
+        StampRoom room = STAMP_ROOM_FULL;
+        FreshnessContext bounded = *c;
+        LearnedSurvey s = {.manifest = manifest, .hasher = h};
+        int r = 0;
+        bounded.room = &room;
+        for (size_t i = 0; r >= 0 && i < c->plan->n_caches; i++)
+                r = survey_learned(&bounded, &c->plan->caches[i], &s);
+        return r;
+}
+
 int freshness_of_sources(const FreshnessContext *c, const Manifest *manifest, Fingerprint *ret) {
         const Plan *plan = c->plan;
         _cleanup_(survey_done) Survey s = {};
@@ -195,6 +252,8 @@ int freshness_of_sources(const FreshnessContext *c, const Manifest *manifest, Fi
         }
         for (size_t i = 0; r >= 0 && i < plan->n_copies; i++)
                 r = survey_unwritten(&s, manifest, plan->copies[i].copy->from, plan->copies[i].instance);
+        if (r >= 0)
+                r = survey_all_learned(c, manifest, s.hasher);
         if (r < 0)
                 return r;
         *ret = hasher_digest(s.hasher);

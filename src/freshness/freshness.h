@@ -35,7 +35,7 @@ int freshness_stamp_helper(const FreshnessContext *c, const Helper *helper, Stam
 int freshness_stamp_outputs(const FreshnessContext *c, const PlanCache *cache, Stamp *stamp,
                             char **ret_missing);
 
-/* One fingerprint of all sources and copied files that are not outputs of a cache (according to the templates
- * in MANIFEST). As long as it stays the same, a build that failed has no reason to succeed. Arms nothing;
+/* One fingerprint of all sources, learned ones too, and copied files that are not outputs of a cache
+ * (according to the templates in MANIFEST). As long as it stays the same, a build that failed has no reason to succeed. Arms nothing;
  * what cannot be examined counts as missing. */
 int freshness_of_sources(const FreshnessContext *c, const Manifest *manifest, Fingerprint *ret);

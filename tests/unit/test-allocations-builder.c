@@ -18,11 +18,13 @@
 #include "builder/buslock.h"
 #include "builder/cachebuild.h"
 #include "builder/handover.h"
+#include "builder/learning.h"
 #include "builder/run/builderorder.h"
 #include "builder/run/inodeset.h"
 #include "builder/run/linecutter.h"
 #include "builder/run/lookups.h"
 #include "builder/run/trace.h"
+#include "builder/sameness.h"
 #include "builder/transaction/decision.h"
 #include "builder/transaction/directories.h"
 #include "builder/transaction/naming.h"
@@ -141,6 +143,59 @@ static void cache_is_built_or_the_error_is_returned(void **state) {
         world_start(&w, *state);
         int level = log_set_max_level(LOG_ERR);
         allocations_fail_or_cope(build_cache, &w);
+        log_set_max_level(level);
+        world_end(&w);
+}
+
+/* What a builder used, as a trace; and what differs in its times alone. */
+static int learn_from_trace(void *userdata) {
+        World *w = userdata;
+        Trace trace = {};
+        Learned before = LEARNED_NULL;
+        const Learning l = {&w->b.context, &w->b.plan->caches[0], &trace, "opens", &before};
+        _cleanup_(stamp_freep) Stamp *stamp = stamp_new();
+        int r = stamp ? stamp_add(stamp, "before", "x") : -ENOMEM;
+        if (r >= 0)
+                r = trace_add(&trace, "/learn/file", TRACE_READ);
+        if (r >= 0)
+                r = trace_add(&trace, "/learn", TRACE_LISTED);
+        if (r >= 0)
+                r = trace_add(&trace, "/etc", TRACE_LISTED);
+        if (r >= 0)
+                r = trace_add(&trace, "/none", TRACE_ABSENT);
+        trace_finish(&trace);
+        if (r >= 0)
+                r = learning_record(&l, stamp);
+        if (r >= 0)
+                r = learning_record_nothing(stamp, "a reason");
+        if (r >= 0)
+                r = learned_read(stamp, &before);
+        learned_done(&before);
+        trace_done(&trace);
+        return r;
+}
+
+static int find_sameness(void *userdata) {
+        World *w = userdata;
+        Stamp *stamp = NULL;
+        int r = sameness_find(&w->b.context, &w->b.plan->caches[0], &stamp);
+        assert_int_equal(r > 0, stamp != NULL);
+        stamp_free(stamp);
+        return r;
+}
+
+static void what_was_learned_is_recorded_or_the_error_is_returned(void **state) {
+        const Scratch *s = *state;
+        World w;
+        world_start(&w, *state);
+        int level = log_set_max_level(LOG_ERR);
+        shell("mkdir -p %s/v/learn && ln -s file %s/v/learn/link && touch %s/v/learn/file %s/v/learn/other "
+              "&& "
+              "ln -s other %s/v/learn/another",
+              s->path, s->path, s->path, s->path, s->path);
+        allocations_fail_in_turn(learn_from_trace, &w);
+        assert_int_equal(build_cache(&w), 0);
+        allocations_fail_or_cope(find_sameness, &w);
         log_set_max_level(level);
         world_end(&w);
 }
@@ -730,6 +785,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(helper_is_complete_whatever_fails),
                 scratch_test(cache_is_built_or_the_error_is_returned),
+                scratch_test(what_was_learned_is_recorded_or_the_error_is_returned),
                 scratch_test(what_others_built_is_taken_or_the_error_is_returned),
                 scratch_test(build_is_done_or_the_error_is_returned),
                 scratch_test(lock_is_taken_or_the_error_is_returned),

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* tests: builder/learning.c builder/learningrace.c builder/candidates.c builder/candidatelinks.c */
-/* tests: builder/contentcheck.c */
+/* tests: builder/contentcheck.c builder/sameness.c */
 
 /* A builder is played by a trace: what it used, as it was then. */
 
 #include "builder/learning.h"
+#include "builder/sameness.h"
 
 #include "tree/names.h"
 
@@ -323,12 +324,21 @@ static void what_is_incomplete_or_too_much_is_said_and_nothing_else(void **state
         world_free(w);
 }
 
+/* Puts what was learned into the stamp of the cache. */
+static void keep_list(Played *p) {
+        _cleanup_free_ char *text = NULL;
+        size_t size = 0;
+        FILE *f = open_memstream(&text, &size);
+        for (size_t i = 0; i < p->stamp->n_lines; i++)
+                (void) fprintf(f, "%s %s\n", p->stamp->lines[i].key, p->stamp->lines[i].value);
+        (void) fclose(f);
+        add_lines(p->w, text);
+}
+
 /* What is recorded is what a scan compares: right after it, it is fresh. */
 static void what_was_recorded_is_fresh_until_it_changes(void **state) {
         World *w = learning_world(*state);
         Played p;
-        _cleanup_free_ char *text = NULL;
-        size_t size = 0;
         world_build(w);
         play(&p, w);
         uses(&p, "/etc/conf", TRACE_READ);
@@ -336,16 +346,129 @@ static void what_was_recorded_is_fresh_until_it_changes(void **state) {
         uses(&p, "/", TRACE_LISTED);
         uses(&p, "/none/below", TRACE_ABSENT);
         learn(&p);
-        FILE *f = open_memstream(&text, &size);
-        for (size_t i = 0; i < p.stamp->n_lines; i++)
-                (void) fprintf(f, "%s %s\n", p.stamp->lines[i].key, p.stamp->lines[i].value);
-        (void) fclose(f);
-        add_lines(w, text);
+        keep_list(&p);
         check_cache(w, "up to date");
         shell("touch %s/v/etc/conf.d/new", w->s->path);
         check_cache(w, "/etc/conf.d changed (names, TIME)");
         played_done(&p);
         world_free(w);
+}
+
+/* What changes after a build, and whether its builder need not be run for that. */
+static const struct {
+        const char *command;
+        bool same;
+} changes[] = {
+        {"touch etc/conf", true},
+        {"cp etc/conf n && mv n etc/conf", true},
+        {"echo one-more >etc/conf", false},
+        {"printf eno >etc/conf && touch -d 2001-01-01 etc/conf", false}, /* of the same size and time */
+        {"chmod 600 etc/conf", false},
+        {"chown 7 etc/conf", false},
+        {"rm etc/conf", false},
+        {"rm etc/conf && ln -s ../usr/bin/tool-1 etc/conf", false},
+        {"touch etc/seen", true},
+        {"echo longer >etc/seen", false},
+        {"rm etc/seen && mkdir etc/seen", false},
+        {"touch etc/big", false}, /* its content is not known */
+        {"chmod 644 etc/big", true},
+        {"touch etc/conf.d/new", false},
+        {"touch etc/none", false},
+        {"ln -sfn conf etc/link", true},
+        {"ln -sfn other etc/link", false},
+        /* what the manifest names */
+        {"touch src/a", true},
+        {"echo other >src/a", false},
+        {"touch src/b/c", false}, /* not read: its content is not known */
+        {"touch src/new", false},
+        {"rm src/b/c", false},
+        {"ln -sfn a src/link", true},
+        {"ln -sfn b src/link", false},
+        {"chmod 700 src/b", false},
+        {"mkdir opt", false},
+        {"touch src/a etc/conf etc/seen", true},
+        {"touch src/a src/b/c", false},
+        /* what was built */
+        {"touch out", false},
+        {"rm out", false},
+};
+
+static void learn_for_comparison(Played *p, World *w) {
+        const Scratch *s = w->s;
+        scratch_write(s, "v/etc/seen", "seen");
+        shell("cd %s/v && truncate -s 2M etc/big && ln -s conf etc/link && ln -s a src/link && "
+              "touch -d 2001-01-01 etc/big etc/seen",
+              s->path);
+        world_build(w);
+        play(p, w);
+        uses(p, "/etc/conf", TRACE_READ);
+        uses(p, "/etc/conf.d", TRACE_LISTED);
+        uses(p, "/etc/seen", TRACE_LOOKED);
+        uses(p, "/etc/big", TRACE_READ);
+        uses(p, "/etc/none", TRACE_ABSENT);
+        uses(p, "/etc/link", TRACE_LINK);
+        uses(p, "/src/a", TRACE_READ);
+        uses(p, "/tmp/x", TRACE_READ);
+        learn_as(p, "lookups");
+        assert_null(stamp_get(p->stamp, "raced"));
+        keep_list(p);
+}
+
+/* The new stamp says the same as the one before, and the cache is fresh with it. */
+static void check_kept(World *w, const Stamp *stamp) {
+        int fd = openat(w->root.state_fd, "caches", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_int_equal(stamp_write(fd, "c.stamp", stamp), 0);
+        close(fd);
+        check_cache(w, "up to date");
+        assert_string_equal(stamp_get(stamp, "learned"), "lookups");
+        assert_string_equal(stamp_get(stamp, "skip"), "/tmp/x temporary");
+}
+
+static void content_decides_where_it_is_known(void **state) {
+        const Scratch *s = *state;
+        for (size_t i = 0; i < ELEMENTSOF(changes); i++) {
+                World *w = learning_world(s);
+                Stamp *stamp = NULL;
+                Played p;
+                learn_for_comparison(&p, w);
+                shell("cd %s/v && %s", s->path, changes[i].command);
+                int r = sameness_find(&w->context, &w->plan->caches[0], &stamp);
+                if (r != changes[i].same)
+                        fail_msg("%s: %i", changes[i].command, r);
+                if (stamp)
+                        check_kept(w, stamp);
+                stamp_free(stamp);
+                played_done(&p);
+                world_free(w);
+                shell("rm -r %s/v %s/state", s->path, s->path);
+        }
+}
+
+static void content_says_nothing_without_a_whole_list(void **state) {
+        static const char *const lines[] = {"learned no reason\n", "raced /etc/conf\n", "read /etc/conf\n"};
+        const Scratch *s = *state;
+        for (size_t i = 0; i <= ELEMENTSOF(lines); i++) {
+                World *w = learning_world(s);
+                Stamp *stamp = NULL;
+                Played p;
+                world_build(w);
+                play(&p, w);
+                uses(&p, "/src/a", TRACE_READ);
+                uses(&p, "/src/b/c", TRACE_READ);
+                learn(&p);
+                if (i > 0)
+                        add_lines(w, lines[i - 1]);
+                keep_list(&p);
+                shell("touch %s/v/src/a", s->path);
+                assert_int_equal(sameness_find(&w->context, &w->plan->caches[0], &stamp), i == 0);
+                stamp = stamp_free(stamp);
+                scratch_write(s, "builders/b.conf", "[Builder]\nExec=/bin/false\n");
+                world_plan(w, MANIFEST);
+                assert_int_equal(sameness_find(&w->context, &w->plan->caches[0], &stamp), 0);
+                played_done(&p);
+                world_free(w);
+                shell("rm -r %s/v %s/state", s->path, s->path);
+        }
 }
 
 int main(void) {
@@ -359,6 +482,8 @@ int main(void) {
                 scratch_test(content_is_kept_up_to_its_limit),
                 scratch_test(what_is_incomplete_or_too_much_is_said_and_nothing_else),
                 scratch_test(what_was_recorded_is_fresh_until_it_changes),
+                scratch_test(content_decides_where_it_is_known),
+                scratch_test(content_says_nothing_without_a_whole_list),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
