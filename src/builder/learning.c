@@ -126,14 +126,17 @@ int learning_record(const Learning *l, Stamp *stamp) {
                        : append_lines(stamp, lines);
 }
 
+/* The coarse clock is behind the fine one by up to one tick and what the next tick comes late; some file
+ * systems use one, some the other: so it is two steps. */
 void learning_await_tick(void) {
-        struct timespec start, now;
-        if (clock_gettime(CLOCK_REALTIME_COARSE, &start) < 0)
+        struct timespec last, now;
+        if (clock_gettime(CLOCK_REALTIME_COARSE, &last) < 0)
                 return;
-        /* at most some milliseconds; if the clock is set back meanwhile, one step is enough */
-        do {
+        for (unsigned steps = 0; steps < 2;) {
                 (void) nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
                 if (clock_gettime(CLOCK_REALTIME_COARSE, &now) < 0)
                         return;
-        } while (now.tv_sec == start.tv_sec && now.tv_nsec == start.tv_nsec);
+                steps += now.tv_sec != last.tv_sec || now.tv_nsec != last.tv_nsec;
+                last = now;
+        }
 }
