@@ -13,6 +13,7 @@
 #include "bootkeep.h"
 #include "builder/cachebuild.h"
 #include "builder/run/outputs.h"
+#include "builder/takeover.h"
 
 /* ---- the record ---- */
 
@@ -289,6 +290,14 @@ static int take_outputs(const Handover *h, const PlanCache *pc, const Stamp *rec
         return r == -ENODATA ? failure(ret_why, r, "it was not built meanwhile") : r;
 }
 
+/* The record was written when it was begun. */
+static int take_list(const Handover *h, const PlanCache *pc, Stamp *stamp) {
+        struct stat st;
+        if (stat(h->file, &st) < 0)
+                return error_origin(-errno);
+        return takeover_record(h->context, pc, &st.st_mtim, stamp);
+}
+
 /* BEGUN: its line of RECORD. */
 static int take_cache(const Handover *h, const PlanCache *pc, const Stamp *record, const char *begun,
                       char **ret_why) {
@@ -306,6 +315,8 @@ static int take_cache(const Handover *h, const PlanCache *pc, const Stamp *recor
                 r = take_outputs(h, pc, record, ret_why);
         if (r >= 0)
                 r = cachebuild_record_outputs(h->context, pc, stamp, ret_why);
+        if (r >= 0)
+                r = take_list(h, pc, stamp);
         return r < 0 ? r : cachebuild_write_stamp(h->context, pc, stamp, ret_why);
 }
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* tests: builder/handover.c builder/takeover.c */
+
 #include "builder/handover.h"
 
 #include "base/log.h"
@@ -99,6 +101,82 @@ static void what_was_built_is_fresh_and_nothing_else(void **state) {
         assert_true(is_fresh(w, 1));
         assert_false(is_fresh(w, 2));
         assert_int_equal(done(w), 1); /* nothing has changed: it is so still */
+}
+
+/* ---- what is known of what it was made from ---- */
+
+static void build_instance(World *w, const char *instance) {
+        char out[64], more[64];
+        (void) snprintf(out, sizeof(out), "out/%s", instance);
+        (void) snprintf(more, sizeof(more), "more/%s", instance);
+        begin(w, "a", instance);
+        write_output(w, out);
+        write_output(w, more);
+        assert_int_equal(done(w), 1);
+}
+
+/* The line KEY of the stamp NAME, or NULL. */
+static char *line_of_stamp(const World *w, const char *name, const char *key) {
+        Stamp *stamp = NULL;
+        int fd = openat(w->s->fd, "state/caches", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_int_equal(stamp_read(fd, name, NULL, &stamp), 0);
+        const char *value = stamp_get(stamp, key);
+        char *copy = value ? strdup(value) : NULL;
+        stamp_free(stamp);
+        close(fd);
+        return copy;
+}
+
+static void check_line(const World *w, const char *name, const char *key, const char *start) {
+        _cleanup_free_ char *line = line_of_stamp(w, name, key);
+        if (start)
+                assert_begins(line, start);
+        else
+                assert_null(line);
+}
+
+static void list_of_another_instance_is_taken_over(void **state) {
+        World *w = *state;
+        scratch_write(w->s, "v/lib/1/used", "used by 1");
+        scratch_write(w->s, "v/lib/2 x/used", "used by 2");
+        scratch_write(w->s, "v/common", "used by both");
+        build_instance(w, "1");
+        check_line(w, "a@1.stamp", "learned", "no ");
+        shell("cd %s/state/caches && { grep -v -e ^file -e ^learned a@1.stamp && printf '%%s\\n' 'learned "
+              "opens' "
+              "'read /lib/1/used 0 -' 'read /common 0 -' 'read /lib/1/only 0 -' 'miss /none-1'; } >new && "
+              "mv new a@1.stamp",
+              w->s->path);
+        build_instance(w, "2 x");
+        check_line(w, "a@2\\x20x.stamp", "learned", "from 1");
+        check_line(w, "a@2\\x20x.stamp", "read", "/common ");
+        check_line(w, "a@2\\x20x.stamp", "miss", "/none-2\\x20x");
+        check_line(w, "a@2\\x20x.stamp", "raced", NULL);
+        assert_true(is_fresh(w, 1));
+        scratch_write(w->s, "v/lib/2 x/used", "another");
+        assert_false(is_fresh(w, 1));
+        /* its own comes first */
+        build_instance(w, "2 x");
+        check_line(w, "a@2\\x20x.stamp", "learned", "from 2\\x20x");
+        assert_true(is_fresh(w, 1));
+}
+
+/* It may have changed too late, as for a source that the manifest names. */
+static void what_was_learned_and_changes_meanwhile_has_raced(void **state) {
+        World *w = *state;
+        scratch_write(w->s, "v/common", "used");
+        build_instance(w, "1");
+        shell("cd %s/state/caches && { grep -v -e ^file -e ^learned a@1.stamp && printf '%%s\\n' 'learned "
+              "opens' "
+              "'read /common 0 -'; } >new && mv new a@1.stamp",
+              w->s->path);
+        begin(w, "a", "1");
+        write_output(w, "out/1");
+        write_output(w, "more/1");
+        scratch_write(w->s, "v/common", "changed");
+        assert_int_equal(done(w), 1);
+        check_line(w, "a@1.stamp", "raced", "/common");
+        assert_false(is_fresh(w, 0));
 }
 
 /* All of its outputs, and each since then. */
@@ -256,6 +334,8 @@ static void what_is_fresh_is_not_built_before(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 world_test(what_was_built_is_fresh_and_nothing_else),
+                world_test(list_of_another_instance_is_taken_over),
+                world_test(what_was_learned_and_changes_meanwhile_has_raced),
                 world_test(each_output_must_have_been_written),
                 world_test(a_change_of_sources_or_builder_counts),
                 world_test(what_it_is_made_from_comes_first),
