@@ -36,6 +36,6 @@ int freshness_stamp_outputs(const FreshnessContext *c, const PlanCache *cache, S
                             char **ret_missing);
 
 /* One fingerprint of all sources, learned ones too, and copied files that are not outputs of a cache
- * (according to the templates in MANIFEST). As long as it stays the same, a build that failed has no reason to succeed. Arms nothing;
- * what cannot be examined counts as missing. */
+ * (according to the templates in MANIFEST). As long as it stays the same, a build that failed has no reason
+ * to succeed. Arms nothing; what cannot be examined counts as missing. */
 int freshness_of_sources(const FreshnessContext *c, const Manifest *manifest, Fingerprint *ret);
