@@ -4,18 +4,33 @@
 #include "base/path.h"
 #include "builder/contentcheck.h"
 
-bool timestamp_is_not_older(const struct statx_timestamp *t, const struct timespec *began) {
-        if (t->tv_sec != began->tv_sec || t->tv_nsec == 0)
+/* WHOLE: its file system keeps whole seconds. */
+static bool timestamp_is_not_older(const struct statx_timestamp *t, bool whole,
+                                   const struct timespec *began) {
+        if (t->tv_sec != began->tv_sec || whole)
                 return t->tv_sec >= began->tv_sec;
         return t->tv_nsec >= (uint64_t) began->tv_nsec;
+}
+
+/* A package may give its files whole seconds, but only as their mtime. */
+static bool has_whole_seconds(const struct statx *stx) {
+        return stx->stx_mtime.tv_nsec == 0 && stx->stx_ctime.tv_nsec == 0;
+}
+
+bool stat_is_not_older(const struct statx *stx, bool trust_ctime, const struct timespec *began) {
+        bool whole = has_whole_seconds(stx);
+        return timestamp_is_not_older(&stx->stx_mtime, whole, began) ||
+               (trust_ctime && timestamp_is_not_older(&stx->stx_ctime, whole, began));
 }
 
 /* Of STX: did it exist when the builder was started? Where no birth is kept, what changed since may have been
  * made since. */
 static bool was_there_before(const LearningRace *race, const struct statx *stx) {
+        const struct timespec *began = &race->trace->began;
+        bool whole = has_whole_seconds(stx);
         if (stx->stx_mask & STATX_BTIME)
-                return !timestamp_is_not_older(&stx->stx_btime, &race->trace->began);
-        return stx->stx_mask & STATX_CTIME && !timestamp_is_not_older(&stx->stx_ctime, &race->trace->began);
+                return !timestamp_is_not_older(&stx->stx_btime, whole, began);
+        return stx->stx_mask & STATX_CTIME && !timestamp_is_not_older(&stx->stx_ctime, whole, began);
 }
 
 /* Is it the builder's own: did it write or make it, or is it what it was to build? */
@@ -55,8 +70,7 @@ static bool file_has_changed(const LearningRace *race, const Sight *sight) {
         const struct timespec *began = &race->trace->began;
         if (S_ISDIR(sight->stx.stx_mode))
                 return looked_at_folder_has_changed(race, sight);
-        return timestamp_is_not_older(&sight->stx.stx_mtime, began) ||
-               (race->subject->context->trust_ctime && timestamp_is_not_older(&sight->stx.stx_ctime, began));
+        return stat_is_not_older(&sight->stx, race->subject->context->trust_ctime, began);
 }
 
 /* ---- folders ---- */
@@ -109,7 +123,8 @@ static bool folder_has_raced(const LearningRace *race, const Sight *sight) {
         const char *folder = sight->item->words[0];
         const LearnedItem *before = learned_find(race->before, LEARNED_LIST, folder);
         const TraceItem *item = trace_find(race->trace, folder);
-        if (!timestamp_is_not_older(&sight->stx.stx_mtime, &race->trace->began))
+        if (!timestamp_is_not_older(&sight->stx.stx_mtime, has_whole_seconds(&sight->stx),
+                                    &race->trace->began))
                 return false;
         if (before && streq(before->words[1], sight->now))
                 return false;

@@ -13,8 +13,9 @@ typedef struct LearningRace {
         const Learned *before; /* the list of the build before */
 } LearningRace;
 
-/* Is T, which a file system that keeps whole seconds may have rounded, not before BEGAN? */
-bool timestamp_is_not_older(const struct statx_timestamp *t, const struct timespec *began);
+/* Did what STX is of change at BEGAN or later? Where a file system keeps whole seconds only, in the same
+ * second counts, too. */
+bool stat_is_not_older(const struct statx *stx, bool trust_ctime, const struct timespec *began);
 
 /* CONTENT as content_of_sight() says it. */
 bool learning_has_raced(const LearningRace *race, const Sight *sight, const char *content);

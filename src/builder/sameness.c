@@ -40,11 +40,7 @@ static void sameness_done(Sameness *s) {
 
 /* Did it change so late that a second change could hide behind the first? */
 static bool sight_is_too_new(const Sameness *s, const Sight *sight) {
-        const struct statx_timestamp *times[] = {&sight->stx.stx_mtime, &sight->stx.stx_ctime};
-        for (size_t i = 0; i < ELEMENTSOF(times); i++)
-                if (timestamp_is_not_older(times[i], &s->began))
-                        return true;
-        return false;
+        return stat_is_not_older(&sight->stx, true, &s->began);
 }
 
 static bool sight_is_same(const Sameness *s, const Sight *sight, const char *content) {

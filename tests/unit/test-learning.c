@@ -6,6 +6,7 @@
 /* A builder is played by a trace: what it used, as it was then. */
 
 #include "builder/learning.h"
+#include "builder/learningrace.h"
 #include "builder/sameness.h"
 
 #include "tree/names.h"
@@ -263,22 +264,29 @@ static void what_was_made_and_went_does_not_count(void **state) {
 }
 
 static void whole_seconds_are_compared_as_such(void **state) {
-        World *w = learning_world(*state);
-        Played p;
-        play(&p, w);
-        for (int later = 0; later < 2; later++) {
-                shell("touch -d @%lld %s/v/etc/conf", (long long) p.trace.began.tv_sec + 100, w->s->path);
-                w->context.trust_ctime = false;
-                p.trace.began.tv_sec += 100 + later;
-                p.trace.began.tv_nsec = 999999999;
-                uses(&p, "/etc/conf", TRACE_READ);
-                learn(&p);
-                assert_int_equal(has_raced(&p, "/etc/conf"), !later);
-                build_again(&p);
-                learned_done(&p.before);
+        const struct timespec began = {.tv_sec = 1000, .tv_nsec = 500};
+        static const struct {
+                struct statx_timestamp mtime, ctime;
+                bool not_older;
+        } cases[] = {
+                {{.tv_sec = 999}, {.tv_sec = 999}, false},
+                {{.tv_sec = 999}, {.tv_sec = 1000}, true}, /* a file system that keeps no more */
+                {{.tv_sec = 1000}, {.tv_sec = 1000}, true},
+                {{.tv_sec = 1001}, {.tv_sec = 999, .tv_nsec = 1}, true},
+                {{.tv_sec = 1000},
+                 {.tv_sec = 1000, .tv_nsec = 499},
+                 false}, /* of a package: only its mtime is whole */
+                {{.tv_sec = 999}, {.tv_sec = 1000, .tv_nsec = 499}, false},
+                {{.tv_sec = 999}, {.tv_sec = 1000, .tv_nsec = 500}, true},
+                {{.tv_sec = 1000, .tv_nsec = 500}, {.tv_sec = 999, .tv_nsec = 1}, true},
+        };
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                const struct statx stx = {.stx_mtime = cases[i].mtime, .stx_ctime = cases[i].ctime};
+                assert_int_equal(stat_is_not_older(&stx, true, &began), cases[i].not_older);
         }
-        played_done(&p);
-        world_free(w);
+        const struct statx stx = {.stx_mtime.tv_sec = 1, .stx_ctime.tv_sec = 2000};
+        assert_false(stat_is_not_older(&stx, false, &began));
+        assert_true(stat_is_not_older(&stx, true, &began));
 }
 
 static void content_is_kept_up_to_its_limit(void **state) {
@@ -478,7 +486,7 @@ int main(void) {
                 scratch_test(lookups_know_their_links),
                 scratch_test(change_meanwhile_is_a_race_until_it_is_known_as_the_builders_own),
                 scratch_test(what_was_made_and_went_does_not_count),
-                scratch_test(whole_seconds_are_compared_as_such),
+                cmocka_unit_test(whole_seconds_are_compared_as_such),
                 scratch_test(content_is_kept_up_to_its_limit),
                 scratch_test(what_is_incomplete_or_too_much_is_said_and_nothing_else),
                 scratch_test(what_was_recorded_is_fresh_until_it_changes),
