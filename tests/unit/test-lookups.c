@@ -298,6 +298,12 @@ static int bind_folder(World *w) {
         return mount(on_volume(w, "/outer"), to, NULL, MS_BIND, NULL) < 0 || umount(to) < 0;
 }
 
+static int bind_in_chroot(World *w) {
+        if (chroot(on_volume(w, "/etc")) < 0 || mkdir("/deep/here", 0700) < 0)
+                return 1;
+        return mount("/deep", "/deep/here", NULL, MS_BIND, NULL) < 0 || umount("/deep/here") < 0;
+}
+
 static int bind_from_above(World *w) {
         return mount(w->s->path, on_volume(w, "/etc/deep"), NULL, MS_BIND | MS_REC, NULL) < 0 ||
                umount2(on_volume(w, "/etc/deep"), MNT_DETACH) < 0;
@@ -340,6 +346,7 @@ static void what_hides_opens_makes_it_incomplete(void **state) {
                 {clone3_mounts, LOOKUP_MOUNTS, "test-lookups made a mount namespace of its own"},
                 {enter_mounts, LOOKUP_MOUNTS, "test-lookups entered another mount namespace"},
                 {bind_folder, LOOKUP_MOUNTS, "test-lookups made a bind mount of the volume"},
+                {bind_in_chroot, LOOKUP_MOUNTS, "test-lookups made a bind mount of the volume"},
                 {bind_from_above, LOOKUP_MOUNTS, "test-lookups made a bind mount of the volume"},
                 {clone_folder, LOOKUP_MOUNTS, "test-lookups made a bind mount of the volume"},
                 {mount_device, LOOKUP_MOUNTS, "test-lookups mounted the volume once more"},

@@ -40,7 +40,7 @@ struct Lookups {
         int ours, theirs; /* a socket */
         int listener, root;
         LookupTree tree;
-        bool rooted; /* somebody has called chroot(2) */
+        bool rooted; /* somebody has, or may have, called chroot(2) */
         uint64_t *known;
         size_t request_size, response_size;
         struct seccomp_notif *request;
@@ -123,6 +123,7 @@ int lookups_new(const LookupsJob *job, Lookups **ret) {
                 .theirs = -EBADF,
                 .listener = -EBADF,
                 .root = -EBADF,
+                .rooted = job->scope == LOOKUP_MOUNTS, /* nobody would tell */
         };
         int r = prepare(l);
         if (r < 0)
