@@ -135,6 +135,22 @@ def _program_first_in_path(root, name):
     root.append(f"/usr/local/sbin/{name}")
 
 
+def _moved_away_and_back(root, path):
+    for names in ((path, path + ".away"), (path + ".away", path)):
+        os.rename(*map(root.at, names))
+
+
+def _came_and_went(root, path):
+    root.script(path, "true\n")
+    root.remove(path)
+
+
+def _restored(root, path):
+    shutil.copytree(root.at(path), root.at(path) + ".restored", symlinks=True)
+    root.remove(path)
+    os.rename(root.at(path) + ".restored", root.at(path))
+
+
 _INITRAMFS, _SHARED = "/etc/initramfs-tools", "/usr/share/initramfs-tools"
 
 # (kind, what is changed, how)
@@ -245,6 +261,16 @@ CHANGES = [
     ("nothing", "busybox installed again", lambda r: r.again("/usr/bin/busybox")),
     ("nothing", "a hook installed again", lambda r: r.again(f"{_SHARED}/hooks/mdadm")),
     ("nothing", "a dracut module installed again", lambda r: r.again("/usr/lib/dracut/modules.d/99base/dracut-lib.sh")),
+    ("nothing", "libcryptsetup installed again", lambda r: r.again(r.one(f"{_TRIPLET}/libcryptsetup.so.12.*"))),
+    ("nothing", "firmware installed again", lambda r: r.again("/usr/lib/firmware/comedi/jr3pci.idm")),
+    ("nothing", "udev's rules installed again", lambda r: [r.again(p[len(r.path):]) for p in glob.glob(r.at("/usr/lib/udev/rules.d/*"))]),
+    ("nothing", "a module installed again", lambda r: r.again(r.module("btrfs"))),
+    ("nothing", "all programs touched", lambda r: [os.utime(p) for p in glob.glob(r.at("/usr/*bin/*")) if not os.path.islink(p)]),
+    ("nothing", "/etc/initramfs-tools restored from a backup", lambda r: _restored(r, _INITRAMFS)),
+    ("nothing", "/etc/dracut.conf.d restored from a backup", lambda r: _restored(r, "/etc/dracut.conf.d")),
+    ("nothing", "crypttab moved away and back", lambda r: _moved_away_and_back(r, "/etc/crypttab")),
+    ("nothing", "a hook came and went", lambda r: _came_and_went(r, f"{_INITRAMFS}/hooks/tree")),
+    ("nothing", "a dracut module came and went", lambda r: _came_and_went(r, "/usr/lib/dracut/modules.d/99tree")),
     ("nothing", "motd", lambda r: r.append("/etc/motd")),
     ("nothing", "a new file in /etc", lambda r: r.write("/etc/tree.conf", "x\n")),
     ("nothing", "a new program in /usr/bin", lambda r: r.script("/usr/bin/tree", "true\n")),
@@ -253,3 +279,14 @@ CHANGES = [
     ("nothing", "a log", lambda r: r.write("/var/log/tree.log", "x\n")),
     ("nothing", "a cache", lambda r: r.write("/var/cache/tree/tree", "x\n")),
 ]
+
+# Changes of what a tool does read, which by chance or by what they are do not change its image: nobody can know that without
+# building it.
+IN_VAIN = {
+    "initramfs-tools": {"conf.d, an editor's backup", "a new hook that may not run", "hook-functions, a comment", "the kernel's configuration",
+                        "sh is bash", "default/console-setup, another font", "symbols of the layout", "conf-hook",
+                        "fstab, another root", "fstab, a /usr", "nsswitch.conf", "passwd, one more user"},
+    "dracut": {"a script of a dracut module", "modprobe.d, a new file", "the kernel's configuration", "the kernel's configuration less",
+               "busybox", "vconsole.conf", "default/console-setup, another font", "symbols of the layout", "nsswitch.conf",
+               "passwd, one more user"},
+}
