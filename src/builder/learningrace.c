@@ -73,6 +73,17 @@ static bool file_has_changed(const LearningRace *race, const Sight *sight) {
         return stat_is_not_older(&sight->stx, race->subject->context->trust_ctime, began);
 }
 
+/* Is it what the builder wrote under another name, and renamed over what it had read? depmod does so. */
+static bool is_own_under_another_name(const LearningRace *race, const struct statx *stx) {
+        for (size_t i = 0; i < race->trace->n; i++) {
+                const TraceItem *item = &race->trace->items[i];
+                if (item->kinds & TRACE_WRITTEN && item->stx.stx_mask & STATX_INO &&
+                    item->stx.stx_ino == stx->stx_ino)
+                        return true;
+        }
+        return false;
+}
+
 /* ---- folders ---- */
 
 /* The next of NAMES, at I or after, that is not the builder's own. */
@@ -144,5 +155,6 @@ bool learning_has_raced(const LearningRace *race, const Sight *sight, const char
         }
         if (sight->item->kind == LEARNED_LIST)
                 return folder_has_raced(race, sight);
-        return file_has_changed(race, sight) && !file_was_same_before(race, sight, content);
+        return file_has_changed(race, sight) && !is_own_under_another_name(race, &sight->stx) &&
+               !file_was_same_before(race, sight, content);
 }

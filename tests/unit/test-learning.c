@@ -248,6 +248,26 @@ static void change_meanwhile_is_a_race_until_it_is_known_as_the_builders_own(voi
         }
 }
 
+static void what_the_builder_renames_over_what_it_read_is_its_own(void **state) {
+        World *w = learning_world(*state);
+        Played p;
+        play(&p, w);
+        uses(&p, "/etc/conf", TRACE_READ);
+        shell("echo two >%s/v/etc/conf.tmp", w->s->path);
+        uses(&p, "/etc/conf.tmp", TRACE_READ | TRACE_WRITTEN);
+        shell("mv %s/v/etc/conf.tmp %s/v/etc/conf", w->s->path, w->s->path);
+        learn(&p);
+        assert_false(has_raced(&p, "/etc/conf"));
+        build_again(&p);
+        uses(&p, "/etc/conf", TRACE_READ);
+        shell("echo three >%s/v/etc/conf.tmp && mv %s/v/etc/conf.tmp %s/v/etc/conf", w->s->path, w->s->path,
+              w->s->path);
+        learn(&p);
+        assert_true(has_raced(&p, "/etc/conf"));
+        played_done(&p);
+        world_free(w);
+}
+
 /* What it makes and removes was no source, whoever removes it. */
 static void what_was_made_and_went_does_not_count(void **state) {
         World *w = learning_world(*state);
@@ -485,6 +505,7 @@ int main(void) {
                 scratch_test(folders_of_local_libraries_count_where_the_loader_was_used),
                 scratch_test(lookups_know_their_links),
                 scratch_test(change_meanwhile_is_a_race_until_it_is_known_as_the_builders_own),
+                scratch_test(what_the_builder_renames_over_what_it_read_is_its_own),
                 scratch_test(what_was_made_and_went_does_not_count),
                 cmocka_unit_test(whole_seconds_are_compared_as_such),
                 scratch_test(content_is_kept_up_to_its_limit),
