@@ -104,13 +104,18 @@ class Lab:
 
     def __init__(self, world, builders=PROFILES):
         self.world, self.builders = world, builders
-        self.memory = world.path("memory")
-        os.mkdir(self.memory)
-        run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", self.memory)
-        world.later(lambda: run("umount", "--lazy", self.memory))  # udev may still look at a loop device
+        # below /dev, where grub-probe in a chroot finds the file of a loop device
+        self.memory = "/dev/shm"
+        if world.folder.startswith(self.memory):
+            self.memory = world.path("memory")
+            os.mkdir(self.memory)
+        else:  # in our namespace
+            run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", self.memory)
+            world.later(lambda: run("umount", "--lazy", self.memory))  # udev may still look at a loop device
         world.out = self.path("out")
         os.mkdir(world.out)
-        os.mkdir(self.path("mnt"))
+        self.place = world.path("tree")
+        os.mkdir(self.place)
 
     def path(self, name):
         return os.path.join(self.memory, name)
@@ -120,11 +125,11 @@ class Lab:
         """A copy of IMAGE, or of the root as it was installed, mounted; with KEEP it stays as this image."""
         copy = self.path("copy.img")
         run("cp", "--sparse=always", image or os.environ[TREE], copy)
-        run("mount", "-o", "loop", copy, self.path("mnt"))
+        run("mount", "-o", "loop", copy, self.place)
         try:
-            yield Volume(self.world, self.path("mnt"), self.builders)
+            yield Volume(self.world, self.place, self.builders)
         finally:
-            run("umount", self.path("mnt"))
+            run("umount", self.place)
             if keep:
                 os.rename(copy, keep)
             else:
