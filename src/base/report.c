@@ -47,10 +47,16 @@ void report_drop_details(Report *report) {
         for (size_t i = 0; i < report->n_helpers; i++)
                 report_helper_done(&report->helpers[i]);
         free(report->caches);
+        for (size_t i = 0; i < report->n_learned; i++) {
+                free(report->learned[i].cache);
+                free(report->learned[i].text);
+        }
+        free(report->learned);
         free(report->helpers);
         report->caches = NULL;
+        report->learned = NULL;
         report->helpers = NULL;
-        report->n_caches = report->n_same = report->n_helpers = report->bytes = 0;
+        report->n_caches = report->n_same = report->n_learned = report->n_helpers = report->bytes = 0;
 }
 
 size_t report_size(const Report *report) {
@@ -285,6 +291,54 @@ static int parse_place(Report *report, char *const *w) {
         return r < 0 ? r : strv_push(&report->places, TAKE_PTR(path));
 }
 
+static int report_add_learned(Report *report, const char *cache, ReportLearned **ret) {
+        ReportLearned l = {};
+        for (size_t i = 0; i < report->n_learned; i++)
+                if (streq(report->learned[i].cache, cache)) {
+                        *ret = &report->learned[i];
+                        return 0;
+                }
+        if (report->n_learned >= REPORT_LEARNED_MAX)
+                return error_origin(-E2BIG);
+        l = (ReportLearned){strdup(cache), strdup("yes")};
+        if (!l.cache || !l.text || grow(report->learned, report->n_learned) < 0) {
+                free(l.cache);
+                free(l.text);
+                return error_origin(-ENOMEM);
+        }
+        report->learned[report->n_learned++] = l;
+        *ret = &report->learned[report->n_learned - 1];
+        return 0;
+}
+
+static int replace_learned(ReportLearned *l, char *const *w) {
+        _cleanup_free_ char *why = NULL, *instance = NULL;
+        char *text = NULL;
+        int r = take_words(&why, w + 3);
+        if (r >= 0)
+                r = take_text(&instance, w[1]);
+        if (r >= 0)
+                r = strprintf(&text, "no%s%s%s%s", *why ? ": " : "", *why ? instance : "",
+                              *why && *instance ? ": " : "", why);
+        if (r < 0)
+                return r;
+        free(l->text);
+        l->text = text;
+        return 0;
+}
+
+static int parse_learned(Report *report, char *const *w) {
+        _cleanup_free_ char *cache = NULL;
+        ReportLearned *l = NULL;
+        bool yes;
+        int r = parse_outcome(w[2], "yes", "no", NULL, &yes);
+        if (r >= 0)
+                r = take_text(&cache, w[0]);
+        if (r >= 0)
+                r = report_add_learned(report, cache, &l);
+        return r < 0 || yes || !streq(l->text, "yes") ? r : replace_learned(l, w);
+}
+
 /* The cache is that of the record before. */
 static int parse_covered(Report *report, char *const *w) {
         _cleanup_free_ char *path = NULL;
@@ -380,6 +434,7 @@ static const struct {
 } records[] = {
         {"MANIFEST", 1, SIZE_MAX, parse_manifest},
         {"CACHE", 3, SIZE_MAX, parse_cache},
+        {"LEARNED", 3, SIZE_MAX, parse_learned},
         {"HELPER", 4, SIZE_MAX, parse_helper},
         {"SOURCES", 1, 1, parse_sources},
         {"WATCHES", 1, 1, parse_watches},

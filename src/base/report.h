@@ -7,20 +7,17 @@
  *
  *   MANIFEST PATH
  *   CACHE NAME INSTANCE|- fresh|stale [PATH|- WHAT [DETAIL]]       scan
- *   HELPER DEVICE TYPE PARTUUID fresh|stale [PATH|- WHAT [DETAIL]] scan
- *   SOURCES HEX                     scan, if stale: the sources that are not outputs of a cache
- *   WATCHES N                       scan
- *   UNWATCHED TEXT                  scan: not everything is watched, and why
- *   BOOTED current|replaced|previous|unknown [TEXT]   scan, of the root of the running system: what the
- *                                   machine was booted from and why that is old, or why that is not known
- *   UNCOVER PATH                    scan: it waits for this directory, which a mount covers, to be sent
- *   HOLD PATH MAJOR:MINOR:INODE locked|exists   scan: a lock file of a package manager; the device as in
- *                                   /proc/locks (hexadecimal), `fd:01:1234`
- *   PLACE PATH                      scan: a mount that comes or goes at it, above or below it is a change
- *   NOTE TEXT                       scan: worth saying once, changes nothing
- *   BUILT NAME INSTANCE|- ok|same|failed|not-now USEC [REASON]     build; same: what it is made from has the
- *                                   same content as when it was built, so its builder was not run
- *   UPDATED DEVICE TYPE PARTUUID ok|failed BYTES [REASON]          build
+ *   LEARNED NAME INSTANCE|- yes|no [WHY]   scan, after the CACHE in question: is it known what its builder
+ * read? HELPER DEVICE TYPE PARTUUID fresh|stale [PATH|- WHAT [DETAIL]] scan SOURCES HEX scan, if stale: the
+ * sources that are not outputs of a cache WATCHES N                       scan UNWATCHED TEXT scan: not
+ * everything is watched, and why BOOTED current|replaced|previous|unknown [TEXT]   scan, of the root of the
+ * running system: what the machine was booted from and why that is old, or why that is not known UNCOVER PATH
+ * scan: it waits for this directory, which a mount covers, to be sent HOLD PATH MAJOR:MINOR:INODE
+ * locked|exists   scan: a lock file of a package manager; the device as in /proc/locks (hexadecimal),
+ * `fd:01:1234` PLACE PATH                      scan: a mount that comes or goes at it, above or below it is a
+ * change NOTE TEXT                       scan: worth saying once, changes nothing BUILT NAME INSTANCE|-
+ * ok|same|failed|not-now USEC [REASON]     build; same: what it is made from has the same content as when it
+ * was built, so its builder was not run UPDATED DEVICE TYPE PARTUUID ok|failed BYTES [REASON]          build
  *   PROGRESS DONE OF                                               build, bytes
  *   IDLE TEXT                       build: it goes on, but nothing has been done since the last record, only
  *                                   waited for this: no sign of life when the system goes down
@@ -41,6 +38,7 @@
 #define REPORT_LINE_MAX (64U * 1024U)
 #define REPORT_RECORDS_MAX 16384U
 #define REPORT_HOLDS_MAX 256U
+#define REPORT_LEARNED_MAX 64U /* as many caches as a manifest may have */
 #define REPORT_NOTES_MAX 512U
 #define REPORT_PLACES_MAX 256U
 /* A whole report goes out on D-Bus in one message, and the bus disconnects whoever sends too large ones:
@@ -65,6 +63,12 @@ typedef struct ReportHelper {
         uint64_t bytes; /* build: written */
 } ReportHelper;
 
+/* Is it known what the builder of this cache reads, in all instances? */
+typedef struct ReportLearned {
+        char *cache;
+        char *text; /* "yes", or "no: why not" of the first of which it is not */
+} ReportLearned;
+
 /* A lock file of a package manager, on the volume or on the host. Builds of the volume wait while it is
  * locked (according to /proc/locks), or, with EXISTS, until a scan finds it gone. */
 typedef struct ReportHold {
@@ -79,6 +83,8 @@ typedef struct Report {
         ReportCache *caches;
         size_t n_caches;
         size_t n_same; /* build: of them, those that were not built because only metadata changed */
+        ReportLearned *learned;
+        size_t n_learned;
         ReportHelper *helpers;
         size_t n_helpers;
         size_t bytes; /* of the strings in caches and helpers */

@@ -179,6 +179,22 @@ static void status_print_failures(const VolumeInfo *v) {
         status_print_key("Last failure", v->last_failure);
 }
 
+/* Of each cache of which it is not known what its builder reads; or that there is none. */
+static void status_print_learned(const VolumeInfo *v) {
+        bool all = true;
+        for (size_t i = 0; i < v->n_learned; i++) {
+                _cleanup_free_ char *text = NULL;
+                const VolumeInfoLearned *l = &v->learned[i];
+                if (streq(l->text, "yes"))
+                        continue;
+                all = false;
+                if (strprintf(&text, "%s (%s)", l->text, l->cache) >= 0)
+                        status_print_key("Learned", text);
+        }
+        if (all && v->n_learned > 0)
+                status_print_key("Learned", "yes");
+}
+
 static void status_print_block(const Ctl *ctl, const VolumeInfo *v) {
         const char *color = ctl->colors ? format_state_color(v->state) : NULL;
         _cleanup_free_ char *name = escape_print(v->name), *mount_point = escape_print(v->mount_point);
@@ -192,6 +208,7 @@ static void status_print_block(const Ctl *ctl, const VolumeInfo *v) {
         status_print_key("File system", v->fs_type);
         status_print_key("UUID", v->uuid);
         status_print_key("Manifest", v->manifest);
+        status_print_learned(v);
         status_print_lock(v);
         status_print_failures(v);
         status_print_last_build(v);

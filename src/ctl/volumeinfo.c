@@ -44,6 +44,16 @@ static void *member_of(const VolumeInfo *v, size_t i) {
         return (char *) v + plain[i].offset;
 }
 
+static void clear_learned(VolumeInfo *v) {
+        for (size_t i = 0; i < v->n_learned; i++) {
+                free(v->learned[i].cache);
+                free(v->learned[i].text);
+        }
+        free(v->learned);
+        v->learned = NULL;
+        v->n_learned = 0;
+}
+
 static void clear_caches(VolumeInfo *v) {
         assert(v->caches || v->n_caches == 0);
         for (size_t i = 0; i < v->n_caches; i++) {
@@ -76,6 +86,7 @@ VolumeInfo *volume_info_free(VolumeInfo *v) {
                 if (plain[i].type == 's')
                         free(*(char **) member_of(v, i));
         clear_caches(v);
+        clear_learned(v);
         clear_helpers(v);
         free(v->object);
         free(v);
@@ -166,6 +177,28 @@ static int read_caches(VolumeInfo *v, sd_bus_message *m) {
         return read_array(v, m, "a(ssbs)", read_cache);
 }
 
+static int add_learned(VolumeInfo *v, const char *cache, const char *text) {
+        if (grow(v->learned, v->n_learned) < 0)
+                return error_origin(-ENOMEM);
+        VolumeInfoLearned *l = v->learned + v->n_learned++;
+        *l = (VolumeInfoLearned){strdup(cache), strdup(text)};
+        return l->cache && l->text ? 0 : error_origin(-ENOMEM);
+}
+
+static int read_learned_cache(VolumeInfo *v, sd_bus_message *m) {
+        const char *cache, *text;
+        int r = sd_bus_message_read(m, "(ss)", &cache, &text);
+        if (r <= 0)
+                return r;
+        r = add_learned(v, cache, text);
+        return r < 0 ? r : 1;
+}
+
+static int read_learned(VolumeInfo *v, sd_bus_message *m) {
+        clear_learned(v);
+        return read_array(v, m, "a(ss)", read_learned_cache);
+}
+
 static int add_helper(VolumeInfo *v, const char *const s[static 4], bool fresh) {
         assert(v && s[0] && s[1] && s[2] && s[3]);
         if (grow(v->helpers, v->n_helpers) < 0)
@@ -199,6 +232,7 @@ static const struct {
         int (*read)(VolumeInfo *v, sd_bus_message *m);
 } nested[] = {
         {"Caches", "a(ssbs)", read_caches},
+        {"Learned", "a(ss)", read_learned},
         {"Helpers", "a(sssbs)", read_helpers},
         {"Progress", "(tt)", read_progress},
 };
@@ -242,6 +276,8 @@ static int copy_items(const VolumeInfo *from, VolumeInfo *to) {
                 const VolumeInfoCache *c = from->caches + i;
                 r = add_cache(to, c->name, c->instance, c->fresh, c->reason);
         }
+        for (size_t i = 0; r >= 0 && i < from->n_learned; i++)
+                r = add_learned(to, from->learned[i].cache, from->learned[i].text);
         for (size_t i = 0; r >= 0 && i < from->n_helpers; i++) {
                 const VolumeInfoHelper *h = from->helpers + i;
                 const char *const s[4] = {h->device, h->type, h->partuuid, h->reason};
@@ -310,6 +346,17 @@ static void plain_to_json(const VolumeInfo *v, size_t i, Json *j) {
         }
 }
 
+static void learned_to_json(const VolumeInfo *v, Json *j) {
+        json_array_open(j, "learned");
+        for (size_t i = 0; i < v->n_learned; i++) {
+                json_object_open(j, NULL);
+                json_string(j, "cache", v->learned[i].cache);
+                json_string(j, "learned", v->learned[i].text);
+                json_object_close(j);
+        }
+        json_array_close(j);
+}
+
 static void caches_to_json(const VolumeInfo *v, Json *j) {
         json_array_open(j, "caches");
         for (size_t i = 0; i < v->n_caches; i++) {
@@ -340,6 +387,7 @@ static void helpers_to_json(const VolumeInfo *v, Json *j) {
 void volume_info_items_to_json(const VolumeInfo *v, Json *j) {
         assert(v && j);
         caches_to_json(v, j);
+        learned_to_json(v, j);
         helpers_to_json(v, j);
 }
 

@@ -14,6 +14,10 @@ typedef struct VolumeInfoCache {
         bool fresh;
 } VolumeInfoCache;
 
+typedef struct VolumeInfoLearned {
+        char *cache, *text; /* "yes", or "no" and why not */
+} VolumeInfoLearned;
+
 typedef struct VolumeInfoHelper {
         char *device, *type, *partuuid, *reason;
         bool fresh;
@@ -31,6 +35,8 @@ typedef struct VolumeInfo {
         uint64_t progress_done, progress_of;
         VolumeInfoCache *caches;
         size_t n_caches;
+        VolumeInfoLearned *learned;
+        size_t n_learned;
         VolumeInfoHelper *helpers;
         size_t n_helpers;
 } VolumeInfo;

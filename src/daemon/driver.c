@@ -72,7 +72,7 @@ static bool sources_are_unchanged(const Record *record) {
 }
 
 static void scan_ended(Driver *d, Record *record, int status) {
-        static const char *const properties[] = {"Caches", "Helpers", NULL};
+        static const char *const properties[] = {"Caches", "Learned", "Helpers", NULL};
         findings_note_watching(record, roster_without_watch(d->volumes));
         VolumeEvent verdict = verdict_of_scan(status, sources_are_unchanged(record));
         if (verdict == VOLUME_SCAN_ERROR) {

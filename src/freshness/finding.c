@@ -6,6 +6,7 @@
 void freshness_done(Freshness *f) {
         free(f->path);
         free(f->detail);
+        free(f->unlearned);
         *f = FRESHNESS_NULL;
 }
 

@@ -10,6 +10,7 @@ typedef struct Freshness {
         Difference difference;
         char *path;      /* or what takes the place of one (reason.h); NULL: none */
         char *detail;    /* likewise */
+        char *unlearned; /* of a cache: why nothing is known of what its builder read; NULL: it is known */
         Fingerprint now; /* what a build that starts now must record; not set for MISSING and UNREADABLE */
 } Freshness;
 

@@ -65,8 +65,8 @@ static int freshness_of(const Subject *subject, Freshness *ret) {
                 f.now = hasher_digest(survey.hasher);
                 r = compare_with_head(subject, head, &f);
         }
-        if (r >= 0 && subject->cache && head)
-                r = learned_compare(subject, head, &f);
+        if (r >= 0 && subject->cache)
+                r = head ? learned_compare(subject, head, &f) : free_and_strdup(&f.unlearned, "never built");
         if (r >= 0 && subject->cache)
                 r = outputs_compare(subject, head, &f);
         if (r < 0)

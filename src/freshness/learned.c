@@ -148,6 +148,17 @@ int learned_read(const Stamp *stamp, Learned *ret) {
         return 0;
 }
 
+const char *learned_why_not(const Stamp *head, const Learned *list) {
+        assert(head && list);
+        if (head->list_left_out)
+                return "the list of what was learned is too large";
+        if (list->damaged)
+                return "the list of what was learned is damaged";
+        if (!list->known)
+                return "not built since it can be learned";
+        return list->complete ? NULL : list->detail ? list->detail : "not known why";
+}
+
 const LearnedItem *learned_find(const Learned *l, LearnedKind kind, const char *path) {
         assert(l && kind < _LEARNED_KIND_MAX && path);
         char *words[] = {(char *) path, NULL};

@@ -58,6 +58,10 @@ int learned_read(const Stamp *stamp, Learned *ret);
 /* Puts the items in order. */
 void learned_sort(Learned *l);
 
+/* Why nothing, or not all, is known of what was learned, for people; NULL: LIST is as it should be. HEAD is
+ * the stamp that it was read from. */
+const char *learned_why_not(const Stamp *head, const Learned *list);
+
 /* The length of the folder of PATH in it: of "/a/b" 2, of "/a" 1. */
 size_t learned_folder_length(const char *path);
 

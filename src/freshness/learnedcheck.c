@@ -50,6 +50,8 @@ int learned_compare(const Subject *subject, const Stamp *head, Freshness *f) {
         LearnedCheck check = {subject, f};
         int r = learned_read(head, &list);
         if (r >= 0)
+                r = free_and_strdup(&f->unlearned, learned_why_not(head, &list));
+        if (r >= 0)
                 r = sights_visit(subject, &list, subject->context->arm, &(SightVisitor){note_sight, &check});
         if (r < 0)
                 return r;

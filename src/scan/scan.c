@@ -92,6 +92,9 @@ static int scan_caches(Scan *s, const FreshnessContext *c) {
                 r = freshness_of_cache(c, cache, &f);
                 if (r >= 0)
                         r = scan_print_freshness(s, "CACHE", subject, &f);
+                if (r >= 0)
+                        r = report_print(stdout, "LEARNED", subject[0], subject[1],
+                                         f.unlearned ? "no" : "yes", f.unlearned, NULL);
                 if (r >= 0 && f.difference != DIFFERENCE_NONE)
                         r = scan_print_cover(c, cache);
         }

@@ -24,6 +24,13 @@ static int append_caches(sd_bus_message *reply, const Report *report) {
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+static int append_learned(sd_bus_message *reply, const Report *report) {
+        int r = sd_bus_message_open_container(reply, 'a', "(ss)");
+        for (size_t i = 0; r >= 0 && report && i < report->n_learned; i++)
+                r = sd_bus_message_append(reply, "(ss)", report->learned[i].cache, report->learned[i].text);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 static int append_helpers(sd_bus_message *reply, const Report *report) {
         int r = sd_bus_message_open_container(reply, 'a', "(sssbs)");
         for (size_t i = 0; r >= 0 && report && i < report->n_helpers; i++)
@@ -93,6 +100,8 @@ static int get_volume_build(sd_bus *bus, const char *path, const char *interface
 static int get_volume_report(sd_bus *bus, const char *path, const char *interface, const char *property,
                              sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         BusVolume v = view_found(userdata);
+        if (streq(property, "Learned"))
+                return append_learned(reply, v.report);
         return streq(property, "Caches") ? append_caches(reply, v.report) : append_helpers(reply, v.report);
 }
 
@@ -126,6 +135,7 @@ static const sd_bus_vtable volume_vtable[] = {
         SD_BUS_PROPERTY("LastBuildEnd", "t", get_volume_build, 0, CHANGES),
         SD_BUS_PROPERTY("LastBuildStatus", "i", get_volume_build, 0, CHANGES),
         SD_BUS_PROPERTY("Caches", "a(ssbs)", get_volume_report, 0, CHANGES),
+        SD_BUS_PROPERTY("Learned", "a(ss)", get_volume_report, 0, CHANGES),
         SD_BUS_PROPERTY("Helpers", "a(sssbs)", get_volume_report, 0, CHANGES),
         SD_BUS_PROPERTY("Progress", "(tt)", get_volume_progress, 0, CHANGES),
         SD_BUS_SIGNAL_WITH_NAMES("BuildFinished", "is", SD_BUS_PARAM(status) SD_BUS_PARAM(summary), 0),
