@@ -47,6 +47,7 @@ int verb_reboot_lock(Ctl *ctl, char *const *command);
 int verb_flush(Ctl *ctl, char *const *none);
 int verb_ready(Ctl *ctl, char *const *none);
 int verb_reboot(Ctl *ctl, char *const *none);
+int verb_sources(Ctl *ctl, char *const *arguments); /* volume, cache */
 int verb_history(Ctl *ctl, char *const *volumes);
 int verb_begin(Ctl *ctl, char *const *arguments); /* volume, cache, instance */
 int verb_done(Ctl *ctl, char *const *arguments);  /* cookie, exit status */

@@ -52,6 +52,7 @@ static const Verb verbs[] = {
         {"reboot", "", "Reboot once nothing is owed", 0, 0, TAKES_WAIT | TAKES_WAY, verb_reboot},
         {"flush", "", "Complete owed work on all volumes", 0, 0, TAKES_TIMEOUT | TAKES_HOOK, verb_flush},
         {"ready", "", "Tell whether the system may go down now, and why not", 0, 0, 0, verb_ready},
+        {"sources", "VOLUME [CACHE]", "Show what a cache is made from", 1, 2, 0, verb_sources},
         {"history", "[VOLUME...]", "Show the builds so far", 0, SIZE_MAX, 0, verb_history},
         {"begin", "[VOLUME [CACHE [INSTANCE]]]", "Say that another program is about to build", 0, 3,
          FOR_HOOKS | TAKES_TIMEOUT, verb_begin},

@@ -21,6 +21,7 @@ static const Wording wordings[_OUTCOME_MAX] = {
         [OUTCOME_NOT_SAVED] = {SD_BUS_ERROR_FAILED, "Failed to save the enrolment of ", ": ", ""},
         [OUTCOME_NOT_RELOADED] = {SD_BUS_ERROR_FAILED, "Failed to read the configuration: ", "", ""},
         [OUTCOME_NO_HISTORY] = {SD_BUS_ERROR_FAILED, "Failed to read the history of ", ": ", ""},
+        [OUTCOME_NO_SOURCES] = {SD_BUS_ERROR_FAILED, "Failed to list the sources of ", ": ", ""},
         [OUTCOME_CANNOT_WAIT] = {SD_BUS_ERROR_FAILED, "Failed to wait: ", "", ""},
         [OUTCOME_NOT_ROOT] = {SD_BUS_ERROR_ACCESS_DENIED, "LastChance is for root only", "", ""},
         [OUTCOME_NO_MEMORY] = {SD_BUS_ERROR_NO_MEMORY, "Out of memory", "", ""},

@@ -9,6 +9,7 @@
 #include "daemon/flush.h"
 #include "daemon/goingdown.h"
 #include "daemon/handovers.h"
+#include "daemon/inquiries.h"
 #include "daemon/lastchance.h"
 #include "daemon/refusing.h"
 #include "daemon/shown.h"
@@ -25,6 +26,7 @@ struct Commands {
         RebootLock *reboot;
         GoingDown *going_down;
         Handovers *handovers;
+        Inquiries *inquiries;
         Refusing *refusing;
         Flush flush;
         LastChance last_chance;
@@ -159,6 +161,8 @@ static void command_for_lock(const Commands *c, Record *record, const VolumeComm
 static void tell_of_volume(const Commands *c, const Record *record, const VolumeCommand *command) {
         if (command->verb == BUS_GET_VOLUME)
                 bus_reply_volume(command->caller.call, record->name);
+        else if (command->verb == BUS_SOURCES)
+                inquiries_ask_sources(c->inquiries, record, command->arguments->second, &command->caller);
         else
                 tell_history(c, record, command->arguments->flags, command->caller.call);
 }
@@ -179,6 +183,7 @@ static void command_for_volume(Commands *c, Record *record, const VolumeCommand 
                 return;
         case BUS_GET_VOLUME:
         case BUS_HISTORY:
+        case BUS_SOURCES:
                 tell_of_volume(c, record, command);
                 return;
         case BUS_LOCK_VOLUME:
@@ -316,6 +321,7 @@ static void peer_gone(void *userdata, const Peer *peer) {
         locks_peer_gone(c->locks, peer);
         rebootlock_peer_gone(c->reboot, peer, goingdown_prepares(c->going_down));
         handovers_peer_gone(c->handovers, peer);
+        inquiries_peer_gone(c->inquiries, peer);
 }
 
 static void on_settled(void *userdata) {
@@ -430,6 +436,8 @@ static int prepare_commands(Commands *c) {
         if (r >= 0)
                 r = handovers_new(c->daemon, &c->handovers);
         if (r >= 0)
+                r = inquiries_new(c->daemon, &c->inquiries);
+        if (r >= 0)
                 r = refusing_new(c->daemon, c->reboot, c->going_down, &c->refusing);
         if (r >= 0) /* the first attempt is made in the first iteration of the loop */
                 r = sd_event_add_time(daemon_event_loop(c->daemon), &c->reconnect, CLOCK_BOOTTIME, 0, 1000,
@@ -466,6 +474,7 @@ Commands *commands_free(Commands *c) {
                 sd_event_source_disable_unref(c->reconnect);
                 c->refusing = refusing_free(c->refusing);
                 c->going_down = goingdown_free(c->going_down);
+                c->inquiries = inquiries_free(c->inquiries);
                 c->handovers = handovers_free(c->handovers);
                 c->reboot = rebootlock_free(c->reboot);
                 c->locks = locks_free(c->locks); /* first: that we exit is nobody's failure */

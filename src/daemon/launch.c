@@ -60,6 +60,18 @@ int launch_scan(const LaunchOptions *o, const LaunchBuild *scan, int inotify_fd,
         return r < 0 ? r : job_start(argv, inotify_fd, ret);
 }
 
+int launch_sources(const LaunchOptions *o, const LaunchBuild *scan, const char *cache, Job **ret) {
+        _cleanup_strv_free_ char **argv = NULL;
+        int r = strv_extendf(&argv, "%s/bootkeep-scan", o->libexec);
+        if (r >= 0)
+                r = strv_extendf(&argv, "--sources=%s", cache);
+        if (r >= 0)
+                r = strv_extend(&argv, "--quiet");
+        if (r >= 0)
+                r = append_scanned_mount(o, &argv, scan);
+        return r < 0 ? r : job_start(argv, -EBADF, ret);
+}
+
 static int add_build_options(const LaunchOptions *o, const LaunchBuild *build, char ***argv) {
         int r = build->force ? strv_extend(argv, "--force") : 0;
         if (r >= 0)

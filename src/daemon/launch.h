@@ -25,6 +25,8 @@ typedef struct LaunchBuild {
         bool force;
 } LaunchBuild;
 
+/* One that prints what CACHE ("": each) is made from, and nothing else. */
+int launch_sources(const LaunchOptions *o, const LaunchBuild *scan, const char *cache, Job **ret);
 /* INOTIFY_FD < 0: nothing is armed. */
 int launch_scan(const LaunchOptions *o, const LaunchBuild *scan, int inotify_fd, Job **ret);
 /* As a child. */

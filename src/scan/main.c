@@ -38,6 +38,12 @@ static int option_absolute_paths(const char *value, void *data) {
         return *value == '/' ? option_list(value, data) : error_origin(-EINVAL);
 }
 
+/* const char * */
+static int option_sources(const char *value, void *data) {
+        *(const char **) data = strempty(value);
+        return 0;
+}
+
 static int parse_scan_options(int argc, char **argv, Options *o) {
         const Option options[] = {
                 {"inotify-fd", "N", "Arm watches on this inotify descriptor", option_inotify_fd,
@@ -56,6 +62,8 @@ static int parse_scan_options(int argc, char **argv, Options *o) {
                  &o->scan.efivars},
                 {"uncover", "SOCKET", "Where to ask for the stamps if a mount covers them", option_string,
                  &o->scan.uncover},
+                {"sources", "[CACHE]", "Only print what this cache, or each, is made from", option_sources,
+                 &o->scan.sources},
                 {"quiet", NULL, "Do not repeat on stderr why the scan failed", option_set, &o->scan.quiet},
                 {"check-builders", NULL, "Only check the builder definitions, and exit", option_set,
                  &o->check_builders},

@@ -20,6 +20,7 @@
 #include "scan/lockfiles.h"
 #include "scan/places.h"
 #include "scan/sandbox.h"
+#include "scan/sourcelist.h"
 #include "scan/uncover.h"
 #include "scan/watcher.h"
 
@@ -198,6 +199,22 @@ static int scan_compare(Scan *s, const Arm *arm) {
         return ending_say(&ending, s->stale ? BOOTKEEP_SCAN_STALE : BOOTKEEP_SCAN_FRESH, NULL);
 }
 
+/* Instead of comparing anything. */
+static int scan_list_sources(const Scan *s) {
+        const Ending ending = scan_ending(s);
+        StampRoom room = STAMP_ROOM_FULL;
+        const FreshnessContext context = {
+                .root = s->root,
+                .plan = s->plan,
+                .room = &room,
+                .trust_ctime = s->options->trust_ctime,
+        };
+        int r = source_list_print(&context, s->options->sources, stdout);
+        if (r == -ENOENT)
+                return ending_say_error(&ending, "no cache is called %s", s->options->sources);
+        return r < 0 ? ending_say_stopped(&ending, r, "Failed to list the sources") : BOOTKEEP_SCAN_FRESH;
+}
+
 /* Unknown keys of builders are reported by each build and by --check-config, not by every scan that the
  * daemon runs. */
 static int scan_load_definitions(Scan *s) {
@@ -226,7 +243,9 @@ static int scan_volume(Scan *s) {
         if (r < 0)
                 return ending_say_stopped(&ending, r, "Failed to read the builder definitions");
         r = plan_new(&walk, s->manifest, s->definitions, &s->plan, &reason);
-        return r < 0 ? ending_say_refused(&ending, r, reason) : scan_compare(s, &arm);
+        if (r < 0)
+                return ending_say_refused(&ending, r, reason);
+        return s->options->sources ? scan_list_sources(s) : scan_compare(s, &arm);
 }
 
 /* Opens what only root can open. */

@@ -12,6 +12,7 @@ typedef struct ScanOptions {
         const char *volume;  /* ... and this volume; NULL: any */
         int inotify_fd;      /* what is examined is armed on it; negative: nothing is */
         const char *efivars; /* the directory of the firmware's variables; NULL: the usual one */
+        const char *sources; /* print what this cache ("": each) is made from instead; NULL: do not */
         const char *uncover; /* where to ask for stamps that a mount covers (uncover.h); NULL: nowhere */
         char **builders;     /* where builder definitions are, strv; NULL: in the standard places */
         char **hold_locked, **hold_exists; /* lock files of package managers, strv */

@@ -160,6 +160,7 @@ static void what_changes_fails_with_a_status(void **state) {
                 {verb_begin, {"sda3"}, BOOTKEEP_CTL_NO}, /* it is not trusted */
                 {verb_done, {"1"}, BOOTKEEP_CTL_NO},
                 {verb_done, {""}, EXIT_SUCCESS},
+                {verb_sources, {"sda3"}, BOOTKEEP_CTL_NO},
                 {verb_lock, {"sda2", "true"}, EXIT_SUCCESS},
                 {verb_lock, {"sda2", "false"}, 1},
                 {verb_reboot_lock, {"false"}, 1},

@@ -15,6 +15,7 @@ typedef enum Outcome {
         OUTCOME_NOT_SAVED,      /* DETAIL: why, as in all that follow */
         OUTCOME_NOT_RELOADED,   /* no SUBJECT */
         OUTCOME_NO_HISTORY,
+        OUTCOME_NO_SOURCES,
         OUTCOME_CANNOT_WAIT, /* no SUBJECT */
         OUTCOME_NOT_ROOT,    /* neither SUBJECT nor DETAIL, as is the next */
         OUTCOME_NO_MEMORY,   /* neither SUBJECT nor DETAIL */

@@ -82,6 +82,7 @@ static const struct {
         {"Begin", "sss", BUS_BEGIN, true},
         {"Done", "ti", BUS_DONE, true},
         {"History", "su", BUS_HISTORY, false},
+        {"Sources", "ss", BUS_SOURCES, true},
         {"Reload", "", BUS_RELOAD, true},
         {"LockVolume", "su", BUS_LOCK_VOLUME, true},
         {"UnlockVolume", "si", BUS_UNLOCK_VOLUME, true},
@@ -201,6 +202,8 @@ static const sd_bus_vtable manager_vtable[] = {
                                  ANYONE),
         SD_BUS_METHOD_WITH_NAMES("History", "su", SD_BUS_PARAM(volume) SD_BUS_PARAM(max), "aa{sv}",
                                  SD_BUS_PARAM(builds), on_method, ANYONE),
+        SD_BUS_METHOD_WITH_NAMES("Sources", "ss", SD_BUS_PARAM(volume) SD_BUS_PARAM(cache), "a(ssssts)",
+                                 SD_BUS_PARAM(sources), on_method, ANYONE),
         SD_BUS_METHOD("Reload", "", "", on_method, ANYONE),
         SD_BUS_VTABLE_END,
 };

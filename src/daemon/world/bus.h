@@ -46,6 +46,7 @@ typedef enum BusVerb {
         BUS_BEGIN,
         BUS_DONE,
         BUS_HISTORY,
+        BUS_SOURCES,
 } BusVerb;
 
 /* The arguments of a verb; those it does not have are 0. */

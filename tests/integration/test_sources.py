@@ -1,0 +1,107 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a cache is made from, as bootkeepctl sources and bootkeep-scan --sources tell it."""
+
+import json
+
+from lib import main, test
+from lib.content import CACHE, KERNEL, MANIFEST, manifest
+from lib.programs import NOBODY
+
+OK, NO, DENIED = 0, 1, 4
+
+# what is learned: opens a file that no manifest names
+READ = """\
+root=$1 output=$2
+cat "$root/etc/learned.conf" >/dev/null
+ls "$root/etc/hooks" >/dev/null
+cat "$root/etc/initramfs.conf" >"$output"
+"""
+
+
+def sources(world, *arguments):
+    process = world.programs.ctl("sources", *arguments, "--json=short")
+    assert process.returncode == OK, process.stderr
+    return json.loads(process.stdout)["sources"]
+
+
+def found(listed, path):
+    return [s for s in listed if s["path"] == path]
+
+
+def learning(world, **keys):
+    volume = world.volume(esps=0)
+    volume.write("/etc/learned.conf", "x" * 1000)
+    volume.write("/etc/hooks/one", "1\n")
+    volume.builder("pack", READ, "%r", "%o", **keys)
+    return volume
+
+
+@test
+def named_sources_are_listed_with_their_sizes(world):
+    volume = world.volume(esps=0)
+    volume.write("/etc/other.conf", "123")
+    volume.write(MANIFEST, manifest(CACHE, '<cache name="menu" builder="pack"><source path="/etc/other.conf"/>'
+                                    '<source path="/etc/none" optional="yes"/><source cache="initramfs"/>'
+                                    '<output path="/boot/menu"/></cache>'))
+    daemon = world.daemon()
+    daemon.trusted(volume)
+    everything = sources(world, volume.name)
+    module, = found(everything, f"/usr/lib/modules/{KERNEL}")
+    assert (module["cache"], module["instance"], module["kind"]) == ("initramfs", KERNEL, "folder"), module
+    assert module["size"] == len(f"modules of {KERNEL}\n"), module
+    menu = sources(world, volume.name, "menu")
+    assert menu == [s for s in everything if s["cache"] == "menu"], menu
+    named = {s["path"]: (s["kind"], s["size"], s["how"]) for s in menu if s["how"].startswith("named")}
+    assert named == {"/etc/other.conf": ("file", 3, "named"), "/etc/none": ("missing", 0, "named"),
+                     f"/boot/initrd-{KERNEL}": ("file", len(volume.packed()), "named as cache initramfs")}, named
+    table = world.programs.ctl("sources", volume.name, "menu")
+    assert table.returncode == OK and "named as cache initramfs" in table.stdout, table.stdout
+
+
+@test
+def what_was_learned_is_listed_and_that_it_was(world):
+    volume = learning(world)
+    view = world.daemon().trusted(volume)
+    listed = sources(world, volume.name, "initramfs")
+    assert [(s["kind"], s["size"], s["how"]) for s in found(listed, "/etc/learned.conf")] == \
+        [("file", 1000, "learned: opens")], listed
+    assert [(s["kind"], s["how"]) for s in found(listed, "/etc/hooks")] == [("folder", "learned: opens")], listed
+    assert view["Learned"] == [("initramfs", "yes")], view["Learned"]
+    status = world.programs.ctl("status", volume.name)
+    assert "Learned: yes" in status.stdout, status.stdout
+
+
+@test
+def what_is_not_learned_is_said(world):
+    volume = learning(world, Learn="no")
+    view = world.daemon().trusted(volume)
+    (cache, text), = view["Learned"]
+    assert cache == "initramfs" and text.startswith("no"), view["Learned"]
+    assert not found(sources(world, volume.name), "/etc/learned.conf")
+    status = world.programs.ctl("status", volume.name)
+    assert f"Learned: {text} (initramfs)" in status.stdout, status.stdout
+
+
+@test
+def who_may_not_have_it_scanned_may_not_ask(world):
+    volume = world.volume(esps=0)
+    world.daemon().trusted(volume)
+    assert world.programs.ctl("sources", volume.name, prefix=NOBODY).returncode == DENIED
+
+
+@test
+def what_cannot_be_told_is_an_error_in_words(world):
+    volume = world.volume(esps=0)
+    daemon = world.daemon()
+    view = daemon.trusted(volume)
+    process = world.programs.ctl("sources", volume.name, "none")
+    assert process.returncode == NO and "no cache is called none" in process.stderr, process.stderr
+    volume.remove(MANIFEST)
+    view.wait_state("plain", "refused")
+    process = world.programs.ctl("sources", volume.name)
+    assert process.returncode == NO and "manifest" in process.stderr, process.stderr
+
+
+if __name__ == "__main__":
+    main()
