@@ -174,6 +174,8 @@ static int read_manifest(Session *s) {
                         return end_error(s, "Failed to read the builder definitions: %s", strerror(-r));
                 r = plan_new(&walk, s->manifest, s->definitions, &s->plan, &reason);
         }
+        if (r >= 0 && !root_is_running(s->root))
+                r = plan_check_running(s->plan, s->manifest, &reason);
         if (r == -EBADMSG)
                 return end_because(s, BOOTKEEP_BUILD_REFUSED, "refused", "%s",
                                    reason ? reason : "Failed to parse the manifest");

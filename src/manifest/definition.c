@@ -131,12 +131,21 @@ static int draft_parse_timeout(const char *value, void *data, const char **reter
         return r;
 }
 
-static int draft_parse_quick(const char *value, void *data, const char **reterr) {
-        Draft *d = data;
-        int r = conf_parse_bool(value, &d->definition.quick, reterr);
+static int draft_parse_bool(Draft *d, const char *value, bool *field, const char **reterr) {
+        int r = conf_parse_bool(value, field, reterr);
         if (r < 0)
                 d->bad = true;
         return r;
+}
+
+static int draft_parse_quick(const char *value, void *data, const char **reterr) {
+        Draft *d = data;
+        return draft_parse_bool(d, value, &d->definition.quick, reterr);
+}
+
+static int draft_parse_running_system_only(const char *value, void *data, const char **reterr) {
+        Draft *d = data;
+        return draft_parse_bool(d, value, &d->definition.running_system_only, reterr);
 }
 
 static int draft_parse_learn(const char *value, void *data, const char **reterr) {
@@ -232,6 +241,7 @@ static int draft_read(Draft *d, unsigned *problems) {
                 {"Builder", "Root", draft_parse_root, d},
                 {"Builder", "TimeoutSec", draft_parse_timeout, d},
                 {"Builder", "Quick", draft_parse_quick, d},
+                {"Builder", "RunningSystemOnly", draft_parse_running_system_only, d},
                 {"Builder", "Learn", draft_parse_learn, d},
                 {"Builder", "LearnIgnore", draft_parse_learn_ignore, d},
         };

@@ -29,7 +29,8 @@ typedef struct Definition {
         char **exec; /* words, specifiers not expanded; the first is an absolute path */
         DefinitionRoot root;
         uint64_t timeout_usec;
-        bool quick; /* whoever builds something from its outputs waits for it (Begin) */
+        bool quick;               /* whoever builds something from its outputs waits for it (Begin) */
+        bool running_system_only; /* what it builds depends on the machine that it runs on */
         DefinitionLearn learn;
         char **learn_ignore;     /* patterns of paths that are nothing to learn */
         Fingerprint fingerprint; /* of all that decides what it builds or learns: a change of the command

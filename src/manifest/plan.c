@@ -5,6 +5,7 @@
 #include "manifest/plan.h"
 
 #include "base/error.h"
+#include "manifest/refusal.h"
 #include "manifest/template.h"
 
 Plan *plan_free(Plan *p) {
@@ -16,6 +17,19 @@ Plan *plan_free(Plan *p) {
         strv_free(p->instances);
         free(p);
         return NULL;
+}
+
+int plan_check_running(const Plan *plan, const Manifest *manifest, char **reterr) {
+        assert(plan && manifest && reterr);
+        for (size_t i = 0; i < plan->n_caches; i++) {
+                const PlanCache *c = &plan->caches[i];
+                if (c->definition->running_system_only)
+                        return refusal(reterr, manifest->path, c->cache->line,
+                                       "builder \"%s\" of cache \"%s\" looks at the machine that it runs on, "
+                                       "and this volume is not the running system (RunningSystemOnly=yes)",
+                                       c->definition->name, c->cache->name);
+        }
+        return 0;
 }
 
 int plan_path(const Plan *plan, const char *template, const char *instance, char **ret) {

@@ -42,6 +42,10 @@ DEFINE_CLEANUP(Plan *, plan_free);
 int plan_new(const Walk *walk, const Manifest *manifest, const DefinitionSet *definitions, Plan **ret,
              char **reterr);
 
+/* Refuses, on a volume that is not the root of the running system, each cache whose builder may only be run
+ * there (RunningSystemOnly=). 0; -EBADMSG (*RETERR "FILE:LINE: …"); -ENOMEM. */
+int plan_check_running(const Plan *plan, const Manifest *manifest, char **reterr);
+
 /* A template's path for INSTANCE (may be NULL if the template has no %i). -ENOMEM; nothing else for those of
  * the plan, which plan_new() has expanded already. -ENAMETOOLONG over 4095 bytes. */
 int plan_path(const Plan *plan, const char *template, const char *instance, char **ret);

@@ -243,6 +243,8 @@ static int scan_volume(Scan *s) {
         if (r < 0)
                 return ending_say_stopped(&ending, r, "Failed to read the builder definitions");
         r = plan_new(&walk, s->manifest, s->definitions, &s->plan, &reason);
+        if (r >= 0 && !root_is_running(s->root))
+                r = plan_check_running(s->plan, s->manifest, &reason);
         if (r < 0)
                 return ending_say_refused(&ending, r, reason);
         return s->options->sources ? scan_list_sources(s) : scan_compare(s, &arm);

@@ -99,5 +99,18 @@ def a_cache_that_is_not_there_is_refused_with_its_line(world):
     assert result.reason.endswith(f'{MANIFEST}:4: there is no cache "initrd"'), result.reason
 
 
+@test
+def a_builder_for_the_running_system_alone_is_run_for_no_other(world):
+    volume = volume_with(world, "\n", menu())
+    volume.builder("list", LIST, "%r", "%o", RunningSystemOnly="yes")
+    for result in (world.programs.scan(volume), world.programs.build(volume)):
+        result.expect(REFUSED, "refused")
+        assert result.reason.startswith(f'{MANIFEST}:3: builder "list" of cache "menu" looks at the machine'), result.reason
+        assert "RunningSystemOnly=yes" in result.reason, result.reason
+    assert volume.runs("list") == 0
+    volume.builder("list", LIST, "%r", "%o", RunningSystemOnly="no")
+    world.programs.build(volume).expect(SUCCESS, "success")
+
+
 if __name__ == "__main__":
     main()

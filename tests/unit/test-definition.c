@@ -60,7 +60,7 @@ static void a_definition_is_read_in_full(void **state) {
         const Scratch *s = *state;
         _cleanup_(definition_set_freep) DefinitionSet *set =
                 good(s, "[Builder]\nDescription=initramfs by x\nExec=/usr/bin/x --kver \"%i\" %o # always\n"
-                        "Root=host    # on the host\nTimeoutSec=2min\nQuick=yes\n"
+                        "Root=host    # on the host\nTimeoutSec=2min\nQuick=yes\nRunningSystemOnly=yes\n"
                         "Learn=lookups\nLearnIgnore=/var/cache/* \"/a b\" *.pyc\n");
         const Definition *b = definition_set_find(set, "x");
         assert_string_equal(b->name, "x");
@@ -71,6 +71,7 @@ static void a_definition_is_read_in_full(void **state) {
         assert_int_equal(b->root, DEFINITION_HOST);
         assert_int_equal(b->timeout_usec, 120 * USEC_PER_SEC);
         assert_true(b->quick);
+        assert_true(b->running_system_only);
         assert_int_equal(b->learn, LEARN_LOOKUPS);
         assert_int_equal(strv_length(b->learn_ignore), 3);
         assert_string_equal(b->learn_ignore[1], "/a b");
@@ -84,6 +85,7 @@ static void missing_keys_have_defaults(void **state) {
         assert_int_equal(b->timeout_usec, 600 * USEC_PER_SEC);
         assert_int_equal(b->learn, LEARN_OPENS);
         assert_null(b->learn_ignore);
+        assert_false(b->running_system_only);
 }
 
 static void whatever_is_wrong_leaves_it_out(void **state) {
@@ -113,6 +115,8 @@ static void whatever_is_wrong_leaves_it_out(void **state) {
                 {"[Builder]\nExec=/bin/true\nTimeoutSec=0\n", "every build must end"},
                 {"[Builder]\nExec=/bin/true\nTimeoutSec=infinity\n", "every build must end"},
                 {"[Builder]\nExec=/bin/true\nQuick=rather\n", "x.conf:3: bad value \"rather\" for Quick="},
+                {"[Builder]\nExec=/bin/true\nRunningSystemOnly=here\n",
+                 "x.conf:3: bad value \"here\" for RunningSystemOnly="},
                 {"[Builder]\nExec=/bin/true\nLearn=yes\n",
                  "x.conf:3: bad value \"yes\" for Learn=: expected opens, lookups or no"},
                 {"[Builder]\nExec=/bin/true\nLearnIgnore=/a b/c\n", "a pattern of paths begins with / or *"},

@@ -199,6 +199,23 @@ static void naming_a_cache_costs_what_it_makes(void **state) {
                 ":2: more than 3 MiB of paths in total");
 }
 
+static void a_builder_may_be_for_the_running_system_alone(void **state) {
+        const Scratch *s = *state;
+        _cleanup_case_ Case c = {}, none = {};
+        scratch_write(s, "m/1", "");
+        plans(s, CACHE("a", "", "/s", "/o") CACHE("b", "each='/m/*'", "/s", "/o%i"), &c);
+        assert_int_equal(plan_check_running(c.plan, c.manifest, &c.why), 0);
+        c.builders->items[0].running_system_only = true;
+        assert_int_equal(plan_check_running(c.plan, c.manifest, &c.why), -EBADMSG);
+        assert_string_equal(c.why, PLACE
+                            ":2: builder \"b\" of cache \"a\" looks at the machine that it runs on, and "
+                            "this volume is not the running system (RunningSystemOnly=yes)");
+        /* without an instance there is nothing to run */
+        plans(s, CACHE("b", "each='/none/*'", "/s", "/o%i"), &none);
+        none.builders->items[0].running_system_only = true;
+        assert_int_equal(plan_check_running(none.plan, none.manifest, &none.why), 0);
+}
+
 static void copies_come_by_role_then_as_written(void **state) {
         const Scratch *s = *state;
         _cleanup_case_ Case c = {};
@@ -748,6 +765,7 @@ int main(void) {
                 scratch_test(instances_are_what_matches_sorted),
                 scratch_test(caches_come_after_what_they_need),
                 scratch_test(a_cache_may_name_another_as_its_source),
+                scratch_test(a_builder_may_be_for_the_running_system_alone),
                 scratch_test(naming_a_cache_costs_what_it_makes),
                 scratch_test(copies_come_by_role_then_as_written),
                 scratch_test(a_missing_directory_matches_nothing),
