@@ -18,6 +18,7 @@
 #include "bootkeep.h"
 #include "builder/cachebuild.h"
 #include "builder/transaction/update.h"
+#include "freshness/learnedorder.h"
 #include "tree/contain.h"
 
 /* An output that is not what it should be, and its cache. */
@@ -35,6 +36,8 @@ typedef struct Run {
         Spoiled *spoiled;
         size_t n_spoiled;
         Progress progress;
+        bool *built; /* for each cache of the plan */
+        bool again;  /* the caches are gone through once more */
         bool failed, not_now, interrupted;
         char *reason;
         bool reason_is_failure;
@@ -44,6 +47,7 @@ static void run_done(Run *run) {
         for (size_t i = 0; i < run->n_spoiled; i++)
                 free(run->spoiled[i].path);
         free(run->spoiled);
+        free(run->built);
         free(run->boot_id);
         free(run->cmdline);
         free(run->reason);
@@ -183,7 +187,7 @@ static int build_cache(Run *run, const PlanCache *pc) {
                 .progress = &run->progress,
                 .between = run->build->between,
                 .link = run->build->link,
-                .force = run->build->force,
+                .force = run->build->force && !run->again,
                 .running = run->running,
         };
         _cleanup_free_ char *reason = NULL;
@@ -198,6 +202,7 @@ static int build_cache(Run *run, const PlanCache *pc) {
         r = cachebuild_run(&cb, pc, &outcome, &reason);
         if (r < 0)
                 return r;
+        run->built[pc - run->build->context->plan->caches] |= outcome == CACHE_BUILT;
         report_cache(run, pc, outcome, outcome == CACHE_SAME ? 0 : now_usec() - start, reason);
         return note_outcome(run, pc, outcome);
 }
@@ -210,7 +215,7 @@ static bool note_interrupt(Run *run) {
         return run->interrupted;
 }
 
-static int build_caches(Run *run) {
+static int go_through_caches(Run *run) {
         const Plan *plan = run->build->context->plan;
         for (size_t i = 0; i < plan->n_caches && !note_interrupt(run); i++) {
                 int r = !run->build->only || run->build->only[i] ? build_cache(run, &plan->caches[i]) : 0;
@@ -218,6 +223,41 @@ static int build_caches(Run *run) {
                         return r;
         }
         return 0;
+}
+
+/* 1: one was made from what another makes that was built after it, as was learned from its builder. */
+static int order_was_wrong(const Run *run) {
+        StampRoom room = STAMP_ROOM_FULL;
+        FreshnessContext context = *run->build->context;
+        _cleanup_free_ PlanEdge *edges = NULL;
+        size_t n = 0;
+        context.room = &room;
+        int r = learned_order_read(&context, &edges, &n);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                if (edges[i].first > edges[i].then && run->built[edges[i].first] && run->built[edges[i].then])
+                        return 1;
+        return MIN(r, 0);
+}
+
+/* The next build knows the order; what this one did not know is put right at once. Once: if two are made from
+ * each other, there is no end. */
+static int build_caches(Run *run) {
+        StampRoom *room = run->build->context->room;
+        run->built = calloc(run->build->context->plan->n_caches + 1, sizeof(*run->built));
+        if (!run->built)
+                return error_origin(-ENOMEM);
+        int r = go_through_caches(run);
+        if (r < 0 || run->failed || run->not_now || run->interrupted || run->build->only)
+                return r;
+        r = order_was_wrong(run);
+        if (r <= 0)
+                return r;
+        log_send(LOG_NOTICE, &(LogFields){.volume = volume_name(run)},
+                 "What was built before that which it is made from is looked at again");
+        run->again = true;
+        if (room)
+                *room = STAMP_ROOM_FULL;
+        return go_through_caches(run);
 }
 
 /* ---- helpers ---- */

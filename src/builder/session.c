@@ -16,6 +16,7 @@
 #include "builder/buslock.h"
 #include "builder/handover.h"
 #include "builder/opener.h"
+#include "freshness/learnedorder.h"
 
 typedef struct Session {
         const SessionOptions *options;
@@ -208,6 +209,18 @@ static FreshnessContext context_of_session(const Session *s, StampRoom *room) {
         };
 }
 
+/* What was learned says more about the order than the manifest; what it is not, is not fatal. */
+static int prefer_learned_order(Session *s) {
+        StampRoom room = STAMP_ROOM_FULL;
+        const FreshnessContext context = context_of_session(s, &room);
+        _cleanup_free_ PlanEdge *edges = NULL;
+        size_t n = 0;
+        int r = learned_order_read(&context, &edges, &n);
+        if (r >= 0 && n > 0)
+                r = plan_prefer(s->plan, s->manifest, edges, n);
+        return r < 0 ? end_error(s, "Failed to read what was learned: %s", strerror(-r)) : 0;
+}
+
 /* By whoever runs builders, until none is left. */
 static void let_locks_be_held(Session *s) {
         s->link.held[0] = s->lock_fd;
@@ -313,7 +326,8 @@ static int open_for_scan(const SessionOptions *o) {
 
 int session_run(const SessionOptions *options, Interrupt *interrupt) {
         static int (*const build[])(Session *) = {
-                open_volume, take_turn, lock_volume, read_manifest, find_helpers, build_all, NULL,
+                open_volume,          take_turn,    lock_volume, read_manifest,
+                prefer_learned_order, find_helpers, build_all,   NULL,
         };
         /* what a client does under its lock may be handed over, too */
         static int (*const handover[])(Session *) = {

@@ -190,6 +190,21 @@ int order_join(Order *o, size_t item, OrderKind kind, const char *group) {
         return kind == ORDER_SOURCE ? order_add_edge(o, p->vertex, item) : order_add_edge(o, item, p->vertex);
 }
 
+int order_precede(Order *o, size_t first, size_t then) {
+        assert(o && first < o->n_items && then < o->n_items);
+        return order_add_edge(o, first, then);
+}
+
+bool order_forget(Order *o, size_t first, size_t then) {
+        assert(o && first < o->n_items && then < o->n_items);
+        for (size_t i = 0; i < o->n_edges; i++)
+                if (o->edges[i].from == first && o->edges[i].to == then) {
+                        o->edges[i] = o->edges[--o->n_edges];
+                        return true;
+                }
+        return false;
+}
+
 /* The vertices before each one side by side: those of V are before[first[v]] to before[first[v + 1] - 1]. */
 typedef struct Adjacency {
         size_t *first, *before;

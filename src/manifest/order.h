@@ -37,6 +37,11 @@ int order_connect(Order *o, size_t item, const OrderPath *path);
 /* ITEM writes something of GROUP (ORDER_OUTPUT), or reads all that others write of it. -ENOMEM */
 int order_join(Order *o, size_t item, OrderKind kind, const char *group);
 
+/* FIRST comes before THEN, whatever they read and write; and no longer does: false: it was not said. -ENOMEM
+ */
+int order_precede(Order *o, size_t first, size_t then);
+bool order_forget(Order *o, size_t first, size_t then);
+
 /* 0: *RET contains all items, each after those it depends on, otherwise lower ones first: 0 comes as early as
  * it can, then 1, and so on, with what they depend on right before them. -ELOOP: there is a cycle; *RET
  * contains the *RET_N members of one, each depending on the one before it, the first on the last. -ENOMEM. */

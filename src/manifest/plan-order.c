@@ -88,11 +88,10 @@ static int planner_refuse_cycle(Planner *p, const size_t *members, size_t n) {
         return refusal_of_cycle(p->reterr, p->manifest->path, p->plan->caches[members[0]].cache->line, names);
 }
 
-int planner_sort_caches(Planner *p) {
-        Plan *plan = p->plan;
+/* What depends on what, according to the manifest. */
+static int planner_make_order(Planner *p, Order **ret) {
+        const Plan *plan = p->plan;
         _cleanup_(order_freep) Order *o = NULL;
-        _cleanup_free_ size_t *sequence = NULL;
-        size_t n = 0;
         int r = order_new(plan->n_caches, &o);
         for (size_t i = 0; r >= 0 && i < plan->n_caches; i++)
                 r = planner_step_cache(p, o, i, planner_declare_path);
@@ -100,11 +99,14 @@ int planner_sort_caches(Planner *p) {
                 r = planner_step_cache(p, o, i, planner_connect_path);
         for (size_t i = 0; r >= 0 && i < plan->n_caches; i++)
                 r = planner_join_cache(p, o, i);
-        if (r >= 0)
-                r = order_sort(o, &sequence, &n);
         if (r < 0)
-                return r == -ELOOP ? planner_refuse_cycle(p, sequence, n) : r;
-        assert(n == plan->n_caches);
+                return r;
+        *ret = TAKE_PTR(o);
+        return 0;
+}
+
+static int plan_apply_order(Plan *plan, const size_t *sequence) {
+        size_t n = plan->n_caches;
         PlanCache *sorted = calloc(n + 1, sizeof(*sorted));
         if (!sorted)
                 return error_origin(-ENOMEM);
@@ -113,6 +115,52 @@ int planner_sort_caches(Planner *p) {
         free(plan->caches);
         plan->caches = sorted;
         return 0;
+}
+
+int planner_sort_caches(Planner *p) {
+        _cleanup_(order_freep) Order *o = NULL;
+        _cleanup_free_ size_t *sequence = NULL;
+        size_t n = 0;
+        int r = planner_make_order(p, &o);
+        if (r >= 0)
+                r = order_sort(o, &sequence, &n);
+        if (r < 0)
+                return r == -ELOOP ? planner_refuse_cycle(p, sequence, n) : r;
+        assert(n == p->plan->n_caches);
+        return plan_apply_order(p->plan, sequence);
+}
+
+#define DROPPED_MAX 256U /* then none of them is kept: each is found by sorting anew */
+
+/* In the cycle MEMBERS at least one edge is not the manifest's. */
+static bool drop_preference(Order *o, const size_t *members, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (order_forget(o, members[i], members[(i + 1) % n]))
+                        return true;
+        return false;
+}
+
+int plan_prefer(Plan *plan, const Manifest *manifest, const PlanEdge *edges, size_t n_edges) {
+        assert(plan && manifest && (edges || n_edges == 0));
+        _cleanup_(order_freep) Order *o = NULL;
+        _cleanup_free_ char *refusal = NULL;
+        Planner p = {.plan = plan, .manifest = manifest, .reterr = &refusal};
+        int r = planner_make_order(&p, &o);
+        for (size_t i = 0; r >= 0 && i < n_edges; i++)
+                r = order_precede(o, edges[i].first, edges[i].then);
+        for (size_t dropped = 0; r >= 0; dropped++) {
+                _cleanup_free_ size_t *sequence = NULL;
+                size_t n = 0;
+                r = order_sort(o, &sequence, &n);
+                if (r >= 0)
+                        return plan_apply_order(plan, sequence);
+                if (r != -ELOOP)
+                        break;
+                if (dropped >= DROPPED_MAX || !drop_preference(o, sequence, n))
+                        return 0;
+                r = 0;
+        }
+        return r;
 }
 
 static int planner_refuse_copy(Planner *p, const PlanCopy *mine, const PlanCopy *its, const char *path) {

@@ -46,6 +46,15 @@ int plan_new(const Walk *walk, const Manifest *manifest, const DefinitionSet *de
  * there (RunningSystemOnly=). 0; -EBADMSG (*RETERR "FILE:LINE: …"); -ENOMEM. */
 int plan_check_running(const Plan *plan, const Manifest *manifest, char **reterr);
 
+/* The cache FIRST of a plan is rather built before the cache THEN. */
+typedef struct PlanEdge {
+        size_t first, then;
+} PlanEdge;
+
+/* Puts the caches in an order in which EDGES hold as well, as far as they do not contradict each other or the
+ * manifest: one that does is dropped. -ENOMEM: the order is as it was. */
+int plan_prefer(Plan *plan, const Manifest *manifest, const PlanEdge *edges, size_t n);
+
 /* A template's path for INSTANCE (may be NULL if the template has no %i). -ENOMEM; nothing else for those of
  * the plan, which plan_new() has expanded already. -ENAMETOOLONG over 4095 bytes. */
 int plan_path(const Plan *plan, const char *template, const char *instance, char **ret);

@@ -100,6 +100,33 @@ def a_cache_that_is_not_there_is_refused_with_its_line(world):
 
 
 @test
+def what_lists_the_folder_of_another_is_put_right_at_once_and_built_after_it_from_then_on(world):
+    volume = volume_with(world, menu(), CACHE)
+    result = world.programs.build(volume).expect(SUCCESS, "success")
+    assert [r[0] for r in result.all("BUILT")] == ["menu", "initramfs", "menu"], result.stdout
+    assert listed(volume) == [f"linux {KERNEL}", f"initrd {KERNEL}"], listed(volume)
+    world.programs.scan(volume).expect(0, "fresh")
+    volume.kernel("6.2.0")
+    result = world.programs.build(volume).expect(SUCCESS, "success")
+    assert [r[0] for r in result.all("BUILT")] == ["initramfs", "menu"], result.stdout
+    assert listed(volume) == [f"{what} {k}" for k in (KERNEL, "6.2.0") for what in ("linux", "initrd")], listed(volume)
+    world.programs.scan(volume).expect(0, "fresh")
+
+
+@test
+def two_that_list_each_others_folder_come_to_an_end(world):
+    part = '<cache name="{0}" builder="{0}"><source path="/etc/machine-id"/><output path="/boot/{0}/out"/></cache>'
+    volume = volume_with(world, part.format("one"), part.format("two"))
+    for name, other in (("one", "two"), ("two", "one")):
+        volume.mkdir(f"/boot/{name}")
+        volume.builder(name, f'ls "$1/boot/{other}" >"$2"', "%r", "%o")
+    world.programs.build(volume).expect(SUCCESS, "success")
+    world.programs.build(volume).expect(SUCCESS, "success")
+    world.programs.scan(volume).expect(0, "fresh")
+    assert (volume.runs("one"), volume.runs("two")) == (2, 1)
+
+
+@test
 def a_builder_for_the_running_system_alone_is_run_for_no_other(world):
     volume = volume_with(world, "\n", menu())
     volume.builder("list", LIST, "%r", "%o", RunningSystemOnly="yes")

@@ -216,6 +216,26 @@ static void a_builder_may_be_for_the_running_system_alone(void **state) {
         assert_int_equal(plan_check_running(none.plan, none.manifest, &none.why), 0);
 }
 
+/* What is learned gives way to the manifest, and to itself. */
+static void what_was_learned_is_preferred_where_it_can_be(void **state) {
+        const Scratch *s = *state;
+        _cleanup_case_ Case c = {};
+        plans(s, CACHE("menu", "", "/m", "/menu") CACHE("a", "", "/s", "/a") CACHE("b", "", "/a", "/b"), &c);
+        has_caches(&c, "menu, a, b");
+        assert_int_equal(plan_prefer(c.plan, c.manifest, NULL, 0), 0);
+        has_caches(&c, "menu, a, b");
+        assert_int_equal(plan_prefer(c.plan, c.manifest, (PlanEdge[]){{1, 0}}, 1), 0);
+        has_caches(&c, "a, menu, b");
+        assert_int_equal(plan_prefer(c.plan, c.manifest, (PlanEdge[]){{2, 1}}, 1), 0);
+        has_caches(&c, "a, b, menu");
+        /* b depends on a */
+        assert_int_equal(plan_prefer(c.plan, c.manifest, (PlanEdge[]){{1, 0}, {2, 0}}, 2), 0);
+        has_caches(&c, "menu, a, b");
+        /* each on the other */
+        assert_int_equal(plan_prefer(c.plan, c.manifest, (PlanEdge[]){{0, 1}, {1, 0}, {0, 2}, {2, 0}}, 4), 0);
+        assert_int_equal(c.plan->n_caches, 3);
+}
+
 static void copies_come_by_role_then_as_written(void **state) {
         const Scratch *s = *state;
         _cleanup_case_ Case c = {};
@@ -766,6 +786,7 @@ int main(void) {
                 scratch_test(caches_come_after_what_they_need),
                 scratch_test(a_cache_may_name_another_as_its_source),
                 scratch_test(a_builder_may_be_for_the_running_system_alone),
+                scratch_test(what_was_learned_is_preferred_where_it_can_be),
                 scratch_test(naming_a_cache_costs_what_it_makes),
                 scratch_test(copies_come_by_role_then_as_written),
                 scratch_test(a_missing_directory_matches_nothing),
