@@ -75,7 +75,7 @@ static int source_list_put_named(SourceList *l, const PlanSource *source) {
 
 static int source_list_put_sight(const Sight *sight, void *userdata) {
         static const char *const kinds[_LEARNED_KIND_MAX] = {
-                [LEARNED_LIST] = "folder", [LEARNED_READ] = "file",   [LEARNED_LINK] = "link",
+                [LEARNED_LIST] = "listed", [LEARNED_READ] = "file",   [LEARNED_LINK] = "link",
                 [LEARNED_LOOK] = "looked", [LEARNED_MISS] = "absent",
         };
         SourceList *l = userdata;

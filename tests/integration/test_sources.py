@@ -47,7 +47,7 @@ def named_sources_are_listed_with_their_sizes(world):
     daemon = world.daemon()
     daemon.trusted(volume)
     everything = sources(world, volume.name)
-    module, = found(everything, f"/usr/lib/modules/{KERNEL}")
+    module, = [s for s in found(everything, f"/usr/lib/modules/{KERNEL}") if s["how"] == "named"]
     assert (module["cache"], module["instance"], module["kind"]) == ("initramfs", KERNEL, "folder"), module
     assert module["size"] == len(f"modules of {KERNEL}\n"), module
     menu = sources(world, volume.name, "menu")
@@ -66,7 +66,7 @@ def what_was_learned_is_listed_and_that_it_was(world):
     listed = sources(world, volume.name, "initramfs")
     assert [(s["kind"], s["size"], s["how"]) for s in found(listed, "/etc/learned.conf")] == \
         [("file", 1000, "learned: opens")], listed
-    assert [(s["kind"], s["how"]) for s in found(listed, "/etc/hooks")] == [("folder", "learned: opens")], listed
+    assert [(s["kind"], s["how"]) for s in found(listed, "/etc/hooks")] == [("listed", "learned: opens")], listed
     assert view["Learned"] == [("initramfs", "yes")], view["Learned"]
     status = world.programs.ctl("status", volume.name)
     assert "Learned: yes" in status.stdout, status.stdout
