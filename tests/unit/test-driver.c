@@ -719,7 +719,7 @@ static void reports_of_children_are_signalled_on_the_bus(void **state) {
         World *w = c->world;
         scan(w, c->record, "exit 1");
         daemon_bus_ask(c->bus);
-        assert_non_null(strstr(c->bus->heard, "PropertiesChanged sda2 Caches Helpers\n"));
+        assert_non_null(strstr(c->bus->heard, "PropertiesChanged sda2 Caches Learned Helpers\n"));
         daemon_bus_hears(c->bus, NULL);
         program_does(
                 w, "build",

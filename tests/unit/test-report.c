@@ -265,6 +265,26 @@ static void each_result_is_known(void **state) {
         report_free(r);
 }
 
+static void what_is_learned_is_told_of_each_cache(void **state) {
+        Report *r = read_back(
+                "LEARNED a 1 yes\nLEARNED b - no two words\nLEARNED a 2 no why\nLEARNED a 3 no other\n"
+                "LEARNED c - no\nLEARNED c - yes\n");
+        assert_int_equal(r->n_learned, 3);
+        assert_string_equal(r->learned[0].cache, "a");
+        assert_string_equal(r->learned[0].text, "no: 2: why"); /* the first */
+        assert_string_equal(r->learned[1].text, "no: two words");
+        assert_string_equal(r->learned[2].text, "no");
+        for (unsigned i = 3; i < REPORT_LEARNED_MAX; i++) {
+                char line[64];
+                (void) snprintf(line, sizeof(line), "LEARNED n%u - yes", i);
+                assert_int_equal(report_parse_line(r, line), 0);
+        }
+        assert_int_equal(report_parse_line(r, "LEARNED more - yes"), -E2BIG);
+        assert_int_equal(report_parse_line(r, "LEARNED a - yes"), 0);
+        assert_int_equal(report_parse_line(r, "LEARNED a - perhaps"), -EBADMSG);
+        report_free(r);
+}
+
 static int parse_with(const char *record, size_t size, const char *more) {
         char line[64];
         _cleanup_(report_freep) Report *r = report_new();
@@ -282,7 +302,7 @@ static void each_record_has_as_many_words_as_it_needs(void **state) {
                 {"PLACE /a", false},    {"BOOTED current", false},  {"HOLD /a 1:1:1 exists", true},
                 {"NOTE a", false},      {"BUILT a b ok 1", false},  {"UPDATED a b c ok 1", false},
                 {"PROGRESS 1 2", true}, {"WAITING yes", true},      {"REASON a", false},
-                {"RESULT fresh", true},
+                {"RESULT fresh", true}, {"LEARNED a b no", false},
         };
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 const char *record = cases[i].shortest, *last = strrchr(record, ' ');
@@ -574,6 +594,7 @@ int main(void) {
                 cmocka_unit_test(whether_a_build_waits_is_what_it_said_last),
                 cmocka_unit_test(each_field_has_its_place),
                 cmocka_unit_test(each_result_is_known),
+                cmocka_unit_test(what_is_learned_is_told_of_each_cache),
                 cmocka_unit_test(each_record_has_as_many_words_as_it_needs),
                 cmocka_unit_test(unknown_keys_are_skipped),
                 cmocka_unit_test(text_keeps_its_spaces),

@@ -141,7 +141,8 @@ static void volume_without_a_manifest_is_none(void **state) {
 }
 
 #define STALE                                                                                                \
-        "MANIFEST " MANIFEST "\nCACHE c - stale - never\nHELPER @p1 esp " ESP_UUID                           \
+        "MANIFEST " MANIFEST                                                                                 \
+        "\nCACHE c - stale - never\nLEARNED c - no never built\nHELPER @p1 esp " ESP_UUID                    \
         " stale - never\nSOURCES #\nPLACE /out\nPLACE /src\nWATCHES #\nRESULT stale\n"
 
 static void what_was_never_built_is_stale(void **state) {
@@ -201,7 +202,8 @@ static void what_was_built_is_fresh(void **state) {
         world_start(&w, *state);
         stamp_all(&w);
         scan_is(&w, BOOTKEEP_SCAN_FRESH,
-                "MANIFEST " MANIFEST "\nCACHE c - fresh\nHELPER @p1 esp " ESP_UUID
+                "MANIFEST " MANIFEST "\nCACHE c - fresh\nLEARNED c - no not built since it can be "
+                                     "learned\nHELPER @p1 esp " ESP_UUID
                 " fresh\nPLACE /out\nPLACE /src\nWATCHES #\nRESULT fresh\n");
         shell("rm %s/src/a", w.mnt);
         scan(&w);
@@ -220,7 +222,8 @@ static void each_instance_is_a_record(void **state) {
                       BOOTCACHES("<cache name=\"c\" builder=\"b\" each=\"/kernels/*\"><source "
                                  "path=\"/src\"/><output path=\"/out-%i\"/></cache>"));
         scan_is(&w, BOOTKEEP_SCAN_STALE,
-                "MANIFEST " MANIFEST "\nCACHE c 1 stale - never\nCACHE c 2 stale - never\n"
+                "MANIFEST " MANIFEST "\nCACHE c 1 stale - never\nLEARNED c 1 no never built\n"
+                "CACHE c 2 stale - never\nLEARNED c 2 no never built\n"
                 "HELPER @p1 esp " ESP_UUID " fresh\nSOURCES #\nPLACE /out-1\nPLACE /out-2\nPLACE /src\n"
                 "WATCHES #\nRESULT stale\n");
         world_end(&w);

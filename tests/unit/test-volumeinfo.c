@@ -88,7 +88,7 @@ static void reads(VolumeInfo *v, sd_bus_message *m) {
 }
 
 static sd_bus_message *message_of_all(void) {
-        return MESSAGE("a{sv}", 22, "LastFailure", "s", "no room", "Name", "s", "sda2", "Device", "s",
+        return MESSAGE("a{sv}", 23, "LastFailure", "s", "no room", "Name", "s", "sda2", "Device", "s",
                        "/dev/sda2", "MountPoint", "s", "/", "FileSystemType", "s", "ext4", "UUID", "s", "u",
                        "Manifest", "s", "/m.xml", "State", "s", "stale", "StateReason", "s", "why", "Busy",
                        "b", 1, "Trusted", "b", 1, "LockHolder", "s", ":1.5", "LockHolderPID", "u",
@@ -96,7 +96,8 @@ static sd_bus_message *message_of_all(void) {
                        "u", 4000000005U, "LastBuildStart", "t", UINT64_MAX - 6000, "LastBuildEnd", "t",
                        UINT64_MAX - 7000, "LastBuildStatus", "i", -1, "Progress", "(tt)", UINT64_C(8),
                        UINT64_C(9), "Caches", "a(ssbs)", 2, "initramfs", "6.1.0", 0, "changed", "depmod", "",
-                       1, "", "Helpers", "a(sssbs)", 1, "sda1", "esp", "p", 0, "gone");
+                       1, "", "Learned", "a(ss)", 1, "initramfs", "no: why", "Helpers", "a(sssbs)", 1, "sda1",
+                       "esp", "p", 0, "gone");
 }
 
 static VolumeInfo *all_of_it(void) {
@@ -295,7 +296,8 @@ static void json_has_every_property(void **state) {
                 "\"last_build_status\":-1,\"caches\":[{\"name\":\"initramfs\",\"instance\":\"6.1.0\","
                 "\"fresh\":false,\"reason\":\"changed\"},{\"name\":\"depmod\",\"instance\":\"\",\"fresh\":"
                 "true,"
-                "\"reason\":\"\"}],\"helpers\":[{\"device\":\"sda1\",\"type\":\"esp\",\"partuuid\":\"p\","
+                "\"reason\":\"\"}],\"learned\":[{\"cache\":\"initramfs\",\"learned\":\"no: "
+                "why\"}],\"helpers\":[{\"device\":\"sda1\",\"type\":\"esp\",\"partuuid\":\"p\","
                 "\"fresh\":false,\"reason\":\"gone\"}]}\n");
 }
 
