@@ -9,6 +9,7 @@
 #include "freshness/explain.h"
 #include "freshness/freshness.h"
 #include "freshness/learnedcheck.h"
+#include "freshness/learnedorder.h"
 #include "freshness/since.h"
 #include "freshness/survey.h"
 
@@ -321,6 +322,13 @@ static int compare_list(void *userdata) {
         return end_comparison(w, r, &f);
 }
 
+static int read_order(void *userdata) {
+        World *w = userdata;
+        PlanEdge *edges = UNTOUCHED;
+        size_t n = 0;
+        return OUTCOME_FREE(learned_order_read(&w->context, &edges, &n), edges);
+}
+
 static void learned_list_is_compared_or_the_error_is_returned(void **state) {
         const Scratch *s = *state;
         static const char *const lists[] = {
@@ -336,6 +344,7 @@ static void learned_list_is_compared_or_the_error_is_returned(void **state) {
                 (void) snprintf(text, sizeof(text), "bootkeep-stamp 1\nfingerprint 00\n%s", lists[i]);
                 scratch_write(s, "state/caches/c.stamp", text);
                 allocations_fail_in_turn(compare_list, &w);
+                allocations_fail_in_turn(read_order, &w);
         }
         world_end(&w);
 }
