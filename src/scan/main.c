@@ -44,6 +44,18 @@ static int option_sources(const char *value, void *data) {
         return 0;
 }
 
+/* 1. */
+static int take_mount_point(int argc, char **argv, Options *o) {
+        int expected = o->check_builders ? 0 : 1;
+        if (optind + expected != argc) {
+                log_error("%s, see --help",
+                          expected == 0 ? "Expected no mount point" : "Expected exactly one mount point");
+                return error_origin(-EINVAL);
+        }
+        o->scan.mountpoint = argv[optind]; /* NULL where none is expected */
+        return 1;
+}
+
 static int parse_scan_options(int argc, char **argv, Options *o) {
         const Option options[] = {
                 {"inotify-fd", "N", "Arm watches on this inotify descriptor", option_inotify_fd,
@@ -76,15 +88,7 @@ static int parse_scan_options(int argc, char **argv, Options *o) {
                           "See the bootkeep-scan(8) man page for details.",
         };
         int r = options_parse(argc, argv, options, ELEMENTSOF(options), &help);
-        int expected = o->check_builders ? 0 : 1;
-        if (r > 0 && optind + expected != argc) {
-                log_error("%s, see --help",
-                          expected == 0 ? "Expected no mount point" : "Expected exactly one mount point");
-                return error_origin(-EINVAL);
-        }
-        if (r > 0)
-                o->scan.mountpoint = argv[optind]; /* NULL where none is expected */
-        return r;
+        return r > 0 ? take_mount_point(argc, argv, o) : r;
 }
 
 /* For `bootkeepd --check-config`, which knows nothing about builder definitions. */
