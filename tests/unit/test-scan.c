@@ -203,7 +203,7 @@ static void what_was_built_is_fresh(void **state) {
         stamp_all(&w);
         scan_is(&w, BOOTKEEP_SCAN_FRESH,
                 "MANIFEST " MANIFEST "\nCACHE c - fresh\nLEARNED c - no not built since it can be "
-                                     "learned\nHELPER @p1 esp " ESP_UUID
+                "learned\nHELPER @p1 esp " ESP_UUID
                 " fresh\nPLACE /out\nPLACE /src\nWATCHES #\nRESULT fresh\n");
         shell("rm %s/src/a", w.mnt);
         scan(&w);
