@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 
-sys.path.append(os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "vm"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "vm"))  # before the system's own "debian"
 
 # pylint: disable=wrong-import-position
 import debian
