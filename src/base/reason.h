@@ -47,6 +47,7 @@ typedef enum Change {
 
 #define REASON_DETAIL_DAMAGED "damaged"          /* likewise */
 #define REASON_DETAIL_RACED "while it was built" /* likewise */
+#define REASON_DETAIL_HANDED_OVER "another program built it"
 
 /* The details. WHEN may be NULL: not known. Times are local; a program that gives up the right to read the
  * time zone calls tzset() first. *RET is NULL if there is nothing to say. 0 or -ENOMEM. */

@@ -181,7 +181,7 @@ static int record_learned(const CacheRun *run, const Trace *trace, Stamp *stamp)
         _cleanup_(learned_done) Learned before = LEARNED_NULL;
         const Definition *definition = run->cache->definition;
         if (definition->learn == LEARN_NO)
-                return learning_record_nothing(stamp, "its builder is not to be watched (Learn=no)");
+                return learning_record_nothing(stamp, LEARNING_NOT_ASKED_FOR);
         int r = read_list_before(run, &before);
         if (r < 0)
                 return r;

@@ -24,6 +24,8 @@ typedef struct Learning {
  * says so. 0; -ENOMEM, or another shortage (finding.h). */
 int learning_record(const Learning *l, Stamp *stamp);
 
+#define LEARNING_NOT_ASKED_FOR "its builder is not to be watched (Learn=no)"
+
 /* The line that says that nothing was learned, and why. */
 int learning_record_nothing(Stamp *stamp, const char *why);
 

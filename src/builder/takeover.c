@@ -17,11 +17,13 @@ typedef struct Takeover {
         const PlanCache *cache;
         const PlanCache *from; /* NULL: none has a list */
         Learned list;          /* its */
+        char *why_not;         /* what we built was not learned from either; NULL: there is no such thing */
         struct timespec written;
 } Takeover;
 
 static void takeover_done(Takeover *t) {
         learned_done(&t->list);
+        free(t->why_not);
 }
 
 static bool was_written_later(const struct stat *st, const struct timespec *than) {
@@ -49,6 +51,8 @@ static int takeover_try(Takeover *t, const PlanCache *pc) {
         int r = subject_read_head(&subject, &head);
         if (r >= 0 && head)
                 r = learned_read(head, &list);
+        if (r >= 0 && streq_ptr(list.how, "no"))
+                r = free_and_strdup(&t->why_not, strempty(list.detail));
         if (r < 0 || !list.complete)
                 return r;
         learned_done(&t->list);
@@ -124,6 +128,14 @@ static int takeover_write(const Takeover *t, const struct timespec *began, Stamp
         return learning_record(&learning, stamp);
 }
 
+/* Where we have built and learned nothing we will not do so next time either. */
+static int takeover_write_nothing(const Takeover *t, Stamp *stamp) {
+        if (t->cache->definition->learn == LEARN_NO)
+                return learning_record_nothing(stamp, LEARNING_NOT_ASKED_FOR);
+        return t->why_not ? learning_record_nothing(stamp, t->why_not)
+                          : stamp_add(stamp, "learned", "wanted");
+}
+
 int takeover_record(const FreshnessContext *c, const PlanCache *cache, const struct timespec *began,
                     Stamp *stamp) {
         assert(c && cache && began && stamp);
@@ -131,7 +143,5 @@ int takeover_record(const FreshnessContext *c, const PlanCache *cache, const str
         int r = cache->definition->learn == LEARN_NO ? 0 : takeover_choose(&t);
         if (r < 0)
                 return r;
-        return t.from ? takeover_write(&t, began, stamp)
-                      : learning_record_nothing(stamp,
-                                                "another program built it, and nothing was learned before");
+        return t.from ? takeover_write(&t, began, stamp) : takeover_write_nothing(&t, stamp);
 }

@@ -10,7 +10,7 @@
 #include "freshness/subject.h"
 
 /* Adds the lines of the learned list to STAMP, after those of the outputs. What has changed since BEGAN may
- * have changed too late to go into it, and has raced. Where there is no list, one line says so. 0 or a
- * shortage (finding.h). */
+ * have changed too late to go into it, and has raced. Where there is no list, one line says so: either it is
+ * to be built once more, or that would not help. 0 or a shortage (finding.h). */
 int takeover_record(const FreshnessContext *c, const PlanCache *cache, const struct timespec *began,
                     Stamp *stamp);

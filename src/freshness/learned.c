@@ -91,7 +91,7 @@ static int join_detail(char *const *words, char **ret) {
 #define DETAIL_MAX 4096U
 
 static int learned_take_how(Learned *l, const char *value) {
-        static const char *const hows[] = {"opens", "lookups", "from", "no"};
+        static const char *const hows[] = {"opens", "lookups", "from", "no", "wanted"};
         _cleanup_strv_free_ char **words = NULL;
         l->known = true;
         int r = strlen(value) <= DETAIL_MAX ? split_words(value, &words) : -EINVAL;
@@ -142,7 +142,8 @@ int learned_read(const Stamp *stamp, Learned *ret) {
                         return r;
         }
         learned_sort(&l);
-        l.complete = l.known && l.how && !streq(l.how, "no") && !l.damaged;
+        l.wanted = l.how && streq(l.how, "wanted");
+        l.complete = l.known && l.how && !l.wanted && !streq(l.how, "no") && !l.damaged;
         *ret = l;
         l = LEARNED_NULL;
         return 0;
@@ -156,6 +157,8 @@ const char *learned_why_not(const Stamp *head, const Learned *list) {
                 return "the list of what was learned is damaged";
         if (!list->known)
                 return "not built since it can be learned";
+        if (list->wanted)
+                return "another program built it";
         return list->complete ? NULL : list->detail ? list->detail : "not known why";
 }
 

@@ -6,6 +6,7 @@
  *   learned opens|lookups            it was learned by this
  *   learned from INSTANCE            it was taken from the list of another instance
  *   learned no WHY                   nothing was
+ *   learned wanted                   nothing was, because another program built it: it is built once more
  *   raced PATH                       it changed while the builder ran
  *   read PATH DESCRIPTION CONTENT    a file; the fingerprint of its content, or "-" for a large one
  *   list PATH HEX                    a folder, and the fingerprint of its names
@@ -43,7 +44,8 @@ typedef struct Learned {
         size_t n_items;
         bool known;    /* the stamp says whether anything was learned: it was built since we can */
         bool complete; /* something was, and nothing of it is damaged */
-        char *how;     /* "opens", "lookups"; "from"; or "no" */
+        bool wanted;   /* nothing was, and a build of ours will do so */
+        char *how;     /* "opens", "lookups"; "from"; "no" or "wanted" */
         char *detail;  /* the instance, or why not; NULL: neither */
         char *raced;   /* the first that changed while the builder ran; NULL: none */
         bool damaged;  /* a line is not one of ours */

@@ -57,5 +57,7 @@ int learned_compare(const Subject *subject, const Stamp *head, Freshness *f) {
                 return r;
         if (list.damaged)
                 return finding_note(f, DIFFERENCE_UNREADABLE, REASON_LEARNED_LIST, REASON_DETAIL_DAMAGED);
+        if (list.wanted)
+                return finding_note(f, DIFFERENCE_MISSING, REASON_LEARNED_LIST, REASON_DETAIL_HANDED_OVER);
         return list.raced ? finding_note(f, DIFFERENCE_CHANGED, list.raced, REASON_DETAIL_RACED) : 0;
 }

@@ -22,6 +22,11 @@ typedef struct World {
         char *reason;
 } World;
 
+static void let_learn(const World *w, DefinitionLearn learn) {
+        for (size_t i = 0; i < w->b.plan->n_caches; i++)
+                ((Definition *) w->b.plan->caches[i].definition)->learn = learn;
+}
+
 static int world_setup(void **state) {
         World *w = calloc(1, sizeof(*w));
         assert_non_null(w);
@@ -32,6 +37,7 @@ static int world_setup(void **state) {
         scratch_write(w->s, "v/src/2 x", "source");
         scratch_write(w->s, "v/out/.keep", "");
         buildworld_start(&w->b, w->s, CACHES);
+        let_learn(w, LEARN_NO); /* or what is handed over would have to be built once */
         (void) snprintf(w->file, sizeof(w->file), "%s/run/begun/0", w->s->path);
         w->handover =
                 (Handover){.context = &w->b.context, .file = w->file, .report = fopen("/dev/null", "we")};
@@ -140,8 +146,8 @@ static void list_of_another_instance_is_taken_over(void **state) {
         scratch_write(w->s, "v/lib/1/used", "used by 1");
         scratch_write(w->s, "v/lib/2 x/used", "used by 2");
         scratch_write(w->s, "v/common", "used by both");
+        let_learn(w, LEARN_OPENS);
         build_instance(w, "1");
-        check_line(w, "a@1.stamp", "learned", "no ");
         shell("cd %s/state/caches && { grep -v -e ^file -e ^learned a@1.stamp && printf '%%s\\n' 'learned "
               "opens' "
               "'read /lib/1/used 0 -' 'read /common 0 -' 'read /lib/1/only 0 -' 'miss /none-1'; } >new && "
@@ -161,10 +167,35 @@ static void list_of_another_instance_is_taken_over(void **state) {
         assert_true(is_fresh(w, 1));
 }
 
+static void where_nothing_was_learned_it_is_built_once(void **state) {
+        World *w = *state;
+        _cleanup_(freshness_done) Freshness f = FRESHNESS_NULL;
+        build_instance(w, "1");
+        check_line(w, "a@1.stamp", "learned", "no ");
+        assert_true(is_fresh(w, 0));
+        let_learn(w, LEARN_OPENS);
+        build_instance(w, "2 x"); /* of the other one nobody wanted to know anything */
+        check_line(w, "a@2\\x20x.stamp", "learned", "no ");
+        shell("rm %s/state/caches/a@*", w->s->path);
+        build_instance(w, "1");
+        check_line(w, "a@1.stamp", "learned", "wanted");
+        assert_int_equal(freshness_of_cache(&w->b.context, &w->b.plan->caches[0], &f), 0);
+        _cleanup_free_ char *why = freshness_describe(&f);
+        assert_string_equal(why, "learned list is missing (another program built it)");
+        build_instance(w, "1"); /* nor has that been built by us */
+        check_line(w, "a@1.stamp", "learned", "wanted");
+        shell("sed -i 's/^learned .*/learned no a\\\\x20reason/' %s/state/caches/a@1.stamp", w->s->path);
+        assert_true(is_fresh(w, 0));
+        build_instance(w, "2 x");
+        check_line(w, "a@2\\x20x.stamp", "learned", "no a\\x20reason");
+        assert_true(is_fresh(w, 1));
+}
+
 /* It may have changed too late, as for a source that the manifest names. */
 static void what_was_learned_and_changes_meanwhile_has_raced(void **state) {
         World *w = *state;
         scratch_write(w->s, "v/common", "used");
+        let_learn(w, LEARN_OPENS);
         build_instance(w, "1");
         shell("cd %s/state/caches && { grep -v -e ^file -e ^learned a@1.stamp && printf '%%s\\n' 'learned "
               "opens' "
@@ -283,6 +314,7 @@ static void want_chain(World *w) {
         scratch_write(w->s, "builders/quick.conf", "[Builder]\nExec=/bin/cp %s %o\nRoot=host\nQuick=yes\n");
         buildworld_load(&w->b);
         buildworld_want(&w->b, CHAIN);
+        let_learn(w, LEARN_NO);
         assert_int_equal(w->b.plan->n_caches, 7);
 }
 
@@ -335,6 +367,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 world_test(what_was_built_is_fresh_and_nothing_else),
                 world_test(list_of_another_instance_is_taken_over),
+                world_test(where_nothing_was_learned_it_is_built_once),
                 world_test(what_was_learned_and_changes_meanwhile_has_raced),
                 world_test(each_output_must_have_been_written),
                 world_test(a_change_of_sources_or_builder_counts),

@@ -124,6 +124,7 @@ static void hostile_lines_are_bounded_and_contained(void **state) {
                 {"link /fifo x\n", "/fifo changed (replaced, TIME)"},
                 {"learned no nobody\\x20knows why\nfuture /x y\nskip /a b\n", "up to date"},
                 {"learned from 6.1\n", "up to date"},
+                {"learned wanted\n", "learned list is missing (another program built it)"},
                 {"miss /out/none\nmiss /loop/none\nmiss /fifo/none\n", "up to date"},
         };
         const Scratch *s = *state;
