@@ -102,8 +102,7 @@ static int learned_order_look_into(LearnedOrder *o, const char *folder) {
         int r = 0;
         if (n + 2 > sizeof(start))
                 return 0;
-        memcpy(start, folder, n);
-        memcpy(start + n, "/", 2);
+        *(char *) mempcpy(mempcpy(start, folder, n), "/", 1) = 0;
         for (size_t i = learned_order_find(o, start); r >= 0 && i < o->n_outputs; i++) {
                 const char *name = startswith(o->outputs[i].path, start);
                 if (!name)
