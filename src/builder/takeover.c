@@ -130,6 +130,7 @@ static int takeover_write(const Takeover *t, const struct timespec *began, Stamp
 
 /* Where we have built and learned nothing we will not do so next time either. */
 static int takeover_write_nothing(const Takeover *t, Stamp *stamp) {
+        assert(t->cache && !t->from);
         if (t->cache->definition->learn == LEARN_NO)
                 return learning_record_nothing(stamp, LEARNING_NOT_ASKED_FOR);
         return t->why_not ? learning_record_nothing(stamp, t->why_not)
