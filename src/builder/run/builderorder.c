@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/parse.h"
+#include "builder/run/sentfile.h"
 
 /* More than the kernel passes to a program. */
 #define ORDER_WORDS_MAX (1U << 20)
@@ -19,18 +20,6 @@ void builderorder_done(BuilderOrder *order) {
         *order = (BuilderOrder){};
 }
 
-/* FD stays open. */
-static int open_copy(int fd, const char *mode, FILE **ret) {
-        int copy = dup(fd);
-        FILE *f = copy < 0 ? NULL : fdopen(copy, mode);
-        if (!f) {
-                closep(&copy);
-                return error_origin(-ENOMEM);
-        }
-        *ret = f;
-        return 0;
-}
-
 static void put_words(FILE *f, char *const *words) {
         for (char *const *w = words; w && *w; w++)
                 (void) fwrite(*w, 1, strlen(*w) + 1, f);
@@ -42,7 +31,7 @@ int builderorder_write(const BuilderOrder *order, int *ret_fd) {
         _cleanup_fclose_ FILE *f = NULL;
         if (fd < 0)
                 return error_origin(-errno);
-        int r = open_copy(fd, "we", &f);
+        int r = sentfile_open(fd, "we", &f);
         if (r < 0)
                 return r;
         (void) fprintf(f, "%s%c%" PRIu64 "%c%s%c%s%c%zu%c", order->name, 0, order->timeout_usec, 0,
@@ -61,7 +50,7 @@ static int read_words(int fd, char ***ret) {
         _cleanup_free_ char *word = NULL;
         _cleanup_fclose_ FILE *f = NULL;
         size_t room = 0;
-        int r = open_copy(fd, "re", &f);
+        int r = sentfile_open(fd, "re", &f);
         if (r < 0)
                 return r;
         rewind(f);

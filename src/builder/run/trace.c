@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "builder/run/trace.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
 
 #include "base/error.h"
+#include "builder/run/sentfile.h"
 
 /* ---- what is seen ---- */
 
@@ -148,18 +148,6 @@ static void put_item(FILE *f, const TraceItem *item) {
                 put_text(f, "");
 }
 
-/* FD stays open. */
-static int open_trace_file(int fd, const char *mode, FILE **ret) {
-        int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-        FILE *f = copy < 0 ? NULL : fdopen(copy, mode);
-        if (!f) {
-                closep(&copy);
-                return error_origin(-ENOMEM);
-        }
-        *ret = f;
-        return 0;
-}
-
 int trace_write(const Trace *trace, int *ret_fd) {
         assert(ret_fd);
         const TraceHead head = {
@@ -168,7 +156,7 @@ int trace_write(const Trace *trace, int *ret_fd) {
         _cleanup_fclose_ FILE *f = NULL;
         if (fd < 0)
                 return error_origin(-errno);
-        int r = open_trace_file(fd, "we", &f);
+        int r = sentfile_open(fd, "we", &f);
         if (r < 0)
                 return r;
         (void) fwrite(&head, sizeof(head), 1, f);
@@ -251,7 +239,7 @@ int trace_read(int fd, Trace *ret) {
                 return error_origin(-errno);
         if (!S_ISREG(st.st_mode) || (uint64_t) st.st_size > TRACE_FILE_MAX)
                 return error_origin(-EBADMSG);
-        int r = open_trace_file(fd, "re", &reader.f);
+        int r = sentfile_open(fd, "re", &reader.f);
         if (r < 0)
                 return r;
         rewind(reader.f);
