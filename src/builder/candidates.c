@@ -63,17 +63,6 @@ bool candidates_have_output(const Candidates *c, const char *path) {
         return false;
 }
 
-static int candidates_expand_outputs(const Subject *s, char ***ret) {
-        int r = 0;
-        for (size_t i = 0; r >= 0 && i < s->cache->cache->n_outputs; i++) {
-                char *path = NULL;
-                r = plan_path(s->context->plan, s->cache->cache->outputs[i], s->cache->instance, &path);
-                if (r >= 0)
-                        r = strv_push(ret, path);
-        }
-        return r;
-}
-
 /* Where something else is mounted as soon as the system runs. */
 static bool path_is_temporary(const char *path) {
         static const char *const folders[] = {"/dev", "/proc", "/run", "/sys", "/tmp", "/var/tmp"};
@@ -166,7 +155,7 @@ static int candidates_add_local_libraries(Candidates *c, const Trace *trace) {
 int candidates_choose(const Subject *subject, const Trace *trace, Candidates *ret) {
         assert(subject->cache && trace && ret);
         _cleanup_(candidates_done) Candidates c = CANDIDATES_NULL;
-        int r = candidates_expand_outputs(subject, &c.outputs);
+        int r = plan_outputs(subject->context->plan, subject->cache, &c.outputs);
         for (size_t i = 0; r >= 0 && i < trace->n; i++) {
                 const char *why = reason_to_skip(subject, &c, &trace->items[i]);
                 r = why ? candidates_skip(&c, trace->items[i].path, why)

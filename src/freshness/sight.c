@@ -61,18 +61,6 @@ static bool sights_leave_out(const char *name, void *userdata) {
         return strv_contains(s->outputs, path) || sight_ignores(s->subject->cache->definition, path);
 }
 
-static int sights_expand_outputs(Sights *s) {
-        const PlanCache *cache = s->subject->cache;
-        int r = 0;
-        for (size_t i = 0; r >= 0 && i < cache->cache->n_outputs; i++) {
-                char *path = NULL;
-                r = plan_path(s->subject->context->plan, cache->cache->outputs[i], cache->instance, &path);
-                if (r >= 0)
-                        r = strv_push(&s->outputs, path);
-        }
-        return r;
-}
-
 /* Goes to the folder of ITEM, unless it is there already. */
 static int sights_enter(Sights *s, const LearnedItem *item) {
         const char *path = item->words[0];
@@ -184,7 +172,7 @@ int sights_visit(const Subject *subject, const Learned *list, const Arm *arm, co
         const Walk walk = {.root = subject->context->root->fd, .arm = arm};
         _cleanup_(sights_done) Sights s = {.subject = subject, .visitor = visitor, .arm = arm, .fd = -EBADF};
         folders_init(&s.folders, &walk);
-        int r = sights_expand_outputs(&s);
+        int r = plan_outputs(subject->context->plan, subject->cache, &s.outputs);
         for (size_t i = 0; r == 0 && i < list->n_items; i++)
                 r = sights_visit_item(&s, &list->items[i]);
         return r;

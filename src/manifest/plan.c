@@ -73,6 +73,18 @@ bool plan_next_source(const Plan *plan, const PlanCache *pc, PlanSource *s) {
         return false;
 }
 
+int plan_outputs(const Plan *plan, const PlanCache *pc, char ***ret) {
+        assert(plan && pc && ret);
+        int r = 0;
+        for (size_t i = 0; r >= 0 && i < pc->cache->n_outputs; i++) {
+                char *path = NULL;
+                r = plan_path(plan, pc->cache->outputs[i], pc->instance, &path);
+                if (r >= 0)
+                        r = strv_push(ret, path);
+        }
+        return r;
+}
+
 bool plan_names_cache(const PlanCache *pc, const PlanCache *other) {
         assert(pc && other);
         for (size_t i = 0; i < pc->cache->n_sources; i++)

@@ -59,6 +59,9 @@ int plan_prefer(Plan *plan, const Manifest *manifest, const PlanEdge *edges, siz
  * the plan, which plan_new() has expanded already. -ENAMETOOLONG over 4095 bytes. */
 int plan_path(const Plan *plan, const char *template, const char *instance, char **ret);
 
+/* The paths of all that PC makes, added to the strv *RET. -ENOMEM. */
+int plan_outputs(const Plan *plan, const PlanCache *pc, char ***ret);
+
 /* A path that a cache is built from: of the volume, or an output of another cache that its source names. */
 typedef struct PlanSource {
         const char *template, *instance; /* for plan_path() */

@@ -82,22 +82,10 @@ static int check_output_place(int root, const char *path, char **reterr) {
         return 0;
 }
 
-static int expand_outputs(const FreshnessContext *c, const PlanCache *cache, char ***ret) {
-        for (size_t i = 0; i < cache->cache->n_outputs; i++) {
-                char *path = NULL;
-                int r = plan_path(c->plan, cache->cache->outputs[i], cache->instance, &path);
-                if (r >= 0)
-                        r = strv_push(ret, path);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
 int outputs_prepare(const FreshnessContext *c, const PlanCache *cache, Outputs *ret, char **reterr) {
         assert(c && cache && ret && !ret->paths);
         _cleanup_(outputs_done) Outputs o = OUTPUTS_NULL;
-        int r = expand_outputs(c, cache, &o.paths);
+        int r = plan_outputs(c->plan, cache, &o.paths);
         if (r < 0)
                 return r;
         o.before = calloc(cache->cache->n_outputs + 1, sizeof(*o.before));
