@@ -348,18 +348,24 @@ static int keep_found(const char *path, unsigned kind, const struct statx *stx, 
         return 0;
 }
 
+/* What is mounted, END, by the name in the call. 1; 0: it names nothing, or is not known any more. */
+static int find_mounted(Asked *a, const LookupTell *tell, struct statx *ret_end) {
+        a->name.follow = true;
+        int r = read_name(a);
+        if (r <= 0 || !still_waits(a->lookups))
+                return MIN(r, 0);
+        r = lookuppath_follow(&a->lookups->tree, &a->name, tell, ret_end);
+        return r < 0 ? r : 1;
+}
+
 /* Whatever is opened through the copy of a mount is not seen. */
 static int judge_bind(Asked *a, bool recursive) {
         bool found = false;
         const LookupTell tell = {keep_found, &found};
         struct statx end = {};
-        a->name.follow = true;
-        int r = read_name(a);
-        if (r <= 0 || !still_waits(a->lookups))
+        int r = find_mounted(a, &tell, &end);
+        if (r <= 0 || (!found && !(recursive && lookuppath_is_above_volume(&a->lookups->tree, &end))))
                 return MIN(r, 0);
-        r = lookuppath_follow(&a->lookups->tree, &a->name, &tell, &end);
-        if (r < 0 || (!found && !(recursive && lookuppath_is_above_volume(&a->lookups->tree, &end))))
-                return r;
         return miss_by(a, "made a bind mount of the volume");
 }
 
@@ -374,13 +380,9 @@ static bool is_device_of_volume(const Lookups *l, const struct statx *end) {
 static int judge_device(Asked *a) {
         const LookupTell tell = {keep_found, &(bool){false}};
         struct statx end = {};
-        a->name.follow = true;
-        int r = read_name(a);
-        if (r <= 0 || !still_waits(a->lookups))
+        int r = find_mounted(a, &tell, &end);
+        if (r <= 0 || !is_device_of_volume(a->lookups, &end))
                 return MIN(r, 0);
-        r = lookuppath_follow(&a->lookups->tree, &a->name, &tell, &end);
-        if (r < 0 || !is_device_of_volume(a->lookups, &end))
-                return r;
         return miss_by(a, "mounted the volume once more");
 }
 
