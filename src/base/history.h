@@ -3,7 +3,8 @@
 
 /* The builds of a volume so far: one file for each volume in a directory, named as what is owed is (owed.h),
  * and the one before it. Text: first line `bootkeep-history 1`, then for each build
- *   build START END STATUS RESULT        microseconds of CLOCK_REALTIME; success, failed, not-now
+ *   build START END STATUS RESULT        microseconds of CLOCK_REALTIME; success, nothing-to-build, failed,
+ *                                        not-now
  *   why TEXT                             what was stale
  *   reason TEXT                          what went wrong
  *   cache NAME INSTANCE RESULT USEC TEXT

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/report.h"
 #include "ctl/buildpast.h"
 #include "ctl/client.h"
 #include "ctl/format.h"
@@ -21,13 +22,16 @@ static int history_ask(Ctl *ctl, const char *volume, BuildPastList *l) {
 }
 
 static const char *history_result(const BuildPast *b) {
-        return streq(b->entry.result, "not-now") ? "put off" : b->entry.result;
+        return streq(b->entry.result, "not-now")            ? "put off"
+               : streq(b->entry.result, "nothing-to-build") ? REPORT_NOTHING_TO_BUILD
+                                                            : b->entry.result;
 }
 
 static const char *history_color(const BuildPast *b) {
-        return streq(b->entry.result, "success")  ? COLOR_GREEN
-               : streq(b->entry.result, "failed") ? COLOR_RED
-                                                  : COLOR_YELLOW;
+        return streq(b->entry.result, "success")            ? COLOR_GREEN
+               : streq(b->entry.result, "nothing-to-build") ? COLOR_DIM
+               : streq(b->entry.result, "failed")           ? COLOR_RED
+                                                            : COLOR_YELLOW;
 }
 
 /* "sda1 ok, sdb1 failed" */

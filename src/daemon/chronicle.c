@@ -13,10 +13,12 @@ void chronicle_begin(Record *record) {
                                                  : statetext_first_stale(record->report);
 }
 
-static char *result_of_status(int status) {
-        return strdup(status == BOOTKEEP_BUILD_SUCCESS    ? "success"
-                      : status == BOOTKEEP_BUILD_TEMPFAIL ? "not-now"
-                                                          : "failed");
+static char *result_of_build(const Report *report, int status) {
+        if (status == BOOTKEEP_BUILD_TEMPFAIL)
+                return strdup("not-now");
+        if (status != BOOTKEEP_BUILD_SUCCESS)
+                return strdup("failed");
+        return strdup(report_is_of_nothing(report) ? "nothing-to-build" : "success");
 }
 
 static int add_history_cache(HistoryEntry *entry, const ReportCache *c) {
@@ -66,7 +68,7 @@ void chronicle_end(Chronicle *c, Record *record, const Report *report, int statu
                 .start = record->last_build_start, .end = realtime_usec(), .status = status};
         if (!c->dir || is_noted(record, status))
                 return;
-        entry.result = result_of_status(status);
+        entry.result = result_of_build(report, status);
         entry.why = TAKE_PTR(record->build_why);
         int r = free_and_strdup(&entry.reason, record->problem);
         if (r >= 0)

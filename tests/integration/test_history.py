@@ -86,6 +86,22 @@ def what_is_put_off_again_and_again_is_told_once(world):
 
 
 @test
+def a_build_that_had_nothing_to_build_says_so(world):
+    volume = world.volume()
+    view = world.daemon().trusted(volume)
+    first, builds = history(world, volume.name), len(view.builds)
+    os.utime(volume.path("/etc/initramfs.conf"))
+    assert view.wait_build(builds) == (0, "nothing to build")
+    view.wait_state("fresh")
+    last, *others = history(world, volume.name)
+    assert others == first and (last["result"], last["status"], last["bytes"]) == ("nothing-to-build", 0, 0), last
+    assert last["why"].startswith(f"cache initramfs {KERNEL}: /etc/initramfs.conf changed"), last
+    assert [c["result"] for c in last["caches"]] == ["same"] and not last["helpers"], last
+    table = world.programs.ctl("history", volume.name)
+    assert table.returncode == OK and " nothing to build " in table.stdout.split("\n")[1], table.stdout
+
+
+@test
 def only_so_many_are_asked_for(world):
     volume = world.volume()
     daemon = world.daemon()
