@@ -25,13 +25,14 @@ static int sources_add_line(Table *t, const SourceInfo *s) {
         char size[FORMAT_BYTES_MAX];
         const bool sized = s->size > 0 || streq(s->kind, "file");
         const char *color = streq(s->kind, "skipped") ? COLOR_DIM : NULL;
+        const bool odd = streq(s->kind, "missing") || streq(s->kind, "more");
         const TableCell cells[] = {
-                {s->cache},
+                {*s->cache ? s->cache : "-"},
                 {*s->instance ? s->instance : "-"},
-                {s->kind, streq(s->kind, "missing") ? COLOR_YELLOW : NULL},
+                {s->kind, odd ? COLOR_YELLOW : NULL},
                 {sized ? format_bytes(s->size, size) : "-"},
                 {s->how},
-                {s->path},
+                {*s->path ? s->path : "-"},
         };
         return table_add(t, NULL, color, cells, NULL);
 }

@@ -12,7 +12,8 @@
 #include "daemon/timer.h"
 #include "daemon/world/bussources.h"
 
-/* At the same time: whoever may ask may have everything scanned as well. */
+/* At the same time: whoever may ask may have everything scanned as well. Those that hang do not count: there
+ * is no other for their volume until they end. */
 #define INQUIRIES_MAX 4U
 
 typedef struct Inquiry {
@@ -23,6 +24,7 @@ typedef struct Inquiry {
         Job *job;
         sd_event_source *output, *end, *timer;
         BusSources *answer;
+        bool hangs;   /* it was killed because it took too long, and has not ended yet */
         char *reason; /* why there is none, in its words */
         TAILQ_ENTRY(Inquiry) link;
 } Inquiry;
@@ -30,7 +32,7 @@ typedef struct Inquiry {
 struct Inquiries {
         Daemon *daemon;
         TAILQ_HEAD(, Inquiry) items;
-        unsigned n;
+        unsigned n; /* but for those that hang */
 };
 
 static Inquiry *inquiry_free(Inquiry *q) {
@@ -49,7 +51,7 @@ DEFINE_CLEANUP(Inquiry *, inquiry_free);
 
 static void inquiry_forget(Inquiry *q) {
         TAILQ_REMOVE(&q->all->items, q, link);
-        q->all->n--;
+        q->all->n -= !q->hangs;
         inquiry_free(q);
 }
 
@@ -70,6 +72,10 @@ static int join_how(char *const *words, char **ret) {
         return *ret ? 0 : error_origin(-ENOMEM);
 }
 
+static const char *word_or_none(const char *word) {
+        return streq(word, "-") ? "" : word;
+}
+
 /* W: SOURCE, cache, instance, kind, path, size, and in words how it is known. */
 static int inquiry_take_source(Inquiry *q, char **w) {
         _cleanup_free_ char *how = NULL;
@@ -78,8 +84,8 @@ static int inquiry_take_source(Inquiry *q, char **w) {
                 return error_origin(-EBADMSG);
         int r = join_how(w + 6, &how);
         return r < 0 ? r
-                     : bus_sources_add(q->answer, &(BusSource){w[1], streq(w[2], "-") ? "" : w[2], w[3], w[4],
-                                                               how, size});
+                     : bus_sources_add(q->answer, &(BusSource){word_or_none(w[1]), word_or_none(w[2]), w[3],
+                                                               w[4], how, size});
 }
 
 /* What is not a record of ours ends it. */
@@ -107,6 +113,12 @@ static int on_inquiry_output(sd_event_source *s, int fd, uint32_t revents, void 
         return 0;
 }
 
+static void inquiry_send(Inquiry *q) {
+        int r = bus_sources_send(q->answer);
+        if (r < 0)
+                inquiry_fail(q, OUTCOME_NO_SOURCES, strerror(-r));
+}
+
 static void inquiry_answer(Inquiry *q, int status) {
         if (!q->call)
                 return;
@@ -117,7 +129,7 @@ static void inquiry_answer(Inquiry *q, int status) {
         else if (status != BOOTKEEP_SCAN_FRESH || !q->answer)
                 inquiry_fail(q, OUTCOME_NO_SOURCES, q->reason ? q->reason : "bootkeep-scan failed");
         else
-                bus_sources_send(q->answer);
+                inquiry_send(q);
 }
 
 static int on_inquiry_end(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
@@ -137,7 +149,18 @@ static int on_inquiry_timer(sd_event_source *s, uint64_t usec, void *userdata) {
         Inquiry *q = userdata;
         inquiry_fail(q, OUTCOME_HUNG, NULL);
         (void) job_kill(q->job, SIGKILL);
+        q->hangs = true;
+        q->all->n--;
         return 0;
+}
+
+/* Does the volume not respond, as far as is known? */
+static bool volume_hangs(const Inquiries *i, const Record *record) {
+        const Inquiry *q = NULL;
+        TAILQ_FOREACH (q, &i->items, link)
+                if (q->hangs && streq(q->volume, record->name))
+                        return true;
+        return record->volume.state == VOLUME_HUNG;
 }
 
 static int inquiry_start(Inquiry *q, const Record *record, const char *cache) {
@@ -179,6 +202,10 @@ static int inquiry_begin(Inquiries *i, const Record *record, const char *cache, 
 
 void inquiries_ask_sources(Inquiries *i, const Record *record, const char *cache, const Caller *caller) {
         assert(i && record && cache && caller && caller->peer);
+        if (volume_hangs(i, record)) {
+                answer(caller->call, OUTCOME_HUNG, record->name, NULL);
+                return;
+        }
         if (i->n >= INQUIRIES_MAX) {
                 answer(caller->call, OUTCOME_NO_SOURCES, record->name, "too many ask at the same time");
                 return;

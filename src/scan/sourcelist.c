@@ -141,8 +141,9 @@ static int source_list_say_left_out(const SourceList *l) {
         char text[64];
         if (l->left_out == 0)
                 return 0;
-        (void) snprintf(text, sizeof(text), "%zu more sources are not shown", l->left_out);
-        return report_print(l->f, "NOTE", text, NULL);
+        (void) snprintf(text, sizeof(text), "%zu more %s not shown", l->left_out,
+                        l->left_out == 1 ? "is" : "are");
+        return report_print(l->f, "SOURCE", "-", "-", "more", "", "0", text, NULL);
 }
 
 int source_list_print(const FreshnessContext *c, const char *name, FILE *f) {

@@ -7,7 +7,7 @@
 
 #include "freshness/subject.h"
 
-/* Of all sources together; more are left out, and said. */
+/* Of all sources together; more are left out, and the last record SOURCE, of no cache, says how many. */
 #define SOURCE_LIST_BYTES_MAX (4U * 1024U * 1024U)
 
 /* Prints a record SOURCE to F for each source of the caches called NAME (NULL: of all), and LEARNED for each

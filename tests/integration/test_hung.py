@@ -137,6 +137,34 @@ def lock_files_on_a_disk_that_does_not_respond_hold_up_only_scans(world):
     assert other.read(OUTPUT) == other.packed()
 
 
+def assert_sources(world, volume, status, words=""):
+    process = world.programs.ctl("sources", volume.name)
+    assert process.returncode == status and words in process.stdout + process.stderr, (process.stdout, process.stderr)
+
+
+@test
+def who_asks_what_a_volume_is_made_from_that_does_not_respond_is_told_so(world):
+    """However often: others that ask, and all that the daemon does for other volumes, go on."""
+    volume, other = deaf_volume(world), world.volume(esps=0)
+    daemon = world.daemon(config=CONFIG)
+    daemon.trusted(volume)
+    view = daemon.trusted(other)
+    assert_sources(world, volume, 0, "/etc/initramfs.conf")
+    volume.disk.forget()
+    volume.disk.go_deaf()
+    for _ in range(6):  # more than may ask at the same time
+        assert_sources(world, volume, 1, f"{volume.name} is not responding")
+    assert_sources(world, other, 0, "/etc/initramfs.conf")
+    assert_served(daemon, other, view)
+    assert_stops_quickly(daemon)
+    daemon.start()
+    hung = daemon.volume(volume.name).wait_state("hung")
+    assert_sources(world, volume, 1, f"{volume.name} is not responding")
+    volume.disk.answer_again()
+    hung.wait_state("fresh")
+    assert_sources(world, volume, 0, "/etc/initramfs.conf")
+
+
 @test
 def a_path_to_a_volume_that_does_not_respond_holds_up_only_that_volume(world):
     if not os.path.exists("/dev/fuse"):

@@ -5,7 +5,7 @@
 import json
 
 from lib import main, test
-from lib.content import CACHE, KERNEL, MANIFEST, manifest
+from lib.content import CACHE, KERNEL, MANIFEST, cache, manifest
 from lib.programs import NOBODY
 
 OK, NO, DENIED = 0, 1, 4
@@ -81,6 +81,59 @@ def what_is_not_learned_is_said(world):
     assert not found(sources(world, volume.name), "/etc/learned.conf")
     status = world.programs.ctl("status", volume.name)
     assert f"Learned: {text} (initramfs)" in status.stdout, status.stdout
+
+
+def made_from_too_much(world, n):
+    """A volume with N caches, each of which was learned to be made from 1.9 MiB of names, as its stamp says."""
+    volume = learning(world)
+    volume.write(MANIFEST, manifest(*(cache(f"c{i}", "pack", f"/etc/named-{i}", f"/boot/c{i}") for i in range(n))))
+    for i in range(n):
+        volume.write(f"/etc/named-{i}", "first\n")
+    world.programs.build(volume).expect(0, "success")
+    names = "".join(f"miss /none/{i:04}/" + "/".join(["x" * 250] * 15) + "\n" for i in range(520))
+    for i in range(n):
+        stamp = f"/var/lib/bootkeep/caches/c{i}.stamp"
+        head, line, rest = volume.read(stamp).decode().partition("learned opens\n")
+        volume.write(stamp, head + line + names + rest, 0o600)
+    return volume
+
+
+@test
+def what_is_too_much_to_show_is_left_out_and_how_much_it_is_is_said(world):
+    volume = made_from_too_much(world, 3)
+    world.daemon().trusted(volume)
+    listed = sources(world, volume.name)
+    last = listed.pop()
+    assert (last["cache"], last["instance"], last["kind"], last["path"], last["size"]) == ("", "", "more", "", 0), last
+    left_out = int(last["how"].removesuffix(" more are not shown"))
+    assert left_out > 0 and all(s["kind"] != "more" for s in listed), last
+    absent = sum(s["path"].startswith("/none/") for s in listed)
+    assert 500 < absent < 3 * 520 and sum(len(s["path"]) for s in listed) < 4 << 20, absent
+    table = world.programs.ctl("sources", volume.name)
+    assert table.returncode == OK and table.stdout.split("\n")[-2].split()[2:] == \
+        ["more", "-", *last["how"].split(), "-"], table.stdout[-500:]
+    one = sources(world, volume.name, "c2")
+    assert sum(s["path"].startswith("/none/") for s in one) == 520 and one[-1]["kind"] != "more"
+
+
+@test
+def lists_that_are_too_large_are_left_out_and_said(world):
+    """There is room for four of them: the fifth counts as named, until it is built again."""
+    volume = made_from_too_much(world, 5)
+    fresh = world.programs.scan(volume).expect(0, "fresh")
+    note = "the learned lists are too large: 1 cache is compared by the sources in the manifest alone"
+    assert [" ".join(n) for n in fresh.all("NOTE")] == [note], fresh.stdout
+    assert [fresh.one("LEARNED", f"c{i}", "-")[0] for i in range(5)] == ["yes"] * 4 + ["no"], fresh.stdout
+    daemon = world.daemon()
+    view = daemon.trusted(volume)
+    daemon.wait_for(note)
+    status = world.programs.ctl("status", volume.name)
+    assert "Learned: no: the list of what was learned is too large (c4)" in status.stdout, status.stdout
+    volume.write("/etc/learned.conf", "what they all read\n")
+    stale = world.programs.scan(volume).expect(1, "stale")
+    assert [stale.one("CACHE", f"c{i}", "-")[0] for i in range(5)] == ["stale"] * 4 + ["fresh"], stale.stdout
+    view.wait("all built", lambda p: p.get("State") == "fresh" and volume.runs() == 2 * 5)
+    assert not world.programs.scan(volume).expect(0, "fresh").all("NOTE")
 
 
 @test

@@ -51,9 +51,7 @@ int bus_sources_add(BusSources *s, const BusSource *source) {
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-void bus_sources_send(BusSources *s) {
+int bus_sources_send(BusSources *s) {
         int r = sd_bus_message_close_container(s->reply);
-        if (r >= 0)
-                r = sd_bus_send(NULL, s->reply, NULL);
-        (void) r; /* nobody is left to receive it */
+        return r < 0 ? r : sd_bus_send(NULL, s->reply, NULL);
 }

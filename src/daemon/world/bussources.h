@@ -16,4 +16,5 @@ int bus_sources_new(BusCall *call, BusSources **ret);
 BusSources *bus_sources_free(BusSources *s);
 /* -E2BIG: it would be too large for the bus. */
 int bus_sources_add(BusSources *s, const BusSource *source);
-void bus_sources_send(BusSources *s);
+/* Negative errno: it was not sent. */
+int bus_sources_send(BusSources *s);
