@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/escape.h"
 #include "builder/learning.h"
+#include "freshness/finding.h"
 #include "tree/contain.h"
 
 typedef struct Takeover {
@@ -68,9 +69,13 @@ static int takeover_choose(Takeover *t) {
         for (size_t i = 0; r >= 0 && t->from != t->cache && i < plan->n_caches; i++) {
                 const PlanCache *pc = &plan->caches[i];
                 struct stat st;
-                if (pc == t->cache || pc->cache != t->cache->cache || stat_stamp(t->context, pc, &st) < 0 ||
-                    (t->from && !was_written_later(&st, &t->written)))
+                if (pc == t->cache || pc->cache != t->cache->cache)
                         continue;
+                r = stat_stamp(t->context, pc, &st);
+                if (r < 0 || (t->from && !was_written_later(&st, &t->written))) {
+                        r = finding_is_shortage(r) ? r : 0;
+                        continue;
+                }
                 r = takeover_try(t, pc);
                 if (t->from == pc)
                         t->written = st.st_mtim;

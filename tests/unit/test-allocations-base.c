@@ -299,6 +299,9 @@ static const char *const records[] = {
         "PLACE /mnt/x",
         "BUILT initramfs - failed 100 exited with status 1",
         "UPDATED sda1 esp 1234 failed 4096 no space",
+        "LEARNED initramfs - yes",
+        "LEARNED initramfs 6.1.0 no a reason",
+        "LEARNED grub - no",
         "PROGRESS 1 2",
         "REASON so it is",
         "RESULT stale",
@@ -398,7 +401,7 @@ static int write_and_read_history(void *userdata) {
         char text[] = "text", file[160];
         (void) snprintf(file, sizeof(file), "%s/key", (const char *) userdata);
         (void) unlink(file); /* or there would be more to read in each run */
-        HistoryEntry entry = {.start = 1, .end = 2, .result = text};
+        HistoryEntry entry = {.start = 1, .end = 2, .result = text, .why = text, .reason = text};
         History history = {};
         int r = history_add_item(&entry,
                                  &(HistoryItem){.words = {text, text}, .result = text, .reason = text});
@@ -408,7 +411,7 @@ static int write_and_read_history(void *userdata) {
                 r = history_read(userdata, "key", &history);
         assert_true(r < 0 ? history.n == 0 : history.n > 0);
         history_done(&history);
-        entry.result = NULL;
+        entry.result = entry.why = entry.reason = NULL;
         history_entry_done(&entry);
         return r < 0 ? r : 0;
 }

@@ -25,6 +25,7 @@
 #include "builder/run/lookups.h"
 #include "builder/run/trace.h"
 #include "builder/sameness.h"
+#include "builder/takeover.h"
 #include "builder/transaction/decision.h"
 #include "builder/transaction/directories.h"
 #include "builder/transaction/naming.h"
@@ -186,6 +187,32 @@ static int find_sameness(void *userdata) {
         return r;
 }
 
+/* As a build does that was seen to use the sources and more. */
+static void stamp_with_list(World *w) {
+        const PlanCache *cache = &w->b.plan->caches[0];
+        Trace trace = {};
+        Learned before = LEARNED_NULL;
+        Stamp *stamp = NULL;
+        char *why = NULL;
+        const Learning l = {&w->b.context, cache, &trace, "lookups", &before};
+        learning_await_tick();
+        assert_int_equal(clock_gettime(CLOCK_REALTIME_COARSE, &trace.began), 0);
+        assert_int_equal(trace_add(&trace, "/src/kernel", TRACE_READ), 0);
+        assert_int_equal(trace_add(&trace, "/learn/file", TRACE_READ), 0);
+        assert_int_equal(trace_add(&trace, "/learn/link", TRACE_LINK), 0);
+        assert_int_equal(trace_add(&trace, "/learn/other", TRACE_LOOKED), 0);
+        assert_int_equal(trace_add(&trace, "/learn", TRACE_LISTED), 0);
+        assert_int_equal(trace_add(&trace, "/none", TRACE_ABSENT), 0);
+        trace_finish(&trace);
+        assert_int_equal(freshness_stamp_cache(&w->b.context, cache, &stamp, NULL), 0);
+        assert_int_equal(cachebuild_record_outputs(&w->b.context, cache, stamp, &why), 0);
+        assert_int_equal(learning_record(&l, stamp), 0);
+        assert_null(stamp_get(stamp, "raced"));
+        assert_int_equal(cachebuild_write_stamp(&w->b.context, cache, stamp, &why), 0);
+        stamp_free(stamp);
+        trace_done(&trace);
+}
+
 static void what_was_learned_is_recorded_or_the_error_is_returned(void **state) {
         const Scratch *s = *state;
         World w;
@@ -197,7 +224,14 @@ static void what_was_learned_is_recorded_or_the_error_is_returned(void **state) 
               s->path, s->path, s->path, s->path, s->path);
         allocations_fail_in_turn(learn_from_trace, &w);
         assert_int_equal(build_cache(&w), 0);
-        allocations_fail_or_cope(find_sameness, &w);
+        stamp_with_list(&w);
+        shell("touch %s/v/src/kernel %s/v/learn/file && ln -sf kernel %s/v/src/link", s->path, s->path,
+              s->path);
+        stamp_with_list(&w);
+        shell("touch %s/v/src/kernel %s/v/learn/file && ln -sfn kernel %s/v/src/link", s->path, s->path,
+              s->path);
+        assert_int_equal(find_sameness(&w), 1);
+        allocations_fail_in_turn(find_sameness, &w);
         log_set_max_level(level);
         world_end(&w);
 }
@@ -235,6 +269,44 @@ static void what_others_built_is_taken_or_the_error_is_returned(void **state) {
         allocations_fail_or_cope(hand_over, &w);
         log_set_max_level(level);
         world_end(&w);
+}
+
+/* By each instance: two have a list of their own, and the third one takes the newer of these. */
+static int take_over_lists(void *userdata) {
+        const World *w = userdata;
+        int r = 0;
+        for (size_t i = 0; r >= 0 && i < w->b.plan->n_caches; i++) {
+                _cleanup_(stamp_freep) Stamp *stamp = stamp_new();
+                r = stamp ? takeover_record(&w->b.context, &w->b.plan->caches[i], &(struct timespec){}, stamp)
+                          : -ENOMEM;
+                if (r >= 0)
+                        assert_true(startswith(stamp_get(stamp, "learned"), "from "));
+        }
+        return r;
+}
+
+static void list_of_another_is_taken_over_or_the_error_is_returned(void **state) {
+        Scratch *s = *state;
+        World w = {};
+        int level = log_set_max_level(LOG_CRIT);
+        for (int name = '1'; name <= '3'; name++) {
+                char path[64], text[256];
+                (void) snprintf(path, sizeof(path), "v/src/%c", name);
+                scratch_write(s, path, "");
+                (void) snprintf(path, sizeof(path), "state/caches/a@%c.stamp", name);
+                (void) snprintf(text, sizeof(text),
+                                "bootkeep-stamp 1\nfingerprint 00\nlearned opens\nread /src/%c 1 -\n"
+                                "list /src 00\nlink /l x\nlook /src/%c 1\nmiss /none/%c/%c\n",
+                                name, name, name, name);
+                if (name < '3')
+                        scratch_write(s, path, text);
+        }
+        buildworld_start(&w.b, s,
+                         "<cache name=\"a\" builder=\"b\" each=\"/src/*\"><source path=\"/src/%i\"/>"
+                         "<output path=\"/out/%i\"/></cache>");
+        allocations_fail_in_turn(take_over_lists, &w);
+        log_set_max_level(level);
+        buildworld_end(&w.b);
 }
 
 /* A whole build: its caches by force, or of helpers that need nothing. */
@@ -280,6 +352,43 @@ static void build_is_done_or_the_error_is_returned(void **state) {
         allocations_fail_or_cope(build_nothing, &w);
         log_set_max_level(level);
         world_end(&w);
+}
+
+/* What is made from what failed is skipped. */
+static int build_what_fails(void *userdata) {
+        World *w = userdata;
+        static const HelperList none = {};
+        _cleanup_fclose_ FILE *report = fopen("/dev/null", "we");
+        _cleanup_(interrupt_freep) Interrupt *interrupt = NULL;
+        _cleanup_free_ char *why = NULL;
+        BuildResult result = BUILD_SUCCESS;
+        int r = report ? interrupt_new(&interrupt) : -ENOMEM;
+        if (r < 0)
+                return r;
+        const Build build = {
+                .context = &w->b.context, .helpers = &none, .interrupt = interrupt, .report = report};
+        r = build_run(&build, &result, &why);
+        assert_true(r < 0 || result == BUILD_FAILED);
+        return r;
+}
+
+static void failure_is_told_or_the_error_is_returned(void **state) {
+        Scratch *s = *state;
+        World w = {};
+        int level = log_set_max_level(LOG_EMERG);
+        scratch_write(s, "v/src/x", "");
+        scratch_write(s, "builders/f.conf", "[Builder]\nExec=/bin/false\nRoot=host\n");
+        scratch_write(s, "state/caches/l.stamp",
+                      "bootkeep-stamp 1\nfingerprint 00\nlearned opens\nread /f 1 -\n");
+        buildworld_start(
+                &w.b, s,
+                "<cache name=\"f\" builder=\"f\"><source path=\"/src\"/><output path=\"/f\"/></cache>"
+                "<cache name=\"g\" builder=\"b\"><source path=\"/f\"/><output path=\"/g\"/></cache>"
+                "<cache name=\"h\" builder=\"b\"><source cache=\"f\"/><output path=\"/h\"/></cache>"
+                "<cache name=\"l\" builder=\"b\"><source path=\"/src\"/><output path=\"/l\"/></cache>");
+        allocations_fail_or_cope(build_what_fails, &w);
+        log_set_max_level(level);
+        buildworld_end(&w.b);
 }
 
 static void wait_for_nothing(void *userdata) {
@@ -789,7 +898,9 @@ int main(void) {
                 scratch_test(cache_is_built_or_the_error_is_returned),
                 scratch_test(what_was_learned_is_recorded_or_the_error_is_returned),
                 scratch_test(what_others_built_is_taken_or_the_error_is_returned),
+                scratch_test(list_of_another_is_taken_over_or_the_error_is_returned),
                 scratch_test(build_is_done_or_the_error_is_returned),
+                scratch_test(failure_is_told_or_the_error_is_returned),
                 scratch_test(lock_is_taken_or_the_error_is_returned),
                 cmocka_unit_test(record_is_read_and_written_or_the_error_is_returned),
                 cmocka_unit_test(decision_is_whole_or_none),

@@ -38,12 +38,14 @@ typedef struct Life {
         Scratch *s;
         const Call *calls;
         size_t n_calls;
+        size_t n_calm; /* nothing fails before this one; that is another test */
         DaemonLife daemon;
         sd_bus *clients[CLIENTS];
         unsigned awaited; /* replies */
 } Life;
 
 static bool is_ready;
+static bool calm; /* nothing fails at present */
 
 static void note_ready(void) {
         is_ready = true;
@@ -130,7 +132,7 @@ static void make_call(Life *l, const Call *c, Awaited *awaited) {
         assert_true(sd_bus_call_async(client, NULL, m, on_call_reply, awaited, UINT64_MAX) >= 0);
         sd_bus_message_unref(m);
         l->awaited++;
-        allocations_pause(false);
+        allocations_pause(calm);
 }
 
 /* The bus hears of the end of the life before this one when it gets round to it; until then this one would be
@@ -156,16 +158,19 @@ static int live(void *userdata) {
         Awaited awaited[16];
         assert_true(l->n_calls <= ELEMENTSOF(awaited));
         l->awaited = 0;
+        allocations_pause(l->n_calm > 0);
         int r = daemon_life_begin(&l->daemon, l->s, note_ready);
         if (r >= 0) {
                 (void) daemon_life_add_volume(&l->daemon);
                 r = await_ready(l) ? 0 : -ENOMEM;
         }
         for (size_t i = 0; r >= 0 && i < l->n_calls; i++) {
+                calm = i < l->n_calm;
                 make_call(l, &l->calls[i], &awaited[i]);
                 if (!l->calls[i].later && !run_until_none(l, &l->awaited, SILENCE_USEC))
                         fail_msg("no reply to %s", l->calls[i].member);
         }
+        calm = false;
         life_end(l);
         return r;
 }
@@ -176,16 +181,28 @@ static Life life_of(Scratch *s, const Call *calls, size_t n) {
         return (Life){.s = s, .calls = calls, .n_calls = n};
 }
 
-static void each_call_is_answered_whatever_fails(void **state, const Call *calls, size_t n) {
+/* Or each run would have more of it to tell. */
+static void forget_history(void *userdata) {
+        const Life *l = userdata;
+        (void) unlinkat(l->s->fd, "state/history/" LIFE_UUID, 0);
+}
+
+static void each_call_of_a_life_is_answered(Life life) {
         PrivateBus bus;
-        Life life = life_of(*state, calls, n);
         int level = log_set_max_level(LOG_EMERG);
         private_bus_start(&bus, life.s);
         allocations_fail_or_cope_prepared(&(AllocationsCase){
-                .call = live, .userdata = &life, .hands_over = calls->interface, /* names of objects */
+                .prepare = forget_history,
+                .call = live,
+                .userdata = &life,
+                .hands_over = life.calls->interface, /* names of objects */
         });
         private_bus_stop(&bus);
         log_set_max_level(level);
+}
+
+static void each_call_is_answered_whatever_fails(void **state, const Call *calls, size_t n) {
+        each_call_of_a_life_is_answered(life_of(*state, calls, n));
 }
 
 #define NOT_LOCKED BOOTKEEP_ERROR_NOT_LOCKED
@@ -222,6 +239,25 @@ static void requests_are_answered(void **state) {
                 {"Rebuild", "su", .error = BOOTKEEP_ERROR_NOT_READY},
         };
         each_call_is_answered_whatever_fails(state, calls, ELEMENTSOF(calls));
+}
+
+/* What was built, and what it was made from. */
+static void questions_are_answered(void **state) {
+        static const Call calls[] = {
+                {"Trust", "s"},
+                {"Rebuild", "su", BOOTKEEP_REBUILD_FORCE},
+                {"History", "su"},
+                {"Sources", "ss"},
+        };
+        Life life = life_of(*state, calls, ELEMENTSOF(calls));
+        life.n_calm = 1;
+        daemon_life_write_programs(
+                life.s,
+                "echo MANIFEST /m; echo SOURCE c - file /x 1 named it; echo CACHE c - fresh\n"
+                "echo LEARNED c - no reason; echo RESULT fresh",
+                "echo BUILT c - ok 5; echo UPDATED sda1 esp 12-34 ok 100\n"
+                "echo RESULT success");
+        each_call_of_a_life_is_answered(life);
 }
 
 #define OBJECTS "org.freedesktop.DBus.ObjectManager"
@@ -405,6 +441,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(locks_are_answered),
                 scratch_test(requests_are_answered),
+                scratch_test(questions_are_answered),
                 scratch_test(properties_are_answered),
                 scratch_test(mounts_are_counted_or_the_error_is_returned),
                 scratch_test(inhibitors_are_held_or_asked_for_again),

@@ -17,6 +17,7 @@
         "<bootcaches version=\"1\">"                                                                         \
         "<cache name=\"c\" builder=\"b\"><source path=\"/src\"/><source path=\"/opt\" optional=\"yes\"/>"    \
         "<output path=\"/out\"/></cache>"                                                                    \
+        "<cache name=\"d\" builder=\"b\"><source path=\"/src/a\"/><output path=\"/other/d\"/></cache>"       \
         "<copy role=\"required\" from=\"/out\" to=\"/linux\"/>"                                              \
         "<copy role=\"misc\" from=\"/splash\" to=\"/splash\"/>"                                              \
         "</bootcaches>"
@@ -322,6 +323,16 @@ static int compare_list(void *userdata) {
         return end_comparison(w, r, &f);
 }
 
+/* With its room, as a scan has it. */
+static int compare_list_in_room(void *userdata) {
+        World *w = userdata;
+        StampRoom room = STAMP_ROOM_FULL;
+        w->context.room = &room;
+        int r = compare_list(w);
+        w->context.room = NULL;
+        return r;
+}
+
 static int read_order(void *userdata) {
         World *w = userdata;
         PlanEdge *edges = UNTOUCHED;
@@ -335,6 +346,7 @@ static void learned_list_is_compared_or_the_error_is_returned(void **state) {
                 "learned opens\nread /src/a 1 -\nlist /src 00\nlink /src/link x\nlook /src/b/c 1\nmiss /z\n",
                 "learned no such\\x20thing\nraced /src/a\nlist /src/b 00\nread /none/x 1 -\nmiss /none\n",
                 "learned from x\nraced /src/a\nlist x\n",
+                "learned lookups\nlist /other 00\nread /other/d 1 -\n", /* what d makes */
         };
         World w;
         world_start(&w, s);
@@ -344,6 +356,7 @@ static void learned_list_is_compared_or_the_error_is_returned(void **state) {
                 (void) snprintf(text, sizeof(text), "bootkeep-stamp 1\nfingerprint 00\n%s", lists[i]);
                 scratch_write(s, "state/caches/c.stamp", text);
                 allocations_fail_in_turn(compare_list, &w);
+                allocations_fail_in_turn(compare_list_in_room, &w);
                 allocations_fail_in_turn(read_order, &w);
         }
         world_end(&w);

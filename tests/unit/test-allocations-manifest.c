@@ -135,6 +135,24 @@ static int expand_path(void *userdata) {
         return OUTCOME_FREE(plan_path(w->plan, "/usr/lib/modules/%i", "6.1.0", &path), path);
 }
 
+/* The other way round than the manifest has it, and in a circle. */
+static int prefer_order(void *userdata) {
+        static const PlanEdge edges[] = {{3, 0}, {0, 1}, {1, 0}};
+        World *w = userdata;
+        _cleanup_(plan_freep) Plan *plan = NULL;
+        _cleanup_free_ char *why = NULL;
+        int r = plan_new(&(Walk){.root = w->s->fd}, w->manifest, w->definitions, &plan, &why);
+        return r < 0 ? r : plan_prefer(plan, w->manifest, edges, ELEMENTSOF(edges));
+}
+
+static int refuse_elsewhere(void *userdata) {
+        World *w = userdata;
+        _cleanup_free_ char *why = NULL;
+        int r = plan_check_running(w->plan, w->manifest, &why);
+        assert_true(r < 0 && (r == -EBADMSG) == (why != NULL));
+        return r == -EBADMSG ? 0 : r;
+}
+
 static void world_parse(World *w, const char *text) {
         char *why = NULL;
         w->manifest = manifest_free(w->manifest);
@@ -147,7 +165,8 @@ static void reading_a_volume_succeeds_or_fails_as_a_whole(void **state) {
         World w = {.s = s, .dirs = {directory, NULL}};
         (void) snprintf(directory, sizeof(directory), "%s/builders", s->path);
         scratch_write(s, "builders/b.conf",
-                      "[Builder]\nDescription=some words\nExec=/bin/b %i %r %s %o %O\nTimeoutSec=1min\n");
+                      "[Builder]\nDescription=some words\nExec=/bin/b %i %r %s %o %O\nTimeoutSec=1min\n"
+                      "Learn=lookups\nLearnIgnore=/a /b/*\nRunningSystemOnly=yes\nQuick=yes\n");
         scratch_write(s, "builders/c.conf", "[Builder]\nExec=/bin/c 'a b'\nRoot=host\n");
         scratch_write(s, "etc/machine-id", "0123456789abcdef0123456789abcdef\n");
         scratch_write(s, "etc/bootkeep/bootcaches.xml", MANIFEST);
@@ -165,6 +184,9 @@ static void reading_a_volume_succeeds_or_fails_as_a_whole(void **state) {
         allocations_fail_in_turn(plan_good, &w);
         assert_int_equal(plan_new(&(Walk){.root = s->fd}, w.manifest, w.definitions, &w.plan, &why), 0);
         allocations_fail_in_turn(expand_path, &w);
+        allocations_fail_in_turn(refuse_elsewhere, &w);
+        assert_int_equal(w.plan->n_caches, 4);
+        allocations_fail_in_turn(prefer_order, &w);
         plan_free(w.plan);
         world_parse(&w, UNKNOWN_BUILDER);
         allocations_fail_in_turn(plan_refused, &w);

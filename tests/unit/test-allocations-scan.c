@@ -11,6 +11,7 @@
 #include "scan/ending.h"
 #include "scan/lockfiles.h"
 #include "scan/places.h"
+#include "scan/sourcelist.h"
 #include "scan/watcher.h"
 
 static int see_nothing(const WalkEntry *entry, void *userdata) {
@@ -105,6 +106,55 @@ static void places_are_listed_or_the_error_is_told(void **state) {
         plan_free(p.plan);
         manifest_free(p.manifest);
         definition_set_free(p.definitions);
+}
+
+/* sourcelist: of one cache all that can be learned, of the other that nothing was. */
+
+typedef struct Listed {
+        Planned planned;
+        FreshnessContext context;
+        FILE *f;
+} Listed;
+
+static int list_sources(void *userdata) {
+        const Listed *l = userdata;
+        return source_list_print(&l->context, NULL, l->f);
+}
+
+static void sources_are_listed_or_the_error_is_told(void **state) {
+        static const char text[] =
+                "<bootcaches version=\"1\"><cache name=\"c\" builder=\"b\"><source path=\"/src\"/>"
+                "<source path=\"/none\" optional=\"yes\"/><output path=\"/out\"/></cache>"
+                "<cache name=\"d\" builder=\"b\"><source cache=\"c\"/><output path=\"/second\"/></cache>"
+                "<cache name=\"e\" builder=\"b\"><source path=\"/src\"/><output path=\"/third\"/></cache>"
+                "</bootcaches>";
+        static const char stamp[] = "bootkeep-stamp 1\nfingerprint 00\nlearned opens\nread /etc/a 1 -\n"
+                                    "list /etc 00\nlink /etc/l x\nlook /etc/b 1\nmiss /etc/none\n"
+                                    "skip /tmp/x temporary\n";
+        const Scratch *s = *state;
+        char directory[128], *why = NULL, *directories[] = {directory, NULL};
+        const Root root = {.fd = s->fd, .state_fd = s->fd};
+        Listed l = {.f = fopen("/dev/null", "we")};
+        Planned *p = &l.planned;
+        assert_non_null(l.f);
+        scratch_write(s, "src/x", "");
+        scratch_write(s, "out", "");
+        scratch_write(s, "etc/a", "");
+        scratch_write(s, "etc/b", "");
+        assert_int_equal(symlinkat("x", s->fd, "etc/l"), 0);
+        scratch_write(s, "caches/c.stamp", stamp);
+        scratch_write(s, "caches/e.stamp", "bootkeep-stamp 1\nfingerprint 00\nlearned no a\\x20reason\n");
+        scratch_write(s, "builders/b.conf", "[Builder]\nExec=/bin/true\n");
+        (void) snprintf(directory, sizeof(directory), "%s/builders", s->path);
+        assert_int_equal(manifest_parse("test", text, strlen(text), &p->manifest, &why), 0);
+        assert_int_equal(definition_set_load(directories, &p->definitions, NULL), 0);
+        assert_int_equal(plan_new(&(Walk){.root = s->fd}, p->manifest, p->definitions, &p->plan, &why), 0);
+        l.context = (FreshnessContext){.root = &root, .plan = p->plan};
+        allocations_fail_in_turn(list_sources, &l);
+        (void) fclose(l.f);
+        plan_free(p->plan);
+        manifest_free(p->manifest);
+        definition_set_free(p->definitions);
 }
 
 /* bootfacts, bootline: two helpers that agree, and one that the boot loader told. */
@@ -224,6 +274,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(places_are_armed_or_the_error_is_returned),
                 scratch_test(lock_files_are_reported_or_the_error_is_told),
+                scratch_test(sources_are_listed_or_the_error_is_told),
                 scratch_test(places_are_listed_or_the_error_is_told),
                 scratch_test(boot_facts_are_read_or_the_error_is_told),
                 scratch_test(boot_is_judged_or_the_error_is_told),

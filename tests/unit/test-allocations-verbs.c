@@ -35,10 +35,10 @@ static void serve(const Scratch *s) {
         _exit(EXIT_FAILURE);
 }
 
-static void service_start(Service *service, const Scratch *s) {
+static void service_start(Service *service, const Scratch *s, const char *scanner, const char *builder) {
         int ready[2];
         char byte;
-        daemon_life_write_programs(s, scan, "echo RESULT success");
+        daemon_life_write_programs(s, scanner, builder);
         private_bus_start(&service->bus, s);
         assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
         service->pid = fork();
@@ -121,9 +121,31 @@ static void fail_each_of(Run *run) {
         log_set_max_level(level);
 }
 
+/* What was built, and what it was made from. */
+static void what_asks_fails_with_a_status(void **state) {
+        Run before[] = {{verb_trust, {"sda2"}, EXIT_SUCCESS}, {verb_rebuild, {"sda2"}, EXIT_SUCCESS}};
+        Run runs[] = {
+                {verb_history, {"sda2"}, EXIT_SUCCESS, .width = 60},
+                {verb_history, {NULL}, EXIT_SUCCESS, .json = JSON_SHORT},
+                {verb_sources, {"sda2"}, EXIT_SUCCESS, .width = 60},
+                {verb_sources, {"sda2", "c"}, EXIT_SUCCESS, .json = JSON_SHORT},
+        };
+        Service service;
+        int level = log_set_max_level(LOG_EMERG);
+        service_start(&service, *state,
+                      "echo MANIFEST /m; echo SOURCE c - file /x 1 named; echo RESULT fresh",
+                      "echo BUILT c - ok 5; echo UPDATED sda1 esp 12-34 ok 100; echo RESULT success");
+        for (size_t i = 0; i < ELEMENTSOF(before); i++)
+                assert_int_equal(run_verb(&before[i]), 0);
+        log_set_max_level(level);
+        for (size_t i = 0; i < ELEMENTSOF(runs); i++)
+                fail_each_of(&runs[i]);
+        service_stop(&service);
+}
+
 static void fail_each(void **state, Run *runs, size_t n) {
         Service service;
-        service_start(&service, *state);
+        service_start(&service, *state, scan, "echo RESULT success");
         for (size_t i = 0; i < n; i++)
                 fail_each_of(&runs[i]);
         service_stop(&service);
@@ -172,6 +194,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(what_shows_fails_with_a_status),
                 scratch_test(what_changes_fails_with_a_status),
+                scratch_test(what_asks_fails_with_a_status),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
