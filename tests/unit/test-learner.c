@@ -25,20 +25,32 @@ typedef struct World {
         RunnerOutcome outcome;
 } World;
 
-/* A volume with what a shell script needs. Nobody else has it mounted. */
+/* For all tests: a folder with the file system of a volume, in a file, with what a shell script needs. */
+static int setup_image(void **state) {
+        assert_int_equal(scratch_setup(state), 0);
+        Scratch *s = *state;
+        shell("mkdir %s/t && cd %s/t && mkdir -p bin proc sys dev run tmp var/tmp etc/list etc/empty && "
+              "for p in " PROGRAMS "; do cp -L $(command -v $p) bin || exit; done; "
+              "for l in $(ldd bin/* | grep -o '[[:space:]]/[^ )]*' | sort -u); do "
+              "  mkdir -p .${l%%/*} && cp -L $l .$l || exit; "
+              "done; "
+              "mkfs.ext4 -q -N 30000 -O ^has_journal -d . ../image 64M",
+              s->path, s->path);
+        return 0;
+}
+
+/* A volume of its own. Nobody else has it mounted. */
 static int setup(void **state) {
+        const Scratch *image = *state;
         World *w = calloc(1, sizeof(*w));
         assert_non_null(w);
         assert_int_equal(scratch_setup((void **) &w->s), 0);
         *state = w;
         scratch_unshare(w->s);
+        shell("cp --sparse=always %s/image %s/disk", image->path, w->s->path);
         disk_attach(&w->disk, w->s, "64M", NULL, false);
         (void) snprintf(w->mnt, sizeof(w->mnt), "%s/v", w->s->path);
-        shell("mkfs.ext4 -q -N 30000 -O ^has_journal %s && mkdir %s && mount %s %s && cd %s && "
-              "mkdir -p bin proc sys dev run tmp var/tmp etc/list etc/empty && "
-              "for p in " PROGRAMS "; do p=$(command -v $p) && cp -L $p bin && "
-              "  for l in $(ldd $p | grep -o '/[^ )]*'); do mkdir -p .${l%%/*} && cp -L $l .$l; done; done",
-              w->disk.node, w->mnt, w->disk.node, w->mnt, w->mnt);
+        shell("mkdir %s && mount %s %s", w->mnt, w->disk.node, w->mnt);
         w->root = open(w->mnt, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         assert_true(w->root >= 0);
         return 0;
@@ -544,5 +556,5 @@ int main(void) {
                 learner_test(the_running_system_is_looked_at_as_it_is),
                 learner_test(who_is_asked_for_leave_is_stopped_all_the_same),
         };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, setup_image, scratch_teardown);
 }

@@ -44,8 +44,9 @@ static void world_end(World *w) {
         shell("umount %s", w->volume);
 }
 
-/* Answers until nobody is left who could ask. */
-static void serve_until_end(Lookups *l, pid_t pid) {
+/* Answers until nobody is left who could ask: before Linux 6.11 one that nobody has waited for still could.
+ */
+static void serve_until_end(Lookups *l, pid_t pid, int *ret_status) {
         _cleanup_close_ int pidfd = pidfd_open(pid, 0);
         assert_true(pidfd >= 0);
         for (bool ended = false; !ended || lookups_get_fd(l) >= 0;) {
@@ -53,7 +54,10 @@ static void serve_until_end(Lookups *l, pid_t pid) {
                                      {.fd = lookups_get_fd(l), .events = POLLIN}};
                 assert_true(poll(p, ELEMENTSOF(p), -1) >= 0 || errno == EINTR);
                 assert_int_equal(lookups_serve(l, p[1].revents), 0);
-                ended = ended || p[0].revents;
+                if (p[0].revents) {
+                        ended = true;
+                        assert_int_equal(waitpid(pid, ret_status, 0), pid);
+                }
         }
 }
 
@@ -76,8 +80,7 @@ static void watch_calls(World *w, int (*act)(World *w)) {
         close(ready[0]);
         close(ready[1]);
         assert_int_equal(lookups_begin(l), 0);
-        serve_until_end(l, pid);
-        assert_int_equal(waitpid(pid, &w->status, 0), pid);
+        serve_until_end(l, pid, &w->status);
         assert_null(lookups_free(l));
         trace_finish(&w->trace);
 }
@@ -435,10 +438,17 @@ static void names_that_move_hurt_nobody(void **state) {
         world_end(&w);
 }
 
+/* 10,000, or fewer where CI runs this in an emulated machine. */
+static unsigned count_children(void) {
+        const char *n = getenv("BOOTKEEP_TEST_CHILDREN");
+        return n ? (unsigned) strtoul(n, NULL, 10) : 10000;
+}
+
 /* The last ones outlive who started them, and most are killed while they wait for us or just before. */
 static int leave_children(World *w) {
         struct stat st;
-        for (unsigned i = 0; i < 10000; i++) {
+        const unsigned n = count_children();
+        for (unsigned i = 0; i < n; i++) {
                 pid_t pid = fork();
                 if (pid < 0)
                         return 1;
@@ -448,13 +458,13 @@ static int leave_children(World *w) {
                 }
                 if (i % 10 == 0)
                         (void) kill(pid, SIGKILL);
-                if (i < 9990 && waitpid(pid, NULL, 0) != pid)
+                if (i + 10 < n && waitpid(pid, NULL, 0) != pid)
                         return 2;
         }
         return 0;
 }
 
-static void ten_thousand_children_are_seen(void **state) {
+static void thousands_of_children_are_seen(void **state) {
         World w;
         world_start(&w, *state);
         watch_calls(&w, leave_children);
@@ -543,7 +553,7 @@ int main(void) {
                 scratch_test(what_hides_opens_makes_it_incomplete),
                 scratch_test(what_hides_nothing_does_not),
                 scratch_test(names_that_move_hurt_nobody),
-                scratch_test(ten_thousand_children_are_seen),
+                scratch_test(thousands_of_children_are_seen),
                 scratch_test(programs_of_32_bits_are_seen),
                 scratch_test(who_may_not_listen_learns_nothing),
                 scratch_test(who_is_not_listened_to_any_more_goes_on),

@@ -1,0 +1,70 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What is learned of a builder on Linux 6.1, the oldest kernel that bootkeep learns on as it should: the unit tests that use
+fanotify and seccomp, then guest/learning.py.
+
+With words, only the programs whose names contain one of them."""
+
+import os
+import re
+import shlex
+import sys
+
+from machine import BUILD, Missing, guest, machine
+
+UNITS = ("trace", "lookups", "learner")
+FEW = 300
+
+
+class Tap:
+    """One test program made of several."""
+
+    def __init__(self):
+        self.tests = 0
+        self.planned = 0
+
+    def line(self, text):
+        if found := re.fullmatch(r"1\.\.(\d+)", text):
+            self.planned += int(found[1])
+        elif found := re.fullmatch(r"(ok|not ok) \d+(.*)", text):
+            self.tests += 1
+            print(f"{found[1]} {self.tests}{found[2]}", flush=True)
+        else:
+            print(text if text.startswith("#") or text.startswith("Bail out!") else "# " + text, flush=True)
+
+    def end(self):
+        """Who died has said less than it planned."""
+        print(f"1..{max(self.planned, self.tests)}", flush=True)
+
+
+def commands(words):
+    """{name: what runs it}"""
+    found = {name: f"{shlex.quote(os.path.abspath(BUILD))}/tests/unit/test-{name}" for name in UNITS}
+    if os.environ.get("CI"):
+        print(f"# {FEW} children instead of 10000: CI has 40 minutes", flush=True)
+        found["lookups"] = f"BOOTKEEP_TEST_CHILDREN={FEW} {found['lookups']}"
+    found["learning"] = guest("learning.py")
+    return {name: command for name, command in found.items() if not words or any(w in name for w in words)}
+
+
+def main():
+    tap = Tap()
+    script = "export CMOCKA_MESSAGE_OUTPUT=TAP; uname -r; worst=0; "
+    for name, command in commands(sys.argv[1:]).items():
+        script += f"echo '{name}:'; SECONDS=0; {command} || worst=1; echo \"took $SECONDS s\"; "
+    try:
+        with machine() as m:
+            m.disk(128)
+            status = m.run(f"bash -c {shlex.quote(script + 'exit $worst')}", tap.line, 900)
+            if status != 0:
+                print("\n".join("# " + text for text in m.said()))
+            if status is None:
+                print("Bail out! the machine did not finish, or crashed")
+    except Missing as e:
+        print(f"1..0 # SKIP {e}")
+        sys.exit(0)
+    tap.end()
+    sys.exit(1 if status is None else status)
+
+
+main()
