@@ -4,6 +4,7 @@
 volume, kept up by the real daemon."""
 
 import os
+import re
 
 from lib import main, test
 from lib.content import KERNEL, MANIFEST, OUTPUT, Gate, manifest
@@ -142,6 +143,55 @@ def what_changes_while_it_is_built_is_built_again(world):
             gate.open()
         view.wait("built again", lambda p, n=runs: p.get("State") == "fresh" and volume.runs() == n + 2)
         assert volume.read(OUTPUT) == content(volume)
+
+
+# Says what it saw, and opens nothing of it.
+LOOK = """
+root=$1 output=$2
+see() {{
+        test -e "$root/etc/local.conf" && echo local || echo none
+        test -x "$root/etc/tool" && echo tool || echo none
+        readlink "$root/etc/current"
+}}
+see >"$output"
+{gate}"""
+
+
+@test
+def what_was_only_looked_at_and_changes_meanwhile_is_built_again(world):
+    """After it was looked at: a name that was not there is made, a mode is changed, a link leads elsewhere."""
+    gate = Gate(world)
+    volume = world.volume()
+    volume.write("/etc/tool", "tool\n")
+    volume.symlink("/etc/current", "one")
+    volume.builder("pack", LOOK.format(gate=gate.script), "%r", "%o", Learn="lookups")
+    volume.write(MANIFEST, manifest(ONLY_MODULES))
+    gate.open()
+    daemon = world.daemon()
+    view = daemon.trusted(volume)
+    gate.await_builder()
+    seen = ["none", "none", "one"]
+    assert volume.read(OUTPUT).decode().split() == seen
+    meanwhile = {
+        "/etc/local.conf": (0, "local", lambda: volume.write("/etc/local.conf", "new\n")),
+        "/etc/tool": (1, "tool", lambda: os.chmod(volume.path("/etc/tool"), 0o755)),
+        "/etc/current": (2, "two", lambda: (os.symlink("two", volume.path("/etc/new")),
+                                            os.rename(volume.path("/etc/new"), volume.path("/etc/current")))),
+    }
+    for path, (line, word, change) in meanwhile.items():
+        world.note(f"changing {path}")
+        builds, runs = len(view.builds), volume.runs()
+        volume.write(f"/usr/lib/modules/{KERNEL}/modules", f"before {path} changes\n")
+        gate.await_builder()
+        change()
+        gate.open()
+        assert view.wait_build(builds)[0] == 0
+        gate.await_builder()  # of its own accord
+        daemon.wait_for(re.escape(f"stale: cache initramfs {KERNEL}: {path} changed (while it was built)"))
+        gate.open()
+        view.wait("built again", lambda p, n=runs: p.get("State") == "fresh" and volume.runs() == n + 2)
+        seen[line] = word
+        assert volume.read(OUTPUT).decode().split() == seen
 
 
 @test

@@ -3,10 +3,12 @@
 """What is learned of a builder, as its user sees it: what makes the volume stale afterwards, and what does not."""
 
 import os
+import re
 import subprocess
 
 from lib import main, test
 from lib.content import KERNEL, MANIFEST, OUTPUT, Gate, manifest
+from lib.limits import without_fanotify
 
 FRESH, STALE = 0, 1
 
@@ -95,6 +97,31 @@ def in_the_volume_its_own_files_are_learned_and_its_tmp_is_not(world):
         names = subprocess.run(["ls", "-A", volume.path(folder)], stdout=subprocess.PIPE, check=True).stdout
         assert names == b"x\n", (folder, names)
     assert_learned(volume, world.programs.scan, ["/etc/own", "/bin/cat"], ["/etc/never", "/tmp/x", "/var/tmp/y"])
+
+
+@test
+def where_fanotify_is_refused_what_is_named_counts_and_that_is_said(world):
+    kernels = [KERNEL, "6.2.0"]
+    volume = volume_with(world, "/etc/own")
+    volume.kernel(kernels[1])
+    volume.builder("learned", 'cat "$1/etc/own" "$1/usr/lib/modules/$3/modules" >"$2"\n', "%r", "%o", "%i")
+    daemon = world.daemon(prefix=without_fanotify())
+    view = daemon.trusted(volume)
+    assert [volume.read(f"/boot/initrd-{k}") for k in kernels] == \
+        [f"first\nmodules of {k}\n".encode() for k in kernels]
+    (cache, text), = view["Learned"]
+    assert cache == "initramfs" and re.fullmatch(r"no: 6\.[12]\.0: fanotify: Operation not permitted", text), text
+    status = world.programs.ctl("status", volume.name)
+    assert f"Learned: {text} (initramfs)" in status.stdout, status.stdout
+    said = [line for line in daemon.lines if "Not all is known that builder learned made" in line]
+    assert len(said) == len(kernels) and all("fanotify" in line for line in said), said
+    volume.write("/etc/own", "changed and longer\n")
+    world.programs.scan(volume).expect(FRESH)
+    builds = len(view.builds)
+    volume.write(f"/usr/lib/modules/{KERNEL}/modules", "others\n")
+    assert view.wait_build(builds)[0] == 0
+    view.wait_state("fresh")
+    assert volume.read(OUTPUT) == b"changed and longer\nothers\n"
 
 
 main()
