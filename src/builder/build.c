@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* What continues when something fails: other caches are built all the same, but those that depend on the
- * failed one are not; and then no helper is switched, because all parts of the set that it carries must fit
- * together. A helper that fails does not keep others from being updated. */
+ * failed one, as the manifest says or was learned, are not; and then no helper is switched, because all parts
+ * of the set that it carries must fit together. A helper that fails does not keep others from being updated.
+ */
 
 #include "builder/build.h"
 
@@ -35,6 +36,8 @@ typedef struct Run {
         char *cmdline; /* of the kernel */
         Spoiled *spoiled;
         size_t n_spoiled;
+        Spoiled *learned; /* for each cache of the plan: what it was learned to be made from; CACHE NULL:
+                             nothing of that is spoiled */
         Progress progress;
         bool *built; /* for each cache of the plan */
         bool again;  /* the caches are gone through once more */
@@ -47,6 +50,7 @@ static void run_done(Run *run) {
         for (size_t i = 0; i < run->n_spoiled; i++)
                 free(run->spoiled[i].path);
         free(run->spoiled);
+        free(run->learned);
         free(run->built);
         free(run->boot_id);
         free(run->cmdline);
@@ -72,6 +76,25 @@ static void cache_label(const PlanCache *pc, char **ret) {
         (void) failure(ret, 0, "%s%s%s", pc->cache->name, pc->instance ? " " : "", strempty(pc->instance));
 }
 
+/* What was learned when they were last built. */
+static int read_learned_edges(const Run *run, PlanEdge **ret, size_t *ret_n) {
+        StampRoom room = STAMP_ROOM_FULL;
+        FreshnessContext context = *run->build->context;
+        context.room = &room;
+        return learned_order_read(&context, ret, ret_n);
+}
+
+static int spoil_learned(Run *run, const PlanCache *pc, bool failed) {
+        _cleanup_free_ PlanEdge *edges = NULL;
+        const Plan *plan = run->build->context->plan;
+        size_t n = 0;
+        int r = read_learned_edges(run, &edges, &n);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                if (&plan->caches[edges[i].first] == pc && !run->learned[edges[i].then].cache)
+                        run->learned[edges[i].then] = (Spoiled){.cache = pc, .failed = failed};
+        return r;
+}
+
 static int spoil_outputs(Run *run, const PlanCache *pc, bool failed) {
         assert(run->failed || run->not_now);
         for (size_t i = 0; i < pc->cache->n_outputs; i++) {
@@ -83,7 +106,7 @@ static int spoil_outputs(Run *run, const PlanCache *pc, bool failed) {
                         return r;
                 run->spoiled[run->n_spoiled++] = (Spoiled){.path = path, .cache = pc, .failed = failed};
         }
-        return 0;
+        return spoil_learned(run, pc, failed);
 }
 
 /* What is wrong with a source of PC, or NULL. */
@@ -106,7 +129,8 @@ static int find_spoiled_source(const Run *run, const PlanCache *pc, const Spoile
                                 return 0;
                         }
         }
-        *ret = NULL;
+        const Spoiled *learned = &run->learned[pc - run->build->context->plan->caches];
+        *ret = learned->cache ? learned : NULL;
         return 0;
 }
 
@@ -227,12 +251,9 @@ static int go_through_caches(Run *run) {
 
 /* 1: one was made from what another makes that was built after it, as was learned from its builder. */
 static int order_was_wrong(const Run *run) {
-        StampRoom room = STAMP_ROOM_FULL;
-        FreshnessContext context = *run->build->context;
         _cleanup_free_ PlanEdge *edges = NULL;
         size_t n = 0;
-        context.room = &room;
-        int r = learned_order_read(&context, &edges, &n);
+        int r = read_learned_edges(run, &edges, &n);
         for (size_t i = 0; r >= 0 && i < n; i++)
                 if (edges[i].first > edges[i].then && run->built[edges[i].first] && run->built[edges[i].then])
                         return 1;
@@ -243,8 +264,10 @@ static int order_was_wrong(const Run *run) {
  * each other, there is no end. */
 static int build_caches(Run *run) {
         StampRoom *room = run->build->context->room;
-        run->built = calloc(run->build->context->plan->n_caches + 1, sizeof(*run->built));
-        if (!run->built)
+        size_t n = run->build->context->plan->n_caches + 1;
+        run->built = calloc(n, sizeof(*run->built));
+        run->learned = calloc(n, sizeof(*run->learned));
+        if (!run->built || !run->learned)
                 return error_origin(-ENOMEM);
         int r = go_through_caches(run);
         if (r < 0 || run->failed || run->not_now || run->interrupted || run->build->only)

@@ -114,6 +114,24 @@ def what_lists_the_folder_of_another_is_put_right_at_once_and_built_after_it_fro
 
 
 @test
+def it_is_not_built_either_where_what_it_only_learned_fails(world):
+    """A menu with a kernel and without its initrd would not boot; what the menu has said before does."""
+    volume = volume_with(world, CACHE, menu())
+    world.programs.build(volume).expect(SUCCESS, "success")
+    before = listed(volume)
+    volume.builder("pack", 'test "$2" != 6.2.0; echo "initrd $2" >"$3"', "%r", "%i", "%o")
+    volume.kernel("6.2.0")
+    result = world.programs.build(volume).expect(FAILED, "failed")
+    assert result.one("BUILT", "menu", "-")[0] == "failed", result.stdout
+    assert "skipped: initramfs 6.2.0 failed" in result.stdout, result.stdout
+    assert listed(volume) == before and volume.runs("list") == 1
+    volume.builder("pack", 'echo "initrd $2" >"$3"', "%r", "%i", "%o")
+    world.programs.build(volume).expect(SUCCESS, "success")
+    assert listed(volume) == [f"{what} {k}" for k in (KERNEL, "6.2.0") for what in ("linux", "initrd")], listed(volume)
+    world.programs.scan(volume).expect(0, "fresh")
+
+
+@test
 def two_that_list_each_others_folder_come_to_an_end(world):
     part = '<cache name="{0}" builder="{0}"><source path="/etc/machine-id"/><output path="/boot/{0}/out"/></cache>'
     volume = volume_with(world, part.format("one"), part.format("two"))
