@@ -2,16 +2,19 @@
 #include "builder/handover.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/escape.h"
 #include "base/failure.h"
 #include "base/log.h"
+#include "base/parse.h"
 #include "base/path.h"
 #include "base/report.h"
 #include "bootkeep.h"
 #include "builder/cachebuild.h"
+#include "builder/run/clockset.h"
 #include "builder/run/outputs.h"
 #include "builder/takeover.h"
 
@@ -240,6 +243,8 @@ int handover_begin(const Handover *h, char **ret_reason) {
                 return error_origin(-ENOMEM);
         int r = stamp_add(record, "volume", "%s", volume);
         if (r >= 0)
+                r = stamp_add(record, "clock", "%" PRId64, MAX(clockset_now(), INT64_C(0)));
+        if (r >= 0)
                 r = record_caches(h, record, ret_reason);
         return r < 0 ? r : write_record(h, record);
 }
@@ -291,11 +296,16 @@ static int take_outputs(const Handover *h, const PlanCache *pc, const Stamp *rec
 }
 
 /* The record was written when it was begun. */
-static int take_list(const Handover *h, const PlanCache *pc, Stamp *stamp) {
+static int take_list(const Handover *h, const PlanCache *pc, const Stamp *record, Stamp *stamp) {
+        const char *text = stamp_get(record, "clock");
+        uint64_t clock = 0;
         struct stat st;
         if (stat(h->file, &st) < 0)
                 return error_origin(-errno);
-        return takeover_record(h->context, pc, &st.st_mtim, stamp);
+        if (text)
+                (void) parse_u64_max(text, INT64_MAX, &clock);
+        const struct timespec since = clockset_earliest(&st.st_mtim, (int64_t) clock);
+        return takeover_record(h->context, pc, &since, stamp);
 }
 
 /* BEGUN: its line of RECORD. */
@@ -316,7 +326,7 @@ static int take_cache(const Handover *h, const PlanCache *pc, const Stamp *recor
         if (r >= 0)
                 r = cachebuild_record_outputs(h->context, pc, stamp, ret_why);
         if (r >= 0)
-                r = take_list(h, pc, stamp);
+                r = take_list(h, pc, record, stamp);
         return r < 0 ? r : cachebuild_write_stamp(h->context, pc, stamp, ret_why);
 }
 

@@ -8,6 +8,7 @@
 #include "builder/candidates.h"
 #include "builder/contentcheck.h"
 #include "builder/learningrace.h"
+#include "builder/run/clockset.h"
 #include "freshness/sight.h"
 
 /* What a stamp and a scan have room for, and more than any builder that we know needs. */
@@ -95,10 +96,13 @@ static int append_lines(Stamp *stamp, const Stamp *lines) {
 }
 
 static int record_list(const Learning *l, const Subject *subject, Candidates *c, Stamp *lines) {
-        Recording rec = {
-                .l = l,
-                .race = {.subject = subject, .trace = l->trace, .candidates = c, .before = l->before},
-                .lines = lines};
+        Recording rec = {.l = l,
+                         .race = {.subject = subject,
+                                  .trace = l->trace,
+                                  .candidates = c,
+                                  .before = l->before,
+                                  .since = clockset_earliest(&l->trace->began, l->trace->clock)},
+                         .lines = lines};
         int r = streq(l->how, "opens") ? candidates_add_links(c, l->context->root->fd) : 0;
         if (r >= 0)
                 r = stamp_add(lines, "learned", "%s", l->how);

@@ -24,7 +24,8 @@ bool stat_is_not_older(const struct statx *stx, bool trust_ctime, const struct t
 }
 
 /* Of STX: did it exist when the builder was started? Where no birth is kept, what changed since may have been
- * made since. */
+ * made since. What was made after the clock was set back seems to have been there: then it is built once
+ * more, and nothing is missed. */
 static bool was_there_before(const LearningRace *race, const struct statx *stx) {
         const struct timespec *began = &race->trace->began;
         bool whole = has_whole_seconds(stx);
@@ -67,10 +68,9 @@ static bool looked_at_folder_has_changed(const LearningRace *race, const Sight *
 }
 
 static bool file_has_changed(const LearningRace *race, const Sight *sight) {
-        const struct timespec *began = &race->trace->began;
         if (S_ISDIR(sight->stx.stx_mode))
                 return looked_at_folder_has_changed(race, sight);
-        return stat_is_not_older(&sight->stx, race->subject->context->trust_ctime, began);
+        return stat_is_not_older(&sight->stx, race->subject->context->trust_ctime, &race->since);
 }
 
 /* Is it what the builder wrote under another name, and renamed over what it had read? depmod does so. */
@@ -134,8 +134,7 @@ static bool folder_has_raced(const LearningRace *race, const Sight *sight) {
         const char *folder = sight->item->words[0];
         const LearnedItem *before = learned_find(race->before, LEARNED_LIST, folder);
         const TraceItem *item = trace_find(race->trace, folder);
-        if (!timestamp_is_not_older(&sight->stx.stx_mtime, has_whole_seconds(&sight->stx),
-                                    &race->trace->began))
+        if (!timestamp_is_not_older(&sight->stx.stx_mtime, has_whole_seconds(&sight->stx), &race->since))
                 return false;
         if (before && streq(before->words[1], sight->now))
                 return false;

@@ -11,6 +11,8 @@ typedef struct LearningRace {
         const Trace *trace;
         const Candidates *candidates;
         const Learned *before; /* the list of the build before */
+        struct timespec since; /* what carries this time, or a later one, may have changed since the builder
+                                  was started */
 } LearningRace;
 
 /* Did what STX is of change at BEGAN or later? Where a file system keeps whole seconds only, in the same

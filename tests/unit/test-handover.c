@@ -191,9 +191,8 @@ static void where_nothing_was_learned_it_is_built_once(void **state) {
         assert_true(is_fresh(w, 1));
 }
 
-/* It may have changed too late, as for a source that the manifest names. */
-static void what_was_learned_and_changes_meanwhile_has_raced(void **state) {
-        World *w = *state;
+/* Instance 1 was learned to be made from /common; it is begun. */
+static void begin_with_list(World *w) {
         scratch_write(w->s, "v/common", "used");
         let_learn(w, LEARN_OPENS);
         build_instance(w, "1");
@@ -202,11 +201,31 @@ static void what_was_learned_and_changes_meanwhile_has_raced(void **state) {
               "'read /common 0 -'; } >new && mv new a@1.stamp",
               w->s->path);
         begin(w, "a", "1");
+}
+
+static void change_and_end(World *w) {
         write_output(w, "out/1");
         write_output(w, "more/1");
         scratch_write(w->s, "v/common", "changed");
         assert_int_equal(done(w), 1);
         check_line(w, "a@1.stamp", "raced", "/common");
+}
+
+/* As if the clock had been an hour ahead when it was begun. */
+static void clock_that_is_set_back_meanwhile_hides_no_race(void **state) {
+        World *w = *state;
+        begin_with_list(w);
+        shell("f=%s; c=$(sed -n 's/^clock //p' $f) && test $c -gt 0 && "
+              "sed -i \"s/^clock .*/clock $((c + 3600000000000))/\" $f && touch -d '1 hour' $f",
+              w->file);
+        change_and_end(w);
+}
+
+/* It may have changed too late, as for a source that the manifest names. */
+static void what_was_learned_and_changes_meanwhile_has_raced(void **state) {
+        World *w = *state;
+        begin_with_list(w);
+        change_and_end(w);
         assert_false(is_fresh(w, 0));
 }
 
@@ -369,6 +388,7 @@ int main(void) {
                 world_test(list_of_another_instance_is_taken_over),
                 world_test(where_nothing_was_learned_it_is_built_once),
                 world_test(what_was_learned_and_changes_meanwhile_has_raced),
+                world_test(clock_that_is_set_back_meanwhile_hides_no_race),
                 world_test(each_output_must_have_been_written),
                 world_test(a_change_of_sources_or_builder_counts),
                 world_test(what_it_is_made_from_comes_first),

@@ -165,6 +165,7 @@ static void what_it_was_like_is_known(void **state) {
         assert_non_null(empty->names);
         assert_null(empty->names[0]);
         assert_in_range(w->trace.began.tv_sec, before.tv_sec, after.tv_sec);
+        assert_true(w->trace.clock != 0);
 }
 
 static void whatever_it_starts_is_seen_to_the_end(void **state) {

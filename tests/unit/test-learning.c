@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* tests: builder/learning.c builder/learningrace.c builder/candidates.c builder/candidatelinks.c */
-/* tests: builder/contentcheck.c builder/sameness.c */
+/* tests: builder/contentcheck.c builder/sameness.c builder/run/clockset.c */
 
 /* A builder is played by a trace: what it used, as it was then. */
 
 #include "builder/learning.h"
 #include "builder/learningrace.h"
+#include "builder/run/clockset.h"
 #include "builder/sameness.h"
 
 #include "tree/names.h"
@@ -309,6 +310,89 @@ static void whole_seconds_are_compared_as_such(void **state) {
         assert_true(stat_is_not_older(&stx, true, &began));
 }
 
+/* As if the clock had been ahead by SECONDS when the builder was started, and had been set since. */
+static void set_clock_back(Played *p, int64_t seconds) {
+        p->trace.began.tv_sec += seconds;
+        p->trace.clock = clockset_now() + seconds * INT64_C(1000000000);
+}
+
+static void clock_that_is_set_meanwhile_hides_no_change(void **state) {
+        static const int64_t back[] = {0, 3600, -3600, 1000000000};
+        static const struct {
+                const char *command, *path;
+                unsigned kinds;
+        } uses_of[] = {{"echo two >etc/conf", "/etc/conf", TRACE_READ},
+                       {"chmod 600 etc/conf", "/etc/conf", TRACE_LOOKED},
+                       {"touch etc/conf.d/new", "/etc/conf.d", TRACE_LISTED}};
+        const Scratch *s = *state;
+        for (size_t i = 0; i < ELEMENTSOF(back) * ELEMENTSOF(uses_of); i++) {
+                const char *path = uses_of[i / ELEMENTSOF(back)].path;
+                World *w = learning_world(s);
+                Played p;
+                shell("touch -d 1990-01-01 %s/v/etc/conf.d", s->path);
+                play(&p, w);
+                set_clock_back(&p, back[i % ELEMENTSOF(back)]);
+                uses(&p, path, uses_of[i / ELEMENTSOF(back)].kinds);
+                shell("cd %s/v && %s", s->path, uses_of[i / ELEMENTSOF(back)].command);
+                learn_as(&p, "lookups");
+                assert_true(has_raced(&p, path));
+                build_again(&p);
+                uses(&p, path, uses_of[i / ELEMENTSOF(back)].kinds);
+                learn_as(&p, "lookups");
+                assert_null(stamp_get(p.stamp, "raced"));
+                played_done(&p);
+                world_free(w);
+                shell("rm -r %s/v %s/state", s->path, s->path);
+        }
+}
+
+/* Nor is all that was there a change. */
+static void clock_that_is_set_back_makes_nothing_older_a_change(void **state) {
+        World *w = learning_world(*state);
+        Played p;
+        w->context.trust_ctime = false; /* which is that of a moment ago, whatever its mtime */
+        play(&p, w);
+        set_clock_back(&p, 3600);
+        uses(&p, "/etc/conf", TRACE_READ);
+        learn(&p);
+        assert_null(stamp_get(p.stamp, "raced"));
+        played_done(&p);
+        world_free(w);
+}
+
+static void clock_that_is_not_set_back_is_no_matter(void **state) {
+        struct timespec began = {.tv_sec = 1000, .tv_nsec = 5}, earliest;
+        static const int64_t hour = INT64_C(3600000000000);
+        for (int64_t clock = clockset_now() - hour, i = 0; i < 2; clock += hour, i++) {
+                earliest = clockset_earliest(&began, clock);
+                assert_memory_equal(&earliest, &began, sizeof(began));
+        }
+        earliest = clockset_earliest(&began, 0); /* not known */
+        assert_memory_equal(&earliest, &began, sizeof(began));
+        earliest = clockset_earliest(&began, clockset_now() + hour / 36);
+        assert_in_range(earliest.tv_sec, 899, 900);
+        earliest = clockset_earliest(&began, clockset_now() + hour);
+        assert_true(earliest.tv_sec == 0 && earliest.tv_nsec == 0);
+}
+
+/* Some archives have such files: each build would be the last but one. */
+static void time_that_is_yet_to_come_is_a_race_only_once(void **state) {
+        World *w = learning_world(*state);
+        Played p;
+        shell("cd %s/v/etc && truncate -s 2M big && touch -d 2040-01-01 big conf conf.d", w->s->path);
+        play(&p, w);
+        for (unsigned i = 0; i < 2; i++) {
+                uses(&p, "/etc/big", TRACE_READ);
+                uses(&p, "/etc/conf", TRACE_READ);
+                uses(&p, "/etc/conf.d", TRACE_LISTED);
+                learn(&p);
+                assert_true((stamp_get(p.stamp, "raced") != NULL) == (i == 0));
+                build_again(&p);
+        }
+        played_done(&p);
+        world_free(w);
+}
+
 static void content_is_kept_up_to_its_limit(void **state) {
         World *w = learning_world(*state);
         Played p;
@@ -508,6 +592,10 @@ int main(void) {
                 scratch_test(what_the_builder_renames_over_what_it_read_is_its_own),
                 scratch_test(what_was_made_and_went_does_not_count),
                 cmocka_unit_test(whole_seconds_are_compared_as_such),
+                scratch_test(clock_that_is_set_meanwhile_hides_no_change),
+                scratch_test(clock_that_is_set_back_makes_nothing_older_a_change),
+                cmocka_unit_test(clock_that_is_not_set_back_is_no_matter),
+                scratch_test(time_that_is_yet_to_come_is_a_race_only_once),
                 scratch_test(content_is_kept_up_to_its_limit),
                 scratch_test(what_is_incomplete_or_too_much_is_said_and_nothing_else),
                 scratch_test(what_was_recorded_is_fresh_until_it_changes),

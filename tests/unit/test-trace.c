@@ -100,6 +100,7 @@ static void assert_survives(const Trace *trace) {
         assert_int_equal(trace_read(fd, &got), 0);
         assert_int_equal(close(fd), 0);
         assert_memory_equal(&got.began, &trace->began, sizeof(got.began));
+        assert_true(got.clock == trace->clock);
         assert_true(streq_ptr(got.incomplete, trace->incomplete));
         assert_int_equal(got.n, trace->n);
         assert_int_equal(got.bytes, trace->bytes);
@@ -113,7 +114,7 @@ static void assert_survives(const Trace *trace) {
 }
 
 static void what_is_written_is_read(void **state) {
-        _cleanup_(trace_done) Trace trace = {.began = {.tv_sec = 17, .tv_nsec = 4}};
+        _cleanup_(trace_done) Trace trace = {.began = {.tv_sec = 17, .tv_nsec = 4}, .clock = 5};
         assert_survives(&trace);
         take(&trace, "/with\nlines", TRACE_READ | TRACE_WRITTEN, 5, NULL);
         take(&trace, "/folder", TRACE_LISTED, 6, names_of("a b", "c"));

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/progress.h"
 #include "bootkeep.h"
+#include "builder/run/clockset.h"
 #include "builder/run/descendants.h"
 #include "builder/run/learner.h"
 #include "builder/run/linecutter.h"
@@ -334,8 +335,10 @@ int runner_run(const RunnerJob *job, RunnerOutcome *ret, char **ret_reason) {
                 .beat = USEC_INFINITY,
         };
         (void) prctl(PR_SET_CHILD_SUBREAPER, 1);
-        if (job->trace)
+        if (job->trace) {
+                job->trace->clock = clockset_now();
                 (void) clock_gettime(CLOCK_REALTIME_COARSE, &job->trace->began);
+        }
         int r = run_to_end(runner, ret, ret_reason);
         if (job->trace)
                 trace_finish(job->trace);

@@ -118,6 +118,7 @@ const TraceItem *trace_find(const Trace *trace, const char *path) {
 /* Both ends are the same program: structs are as it has them. */
 typedef struct TraceHead {
         struct timespec began;
+        int64_t clock;
         uint32_t n;
         bool incomplete; /* the reason follows */
 } TraceHead;
@@ -150,8 +151,10 @@ static void put_item(FILE *f, const TraceItem *item) {
 
 int trace_write(const Trace *trace, int *ret_fd) {
         assert(ret_fd);
-        const TraceHead head = {
-                .began = trace->began, .n = (uint32_t) trace->n, .incomplete = trace->incomplete};
+        const TraceHead head = {.began = trace->began,
+                                .clock = trace->clock,
+                                .n = (uint32_t) trace->n,
+                                .incomplete = trace->incomplete};
         _cleanup_close_ int fd = memfd_create("trace", MFD_CLOEXEC);
         _cleanup_fclose_ FILE *f = NULL;
         if (fd < 0)
@@ -222,6 +225,7 @@ static int get_trace(TraceReader *reader, Trace *trace) {
         if (fread(&head, sizeof(head), 1, reader->f) != 1 || head.n > TRACE_ITEMS_MAX)
                 return error_origin(-EBADMSG);
         trace->began = head.began;
+        trace->clock = head.clock;
         int r = head.incomplete ? get_text(reader) : 0;
         if (r >= 0 && head.incomplete)
                 r = free_and_strdup(&trace->incomplete, reader->text);

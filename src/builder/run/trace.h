@@ -34,6 +34,7 @@ typedef struct Trace {
         size_t n;
         size_t bytes;          /* of paths and names */
         struct timespec began; /* CLOCK_REALTIME_COARSE, before the builder was started */
+        int64_t clock;         /* clockset_now() then; 0: not known */
         char *incomplete;      /* NULL: complete; else why not, for people */
 } Trace;
 
