@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "bootkeep.h"
 #include "builder/learning.h"
+#include "builder/namedcontent.h"
 #include "builder/run/outputs.h"
 #include "builder/run/runner.h"
 #include "builder/sameness.h"
@@ -159,12 +160,9 @@ static int run_and_settle(const CacheRun *run, const Outputs *outputs, Trace *tr
         return r;
 }
 
-/* What was learned when it was last built. */
-static int read_list_before(const CacheRun *run, Learned *ret) {
-        const Subject subject = {.context = run->b->context, .cache = run->cache};
-        _cleanup_(stamp_freep) Stamp *head = NULL;
-        int r = subject_read_head(&subject, &head);
-        return r < 0 || !head ? r : learned_read(head, ret);
+static ContentReading reading_of_run(const CacheRun *run) {
+        return (ContentReading){
+                .room = CONTENT_TOTAL_MAX, .interrupt = run->b->interrupt, .progress = run->b->progress};
 }
 
 /* It is built again at once; that this has an end is the business of who has it built. */
@@ -177,19 +175,22 @@ static void log_races(const CacheRun *run, const Stamp *stamp) {
                          strempty(run->cache->instance));
 }
 
-static int record_learned(const CacheRun *run, const Trace *trace, Stamp *stamp) {
+/* LAST: the stamp of the last build, or NULL. */
+static int record_learned(const CacheRun *run, const Trace *trace, const Stamp *last, ContentReading *reading,
+                          Stamp *stamp) {
         _cleanup_(learned_done) Learned before = LEARNED_NULL;
         const Definition *definition = run->cache->definition;
         if (definition->learn == LEARN_NO)
                 return learning_record_nothing(stamp, LEARNING_NOT_ASKED_FOR);
-        int r = read_list_before(run, &before);
+        int r = last ? learned_read(last, &before) : 0;
         if (r < 0)
                 return r;
         const Learning learning = {.context = run->b->context,
                                    .cache = run->cache,
                                    .trace = trace,
                                    .how = definition_learn_to_string(definition->learn),
-                                   .before = &before};
+                                   .before = &before,
+                                   .reading = reading};
         r = learning_record(&learning, stamp);
         if (r >= 0)
                 log_races(run, stamp);
@@ -197,9 +198,15 @@ static int record_learned(const CacheRun *run, const Trace *trace, Stamp *stamp)
 }
 
 static int record_and_write(const CacheRun *run, const Trace *trace, Stamp *stamp, char **reterr) {
+        _cleanup_(stamp_freep) Stamp *last = NULL;
+        ContentReading reading = reading_of_run(run);
         int r = cachebuild_record_outputs(run->b->context, run->cache, stamp, reterr);
         if (r >= 0)
-                r = record_learned(run, trace, stamp);
+                r = subject_read_alone(&(Subject){.context = run->b->context, .cache = run->cache}, &last);
+        if (r >= 0)
+                r = record_learned(run, trace, last, &reading, stamp);
+        if (r >= 0)
+                r = namedcontent_record(&(NamedContent){run->b->context, run->cache, last, &reading}, stamp);
         return r < 0 ? r : cachebuild_write_stamp(run->b->context, run->cache, stamp, reterr);
 }
 
@@ -250,7 +257,8 @@ static void log_build_start(const CacheRun *run, const Freshness *f) {
 /* 1: nothing but metadata has changed, and that is recorded. */
 static int keep_if_same(const CacheRun *run, const Freshness *f, char **reterr) {
         _cleanup_(stamp_freep) Stamp *stamp = NULL;
-        int r = sameness_find(run->b->context, run->cache, &stamp);
+        const ContentReading reading = reading_of_run(run);
+        int r = sameness_find(run->b->context, run->cache, &reading, &stamp);
         if (r > 0)
                 r = cachebuild_write_stamp(run->b->context, run->cache, stamp, reterr);
         if (r < 0 || !stamp)

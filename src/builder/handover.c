@@ -14,6 +14,7 @@
 #include "base/report.h"
 #include "bootkeep.h"
 #include "builder/cachebuild.h"
+#include "builder/namedcontent.h"
 #include "builder/run/clockset.h"
 #include "builder/run/outputs.h"
 #include "builder/takeover.h"
@@ -327,6 +328,8 @@ static int take_cache(const Handover *h, const PlanCache *pc, const Stamp *recor
                 r = cachebuild_record_outputs(h->context, pc, stamp, ret_why);
         if (r >= 0)
                 r = take_list(h, pc, record, stamp);
+        if (r >= 0)
+                r = namedcontent_record(&(NamedContent){.context = h->context, .cache = pc}, stamp);
         return r < 0 ? r : cachebuild_write_stamp(h->context, pc, stamp, ret_why);
 }
 

@@ -56,7 +56,7 @@ static int find_content(const Recording *rec, const Sight *sight, char ret[stati
                 return 0;
         if (!before || !streq(before->words[1], sight->now) ||
             strlen(before->words[2]) >= FINGERPRINT_HEX_MAX)
-                return content_of_sight(sight, ret);
+                return content_of_sight(sight, rec->l->reading, ret);
         (void) stpcpy(ret, before->words[2]);
         return 0;
 }

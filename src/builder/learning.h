@@ -8,6 +8,7 @@
  * cache stale at once. What the builder itself changes each time must not be: it is known by what it wrote,
  * or by the list of the build before, in which it was the same. */
 
+#include "builder/contentcheck.h"
 #include "builder/run/trace.h"
 #include "freshness/learned.h"
 #include "freshness/subject.h"
@@ -15,9 +16,10 @@
 typedef struct Learning {
         const FreshnessContext *context;
         const PlanCache *cache;
-        const Trace *trace;    /* finished */
-        const char *how;       /* "opens" or "lookups" */
-        const Learned *before; /* what was learned when it was last built */
+        const Trace *trace;      /* finished */
+        const char *how;         /* "opens" or "lookups" */
+        const Learned *before;   /* what was learned when it was last built */
+        ContentReading *reading; /* NULL: without a limit for all of them */
 } Learning;
 
 /* Adds the lines to STAMP, after those of the outputs. What is too much, or not complete, is one line that

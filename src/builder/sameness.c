@@ -13,7 +13,6 @@
 #include "builder/learning.h"
 #include "builder/learningrace.h"
 #include "freshness/freshness.h"
-#include "freshness/outputcheck.h"
 
 /* What was learned, and how it is now. */
 typedef struct SeenAgain {
@@ -27,6 +26,7 @@ typedef struct Sameness {
         SeenAgain *seen;
         size_t n_seen;
         struct timespec began;
+        ContentReading reading;
 } Sameness;
 
 static void sameness_done(Sameness *s) {
@@ -58,7 +58,7 @@ static int see_again(const Sight *sight, void *userdata) {
         char content[FINGERPRINT_HEX_MAX] = LEARNED_NO_CONTENT;
         int r = 0;
         if (!sight->same && item->kind == LEARNED_READ)
-                r = content_of_sight(sight, content);
+                r = content_of_sight(sight, &s->reading, content);
         if (r < 0)
                 return r;
         if (!sight_is_same(s, sight, content))
@@ -78,33 +78,73 @@ static int see_again(const Sight *sight, void *userdata) {
 static bool file_was_read(const Sameness *s, const char *path, const char *description) {
         const LearnedItem *item = learned_find(&s->list, LEARNED_READ, path);
         /* it has been seen again, and is the same */
-        return item && streq(item->words[1], description) && !streq(item->words[2], LEARNED_NO_CONTENT);
+        return item && streq(item->words[1], description) && content_is_known(item->words[2]);
 }
 
-/* A link is the same if it leads there still. */
-static bool link_is_same(char *const *before, char *const *now) {
-        unsigned changes = fingerprint_difference(before[1], now[1]);
-        return before[2] && streq_ptr(before[2], now[2]) && changes != CHANGE_REPLACED &&
-               (changes & (CHANGE_MODE | CHANGE_OWNER)) == 0;
+/* Does PATH have CONTENT, and has it not changed since the new stamp was begun? */
+static int path_has_content(Sameness *s, const char *path, const char *content, struct statx *ret_stx) {
+        char now[FINGERPRINT_HEX_MAX];
+        int r = content_of_path(s->subject->context, path, &s->reading, ret_stx, now);
+        if (r < 0 || ret_stx->stx_mask == 0)
+                return r;
+        return streq(now, content) && !stat_is_not_older(ret_stx, true, &s->began);
 }
 
-/* BEFORE and NOW are the values of lines `file`. */
-static int file_is_same(const Sameness *s, const char *before, const char *now) {
-        _cleanup_strv_free_ char **a = NULL, **b = NULL;
-        if (streq(before, now))
+/* The words of the line `file` BEFORE and NOW, of which the first ends with the content. */
+static int file_has_content(Sameness *s, char *const *before, char *const *now) {
+        _cleanup_free_ char *again = NULL;
+        struct statx stx;
+        int r = path_has_content(s, now[0], before[2], &stx);
+        if (r <= 0)
+                return r;
+        const WalkEntry entry = {.path = now[0], .stx = &stx};
+        r = fingerprint_describe(&entry, s->subject->context->trust_ctime, &again);
+        return r < 0 ? r : streq(again, now[1]);
+}
+
+/* Of one path, with descriptions that differ. A link is the same if it leads there still. */
+static int words_are_same(Sameness *s, char *const *before, char *const *now) {
+        if (!fingerprint_is_like(before[1], now[1]))
+                return 0;
+        if (now[2])
+                return streq_ptr(before[2], now[2]);
+        if (file_was_read(s, before[0], before[1]))
                 return 1;
-        int r = split_words(before, &a);
+        return content_is_known(before[2]) ? file_has_content(s, before, now) : 0;
+}
+
+/* The content at the end of BEFORE, the value of a line `file`, which else is NOW; NULL: it is no such line.
+ */
+static const char *content_behind(const char *before, const char *now) {
+        const char *rest = startswith(before, now);
+        return rest && *rest == ' ' && content_is_known(rest + 1) ? rest + 1 : NULL;
+}
+
+/* BEFORE is the value of a line `file`, I the line of the new stamp. 1: it is the same, and has its content.
+ */
+static int file_is_same(Sameness *s, const char *before, Stamp *now, size_t i) {
+        _cleanup_strv_free_ char **a = NULL, **b = NULL;
+        const char *value = now->lines[i].value, *content = content_behind(before, value);
+        int r = 1;
+        if (content)
+                r = stamp_extend(now, i, content);
+        if (content || streq(before, value))
+                return r < 0 ? r : 1;
+        r = split_words(before, &a);
         if (r >= 0)
-                r = split_words(now, &b);
+                r = split_words(value, &b);
         if (r < 0)
                 return r == -EINVAL ? 0 : r;
         if (strv_length(a) < 2 || strv_length(b) < 2 || !streq(a[0], b[0]))
                 return 0;
-        return a[2] ? link_is_same(a, b) : !b[2] && file_was_read(s, a[0], a[1]);
+        r = words_are_same(s, a, b);
+        if (r > 0 && !b[2] && content_is_known(a[2]))
+                r = stamp_extend(now, i, a[2]) < 0 ? error_origin(-ENOMEM) : 1;
+        return r;
 }
 
 /* Both are in the order in which the sources are examined. */
-static int files_are_same(const Sameness *s, const Stamp *before, const Stamp *now) {
+static int files_are_same(Sameness *s, const Stamp *before, Stamp *now) {
         size_t a = 0, b = 0;
         if (stamp_get(before, "more") || now->files_left_out > 0)
                 return 0;
@@ -112,10 +152,53 @@ static int files_are_same(const Sameness *s, const Stamp *before, const Stamp *n
                 const char *one = stamp_next(before, "file", &a), *other = stamp_next(now, "file", &b);
                 if (!one || !other)
                         return !one && !other;
-                int r = file_is_same(s, one, other);
+                int r = file_is_same(s, one, now, b - 1);
                 if (r <= 0)
                         return r;
         }
+}
+
+/* ---- what it made ---- */
+
+/* The value of the line KEY of STAMP that begins with WORD, behind that; NULL: there is none. */
+static const char *line_of_word(const Stamp *stamp, const char *key, const char *word) {
+        const char *value;
+        for (size_t i = 0; (value = stamp_next(stamp, key, &i));) {
+                const char *rest = startswith(value, word);
+                if (rest && *rest == ' ')
+                        return rest + 1;
+        }
+        return NULL;
+}
+
+/* Somebody wrote PATH, of whose line NOW and BEFORE are what follows the path: the same once more? */
+static int output_is_same(Sameness *s, const char *path, const char *content, const char *before,
+                          const char *now) {
+        size_t size = strcspn(before, " ");
+        struct statx stx;
+        if (streq(before, now))
+                return 1;
+        if (strcspn(now, " ") != size || strncmp(before, now, size) != 0 || !content_is_known(content))
+                return 0;
+        return path_has_content(s, path, content, &stx);
+}
+
+static int outputs_are_same(Sameness *s, const Stamp *before, const Stamp *now) {
+        _cleanup_strv_free_ char **outputs = NULL;
+        int r = plan_outputs(s->subject->context->plan, s->subject->cache, &outputs);
+        for (size_t i = 0; r >= 0 && outputs && outputs[i]; i++) {
+                _cleanup_free_ char *word = escape_word(outputs[i]);
+                if (!word)
+                        return error_origin(-ENOMEM);
+                const char *one = line_of_word(before, "output", word),
+                           *other = line_of_word(now, "output", word);
+                if (!one || !other)
+                        return 0;
+                r = output_is_same(s, outputs[i], line_of_word(before, "content", word), one, other);
+                if (r <= 0)
+                        return r;
+        }
+        return r < 0 ? r : 1;
 }
 
 /* ---- the new stamp ---- */
@@ -143,7 +226,7 @@ static int copy_lines(const Stamp *from, const char *key, Stamp *stamp) {
 }
 
 static int record_again(const Sameness *s, const Stamp *before, Stamp *stamp) {
-        int r = copy_lines(before, "output", stamp);
+        int r = copy_lines(before, "content", stamp);
         if (r >= 0)
                 r = copy_lines(before, "learned", stamp);
         for (size_t i = 0; r >= 0 && i < s->n_seen; i++)
@@ -151,38 +234,42 @@ static int record_again(const Sameness *s, const Stamp *before, Stamp *stamp) {
         return r < 0 ? r : copy_lines(before, "skip", stamp);
 }
 
-/* Is it of the same builder, and are the outputs as that left them? */
-static int rest_is_same(const Sameness *s, const Stamp *before, const Stamp *now) {
-        _cleanup_(freshness_done) Freshness f = FRESHNESS_NULL;
+/* 1: all of it is the same. */
+static int compare_all(Sameness *s, const Stamp *before, Stamp *now) {
         if (!streq_ptr(stamp_get(before, "builder"), stamp_get(now, "builder")))
                 return 0;
-        int r = outputs_compare(s->subject, before, &f);
-        return r < 0 ? r : f.difference == DIFFERENCE_NONE;
-}
-
-/* 1: all of it is the same. */
-static int compare_all(Sameness *s, const Stamp *before, const Stamp *now) {
-        int r = rest_is_same(s, before, now);
+        int r = outputs_are_same(s, before, now);
         if (r <= 0)
                 return r;
         r = sights_visit(s->subject, &s->list, NULL, &(SightVisitor){see_again, s});
         return r != 0 ? MIN(r, 0) : files_are_same(s, before, now);
 }
 
-int sameness_find(const FreshnessContext *c, const PlanCache *cache, Stamp **ret) {
-        assert(c && cache && ret);
+/* Where nothing is to be learned, what the manifest names is all. Where something could not be learned, what
+ * has another time may have come with what is not known, so it is built. */
+static bool list_tells_all(const Sameness *s) {
+        const Learned *l = &s->list;
+        bool nothing_wanted = s->subject->cache->definition->learn == LEARN_NO && streq_ptr(l->how, "no");
+        return !l->raced && !l->damaged && (l->complete || nothing_wanted);
+}
+
+int sameness_find(const FreshnessContext *c, const PlanCache *cache, const ContentReading *reading,
+                  Stamp **ret) {
+        assert(c && cache && reading && ret);
         const Subject subject = {.context = c, .cache = cache};
-        _cleanup_(sameness_done) Sameness s = {.subject = &subject};
+        _cleanup_(sameness_done) Sameness s = {.subject = &subject, .reading = *reading};
         _cleanup_(stamp_freep) Stamp *before = NULL, *now = NULL;
-        int r = subject_read_whole(&subject, &before);
+        int r = subject_read_alone(&subject, &before);
         if (r >= 0 && before)
                 r = learned_read(before, &s.list);
-        if (r < 0 || !before || !s.list.complete || s.list.raced)
+        if (r < 0 || !before || !list_tells_all(&s))
                 return r == -ENOMEM ? r : 0;
         learning_await_tick();
         if (clock_gettime(CLOCK_REALTIME_COARSE, &s.began) < 0)
                 return 0;
         r = freshness_stamp_cache(c, cache, &now, NULL);
+        if (r >= 0)
+                r = freshness_stamp_outputs(c, cache, now, NULL);
         if (r >= 0)
                 r = compare_all(&s, before, now);
         if (r <= 0)

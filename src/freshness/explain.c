@@ -14,7 +14,7 @@
 
 /* A file as recorded in the stamp. */
 typedef struct KnownFile {
-        char **words; /* path, description and possibly target */
+        char **words; /* path, description and possibly target or content */
         bool seen;
 } KnownFile;
 
@@ -91,6 +91,10 @@ static int search_note(Search *s, Difference difference, const char *path, unsig
         return finding_note(&s->first, difference, path, NULL);
 }
 
+static const char *known_target(const KnownFile *k) {
+        return fingerprint_type(k->words[1]) == S_IFREG ? "" : strempty(k->words[2]);
+}
+
 /* The visitor of a search. */
 static int search_compare_entry(const WalkEntry *entry, void *userdata) {
         Search *s = userdata;
@@ -99,7 +103,7 @@ static int search_compare_entry(const WalkEntry *entry, void *userdata) {
         if (!k)
                 return s->complete ? search_note(s, DIFFERENCE_NEW, entry->path, 0, entry->stx) : 0;
         k->seen = true;
-        if (!streq(strempty(k->words[2]), strempty(entry->target)))
+        if (!streq(known_target(k), strempty(entry->target)))
                 return search_note(s, DIFFERENCE_CHANGED, entry->path, CHANGE_TARGET, entry->stx);
         int r = fingerprint_describe(entry, s->subject->context->trust_ctime, &now);
         if (r < 0 || streq(now, k->words[1]))

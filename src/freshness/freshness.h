@@ -8,9 +8,10 @@
  *   fingerprint HEX             of builder and sources
  *   builder NAME HEX
  *   output PATH SIZE MTIME      each output as the builder left it (for a directory: PATH HEX -)
+ *   content PATH HEX            of an output
  *   learned …                   and what follows it: what it was learned to be made from (learned.h)
  *   more N                      the number of files without a line
- *   file PATH DESCRIPTION [TARGET]   each file of the sources, to explain a difference
+ *   file PATH DESCRIPTION [TARGET | CONTENT]   each file of the sources, to explain a difference
  * Stamp of a helper, helpers/PARTUUID.stamp:
  *   fingerprint HEX             of everything copied to it
  *   filesystem UUID

@@ -19,8 +19,6 @@
 
 #include "freshness/stamp.h"
 
-/* A file up to this size counts by its content in the end. */
-#define LEARNED_CONTENT_MAX (1024U * 1024U)
 #define LEARNED_NO_CONTENT "-"
 
 typedef enum LearnedKind {

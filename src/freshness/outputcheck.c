@@ -10,9 +10,8 @@
 typedef struct SeenOutput {
         Hasher *hasher;
         bool seen, directory, trust_ctime;
-        uint64_t size;
-        struct statx_timestamp mtime, ctime;
-        char *line; /* the value of its line in the stamp */
+        struct statx stx; /* of the first thing that is no link */
+        char *line;       /* the value of its line in the stamp */
 } SeenOutput;
 
 static void seen_output_done(SeenOutput *o) {
@@ -26,22 +25,27 @@ static int see_output_entry(const WalkEntry *entry, void *userdata) {
         if (!o->seen && !entry->target) { /* the links in the path came before */
                 o->seen = true;
                 o->directory = S_ISDIR(entry->stx->stx_mode);
-                o->size = entry->stx->stx_size;
-                o->mtime = entry->stx->stx_mtime;
-                o->ctime = entry->stx->stx_ctime;
+                o->stx = *entry->stx;
         }
         fingerprint_add(o->hasher, entry, o->trust_ctime);
         return 0;
 }
 
-static int seen_output_describe(SeenOutput *o, const char *path) {
+int output_describe(const char *path, const struct statx *stx, char **ret) {
+        assert(path && stx && ret);
         _cleanup_free_ char *word = escape_word(path);
+        return word ? strprintf(ret, "%s %llu %lld.%09u", word, (unsigned long long) stx->stx_size,
+                                (long long) stx->stx_mtime.tv_sec, stx->stx_mtime.tv_nsec)
+                    : error_origin(-ENOMEM);
+}
+
+static int seen_output_describe(SeenOutput *o, const char *path) {
         char hex[FINGERPRINT_HEX_MAX];
+        if (!o->directory)
+                return output_describe(path, &o->stx, &o->line);
+        _cleanup_free_ char *word = escape_word(path);
         if (!word)
                 return error_origin(-ENOMEM);
-        if (!o->directory)
-                return strprintf(&o->line, "%s %llu %lld.%09u", word, (unsigned long long) o->size,
-                                 (long long) o->mtime.tv_sec, o->mtime.tv_nsec);
         Fingerprint f = hasher_digest(o->hasher);
         return strprintf(&o->line, "%s %s" NO_TIME, word, fingerprint_to_hex(&f, hex));
 }
@@ -67,7 +71,7 @@ static unsigned output_changes(const char *before, const char *now) {
 
 /* The ctime of a directory says nothing about its content. */
 static const struct statx_timestamp *seen_output_since(const SeenOutput *o) {
-        return o->trust_ctime && !o->directory ? &o->ctime : NULL;
+        return o->trust_ctime && !o->directory ? &o->stx.stx_ctime : NULL;
 }
 
 static int note_changed_output(Freshness *f, const SeenOutput *o, const char *before, const char *path) {

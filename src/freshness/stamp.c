@@ -90,6 +90,22 @@ int stamp_add_file(Stamp *s, const char *format, ...) {
         return r;
 }
 
+int stamp_extend(Stamp *s, size_t i, const char *word) {
+        char *text = NULL;
+        assert(s && i < s->n_lines && word);
+        StampLine *line = &s->lines[i];
+        int r = strprintf(&text, "%s %s %s", line->key, line->value, word);
+        if (r < 0)
+                return r;
+        size_t n = strlen(line->key);
+        s->size -= line_size(line);
+        free(line->key);
+        text[n] = 0;
+        *line = (StampLine){.key = text, .value = text + n + 1};
+        s->size += line_size(line);
+        return 0;
+}
+
 const char *stamp_next(const Stamp *s, const char *key, size_t *i) {
         assert(s && key && i);
         while (*i < s->n_lines) {

@@ -34,6 +34,8 @@ int stamp_add(Stamp *s, const char *key, const char *format, ...) _printf_(3, 4)
 /* Appends a line with the key `file`, unless there are as many as a stamp can hold: they only serve to
  * explain. */
 int stamp_add_file(Stamp *s, const char *format, ...) _printf_(2, 3);
+/* Appends WORD to the value of line I. */
+int stamp_extend(Stamp *s, size_t i, const char *word);
 /* The value of the first line KEY, or NULL. */
 const char *stamp_get(const Stamp *s, const char *key);
 /* The next line KEY at or after *I (start with 0), or NULL; *I is moved past it. */

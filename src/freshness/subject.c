@@ -58,6 +58,14 @@ int subject_read_whole(const Subject *s, Stamp **ret) {
         return finding_is_shortage(r) || r == -EFBIG ? r : 0;
 }
 
+int subject_read_alone(const Subject *s, Stamp **ret) {
+        assert(is_one(s));
+        FreshnessContext context = *s->context;
+        context.room = NULL;
+        return subject_read_whole(&(Subject){.context = &context, .cache = s->cache, .helper = s->helper},
+                                  ret);
+}
+
 const char *subject_list_name(const Subject *s) {
         assert(is_one(s));
         return s->cache ? REASON_LIST_OF_SOURCES : REASON_LIST_OF_COPIES;

@@ -41,6 +41,8 @@ typedef struct Subject {
 int subject_read_head(const Subject *subject, Stamp **ret);
 /* The whole stamp, likewise, except -EFBIG: there is no room for it. */
 int subject_read_whole(const Subject *subject, Stamp **ret);
+/* Likewise, for who has one at a time: the room does not matter. */
+int subject_read_alone(const Subject *subject, Stamp **ret);
 
 const char *subject_list_name(const Subject *subject); /* of what the manifest names for it (reason.h) */
 

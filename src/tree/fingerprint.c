@@ -112,12 +112,21 @@ static bool field_differs(const FieldText *a, const FieldText *b) {
         return a->size != b->size || memcmp(a->start, b->start, a->size) != 0;
 }
 
-/* Is another type of file there now? */
-static bool type_differs(const char *before, const char *after) {
-        uint64_t a = 0, b = 0;
-        (void) parse_digits(&before, 8, &a);
-        (void) parse_digits(&after, 8, &b);
-        return (a & S_IFMT) != (b & S_IFMT);
+mode_t fingerprint_type(const char *description) {
+        uint64_t mode = 0;
+        assert(description);
+        (void) parse_digits(&description, 8, &mode);
+        return (mode_t) (mode & S_IFMT);
+}
+
+bool fingerprint_is_like(const char *before, const char *after) {
+        FieldText a[_FIELD_MAX], b[_FIELD_MAX];
+        assert(before && after);
+        if (!split_description(before, a) || !split_description(after, b))
+                return false;
+        return !field_differs(&a[FIELD_MODE], &b[FIELD_MODE]) &&
+               !field_differs(&a[FIELD_UID], &b[FIELD_UID]) && !field_differs(&a[FIELD_GID], &b[FIELD_GID]) &&
+               !field_differs(&a[FIELD_SIZE], &b[FIELD_SIZE]);
 }
 
 unsigned fingerprint_difference(const char *before, const char *after) {
@@ -129,7 +138,8 @@ unsigned fingerprint_difference(const char *before, const char *after) {
         FieldText a[_FIELD_MAX], b[_FIELD_MAX];
         unsigned changes = 0;
         assert(before && after);
-        if (!split_description(before, a) || !split_description(after, b) || type_differs(before, after))
+        if (!split_description(before, a) || !split_description(after, b) ||
+            fingerprint_type(before) != fingerprint_type(after))
                 return CHANGE_REPLACED;
         for (unsigned i = 0; i < _FIELD_MAX; i++)
                 if (field_differs(&a[i], &b[i]))

@@ -22,6 +22,12 @@ int fingerprint_describe(const WalkEntry *entry, bool trust_ctime, char **ret);
 /* Adds an entry: its path, description and link target. */
 void fingerprint_add(Hasher *h, const WalkEntry *entry, bool trust_ctime);
 
+/* The type of file (S_IFMT) that DESCRIPTION is of; 0: it is no description. */
+mode_t fingerprint_type(const char *description);
+
+/* Are they of the same type, mode, owner and size? Then they differ in times and inode at most. */
+bool fingerprint_is_like(const char *before, const char *after);
+
 /* How two descriptions differ, as a set of Change. Anything that is not a description counts as replaced. */
 unsigned fingerprint_difference(const char *before, const char *after);
 

@@ -96,6 +96,8 @@ def the_reason_names_what_was_learned(world):
 @test
 def what_has_the_same_content_is_not_built(world):
     volume = learning(world)
+    unread = f"/usr/lib/modules/{KERNEL}/unread"
+    volume.write(unread, "not read\n")
     view = world.daemon().trusted(volume)
     text, inode = volume.read("/etc/crypttab"), os.stat(volume.path(OUTPUT)).st_ino
     module = f"/usr/lib/modules/{KERNEL}/modules"
@@ -104,6 +106,9 @@ def what_has_the_same_content_is_not_built(world):
         "written again": lambda: volume.write("/etc/crypttab", text),
         "replaced": lambda: volume.replace("/etc/crypttab", text),
         "named by the manifest": lambda: os.utime(volume.path(module)),
+        "named and not read": lambda: os.utime(volume.path(unread)),
+        "installed again": lambda: volume.replace(unread, "not read\n"),
+        "the output": lambda: os.utime(volume.path(OUTPUT)),
     }
     for name, change in ways.items():
         world.note("changing: " + name)
@@ -115,6 +120,7 @@ def what_has_the_same_content_is_not_built(world):
     assert os.stat(volume.path(OUTPUT)).st_ino == inode
     world.programs.build(volume).expect(0, "success")
     changes(volume, view, lambda: volume.write("/etc/crypttab", text + b"more\n"))
+    changes(volume, view, lambda: volume.write(unread, "not READ\n"))
 
 
 @test
@@ -228,8 +234,15 @@ def who_is_not_to_be_learned_from_counts_as_named(world):
     world.programs.build(volume).expect(0, "success")
     volume.write("/etc/crypttab", "longer than before\n")
     world.programs.scan(volume).expect(0, "fresh")
+    os.utime(volume.path(f"/usr/lib/modules/{KERNEL}/modules"))
+    world.programs.scan(volume).expect(1, "stale")
+    world.programs.build(volume).expect(0, "success")
+    world.programs.scan(volume).expect(0, "fresh")
+    assert volume.runs() == 1
     volume.write(f"/usr/lib/modules/{KERNEL}/modules", "another\n")
     world.programs.scan(volume).expect(1, "stale")
+    world.programs.build(volume).expect(0, "success")
+    assert volume.runs() == 2
 
 
 main()

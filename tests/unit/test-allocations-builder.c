@@ -19,6 +19,7 @@
 #include "builder/cachebuild.h"
 #include "builder/handover.h"
 #include "builder/learning.h"
+#include "builder/namedcontent.h"
 #include "builder/run/builderorder.h"
 #include "builder/run/inodeset.h"
 #include "builder/run/linecutter.h"
@@ -181,10 +182,24 @@ static int learn_from_trace(void *userdata) {
 static int find_sameness(void *userdata) {
         World *w = userdata;
         Stamp *stamp = NULL;
-        int r = sameness_find(&w->b.context, &w->b.plan->caches[0], &stamp);
+        const ContentReading reading = {.room = CONTENT_TOTAL_MAX};
+        int r = sameness_find(&w->b.context, &w->b.plan->caches[0], &reading, &stamp);
         assert_int_equal(r > 0, stamp != NULL);
         stamp_free(stamp);
         return r;
+}
+
+/* The stamp before has content, and so has the list; one file has other times. */
+static int record_named_content(void *userdata) {
+        World *w = userdata;
+        const PlanCache *cache = &w->b.plan->caches[0];
+        _cleanup_(stamp_freep) Stamp *before = NULL, *stamp = NULL;
+        int r = subject_read_alone(&(Subject){.context = &w->b.context, .cache = cache}, &before);
+        if (r >= 0)
+                r = freshness_stamp_cache(&w->b.context, cache, &stamp, NULL);
+        if (r >= 0)
+                r = freshness_stamp_outputs(&w->b.context, cache, stamp, NULL);
+        return r < 0 ? r : namedcontent_record(&(NamedContent){&w->b.context, cache, before, NULL}, stamp);
 }
 
 /* As a build does that was seen to use the sources and more. */
@@ -208,6 +223,7 @@ static void stamp_with_list(World *w) {
         assert_int_equal(cachebuild_record_outputs(&w->b.context, cache, stamp, &why), 0);
         assert_int_equal(learning_record(&l, stamp), 0);
         assert_null(stamp_get(stamp, "raced"));
+        assert_int_equal(namedcontent_record(&(NamedContent){&w->b.context, cache, NULL, NULL}, stamp), 0);
         assert_int_equal(cachebuild_write_stamp(&w->b.context, cache, stamp, &why), 0);
         stamp_free(stamp);
         trace_done(&trace);
@@ -225,13 +241,15 @@ static void what_was_learned_is_recorded_or_the_error_is_returned(void **state) 
         allocations_fail_in_turn(learn_from_trace, &w);
         assert_int_equal(build_cache(&w), 0);
         stamp_with_list(&w);
-        shell("touch %s/v/src/kernel %s/v/learn/file && ln -sf kernel %s/v/src/link", s->path, s->path,
-              s->path);
+        shell("touch %s/v/src/kernel %s/v/learn/file %s/v/src/one %s/v/src/other && ln -sf kernel "
+              "%s/v/src/link",
+              s->path, s->path, s->path, s->path, s->path);
         stamp_with_list(&w);
-        shell("touch %s/v/src/kernel %s/v/learn/file && ln -sfn kernel %s/v/src/link", s->path, s->path,
-              s->path);
+        shell("touch %s/v/src/kernel %s/v/learn/file %s/v/src/other %s/v/out && ln -sfn kernel %s/v/src/link",
+              s->path, s->path, s->path, s->path, s->path);
         assert_int_equal(find_sameness(&w), 1);
         allocations_fail_in_turn(find_sameness, &w);
+        allocations_fail_in_turn(record_named_content, &w);
         log_set_max_level(level);
         world_end(&w);
 }

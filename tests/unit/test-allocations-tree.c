@@ -5,10 +5,12 @@
 #include "allocations.h"
 
 #include <bootkeep.h>
+#include <sys/xattr.h>
 
 #include "disk.h"
 #include "fixture.h"
 
+#include "tree/attributes.h"
 #include "tree/contain.h"
 #include "tree/fingerprint.h"
 #include "tree/root.h"
@@ -94,6 +96,17 @@ static int fingerprint_of_content(void *userdata) {
         return r;
 }
 
+static int fingerprint_of_attributes(void *userdata) {
+        const Scratch *s = userdata;
+        _cleanup_close_ int fd = openat(s->fd, "d/e/file", O_RDONLY | O_CLOEXEC);
+        Fingerprint f = {{7}};
+        (void) fsetxattr(fd, "user.a", "1", 1, 0);
+        int r = attributes_add(fd, &f);
+        if (r < 0)
+                assert_int_equal(f.bytes[0], 7);
+        return r;
+}
+
 static void walks_end_with_the_error(void **state) {
         Scratch *s = *state;
         scratch_write(s, "d/e/file", "text");
@@ -105,6 +118,7 @@ static void walks_end_with_the_error(void **state) {
         allocations_fail_in_turn(fingerprint_source, s);
         allocations_fail_in_turn(walk_to_nowhere, s);
         allocations_fail_in_turn(fingerprint_of_content, s);
+        allocations_fail_in_turn(fingerprint_of_attributes, s);
 }
 
 /* root */

@@ -215,6 +215,29 @@ static void only_whole_descriptions_are_compared(void **state) {
                 assert_int_equal(fingerprint_difference(all[i].before, all[i].after), all[i].difference);
 }
 
+static void what_differs_in_times_and_inode_is_like_it(void **state) {
+        static const struct {
+                const char *before, *after;
+                bool like;
+        } all[] = {
+                {"100644:0:0:1:0.0:0:-", "100644:0:0:1:0.0:0:-", true},
+                {"100644:0:0:1:0.0:0:3.1", "100644:0:0:1:7.5:9:4.0", true},
+                {"100644:0:0:1:0.0:0:-", "100600:0:0:1:0.0:0:-", false},
+                {"100644:0:0:1:0.0:0:-", "120644:0:0:1:0.0:0:-", false},
+                {"100644:0:0:1:0.0:0:-", "100644:1:0:1:0.0:0:-", false},
+                {"100644:0:0:1:0.0:0:-", "100644:0:1:1:0.0:0:-", false},
+                {"100644:0:0:1:0.0:0:-", "100644:0:0:10:0.0:0:-", false},
+                {"40755:0:0:-:-:-:-", "40755:0:0:-:-:-:-", true},
+                {"nonsense", "nonsense", false},
+                {"100644:0:0:1:0.0:0:-", "100644:0:0:1:0.0:0", false},
+        };
+        for (size_t i = 0; i < ELEMENTSOF(all); i++)
+                assert_int_equal(fingerprint_is_like(all[i].before, all[i].after), all[i].like);
+        assert_int_equal(fingerprint_type("100644:0:0:1:0.0:0:-"), S_IFREG);
+        assert_int_equal(fingerprint_type("120777:0:0:1:0.0:0:-"), S_IFLNK);
+        assert_int_equal(fingerprint_type("nonsense"), 0);
+}
+
 static void every_bit_of_a_fingerprint_counts(void **state) {
         Fingerprint a = fingerprint_of_one("/l", "x");
         for (size_t i = 0; i < sizeof(a.bytes); i++)
@@ -362,6 +385,7 @@ static void hex_comes_back(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(only_whole_descriptions_are_compared),
+                cmocka_unit_test(what_differs_in_times_and_inode_is_like_it),
                 cmocka_unit_test(the_last_digit_counts),
                 cmocka_unit_test(a_string_ends_at_its_end),
                 cmocka_unit_test(every_digit_is_asked_for),

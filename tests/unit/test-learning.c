@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* tests: builder/learning.c builder/learningrace.c builder/candidates.c builder/candidatelinks.c */
-/* tests: builder/contentcheck.c builder/sameness.c builder/run/clockset.c */
+/* tests: builder/contentcheck.c builder/namedcontent.c builder/sameness.c builder/run/clockset.c */
 
 /* A builder is played by a trace: what it used, as it was then. */
 
 #include "builder/learning.h"
 #include "builder/learningrace.h"
+#include "builder/namedcontent.h"
 #include "builder/run/clockset.h"
 #include "builder/sameness.h"
 
@@ -396,10 +397,12 @@ static void time_that_is_yet_to_come_is_a_race_only_once(void **state) {
 static void content_is_kept_up_to_its_limit(void **state) {
         World *w = learning_world(*state);
         Played p;
-        shell("cd %s/v && truncate -s 1M etc/most && truncate -s 1048577 etc/more && mkfifo etc/fifo && "
+        shell("cd %s/v && truncate -s 1M etc/many && truncate -s 64M etc/most && truncate -s 67108865 "
+              "etc/more && mkfifo etc/fifo && "
               "touch -d 2001-01-01 etc/m*",
               w->s->path);
         play(&p, w);
+        uses(&p, "/etc/many", TRACE_READ);
         uses(&p, "/etc/most", TRACE_READ);
         uses(&p, "/etc/more", TRACE_READ);
         uses(&p, "/etc/fifo", TRACE_READ);
@@ -407,7 +410,8 @@ static void content_is_kept_up_to_its_limit(void **state) {
         build_again(&p);
         assert_string_equal(learned_find(&p.before, LEARNED_READ, "/etc/more")->words[2], "-");
         assert_string_equal(learned_find(&p.before, LEARNED_READ, "/etc/fifo")->words[2], "-");
-        const char *content = learned_find(&p.before, LEARNED_READ, "/etc/most")->words[2];
+        assert_true(content_is_known(learned_find(&p.before, LEARNED_READ, "/etc/most")->words[2]));
+        const char *content = learned_find(&p.before, LEARNED_READ, "/etc/many")->words[2];
         assert_string_equal(content, "b6ef17a3448492b6918780b90550bf34"); /* as xxhsum -H2 has it */
         played_done(&p);
         world_free(w);
@@ -484,6 +488,7 @@ static const struct {
         {"rm etc/seen && mkdir etc/seen", false},
         {"touch etc/big", false}, /* its content is not known */
         {"chmod 644 etc/big", true},
+        {"cp -p etc/big n && mv n etc/big", false},
         {"touch etc/conf.d/new", false},
         {"touch etc/none", false},
         {"ln -sfn conf etc/link", true},
@@ -491,7 +496,21 @@ static const struct {
         /* what the manifest names */
         {"touch src/a", true},
         {"echo other >src/a", false},
-        {"touch src/b/c", false}, /* not read: its content is not known */
+        {"printf b >src/a && touch -d 2001-01-01 src/a", false},
+        /* … and the builder did not read */
+        {"touch src/b/c", true},
+        {"cp src/b/c n && mv n src/b/c", true},
+        {"chmod 600 src/b/c && chmod 644 src/b/c", true},
+        {"ln src/b/c n && rm src/b/c && mv n src/b/c", true},
+        {"cp -a src/b n && rm -r src/b && mv n src/b", true},
+        {"printf d >src/b/c", false},
+        {"printf d >n && touch -r src/b/c n && mv n src/b/c", false},
+        {"chmod 600 src/b/c", false},
+        {"chown 7 src/b/c", false},
+        {"rm src/b/c && mkdir src/b/c", false},
+        {"rm src/b/c && ln -s ../a src/b/c", false},
+        {"touch src/big", false},
+        {"chmod 600 src/big && chmod 644 src/big", false},
         {"touch src/new", false},
         {"rm src/b/c", false},
         {"ln -sfn a src/link", true},
@@ -499,17 +518,41 @@ static const struct {
         {"chmod 700 src/b", false},
         {"mkdir opt", false},
         {"touch src/a etc/conf etc/seen", true},
-        {"touch src/a src/b/c", false},
+        {"touch src/a src/b/c", true},
+        {"touch -h src/link", true},
         /* what was built */
-        {"touch out", false},
+        {"touch out", true},
+        {"cp out n && mv n out", true},
+        {"touch out src/a src/b/c etc/conf", true},
+        {"printf tliub >out", false},
+        {"echo more >>out", false},
         {"rm out", false},
+        {"rm out && mkdir out", false},
 };
+
+/* The stamp of the cache, with the content of what the manifest names. */
+static void keep_named_content(World *w) {
+        const NamedContent named = {.context = &w->context, .cache = &w->plan->caches[0]};
+        Stamp *stamp = NULL;
+        int fd = openat(w->root.state_fd, "caches", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_int_equal(stamp_read(fd, "c.stamp", NULL, &stamp), 0);
+        assert_int_equal(namedcontent_record(&named, stamp), 0);
+        assert_int_equal(stamp_write(fd, "c.stamp", stamp), 0);
+        stamp_free(stamp);
+        close(fd);
+        check_cache(w, "up to date");
+}
+
+static int compare_content(World *w, Stamp **ret) {
+        const ContentReading reading = {.room = CONTENT_TOTAL_MAX};
+        return sameness_find(&w->context, &w->plan->caches[0], &reading, ret);
+}
 
 static void learn_for_comparison(Played *p, World *w) {
         const Scratch *s = w->s;
         scratch_write(s, "v/etc/seen", "seen");
-        shell("cd %s/v && truncate -s 2M etc/big && ln -s conf etc/link && ln -s a src/link && "
-              "touch -d 2001-01-01 etc/big etc/seen",
+        shell("cd %s/v && truncate -s 65M etc/big src/big && ln -s conf etc/link && ln -s a src/link && "
+              "touch -d 2001-01-01 etc/big etc/seen src/* src/b/c",
               s->path);
         world_build(w);
         play(p, w);
@@ -524,6 +567,7 @@ static void learn_for_comparison(Played *p, World *w) {
         learn_as(p, "lookups");
         assert_null(stamp_get(p->stamp, "raced"));
         keep_list(p);
+        keep_named_content(w);
 }
 
 /* The new stamp says the same as the one before, and the cache is fresh with it. */
@@ -544,7 +588,7 @@ static void content_decides_where_it_is_known(void **state) {
                 Played p;
                 learn_for_comparison(&p, w);
                 shell("cd %s/v && %s", s->path, changes[i].command);
-                int r = sameness_find(&w->context, &w->plan->caches[0], &stamp);
+                int r = compare_content(w, &stamp);
                 if (r != changes[i].same)
                         fail_msg("%s: %i", changes[i].command, r);
                 if (stamp)
@@ -572,15 +616,122 @@ static void content_says_nothing_without_a_whole_list(void **state) {
                         add_lines(w, lines[i - 1]);
                 keep_list(&p);
                 shell("touch %s/v/src/a", s->path);
-                assert_int_equal(sameness_find(&w->context, &w->plan->caches[0], &stamp), i == 0);
+                assert_int_equal(compare_content(w, &stamp), i == 0);
                 stamp = stamp_free(stamp);
                 scratch_write(s, "builders/b.conf", "[Builder]\nExec=/bin/false\n");
                 world_plan(w, MANIFEST);
-                assert_int_equal(sameness_find(&w->context, &w->plan->caches[0], &stamp), 0);
+                assert_int_equal(compare_content(w, &stamp), 0);
                 played_done(&p);
                 world_free(w);
                 shell("rm -r %s/v %s/state", s->path, s->path);
         }
+}
+
+/* Whether all that counts is what the manifest names, or something could not be learned. */
+static void named_content_is_all_where_nothing_is_to_be_learned(void **state) {
+        const Scratch *s = *state;
+        for (size_t i = 0; i < 2; i++) {
+                World *w = learning_world(s);
+                Stamp *stamp = NULL;
+                scratch_write(s, "builders/b.conf",
+                              i == 0 ? "[Builder]\nExec=/bin/true\nLearn=no\n"
+                                     : "[Builder]\nExec=/bin/true\n");
+                world_plan(w, MANIFEST);
+                world_build(w);
+                add_lines(w, "learned no it\\x20was\\x20so\n");
+                keep_named_content(w);
+                shell("touch %s/v/src/a %s/v/src/b/c %s/v/out", s->path, s->path, s->path);
+                assert_int_equal(compare_content(w, &stamp), i == 0);
+                stamp = stamp_free(stamp);
+                shell("printf b >%s/v/src/a", s->path);
+                assert_int_equal(compare_content(w, &stamp), 0);
+                world_free(w);
+                shell("rm -r %s/v %s/state", s->path, s->path);
+        }
+}
+
+static const char *file_line(const Stamp *stamp, const char *path) {
+        const char *value;
+        for (size_t i = 0; (value = stamp_next(stamp, "file", &i));)
+                if (startswith(value, path))
+                        return value;
+        fail_msg("no line of %s", path);
+        return NULL;
+}
+
+/* A build: its stamp is begun, COMMAND is what happens while its builder runs. */
+static Stamp *build_meanwhile(World *w, const Stamp *before, const char *command) {
+        const NamedContent named = {.context = &w->context, .cache = &w->plan->caches[0], .before = before};
+        Stamp *stamp = NULL;
+        assert_int_equal(freshness_stamp_cache(&w->context, &w->plan->caches[0], &stamp, NULL), 0);
+        learning_await_tick();
+        shell("cd %s/v && %s", w->s->path, command);
+        assert_int_equal(freshness_stamp_outputs(&w->context, &w->plan->caches[0], stamp, NULL), 0);
+        assert_int_equal(namedcontent_record(&named, stamp), 0);
+        return stamp;
+}
+
+static void named_content_is_of_what_the_stamp_says(void **state) {
+        World *w = learning_world(*state);
+        Stamp *stamp = build_meanwhile(w, NULL, "printf b >src/a");
+        /* the later content is not that of the earlier file */
+        assert_false(content_is_known(strrchr(file_line(stamp, "/src/a "), ' ') + 1));
+        assert_true(content_is_known(strrchr(file_line(stamp, "/src/b/c "), ' ') + 1));
+        assert_true(startswith(stamp_get(stamp, "content"), "/out "));
+        /* what is the same file still is not read again */
+        char *line = strrchr(file_line(stamp, "/src/b/c "), ' ') + 1;
+        memset(line, 'a', strlen(line));
+        Stamp *next = build_meanwhile(w, stamp, "true");
+        assert_string_equal(strrchr(file_line(next, "/src/b/c "), ' ') + 1, line);
+        assert_true(content_is_known(strrchr(file_line(next, "/src/a "), ' ') + 1));
+        stamp_free(next);
+        /* unless another is there */
+        shell("touch %s/v/src/b/c", w->s->path);
+        next = build_meanwhile(w, stamp, "true");
+        assert_string_not_equal(strrchr(file_line(next, "/src/b/c "), ' ') + 1, line);
+        stamp_free(next);
+        stamp_free(stamp);
+        world_free(w);
+}
+
+/* The content behind a file is no target of a link. */
+static void content_of_named_files_is_no_difference(void **state) {
+        World *w = learning_world(*state);
+        shell("ln -s a %s/v/src/link", w->s->path);
+        world_build(w);
+        add_lines(w, "learned no it\\x20was\\x20so\n");
+        keep_named_content(w);
+        shell("echo longer >%s/v/src/b/c", w->s->path);
+        check_cache(w, "/src/b/c changed (size, mtime, TIME)");
+        shell("ln -sfn b %s/v/src/link", w->s->path);
+        check_cache(w, "/src/b/c changed (size, mtime, TIME)");
+        shell("printf c >%s/v/src/b/c && rm %s/v/src/a && ln -s b %s/v/src/a", w->s->path, w->s->path,
+              w->s->path);
+        check_cache(w, "/src/a changed (target, TIME)");
+        world_free(w);
+}
+
+static void content_is_read_within_limits(void **state) {
+        World *w = learning_world(*state);
+        struct statx stx;
+        char content[FINGERPRINT_HEX_MAX];
+        ContentReading reading = {.room = 2};
+        static const struct {
+                const char *path;
+                bool known;
+        } files[] = {{"/src/a", true}, {"/etc/conf", false}, {"/src/b/c", true}, {"/src/a", false}};
+        for (size_t i = 0; i < ELEMENTSOF(files); i++) {
+                assert_int_equal(content_of_path(&w->context, files[i].path, &reading, &stx, content), 0);
+                assert_int_equal(content_is_known(content), files[i].known);
+                assert_int_equal(stx.stx_mask != 0, files[i].known);
+        }
+        shell("cd %s/v && ln -s conf etc/link && mkfifo etc/fifo && ln -s ../.. up", w->s->path);
+        static const char *const none[] = {"/etc/link", "/etc/fifo", "/etc", "/none", "/up/x", "/etc/conf/x"};
+        for (size_t i = 0; i < ELEMENTSOF(none); i++) {
+                assert_int_equal(content_of_path(&w->context, none[i], NULL, &stx, content), 0);
+                assert_string_equal(content, LEARNED_NO_CONTENT);
+        }
+        world_free(w);
 }
 
 int main(void) {
@@ -601,6 +752,10 @@ int main(void) {
                 scratch_test(what_was_recorded_is_fresh_until_it_changes),
                 scratch_test(content_decides_where_it_is_known),
                 scratch_test(content_says_nothing_without_a_whole_list),
+                scratch_test(named_content_is_all_where_nothing_is_to_be_learned),
+                scratch_test(named_content_is_of_what_the_stamp_says),
+                scratch_test(content_of_named_files_is_no_difference),
+                scratch_test(content_is_read_within_limits),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

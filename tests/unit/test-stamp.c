@@ -35,6 +35,20 @@ static int stamp_setup(void **state) {
 
 #define stamp_test(f) cmocka_unit_test_setup_teardown(f, stamp_setup, scratch_teardown)
 
+static void words_are_added_to_a_line(void **state) {
+        Stamp *s = stamp_new(), *same = stamp_new();
+        assert_int_equal(stamp_add(s, "file", "/a 1"), 0);
+        assert_int_equal(stamp_add(s, "file", "/b 2"), 0);
+        assert_int_equal(stamp_extend(s, 0, "00ff"), 0);
+        assert_int_equal(stamp_add(same, "file", "/a 1 00ff"), 0);
+        assert_int_equal(stamp_add(same, "file", "/b 2"), 0);
+        assert_string_equal(stamp_get(s, "file"), "/a 1 00ff");
+        assert_int_equal(s->n_lines, 2);
+        assert_int_equal(s->size, same->size);
+        stamp_free(s);
+        stamp_free(same);
+}
+
 static void stamp_comes_back_with_its_files_last(void **state) {
         const Scratch *s = *state;
         Stamp *a = stamp_new(), *b = NULL;
@@ -400,6 +414,7 @@ static void name_that_is_too_long_ends_with_its_hash(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(words_are_added_to_a_line),
                 stamp_test(stamp_comes_back_with_its_files_last),
                 stamp_test(head_ends_at_the_first_file_and_nothing_else),
                 stamp_test(room_is_what_may_be_read_in_all),
