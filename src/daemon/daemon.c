@@ -199,6 +199,10 @@ int daemon_mounted(Daemon *d, const char *name, const MountEntry *mount, DeviceI
         return 0;
 }
 
+void daemon_abandon(Daemon *d, Running *running) {
+        orphans_take(d->orphans, running, SIGKILL);
+}
+
 static void remove_record(Daemon *d, Record *record) {
         LogFields fields = news_fields(record, BOOTKEEP_MESSAGE_VOLUME_GONE);
         log_send(LOG_INFO, &fields, "gone");

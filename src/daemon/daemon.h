@@ -70,6 +70,8 @@ int daemon_trust(Daemon *d, Record *record, bool trusted);
 
 /* Drives the machines of the volumes. */
 Driver *daemon_driver(Daemon *d);
+/* What of RUNNING still runs is ended, and nobody waits for it. */
+void daemon_abandon(Daemon *d, Running *running);
 /* Its lock, or the reboot lock, was taken or released. */
 void daemon_set_lock(Daemon *d, Record *record, VolumeLock lock);
 

@@ -46,11 +46,13 @@ static LaunchBuild what_to_launch(const Record *record) {
 static void open_stamps(const Driver *d, Record *record) {
         const MountEntry *m = record_mount(record);
         assert(m);
+        if (!record->scan.report->uncover)
+                return;
         const OpeningRequest request = {
                 .event = d->event,
                 .bus = driver_get_connection(d),
                 .launch = &d->launch,
-                .scan = &record->scan,
+                .scan = &record->scan.job,
                 .volume = record->name,
                 .mount_point = m->target,
                 .mount_id = m->id,

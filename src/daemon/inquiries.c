@@ -9,6 +9,7 @@
 #include "base/escape.h"
 #include "base/parse.h"
 #include "bootkeep.h"
+#include "daemon/opening.h"
 #include "daemon/timer.h"
 #include "daemon/world/bussources.h"
 
@@ -20,8 +21,12 @@ typedef struct Inquiry {
         Inquiries *all;
         BusCall *call; /* NULL: answered, or nobody waits for it */
         uint64_t client;
-        char *volume;
+        char *volume, *mount_point;
+        uint64_t mount_id;
+        unsigned number;
         Job *job;
+        bool asks; /* for stamps that a mount covers: */
+        Opening opening;
         sd_event_source *output, *end, *timer;
         BusSources *answer;
         bool hangs;   /* it was killed because it took too long, and has not ended yet */
@@ -33,16 +38,20 @@ struct Inquiries {
         Daemon *daemon;
         TAILQ_HEAD(, Inquiry) items;
         unsigned n; /* but for those that hang */
+        unsigned last;
 };
 
 static Inquiry *inquiry_free(Inquiry *q) {
         sd_event_source_disable_unref(q->output);
         sd_event_source_disable_unref(q->end);
         sd_event_source_disable_unref(q->timer);
+        daemon_abandon(q->all->daemon, &q->opening.running);
+        opening_done(&q->opening);
         q->answer = bus_sources_free(q->answer);
         sd_bus_message_unref(q->call);
         job_free(q->job);
         free(q->volume);
+        free(q->mount_point);
         free(q->reason);
         free(q);
         return NULL;
@@ -95,6 +104,7 @@ static void inquiry_take_line(const char *line, void *userdata) {
         int r = q->answer ? split_words(line, &words) : 0;
         if (r >= 0 && words && words[0] && streq(words[0], "SOURCE"))
                 r = inquiry_take_source(q, words);
+        q->asks = q->asks || startswith(line, "UNCOVER ");
         const char *reason = startswith(line, "REASON ");
         if (r >= 0 && reason) {
                 free(q->reason);
@@ -106,10 +116,27 @@ static void inquiry_take_line(const char *line, void *userdata) {
         }
 }
 
+static void inquiry_open_stamps(Inquiry *q) {
+        const Driver *d = daemon_driver(q->all->daemon);
+        const OpeningRequest request = {
+                .event = d->event,
+                .bus = driver_get_connection(d),
+                .launch = &d->launch,
+                .scan = &q->job,
+                .volume = q->volume,
+                .mount_point = q->mount_point,
+                .mount_id = q->mount_id,
+                .inquiry = q->number,
+        };
+        opening_follow(&q->opening, &request);
+}
+
 static int on_inquiry_output(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         Inquiry *q = userdata;
         if (job_read(q->job, inquiry_take_line, q) != 0)
                 q->output = sd_event_source_disable_unref(q->output);
+        if (q->asks)
+                inquiry_open_stamps(q);
         return 0;
 }
 
@@ -139,6 +166,7 @@ static int on_inquiry_end(sd_event_source *s, int fd, uint32_t revents, void *us
         int r = job_reap(q->job, &status);
         if (r == -EAGAIN)
                 return 0;
+        opening_end(&q->opening);
         inquiry_answer(q, r < 0 ? r : status);
         inquiry_forget(q);
         return 0;
@@ -163,10 +191,9 @@ static bool volume_hangs(const Inquiries *i, const Record *record) {
         return record->volume.state == VOLUME_HUNG;
 }
 
-static int inquiry_start(Inquiry *q, const Record *record, const char *cache) {
+static int inquiry_start(Inquiry *q, const char *cache) {
         const Driver *d = daemon_driver(q->all->daemon);
-        const MountEntry *m = record_mount(record);
-        const LaunchBuild scan = {record->name, m->target, m->id, false};
+        const LaunchBuild scan = {q->volume, q->mount_point, q->mount_id, .inquiry = q->number};
         int r = launch_sources(&d->launch, &scan, cache, &q->job);
         if (r >= 0)
                 r = sd_event_add_io(d->event, &q->output, job_get_output_fd(q->job), EPOLLIN,
@@ -187,10 +214,14 @@ static int inquiry_begin(Inquiries *i, const Record *record, const char *cache, 
                 return error_origin(-ENOMEM);
         q->all = i;
         q->client = caller->peer->id;
+        q->number = ++i->last;
+        q->mount_id = record_mount(record)->id;
         q->volume = strdup(record->name);
-        int r = q->volume ? bus_sources_new(caller->call, &q->answer) : error_origin(-ENOMEM);
+        q->mount_point = strdup(record_mount(record)->target);
+        int r = q->volume && q->mount_point ? bus_sources_new(caller->call, &q->answer)
+                                            : error_origin(-ENOMEM);
         if (r >= 0)
-                r = inquiry_start(q, record, cache);
+                r = inquiry_start(q, cache);
         if (r < 0)
                 return r;
         q->call = sd_bus_message_ref(caller->call);

@@ -30,9 +30,13 @@ static int add_paths(char ***argv, const char *option, char *const *paths) {
         return r;
 }
 
-/* There is one scan of a mount at a time. */
-static int append_uncover(char ***argv, const char *runtime, uint64_t mount_id) {
-        return strv_extendf(argv, "--uncover=%s/stamps-%" PRIu64, runtime, mount_id);
+/* There is one scan of a mount at a time, and beside it whoever inquires. */
+static int append_uncover(const LaunchOptions *o, char ***argv, const LaunchBuild *scan) {
+        const char *runtime = strempty(o->runtime);
+        return scan->inquiry > 0
+                       ? strv_extendf(argv, "--uncover=%s/stamps-%" PRIu64 "-%u", runtime, scan->mount_id,
+                                      scan->inquiry)
+                       : strv_extendf(argv, "--uncover=%s/stamps-%" PRIu64, runtime, scan->mount_id);
 }
 
 static int append_scanned_mount(const LaunchOptions *o, char ***argv, const LaunchBuild *scan) {
@@ -54,7 +58,7 @@ int launch_scan(const LaunchOptions *o, const LaunchBuild *scan, int inotify_fd,
         if (r >= 0)
                 r = add_paths(&argv, "hold-exists", o->hold_exists);
         if (r >= 0 && o->runtime)
-                r = append_uncover(&argv, o->runtime, scan->mount_id);
+                r = append_uncover(o, &argv, scan);
         if (r >= 0)
                 r = append_scanned_mount(o, &argv, scan);
         return r < 0 ? r : job_start(argv, inotify_fd, ret);
@@ -67,6 +71,8 @@ int launch_sources(const LaunchOptions *o, const LaunchBuild *scan, const char *
                 r = strv_extendf(&argv, "--sources=%s", cache);
         if (r >= 0)
                 r = strv_extend(&argv, "--quiet");
+        if (r >= 0 && o->runtime)
+                r = append_uncover(o, &argv, scan);
         if (r >= 0)
                 r = append_scanned_mount(o, &argv, scan);
         return r < 0 ? r : job_start(argv, -EBADF, ret);
@@ -88,7 +94,7 @@ int launch_build(const LaunchOptions *o, const LaunchBuild *build, Job **ret) {
 }
 
 static int add_opening_options(const LaunchOptions *o, const LaunchBuild *build, char ***argv) {
-        int r = append_uncover(argv, strempty(o->runtime), build->mount_id);
+        int r = append_uncover(o, argv, build);
         return r < 0 ? r : append_mount(o, argv, build->mount_point, build->mount_id);
 }
 
@@ -134,7 +140,8 @@ int launch_opening_in_unit(const LaunchOptions *o, const LaunchBuild *build, Uni
         if (!o->units)
                 return error_origin(-EOPNOTSUPP);
         /* a name of its own: it is not to be adopted as a build */
-        int r = strprintf(&name, "%s:stamps", build->volume);
+        int r = build->inquiry > 0 ? strprintf(&name, "%s:stamps%u", build->volume, build->inquiry)
+                                   : strprintf(&name, "%s:stamps", build->volume);
         if (r >= 0)
                 r = add_opening_options(o, build, &argv);
         return r < 0 ? r : unitjob_new(o->units, name, argv, ret);

@@ -23,6 +23,7 @@ typedef struct LaunchBuild {
         const char *volume, *mount_point;
         uint64_t mount_id;
         bool force;
+        unsigned inquiry; /* the number of one for what a cache is made from; 0: a scan */
 } LaunchBuild;
 
 /* One that prints what CACHE ("": each) is made from, and nothing else. */

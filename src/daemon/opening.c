@@ -14,7 +14,8 @@ void opening_done(Opening *o) {
 static void give_up_scan(const Opening *o, const char *problem) {
         const LogFields fields = {.volume = o->request.volume};
         log_send(LOG_WARNING, &fields, "cannot look below what is mounted over the stamps: %s", problem);
-        running_kill(o->request.scan, SIGKILL);
+        if (*o->request.scan)
+                (void) job_kill(*o->request.scan, SIGKILL);
 }
 
 static int on_opening_output(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
@@ -30,6 +31,7 @@ static LaunchBuild what_to_open(const Opening *o) {
                 .volume = o->request.volume,
                 .mount_point = o->request.mount_point,
                 .mount_id = o->request.mount_id,
+                .inquiry = o->request.inquiry,
         };
 }
 
@@ -100,8 +102,8 @@ static int on_opening_exit(sd_event_source *s, int fd, uint32_t revents, void *u
 }
 
 void opening_follow(Opening *o, const OpeningRequest *request) {
-        assert(request->scan->report);
-        if (!request->scan->report->uncover || o->request.scan)
+        assert(o && request && request->scan);
+        if (o->request.scan)
                 return;
         o->request = *request;
         int r = free_and_strdup(&o->mount_point, request->mount_point);

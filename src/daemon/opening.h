@@ -13,9 +13,10 @@ typedef struct OpeningRequest {
         sd_event *event;
         sd_bus *bus; /* for a unit of its own; NULL: it can only be a child */
         const LaunchOptions *launch;
-        const Running *scan;
+        Job *const *scan; /* where its job is, as long as it runs */
         const char *volume, *mount_point;
         uint64_t mount_id;
+        unsigned inquiry; /* as in LaunchBuild */
 } OpeningRequest;
 
 typedef struct Opening {
@@ -28,7 +29,7 @@ typedef struct Opening {
 /* Nothing runs any more, or it is left to itself. */
 void opening_done(Opening *o);
 
-/* Called whenever a scan has printed something: if it asks, the bootkeep-build is started, once for each
+/* Called whenever a scan that has asked has printed something: the bootkeep-build is started, once for each
  * scan. A scan that would wait in vain is killed. */
 void opening_follow(Opening *o, const OpeningRequest *request);
 

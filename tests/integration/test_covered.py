@@ -3,6 +3,7 @@
 """A file system of its own at /var, over the stamps of the volume, and scans that may not look below it: another process
 opens the stamps for each of them."""
 
+import json
 import os
 import subprocess
 
@@ -60,6 +61,27 @@ def a_volume_with_a_separate_var_stays_fresh(world):
     daemon.call("Scan", "s", volume.name)
     assert view["State"] == "fresh" and volume.runs() == 2, "it was built for nothing"
     assert os.listdir(volume.path("/var/lib/bootkeep")) == [], "stamps are in what is mounted there"
+
+
+def sources(world, volume):
+    """The paths of what was learned."""
+    process = world.programs.ctl("sources", volume.name, "--json=short")
+    assert process.returncode == 0, process.stderr
+    return [s["path"] for s in json.loads(process.stdout)["sources"] if s["how"].startswith("learned")]
+
+
+@test
+def what_was_learned_is_listed_all_the_same(world):
+    volume = world.volume()
+    world.programs.build(volume).expect(0)
+    before = [w[3] for w in world.programs.scan(volume, "--sources").all("SOURCE") if w[5] == "learned:"]
+    separate_var(world, volume)
+    confined(world)
+    daemon = world.daemon()
+    view = daemon.trusted(volume)
+    assert before and sources(world, volume) == before
+    assert sources(world, volume) == before and view["State"] == "fresh", "once more"
+    assert not [f for f in os.listdir(world.path("run")) if "stamps" in f]
 
 
 @test

@@ -85,6 +85,23 @@ static void stamps_are_opened_where_the_scan_asks(void **state) {
         assert_true(strv_contains(opened, "/mnt"));
 }
 
+/* It may run beside the scan. */
+static void stamps_are_opened_where_who_inquires_asks(void **state) {
+        LaunchOptions o = options(*state);
+        const LaunchBuild inquiry = {"sda2", "/mnt", 17, .inquiry = 3};
+        Job *scan = NULL, *opener = NULL;
+        assert_int_equal(launch_sources(&o, &inquiry, "c", &scan), 0);
+        _cleanup_strv_free_ char **nowhere = told(scan);
+        assert_false(strv_contains(nowhere, "--uncover=/stamps-17-3"));
+        o.runtime = "/run/x";
+        assert_int_equal(launch_sources(&o, &inquiry, "c", &scan), 0);
+        assert_int_equal(launch_opening(&o, &inquiry, &opener), 0);
+        _cleanup_strv_free_ char **asked = told(scan), **opened = told(opener);
+        assert_true(strv_contains(asked, "--uncover=/run/x/stamps-17-3"));
+        assert_true(strv_contains(asked, "--sources=c"));
+        assert_true(strv_contains(opened, "--uncover=/run/x/stamps-17-3"));
+}
+
 static void scan_without_a_watch_arms_nothing(void **state) {
         LaunchOptions o = options(*state);
         Job *j = NULL;
@@ -183,6 +200,7 @@ int main(void) {
                 scratch_test(scan_is_passed_its_mount_and_the_watch),
                 scratch_test(scan_in_another_namespace_is_told_the_volume),
                 scratch_test(stamps_are_opened_where_the_scan_asks),
+                scratch_test(stamps_are_opened_where_who_inquires_asks),
                 scratch_test(scan_without_a_watch_arms_nothing),
                 scratch_test(build_is_forced_only_on_request),
                 scratch_test(handover_is_begun_or_done),

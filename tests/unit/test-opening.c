@@ -16,9 +16,10 @@ typedef struct World {
 
 static int on_scan_output(sd_event_source *s, int fd, uint32_t revents, void *userdata) {
         World *w = userdata;
-        const OpeningRequest request = {w->event, NULL, &w->launch, &w->scan, "sda2", "/mnt", 7};
+        const OpeningRequest request = {w->event, NULL, &w->launch, &w->scan.job, "sda2", "/mnt", 7, 0};
         (void) running_read(&w->scan);
-        opening_follow(&w->opening, &request);
+        if (w->scan.report->uncover)
+                opening_follow(&w->opening, &request);
         return 0;
 }
 
