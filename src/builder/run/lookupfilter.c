@@ -60,7 +60,8 @@ static const LookupCall calls[] = {
 #define MOUNT_OTHERWISE (MS_REMOUNT | MS_MOVE | MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE)
 
 /* Such a call is reported only if one of its conditions holds; all others always are. fstat(3) is
- * newfstatat(2) of an empty path in glibc: a fourth of all calls, which look at no name. */
+ * newfstatat(2) of an empty path in glibc: a fourth of all calls, which look at no name. Who may create a
+ * file does not ask whether it is there, and that it is opened is seen by fanotify. */
 static const struct {
         const char *name;
         struct scmp_arg_cmp condition;
@@ -73,6 +74,8 @@ static const struct {
         {"setns", {1, SCMP_CMP_MASKED_EQ, CLONE_NEWNS, CLONE_NEWNS}},
         {"setns", {1, SCMP_CMP_MASKED_EQ, UINT32_MAX, 0}},
         {"unshare", {0, SCMP_CMP_MASKED_EQ, CLONE_NEWNS, CLONE_NEWNS}},
+        {"open", {1, SCMP_CMP_MASKED_EQ, O_CREAT, 0}},
+        {"openat", {2, SCMP_CMP_MASKED_EQ, O_CREAT, 0}},
         {"newfstatat", {3, SCMP_CMP_NE, AT_EMPTY_PATH, 0}},
         {"fstatat64", {3, SCMP_CMP_NE, AT_EMPTY_PATH, 0}},
 };

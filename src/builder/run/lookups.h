@@ -35,5 +35,6 @@ int lookups_begin(Lookups *lookups);
 /* To be polled (POLLIN). -EBADF: nobody will ever ask again. */
 int lookups_get_fd(const Lookups *lookups);
 
-/* After POLLIN or POLLHUP: answers one call. -ENOMEM: the trace lacks something and could not be told. */
+/* After POLLIN or POLLHUP: answers one call, and those that follow at once: may take a third of a second.
+ * -ENOMEM: the trace lacks something and could not be told. */
 int lookups_serve(Lookups *lookups, short events);
