@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What is learned of a builder on Linux 6.1, the oldest kernel that bootkeep learns on as it should: the unit tests that use
-fanotify and seccomp, then guest/learning.py.
+fanotify and seccomp, then guest/learning.py, and, which takes minutes, guest/realtools.py.
 
 With words, only the programs whose names contain one of them."""
 
@@ -10,7 +10,12 @@ import re
 import shlex
 import sys
 
-from machine import BUILD, Missing, guest, machine
+from machine import BUILD, SOURCE, Missing, guest, machine
+
+sys.path.insert(0, os.path.join(SOURCE, "tests", "learn"))
+
+# pylint: disable=wrong-import-order,wrong-import-position
+from lab import PACKAGES, TREE, make_tree
 
 UNITS = ("trace", "lookups", "learner")
 FEW = 300
@@ -40,22 +45,27 @@ class Tap:
 def commands(words):
     """{name: what runs it}"""
     found = {name: f"{shlex.quote(os.path.abspath(BUILD))}/tests/unit/test-{name}" for name in UNITS}
-    if os.environ.get("CI"):
-        print(f"# {FEW} children instead of 10000: CI has 40 minutes", flush=True)
+    found.update({"learning": guest("learning.py"), "realtools": guest("realtools.py")})
+    if os.environ.get("CI") and not words:
+        print(f"# not in CI, which has 40 minutes: realtools; {FEW} children instead of 10000", flush=True)
         found["lookups"] = f"BOOTKEEP_TEST_CHILDREN={FEW} {found['lookups']}"
-    found["learning"] = guest("learning.py")
+        del found["realtools"]
     return {name: command for name, command in found.items() if not words or any(w in name for w in words)}
 
 
 def main():
     tap = Tap()
+    chosen = commands(sys.argv[1:])
     script = "export CMOCKA_MESSAGE_OUTPUT=TAP; uname -r; worst=0; "
-    for name, command in commands(sys.argv[1:]).items():
+    if "realtools" in chosen:
+        make_tree()
+        script += "".join(f"export {key}={shlex.quote(os.environ[key])}; " for key in (TREE, PACKAGES))
+    for name, command in chosen.items():
         script += f"echo '{name}:'; SECONDS=0; {command} || worst=1; echo \"took $SECONDS s\"; "
     try:
-        with machine() as m:
+        with machine(memory_mib=3072 if "realtools" in chosen else 1536) as m:
             m.disk(128)
-            status = m.run(f"bash -c {shlex.quote(script + 'exit $worst')}", tap.line, 900)
+            status = m.run(f"bash -c {shlex.quote(script + 'exit $worst')}", tap.line, 3600)
             if status != 0:
                 print("\n".join("# " + text for text in m.said()))
             if status is None:
