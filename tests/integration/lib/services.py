@@ -69,13 +69,13 @@ class Udevd:
 
 
 def udev_settle():
-    subprocess.run(["udevadm", "settle", "--timeout=30"], check=True)
+    subprocess.run(["udevadm", "settle", "--timeout=300"], check=True)
 
 
 def udev_look(node):
     """Makes udevd probe NODE now. It may have missed what was written while it was probing the last time."""
     udev_settle()
-    subprocess.run(["udevadm", "trigger", "--settle", "--action=change", node], check=True, timeout=60)
+    subprocess.run(["udevadm", "trigger", "--settle", "--action=change", node], check=True, timeout=300)
 
 
 class Bus:

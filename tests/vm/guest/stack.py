@@ -43,7 +43,7 @@ def stacked_volume(world, disk, node):
 def mirror(world, node, metadata, *members):
     run("mdadm", "--create", node, "--run", "--level=1", "--raid-devices=2", f"--metadata={metadata}", "--assume-clean",
         *members, stderr=subprocess.DEVNULL)
-    world.later(lambda: run("mdadm", "--stop", node, stderr=subprocess.DEVNULL))
+    world.later(lambda: (udev_settle(), run("mdadm", "--stop", node, stderr=subprocess.DEVNULL)))
 
 
 def mirrored_volume(world, disks):
