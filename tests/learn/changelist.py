@@ -76,6 +76,12 @@ class Root:
     def touch(self, path):
         os.utime(self.at(path))
 
+    def below(self, *folders):
+        """The real paths of all that is below FOLDERS and no folder."""
+        for folder in folders:
+            for place, _, names in os.walk(self.at(folder)):
+                yield from (os.path.join(place, name) for name in names)
+
     def run(self, *command):
         subprocess.run(["chroot", self.path, *command], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"})
@@ -149,6 +155,45 @@ def _restored(root, path):
     shutil.copytree(root.at(path), root.at(path) + ".restored", symlinks=True)
     root.remove(path)
     os.rename(root.at(path) + ".restored", root.at(path))
+
+
+def _kernel_again(root):
+    """As dpkg does it: new files with the times of the package; then what its scripts do."""
+    paths = [p for p in [*root.below(f"/usr/lib/modules/{root.kernel}"), *glob.glob(root.at(f"/boot/*-{root.kernel}"))] if not os.path.islink(p)]
+    for path in paths:
+        if "/initrd.img-" not in path:
+            shutil.copy2(path, path + ".dpkg-new")
+            os.rename(path + ".dpkg-new", path)
+    root.run("depmod", root.kernel)
+
+
+def _touched(root, *folders):
+    for path in root.below(*folders):
+        os.utime(path, follow_symlinks=False)
+
+
+def _modes_changed_and_back(root, *folders):
+    for path in root.below(*folders):
+        if not os.path.islink(path):
+            mode = os.stat(path).st_mode & 0o7777
+            os.chmod(path, 0o600)
+            os.chmod(path, mode)
+
+
+def _unpacked_over(root, *folders):
+    for folder in folders:
+        archive = root.at("/var/backup.tar")
+        subprocess.run(["tar", "-C", root.at(folder), "-cf", archive, "."], check=True)
+        subprocess.run(["tar", "-C", root.at(folder), "-xpf", archive], check=True)
+        os.unlink(archive)
+
+
+def _hard_links(root, *paths):
+    for path in paths:
+        other = root.at("/var/other-" + os.path.basename(path))
+        shutil.copy2(root.at(path), other)
+        os.unlink(root.at(path))
+        os.link(other, root.at(path))
 
 
 _INITRAMFS, _SHARED = "/etc/initramfs-tools", "/usr/share/initramfs-tools"
@@ -268,6 +313,13 @@ CHANGES = [
     ("nothing", "all programs touched", lambda r: [os.utime(p) for p in glob.glob(r.at("/usr/*bin/*")) if not os.path.islink(p)]),
     ("nothing", "/etc/initramfs-tools restored from a backup", lambda r: _restored(r, _INITRAMFS)),
     ("nothing", "/etc/dracut.conf.d restored from a backup", lambda r: _restored(r, "/etc/dracut.conf.d")),
+    ("nothing", "the kernel's package installed again", _kernel_again),
+    ("nothing", "everything touched", lambda r: _touched(r, "/etc", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/share/initramfs-tools")),
+    ("nothing", "the image touched", lambda r: r.touch(f"/boot/initrd.img-{r.kernel}")),
+    ("nothing", "modes changed and back", lambda r: _modes_changed_and_back(r, "/etc", "/usr/bin", "/usr/sbin", "/usr/lib/modules", "/boot")),
+    ("nothing", "/etc, modules and /boot unpacked from a backup", lambda r: _unpacked_over(r, "/etc", "/usr/lib/modules", "/boot")),
+    ("nothing", "modules restored from a backup", lambda r: _restored(r, "/usr/lib/modules")),
+    ("nothing", "hard links in place of files", lambda r: _hard_links(r, "/usr/bin/busybox", "/usr/sbin/mdadm", r.module("btrfs"), "/etc/crypttab")),
     ("nothing", "crypttab moved away and back", lambda r: _moved_away_and_back(r, "/etc/crypttab")),
     ("nothing", "a hook came and went", lambda r: _came_and_went(r, f"{_INITRAMFS}/hooks/tree")),
     ("nothing", "a dracut module came and went", lambda r: _came_and_went(r, "/usr/lib/dracut/modules.d/99tree")),

@@ -24,13 +24,14 @@ PROFILES = os.path.join(HERE, "..", "..", "profiles", "builders.d")
 NAMED = {"initramfs-tools": "/etc/initramfs-tools/conf.d", "dracut": "/etc/dracut.conf.d"}
 
 
-def image_manifest(tool):
-    return manifest(f"""
+def image_manifest(tool, body=False):
+    text = f"""
   <cache name="initramfs" each="/usr/lib/modules/*" builder="{tool.name}">
     <source path="/usr/lib/modules/%i/modules.dep.bin"/>
     <source path="{NAMED[tool.name]}" optional="yes"/>
     <output path="{tool.output}"/>
-  </cache>""")
+  </cache>"""
+    return text if body else manifest(text)
 
 
 DEPMOD = """
