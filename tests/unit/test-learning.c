@@ -600,6 +600,23 @@ static void content_decides_where_it_is_known(void **state) {
         }
 }
 
+/* Where ctime is not trusted, a copy with its times differs in the inode alone. */
+static void another_inode_is_no_other_content(void **state) {
+        World *w = learning_world(*state);
+        Stamp *stamp = NULL;
+        Played p;
+        w->context.trust_ctime = false;
+        learn_for_comparison(&p, w);
+        shell("cd %s/v && for f in etc/conf etc/seen src/a src/b/c src/link etc/link out; do "
+              "cp -a $f n && mv -T n $f; done",
+              w->s->path);
+        assert_int_equal(compare_content(w, &stamp), 1);
+        check_kept(w, stamp);
+        stamp_free(stamp);
+        played_done(&p);
+        world_free(w);
+}
+
 static void content_says_nothing_without_a_whole_list(void **state) {
         static const char *const lines[] = {"learned no reason\n", "raced /etc/conf\n", "read /etc/conf\n"};
         const Scratch *s = *state;
@@ -751,6 +768,7 @@ int main(void) {
                 scratch_test(what_is_incomplete_or_too_much_is_said_and_nothing_else),
                 scratch_test(what_was_recorded_is_fresh_until_it_changes),
                 scratch_test(content_decides_where_it_is_known),
+                scratch_test(another_inode_is_no_other_content),
                 scratch_test(content_says_nothing_without_a_whole_list),
                 scratch_test(named_content_is_all_where_nothing_is_to_be_learned),
                 scratch_test(named_content_is_of_what_the_stamp_says),
