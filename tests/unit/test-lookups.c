@@ -541,6 +541,33 @@ static void who_is_not_listened_to_any_more_goes_on(void **state) {
         world_end(&w);
 }
 
+/* Its mounts are gone with it, before anybody looks at them. */
+static void who_has_ended_before_we_look_is_complete(void **state) {
+        World w;
+        Lookups *l = NULL;
+        int status;
+        world_start(&w, *state);
+        const LookupsJob job = {LOOKUP_MOUNTS, "none", w.volume, &w.trace};
+        assert_int_equal(lookups_new(&job, &l), 0);
+        pid_t pid = fork();
+        if (pid == 0) {
+                if (unshare(CLONE_NEWNS) < 0 || mount("tmpfs", w.volume, "tmpfs", 0, NULL) < 0)
+                        _exit(1);
+                lookups_install(l);
+                _exit(0);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+        shell("rm -r %s/* && umount %s && rmdir %s", w.volume, w.volume, w.volume);
+        assert_int_equal(lookups_begin(l), 0);
+        assert_null(w.trace.incomplete);
+        while (lookups_get_fd(l) >= 0)
+                assert_int_equal(lookups_serve(l, POLLHUP), 0);
+        assert_null(lookups_free(l));
+        shell("mkdir %s && mount -t tmpfs tmpfs %s", w.volume, w.volume);
+        world_end(&w);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 scratch_test(what_is_looked_at_is_told),
@@ -557,6 +584,7 @@ int main(void) {
                 scratch_test(programs_of_32_bits_are_seen),
                 scratch_test(who_may_not_listen_learns_nothing),
                 scratch_test(who_is_not_listened_to_any_more_goes_on),
+                scratch_test(who_has_ended_before_we_look_is_complete),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -144,12 +144,19 @@ typedef union Descriptors {
         struct cmsghdr align;
 } Descriptors;
 
-/* The listener and the root directory, or an error in their place. */
-static void send_outcome(int fd, int r, const int fds[static 2]) {
+/* Of lookups_install(): that of the volume is from there, since the mounts may be gone when we look. */
+typedef struct Outcome {
+        int r;
+        struct statx volume;
+} Outcome;
+
+/* With the listener and the root directory, unless it failed. */
+static void send_outcome(int fd, const Outcome *outcome, const int fds[static 2]) {
         Descriptors control = {};
-        struct iovec data = {.iov_base = &r, .iov_len = sizeof(r)};
+        Outcome copy = *outcome;
+        struct iovec data = {.iov_base = &copy, .iov_len = sizeof(copy)};
         struct msghdr m = {.msg_iov = &data, .msg_iovlen = 1};
-        if (r >= 0) {
+        if (outcome->r >= 0) {
                 m.msg_control = &control;
                 m.msg_controllen = sizeof(control);
                 struct cmsghdr *c = CMSG_FIRSTHDR(&m);
@@ -164,23 +171,24 @@ static void send_outcome(int fd, int r, const int fds[static 2]) {
 
 void lookups_install(const Lookups *l) {
         int fds[2] = {-EBADF, -EBADF};
-        int r = 0;
+        LookupTree tree = {};
+        Outcome outcome = {};
         if (l->theirs < 0)
                 return;
         fds[1] = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (fds[1] < 0)
-                r = -errno;
-        if (r >= 0)
-                r = lookupfilter_install(&l->filter, &fds[0]);
-        send_outcome(l->theirs, r, fds);
+        outcome.r = fds[1] < 0 ? -errno : lookuppath_open(fds[1], l->job.volume, &tree);
+        if (outcome.r >= 0)
+                outcome.r = lookupfilter_install(&l->filter, &fds[0]);
+        outcome.volume = tree.stx;
+        send_outcome(l->theirs, &outcome, fds);
         closep(&fds[0]);
         closep(&fds[1]);
 }
 
-static int receive_outcome(int fd, int ret_fds[static 2]) {
-        int r = 0;
+static int receive_outcome(int fd, struct statx *ret_volume, int ret_fds[static 2]) {
+        Outcome outcome = {};
         Descriptors control = {};
-        struct iovec data = {.iov_base = &r, .iov_len = sizeof(r)};
+        struct iovec data = {.iov_base = &outcome, .iov_len = sizeof(outcome)};
         struct msghdr m = {.msg_iov = &data,
                            .msg_iovlen = 1,
                            .msg_control = &control,
@@ -189,30 +197,30 @@ static int receive_outcome(int fd, int ret_fds[static 2]) {
         if (n < 0)
                 return error_origin(-errno);
         const struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-        if (n == sizeof(r) && r < 0)
-                return r;
-        if (n != sizeof(r) || !c || c->cmsg_len != CMSG_LEN(2 * sizeof(int)))
+        if (n == sizeof(outcome) && outcome.r < 0)
+                return outcome.r;
+        if (n != sizeof(outcome) || !c || c->cmsg_len != CMSG_LEN(2 * sizeof(int)))
                 return error_origin(-EBADMSG);
         memcpy(ret_fds, CMSG_DATA(c), 2 * sizeof(int));
+        *ret_volume = outcome.volume;
         return 0;
 }
 
-/* If it fails, calls are still answered, and nothing else. */
 int lookups_begin(Lookups *l) {
         int fds[2] = {-EBADF, -EBADF};
         if (l->ours < 0)
                 return 0;
-        int r = receive_outcome(l->ours, fds);
+        l->tree.volume = l->job.volume;
+        int r = receive_outcome(l->ours, &l->tree.stx, fds);
         closep(&l->ours);
         closep(&l->theirs);
         l->ours = l->theirs = -EBADF;
         if (r < 0)
                 return lookups_give_up(l, r);
         l->listener = fds[0];
-        l->root = fds[1];
+        l->root = l->tree.root = fds[1];
         (void) ioctl(l->listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
-        r = lookuppath_open(l->root, l->job.volume, &l->tree);
-        return r < 0 ? lookups_give_up(l, r) : 0;
+        return 0;
 }
 
 int lookups_get_fd(const Lookups *l) {
