@@ -133,7 +133,9 @@ static void what_asks_fails_with_a_status(void **state) {
         Service service;
         int level = log_set_max_level(LOG_EMERG);
         service_start(&service, *state,
-                      "echo MANIFEST /m; echo SOURCE c - file /x 1 named; echo RESULT fresh",
+                      "echo MANIFEST /m\n"
+                      "case \"$*\" in *--sources*) echo SOURCE c - file /x 1 named; exit 0;; esac\n"
+                      "echo CACHE c - stale /x changed size; echo RESULT stale; exit 1",
                       "echo BUILT c - ok 5; echo UPDATED sda1 esp 12-34 ok 100; echo RESULT success");
         for (size_t i = 0; i < ELEMENTSOF(before); i++)
                 assert_int_equal(run_verb(&before[i]), 0);
