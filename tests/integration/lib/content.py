@@ -50,6 +50,14 @@ def cache(name, builder, source, output):
   </cache>"""
 
 
+def _install(path, text, mode):
+    """Whoever reads PATH meanwhile sees what it was or what it is, never a part."""
+    with open(path + ".new", "w", encoding="utf-8") as f:
+        f.write(text)
+    os.chmod(path + ".new", mode)
+    os.rename(path + ".new", path)
+
+
 class Volume:
     """A mounted OS volume. Paths are as on the volume."""
 
@@ -119,17 +127,14 @@ class Volume:
         """Makes a shell SCRIPT the host's builder NAME. KEYS are further lines of its definition."""
         os.makedirs(self.builders, exist_ok=True)
         program = os.path.join(self.builders, name + ".sh")
-        with open(program, "w", encoding="utf-8") as f:
-            f.write(f"#!/bin/sh\nset -e\necho run >>{program}.runs\n{script}")
-        os.chmod(program, 0o755)
+        _install(program, f"#!/bin/sh\nset -e\necho run >>{program}.runs\n{script}", 0o755)
         self.definition(name, Exec=" ".join([program, *arguments]), **{"Root": "host", **keys})
 
     def definition(self, name, **keys):
         """Writes only NAME.conf."""
         os.makedirs(self.builders, exist_ok=True)
         lines = "".join(f"{key}={value}\n" for key, value in keys.items())
-        with open(os.path.join(self.builders, name + ".conf"), "w", encoding="utf-8") as f:
-            f.write("[Builder]\n" + lines)
+        _install(os.path.join(self.builders, name + ".conf"), "[Builder]\n" + lines, 0o644)
 
     def runs(self, name="pack"):
         """How often the builder has run."""
