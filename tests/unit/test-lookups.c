@@ -473,6 +473,26 @@ static void thousands_of_children_are_seen(void **state) {
         world_end(&w);
 }
 
+/* There is nothing behind the last page. */
+static int call_with_names_at_ends_of_pages(World *w) {
+        size_t page = (size_t) sysconf(_SC_PAGESIZE), n = strlen(on_volume(w, "/etc/none")) + 1;
+        char *pages = mmap(NULL, 3 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (pages == MAP_FAILED || munmap(pages + 2 * page, page) < 0)
+                return 1;
+        char *end = memcpy(pages + 2 * page - n, on_volume(w, "/etc/none"), n);
+        char *across = memcpy(pages + page - n / 2, on_volume(w, "/etc/more"), n);
+        return access(end, F_OK) < 0 && access(across, F_OK) < 0 && errno == ENOENT ? 0 : 2;
+}
+
+static void names_at_the_ends_of_pages_are_read(void **state) {
+        World w;
+        world_start(&w, *state);
+        watch_calls(&w, call_with_names_at_ends_of_pages);
+        assert_int_equal(w.status, 0);
+        assert_seen(&w, "A /etc/more, A /etc/none");
+        world_end(&w);
+}
+
 /* stat(2) and access(2) of 32-bit programs, by which any process may call. */
 static int call_as_32_bit(World *w) {
 #ifdef __x86_64__
@@ -581,6 +601,7 @@ int main(void) {
                 scratch_test(what_hides_nothing_does_not),
                 scratch_test(names_that_move_hurt_nobody),
                 scratch_test(thousands_of_children_are_seen),
+                scratch_test(names_at_the_ends_of_pages_are_read),
                 scratch_test(programs_of_32_bits_are_seen),
                 scratch_test(who_may_not_listen_learns_nothing),
                 scratch_test(who_is_not_listened_to_any_more_goes_on),

@@ -8,12 +8,14 @@
 #include "base/error.h"
 
 #define CHUNK 256U
+#define PAGE_MIN 4096U /* of any machine */
 
 /* What lies in one page is there or is not, as a whole; and most paths are short. */
 int lookupcaller_read_string(pid_t pid, uint64_t address, char ret[static PATH_MAX]) {
         size_t size = 0;
         while (size < PATH_MAX) {
-                size_t n = MIN(CHUNK - (address + size) % CHUNK, PATH_MAX - size);
+                size_t page = PAGE_MIN - (address + size) % PAGE_MIN,
+                       n = MIN(MIN(CHUNK, page), PATH_MAX - size);
                 int r = lookupcaller_read(pid, address + size, ret + size, n);
                 if (r < 0)
                         return r;
