@@ -41,7 +41,7 @@ def environment(**more):
     """For every program: a sanitizer terminates it by a signal, so that a finding is never mistaken for an exit
     status."""
     options = "halt_on_error=1:abort_on_error=1:print_stacktrace=1"
-    keep = {k: v for k, v in os.environ.items() if k in ("PATH", "TMPDIR", "LD_LIBRARY_PATH")}
+    keep = {k: v for k, v in os.environ.items() if k in ("PATH", "TMPDIR", "LD_LIBRARY_PATH", "LSAN_OPTIONS")}
     return {**keep, "LANG": "C.UTF-8", "ASAN_OPTIONS": options, "UBSAN_OPTIONS": options, **more}
 
 
