@@ -239,6 +239,13 @@ class Machine:
                 qemu.kill()
         return status
 
+    def explain(self, status, timeout):
+        """For a TAP program that ended with STATUS (None: it did not, within TIMEOUT s): what went wrong, if anything did."""
+        if status != 0:
+            print("\n".join("# " + text for text in self.said()))
+        if status is None:
+            print(f"Bail out! the machine did not finish within {timeout} s, or crashed")
+
     def said(self, lines=80):
         """The end of what the kernel and QEMU printed, to find out why it failed."""
         found = []
@@ -273,10 +280,7 @@ def relay(name, words=(), timeout=900, disks=()):
             for mib in disks:
                 m.disk(mib)
             status = m.run(" ".join([guest(name), *map(shlex.quote, words)]), print, timeout)
-            if status != 0:
-                print("\n".join("# " + text for text in m.said()))
-            if status is None:
-                print(f"Bail out! the machine did not finish within {timeout} s, or crashed")
+            m.explain(status, timeout)
     except Missing as e:
         print(f"1..0 # SKIP {e}")
         sys.exit(0)

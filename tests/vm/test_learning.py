@@ -19,6 +19,7 @@ from lab import PACKAGES, TREE, make_tree
 
 UNITS = ("trace", "lookups", "learner")
 FEW = 300
+TIMEOUT = 3600
 
 
 class Tap:
@@ -65,11 +66,8 @@ def main():
     try:
         with machine(memory_mib=3072 if "realtools" in chosen else 1536) as m:
             m.disk(128)
-            status = m.run(f"bash -c {shlex.quote(script + 'exit $worst')}", tap.line, 3600)
-            if status != 0:
-                print("\n".join("# " + text for text in m.said()))
-            if status is None:
-                print("Bail out! the machine did not finish, or crashed")
+            status = m.run(f"bash -c {shlex.quote(script + 'exit $worst')}", tap.line, TIMEOUT)
+            m.explain(status, TIMEOUT)
     except Missing as e:
         print(f"1..0 # SKIP {e}")
         sys.exit(0)

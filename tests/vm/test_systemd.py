@@ -12,6 +12,7 @@ import sys
 from machine import CACHE, EXIT, HERE, SOURCE, Missing, guest, machine
 
 PLAIN = os.path.join(CACHE, "plain")
+TIMEOUT = 1100
 
 
 def install(folder):
@@ -35,11 +36,8 @@ def main():
             test = " ".join([guest("systemd.py"), *map(shlex.quote, sys.argv[1:])])
             script = (f"INSTALLED={shlex.quote(installed)}\nTEST={shlex.quote(test)}\nEXIT={shlex.quote(EXIT)}\n"
                       f". {shlex.quote(HERE)}/guest/systemd-job\n")
-            status = m.start(script, print, 1100)
-            if status != 0:
-                print("\n".join("# " + text for text in m.said()))
-            if status is None:
-                print("Bail out! the machine did not finish, or crashed")
+            status = m.start(script, print, TIMEOUT)
+            m.explain(status, TIMEOUT)
     except Missing as e:
         print(f"1..0 # SKIP {e}")
         sys.exit(0)
