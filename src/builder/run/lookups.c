@@ -490,11 +490,12 @@ static int serve_call(Lookups *l, short events) {
 
 int lookups_serve(Lookups *l, short events) {
         assert(l);
-        int r = 0;
-        for (unsigned i = 0; r >= 0 && events && l->listener >= 0 && i < CALLS_AT_ONCE; i++) {
+        for (unsigned i = 0; events && i < CALLS_AT_ONCE; i++) {
+                int r = serve_call(l, events);
+                if (r < 0 || l->listener < 0)
+                        return r;
                 struct pollfd p = {.fd = l->listener, .events = POLLIN};
-                r = serve_call(l, events);
-                events = l->listener >= 0 && poll(&p, 1, LULL_MSEC) > 0 ? p.revents : 0;
+                events = poll(&p, 1, LULL_MSEC) > 0 ? p.revents : 0;
         }
-        return r;
+        return 0;
 }
