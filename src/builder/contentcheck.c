@@ -90,6 +90,11 @@ bool content_is_known(const char *content) {
         return content && fingerprint_from_hex(content, &f) >= 0;
 }
 
+bool content_was_read(const Learned *list, const char *path, const char *description) {
+        const LearnedItem *item = learned_find(list, LEARNED_READ, path);
+        return item && streq(item->words[1], description) && content_is_known(item->words[2]);
+}
+
 bool content_is_same(const LearnedItem *before, const char *now, const char *content) {
         assert(before && now && content);
         const char *then = before->words[1];

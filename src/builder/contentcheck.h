@@ -33,6 +33,9 @@ int content_of_path(const FreshnessContext *c, const char *path, ContentReading 
 /* Is CONTENT one, and not LEARNED_NO_CONTENT? It may come from a stamp. */
 bool content_is_known(const char *content);
 
+/* Is the content of the file PATH, as DESCRIPTION has it, in LIST, since the builder read it? */
+bool content_was_read(const Learned *list, const char *path, const char *description);
+
 /* Is the file that was BEFORE (an item READ or LOOK) the same now, but for the time and how it came there?
  * NOW is its description, CONTENT as above. */
 bool content_is_same(const LearnedItem *before, const char *now, const char *content);

@@ -47,16 +47,6 @@ static int describe_output(const PlanCache *pc, const char *path, char **ret) {
         return r < 0 ? r : strprintf(ret, "%s %s ", label, word);
 }
 
-/* The value of the first line KEY that begins with START, or NULL. */
-static const char *find_line(const Stamp *record, const char *key, const char *start) {
-        const char *value;
-        size_t i = 0;
-        while ((value = stamp_next(record, key, &i)))
-                if (strncmp(value, start, strlen(start)) == 0)
-                        return value;
-        return NULL;
-}
-
 static int open_record_folder(const char *file, int *ret) {
         _cleanup_free_ char *folder = strdup(file);
         if (!folder)
@@ -279,7 +269,7 @@ static int recall_outputs(const Handover *h, const PlanCache *pc, const Stamp *r
         for (size_t i = 0; r >= 0 && ret->paths[i]; i++) {
                 _cleanup_free_ char *start = NULL;
                 r = describe_output(pc, ret->paths[i], &start);
-                const char *line = r < 0 ? NULL : find_line(record, "before", start);
+                const char *line = r < 0 ? NULL : stamp_find(record, "before", start);
                 ret->before[i] = (Fingerprint){};
                 if (line)
                         r = fingerprint_from_hex(line + strlen(start), &ret->before[i]);
@@ -353,7 +343,7 @@ static int take_if_begun(const Handover *h, const PlanCache *pc, const Stamp *re
                 r = strprintf(&start, "%s ", label);
         if (r < 0)
                 return r;
-        const char *begun = find_line(record, "cache", start);
+        const char *begun = stamp_find(record, "cache", start);
         if (!begun)
                 return 0;
         r = take_cache(h, pc, record, begun, &why);

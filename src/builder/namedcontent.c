@@ -56,11 +56,6 @@ static const char *known_content_find(const KnownContent *k, const char *value) 
 
 /* ---- files ---- */
 
-static bool list_has_content(const Learned *list, char *const *words) {
-        const LearnedItem *item = learned_find(list, LEARNED_READ, words[0]);
-        return item && streq(item->words[1], words[1]) && content_is_known(item->words[2]);
-}
-
 /* WORDS of a line `file`: path and description. */
 static int read_named_file(const NamedContent *n, char *const *words, char ret[static FINGERPRINT_HEX_MAX]) {
         _cleanup_free_ char *now = NULL;
@@ -83,7 +78,8 @@ static int record_named_file(const NamedContent *n, const Learned *list, const K
         int r = split_words(value, &words);
         if (r < 0)
                 return r;
-        if (strv_length(words) != 2 || fingerprint_type(words[1]) != S_IFREG || list_has_content(list, words))
+        if (strv_length(words) != 2 || fingerprint_type(words[1]) != S_IFREG ||
+            content_was_read(list, words[0], words[1]))
                 return 0;
         if (!found) {
                 r = read_named_file(n, words, content);

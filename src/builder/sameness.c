@@ -74,13 +74,6 @@ static int see_again(const Sight *sight, void *userdata) {
 
 /* ---- what the manifest names ---- */
 
-/* The item that FILE, a line of the stamp before, was read as. */
-static bool file_was_read(const Sameness *s, const char *path, const char *description) {
-        const LearnedItem *item = learned_find(&s->list, LEARNED_READ, path);
-        /* it has been seen again, and is the same */
-        return item && streq(item->words[1], description) && content_is_known(item->words[2]);
-}
-
 /* Does PATH have CONTENT, and has it not changed since the new stamp was begun? */
 static int path_has_content(Sameness *s, const char *path, const char *content, struct statx *ret_stx) {
         char now[FINGERPRINT_HEX_MAX];
@@ -108,7 +101,7 @@ static int words_are_same(Sameness *s, char *const *before, char *const *now) {
                 return 0;
         if (now[2])
                 return streq_ptr(before[2], now[2]);
-        if (file_was_read(s, before[0], before[1]))
+        if (content_was_read(&s->list, before[0], before[1])) /* it has been seen again, and is the same */
                 return 1;
         return content_is_known(before[2]) ? file_has_content(s, before, now) : 0;
 }
@@ -138,9 +131,10 @@ static int file_is_same(Sameness *s, const char *before, Stamp *now, size_t i) {
         if (strv_length(a) < 2 || strv_length(b) < 2 || !streq(a[0], b[0]))
                 return 0;
         r = words_are_same(s, a, b);
-        if (r > 0 && !b[2] && content_is_known(a[2]))
-                r = stamp_extend(now, i, a[2]) < 0 ? error_origin(-ENOMEM) : 1;
-        return r;
+        if (r <= 0 || b[2] || !content_is_known(a[2]))
+                return r;
+        r = stamp_extend(now, i, a[2]);
+        return r < 0 ? r : 1;
 }
 
 /* Both are in the order in which the sources are examined. */
@@ -160,15 +154,10 @@ static int files_are_same(Sameness *s, const Stamp *before, Stamp *now) {
 
 /* ---- what it made ---- */
 
-/* The value of the line KEY of STAMP that begins with WORD, behind that; NULL: there is none. */
-static const char *line_of_word(const Stamp *stamp, const char *key, const char *word) {
-        const char *value;
-        for (size_t i = 0; (value = stamp_next(stamp, key, &i));) {
-                const char *rest = startswith(value, word);
-                if (rest && *rest == ' ')
-                        return rest + 1;
-        }
-        return NULL;
+/* What is behind START in the line KEY of STAMP that begins with it; NULL: there is none. */
+static const char *line_behind(const Stamp *stamp, const char *key, const char *start) {
+        const char *value = stamp_find(stamp, key, start);
+        return value ? value + strlen(start) : NULL;
 }
 
 /* Somebody wrote PATH, of whose line NOW and BEFORE are what follows the path: the same once more? */
@@ -187,14 +176,15 @@ static int outputs_are_same(Sameness *s, const Stamp *before, const Stamp *now) 
         _cleanup_strv_free_ char **outputs = NULL;
         int r = plan_outputs(s->subject->context->plan, s->subject->cache, &outputs);
         for (size_t i = 0; r >= 0 && outputs && outputs[i]; i++) {
-                _cleanup_free_ char *word = escape_word(outputs[i]);
-                if (!word)
-                        return error_origin(-ENOMEM);
-                const char *one = line_of_word(before, "output", word),
-                           *other = line_of_word(now, "output", word);
+                _cleanup_free_ char *word = escape_word(outputs[i]), *start = NULL;
+                r = word ? strprintf(&start, "%s ", word) : error_origin(-ENOMEM);
+                if (r < 0)
+                        return r;
+                const char *one = line_behind(before, "output", start),
+                           *other = line_behind(now, "output", start);
                 if (!one || !other)
                         return 0;
-                r = output_is_same(s, outputs[i], line_of_word(before, "content", word), one, other);
+                r = output_is_same(s, outputs[i], line_behind(before, "content", start), one, other);
                 if (r <= 0)
                         return r;
         }

@@ -121,6 +121,15 @@ const char *stamp_get(const Stamp *s, const char *key) {
         return stamp_next(s, key, &i);
 }
 
+const char *stamp_find(const Stamp *s, const char *key, const char *start) {
+        assert(start);
+        const char *value;
+        for (size_t i = 0; (value = stamp_next(s, key, &i));)
+                if (startswith(value, start))
+                        return value;
+        return NULL;
+}
+
 /* Whether there is one is stamp_take_line()'s question. */
 static bool key_is_valid(const char *line) {
         return line[strspn(line, "abcdefghijklmnopqrstuvwxyz-")] == ' ';

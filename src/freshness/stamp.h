@@ -38,6 +38,8 @@ int stamp_add_file(Stamp *s, const char *format, ...) _printf_(2, 3);
 int stamp_extend(Stamp *s, size_t i, const char *word);
 /* The value of the first line KEY, or NULL. */
 const char *stamp_get(const Stamp *s, const char *key);
+/* The value of the first line KEY that begins with START, or NULL. */
+const char *stamp_find(const Stamp *s, const char *key, const char *start);
 /* The next line KEY at or after *I (start with 0), or NULL; *I is moved past it. */
 const char *stamp_next(const Stamp *s, const char *key, size_t *i);
 

@@ -412,6 +412,17 @@ static void name_that_is_too_long_ends_with_its_hash(void **state) {
         free(b);
 }
 
+static void line_is_found_by_how_it_begins(void **state) {
+        _cleanup_(stamp_freep) Stamp *s = stamp_new();
+        assert_int_equal(stamp_add(s, "output", "/a-b 1"), 0);
+        assert_int_equal(stamp_add(s, "content", "/a x"), 0);
+        assert_int_equal(stamp_add(s, "output", "/a 2"), 0);
+        assert_int_equal(stamp_add(s, "output", "/a 3"), 0);
+        assert_string_equal(stamp_find(s, "output", "/a "), "/a 2");
+        assert_string_equal(stamp_find(s, "content", "/a "), "/a x");
+        assert_null(stamp_find(s, "output", "/a 4"));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(words_are_added_to_a_line),
@@ -431,6 +442,7 @@ int main(void) {
                 stamp_test(only_regular_files_are_read_as_stamps),
                 stamp_test(stamp_that_grows_while_it_is_read_is_bounded),
                 stamp_test(error_while_reading_is_not_the_end),
+                cmocka_unit_test(line_is_found_by_how_it_begins),
                 cmocka_unit_test(name_is_one_file_name),
                 cmocka_unit_test(name_that_is_too_long_ends_with_its_hash),
         };
